@@ -1,0 +1,93 @@
+/**
+ * Owns reading configuration: the only reader of process.env. A schema's field `leaseTtlMs` of prefix ENVICUTOR is ENVICUTOR_LEASE_TTL_MS.
+ * Never falls back silently: all problems are printed at once with the remedy and the process exits with 78.
+ */
+import type { Static, TObject, TSchema } from '@sinclair/typebox';
+import { Value } from '@sinclair/typebox/value';
+
+/** Exit code for a configuration or machine that can't work (sysexits EX_CONFIG). */
+export const EXIT_CONFIGURATION = 78;
+
+/** Where a value came from. */
+export type Origin = 'default' | 'environment';
+
+/** A loaded configuration: frozen values and their origins. */
+export interface Loaded<Schema extends TObject> {
+  readonly values: Readonly<Static<Schema>>;
+  readonly origins: Readonly<Record<string, Origin>>;
+}
+
+/** Name of the environment variable of a field. */
+export function variableName(prefix: string, field: string): string {
+  return `${prefix}_${field.replace(/([a-z0-9])([A-Z])/g, '$1_$2').toUpperCase()}`;
+}
+
+function fromText(schema: TSchema, text: string): unknown {
+  if (schema['type'] === 'integer' || schema['type'] === 'number') return text.trim() === '' ? text : Number(text);
+  if (schema['type'] === 'boolean') return text === 'true' ? true : text === 'false' ? false : text;
+  if (schema['type'] === 'array') return text === '' ? [] : text.split(',').map((item) => item.trim());
+  return text;
+}
+
+/** Reads and validates; returns the problems instead of the configuration when there are any. */
+export function readConfig<Schema extends TObject>(
+  schema: Schema,
+  prefix: string,
+  environment: Readonly<Record<string, string | undefined>>,
+): Loaded<Schema> | { readonly problems: readonly string[] } {
+  const values: Record<string, unknown> = {};
+  const origins: Record<string, Origin> = {};
+  for (const [field, fieldSchema] of Object.entries(schema.properties)) {
+    const text = environment[variableName(prefix, field)];
+    origins[field] = text === undefined ? 'default' : 'environment';
+    const value = text === undefined ? fieldSchema['default'] : fromText(fieldSchema, text);
+    if (value !== undefined) values[field] = value;
+  }
+  const problems = [...Value.Errors(schema, values)].map((error) => {
+    const field = error.path.split('/')[1] ?? '';
+    const said = JSON.stringify(values[field]);
+    return `${variableName(prefix, field)}=${said ?? ''}: ${error.message}. ${error.schema.description ?? ''}`.trim();
+  });
+  if (problems.length > 0) return { problems };
+  return { values: Object.freeze(values) as Readonly<Static<Schema>>, origins };
+}
+
+/** Reads the process's environment; prints every problem and exits 78 when there is one; serves `--print-config`. */
+export function loadConfig<Schema extends TObject>(schema: Schema, prefix: string): Readonly<Static<Schema>> {
+  const loaded = readConfig(schema, prefix, process.env);
+  if ('problems' in loaded) {
+    for (const problem of loaded.problems) process.stderr.write(`configuration: ${problem}\n`);
+    process.exit(EXIT_CONFIGURATION);
+  }
+  if (process.argv.includes('--print-config')) {
+    process.stdout.write(`${printConfig(schema, prefix, loaded)}\n`);
+    process.exit(0);
+  }
+  return loaded.values;
+}
+
+function printConfig<Schema extends TObject>(schema: Schema, prefix: string, loaded: Loaded<Schema>): string {
+  return Object.entries(schema.properties)
+    .map(([field, fieldSchema]) => {
+      const value = (loaded.values as Record<string, unknown>)[field];
+      const shown = fieldSchema['secret'] === true && value !== '' ? '(secret)' : JSON.stringify(value);
+      return `${variableName(prefix, field)}=${shown}  # ${loaded.origins[field]}`;
+    })
+    .join('\n');
+}
+
+/** Says one sentence with its remedy on standard error and ends the process with 78. */
+export function refuseToStart(sentence: string): never {
+  process.stderr.write(`${sentence}\n`);
+  process.exit(EXIT_CONFIGURATION);
+}
+
+/** The variables of this process that a child needs to find Node, certificates and the machine's own settings. */
+export function inheritedEnvironment(names: readonly string[]): Record<string, string> {
+  const chosen: Record<string, string> = {};
+  for (const name of names) {
+    const value = process.env[name];
+    if (value !== undefined) chosen[name] = value;
+  }
+  return chosen;
+}

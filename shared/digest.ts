@@ -1,0 +1,83 @@
+/**
+ * Owns sha256 digests: their text form, computing them over bytes, canonical JSON and streams.
+ * Never compares anything but whole digests.
+ */
+import { createHash } from 'node:crypto';
+import { Transform } from 'node:stream';
+
+/** `sha256:` and 64 lower-case hex digits. */
+export type Digest = `sha256:${string}`;
+
+/** Digest of bytes or of UTF-8 text. */
+export function digestOf(data: Uint8Array | string): Digest {
+  return `sha256:${createHash('sha256').update(data).digest('hex')}`;
+}
+
+/** Is `text` a well-formed digest? */
+export function isDigest(text: string): text is Digest {
+  return /^sha256:[0-9a-f]{64}$/.test(text);
+}
+
+/** The 64 hex digits of a digest. */
+export function digestHex(digest: Digest): string {
+  return digest.slice('sha256:'.length);
+}
+
+/** What canonical JSON can hold; numbers must be safe integers. */
+export type Canonical =
+  | null
+  | boolean
+  | number
+  | string
+  | readonly Canonical[]
+  | { readonly [name: string]: Canonical };
+
+/**
+ * Canonical JSON: members sorted by UTF-16 code units, no white space, integers only (the subset of RFC 8785 that we need).
+ * Throws a TypeError for anything else, so that no two values can share a text by rounding.
+ */
+export function canonicalJson(value: Canonical): string {
+  if (value === null || typeof value === 'boolean' || typeof value === 'string') return JSON.stringify(value);
+  if (typeof value === 'number') {
+    if (!Number.isSafeInteger(value)) throw new TypeError(`canonical JSON holds safe integers only, not ${value}`);
+    return String(value);
+  }
+  if (Array.isArray(value)) return `[${value.map(canonicalJson).join(',')}]`;
+  const object = value as { readonly [name: string]: Canonical };
+  const members = Object.keys(object)
+    .sort()
+    .map((name) => `${JSON.stringify(name)}:${canonicalJson(object[name] as Canonical)}`);
+  return `{${members.join(',')}}`;
+}
+
+/** A stream that passes bytes on and knows afterwards how many there were and their digest. */
+export class DigestingStream extends Transform {
+  readonly #hash = createHash('sha256');
+  #bytes = 0;
+  readonly #bytesMax: number;
+
+  /** Fails with a RangeError on the first byte above `bytesMax`. */
+  constructor(bytesMax = Number.MAX_SAFE_INTEGER) {
+    super();
+    this.#bytesMax = bytesMax;
+  }
+
+  override _transform(chunk: Buffer, _encoding: string, done: (error: Error | null, data?: Buffer) => void): void {
+    this.#bytes += chunk.length;
+    if (this.#bytes > this.#bytesMax) {
+      done(new RangeError(`stream is longer than ${this.#bytesMax} bytes`));
+    } else {
+      this.#hash.update(chunk);
+      done(null, chunk);
+    }
+  }
+
+  get bytes(): number {
+    return this.#bytes;
+  }
+
+  /** Digest of all that passed; call once, after the end. */
+  digest(): Digest {
+    return `sha256:${this.#hash.digest('hex')}`;
+  }
+}

@@ -1,0 +1,102 @@
+/**
+ * Owns the catalog of system errors: code, HTTP status, whether a retry may help, whose fault it is and the sentence.
+ * Never holds verdicts (data) and never programmer errors (assert).
+ * Invariant: docs/errors.md lists exactly these codes (test/house/drift.test.ts).
+ */
+
+/** Whose doing an error is. */
+export type Fault = 'caller' | 'environment' | 'coordinator' | 'agent' | 'dependency';
+
+interface ErrorEntry {
+  readonly http: number;
+  readonly retryable: boolean;
+  readonly fault: Fault;
+  readonly title: string;
+}
+
+// biome-ignore format: a catalog is read by column
+const catalog = {
+  'request-invalid':          { http: 400, retryable: false, fault: 'caller',      title: 'The request is not valid' },
+  'limit-above-maximum':      { http: 400, retryable: false, fault: 'caller',      title: 'A limit is above what the operator allows' },
+  'unauthenticated':          { http: 401, retryable: false, fault: 'caller',      title: 'A key is needed, or this one is not known' },
+  'forbidden':                { http: 403, retryable: false, fault: 'caller',      title: 'This key or origin may not do that' },
+  'not-found':                { http: 404, retryable: false, fault: 'caller',      title: 'There is no such thing, or it belongs to somebody else' },
+  'execution-not-found':      { http: 404, retryable: false, fault: 'caller',      title: 'There is no such execution' },
+  'environment-not-found':    { http: 404, retryable: false, fault: 'caller',      title: 'There is no such environment' },
+  'agent-not-found':          { http: 404, retryable: false, fault: 'caller',      title: 'There is no such agent' },
+  'conflict':                 { http: 409, retryable: false, fault: 'caller',      title: 'That contradicts the present state' },
+  'body-too-large':           { http: 413, retryable: false, fault: 'caller',      title: 'The body is larger than allowed' },
+  'media-type-unsupported':   { http: 415, retryable: false, fault: 'caller',      title: 'Bodies are application/json' },
+  'idempotency-key-reused':   { http: 422, retryable: false, fault: 'caller',      title: 'This idempotency key was used with another body' },
+  'queue-full':               { http: 429, retryable: true,  fault: 'coordinator', title: 'The queue is full' },
+  'quota-exceeded':           { http: 429, retryable: true,  fault: 'caller',      title: 'A quota of this tenant is used up' },
+  'internal':                 { http: 500, retryable: false, fault: 'coordinator', title: 'Something went wrong on our side' },
+  'not-implemented':          { http: 501, retryable: false, fault: 'coordinator', title: 'This instance does not offer that' },
+  'no-agent':                 { http: 503, retryable: true,  fault: 'coordinator', title: 'No agent can run this now' },
+  'draining':                 { http: 503, retryable: true,  fault: 'coordinator', title: 'This instance is shutting down' },
+  'state-store-unavailable':  { http: 503, retryable: true,  fault: 'dependency',  title: 'The state store does not answer' },
+  'object-store-unavailable': { http: 503, retryable: true,  fault: 'dependency',  title: 'The object store does not answer' },
+  'builder-unavailable':      { http: 503, retryable: true,  fault: 'coordinator', title: 'The builder does not answer' },
+  'build-failed':             { http: 502, retryable: true,  fault: 'coordinator', title: 'A build could not be carried out' },
+  'verifier-unavailable':     { http: 503, retryable: true,  fault: 'coordinator', title: 'The verifier does not answer' },
+  'publication-refused':      { http: 422, retryable: false, fault: 'coordinator', title: 'The verifier refused a layer' },
+  'layer-corrupt':            { http: 502, retryable: true,  fault: 'dependency',  title: 'A layer is not what its manifest says' },
+  'layer-untrusted':          { http: 502, retryable: false, fault: 'dependency',  title: 'A manifest is not signed by a trusted key' },
+  'sandbox-failed':           { http: 500, retryable: true,  fault: 'agent',       title: 'The sandbox could not be made' },
+  'launcher-unavailable':     { http: 503, retryable: true,  fault: 'agent',       title: 'The launcher does not answer' },
+  'agent-lost':               { http: 503, retryable: true,  fault: 'agent',       title: 'The agent was lost while it ran this' },
+  'agent-refused':            { http: 403, retryable: false, fault: 'agent',       title: 'The agent was not let in' },
+  'protocol-mismatch':        { http: 400, retryable: false, fault: 'agent',       title: 'Agent and coordinator speak different versions' },
+  'message-invalid':          { http: 400, retryable: false, fault: 'agent',       title: 'A message does not follow the protocol' },
+  'retries-exhausted':        { http: 503, retryable: true,  fault: 'coordinator', title: 'It failed on every agent that tried' },
+  'configuration-invalid':    { http: 500, retryable: false, fault: 'coordinator', title: 'The configuration is not valid' },
+  'requirement-missing':      { http: 500, retryable: false, fault: 'environment', title: 'This machine lacks something that is needed' },
+} as const satisfies Record<string, ErrorEntry>;
+
+/** Every error code, stable and documented. */
+export type ErrorCode = keyof typeof catalog;
+
+/** The catalog, for documentation and for HTTP. */
+export const errorCatalog: Readonly<Record<ErrorCode, ErrorEntry>> = catalog;
+
+/** One offending place of a request: a JSON pointer and a sentence. */
+export interface ErrorPlace {
+  readonly pointer: string;
+  readonly detail: string;
+}
+
+/** What an error may carry beyond its code and sentence. */
+export interface ErrorContext {
+  readonly cause?: unknown;
+  readonly errors?: readonly ErrorPlace[];
+  readonly retryAfterSeconds?: number;
+}
+
+/** A failure of the system or of a request, never of the user's program; `detail` says what was attempted, the value, the remedy. */
+export class SystemError extends Error {
+  readonly code: ErrorCode;
+  readonly errors: readonly ErrorPlace[];
+  readonly retryAfterSeconds: number | undefined;
+
+  constructor(code: ErrorCode, detail: string, context: ErrorContext = {}) {
+    super(detail, context.cause === undefined ? undefined : { cause: context.cause });
+    this.name = 'SystemError';
+    this.code = code;
+    this.errors = context.errors ?? [];
+    this.retryAfterSeconds = context.retryAfterSeconds;
+  }
+
+  get http(): number {
+    return errorCatalog[this.code].http;
+  }
+
+  get isRetryable(): boolean {
+    return errorCatalog[this.code].retryable;
+  }
+}
+
+/** The given error if it is a SystemError, else an `internal` one that keeps it as its cause. */
+export function toSystemError(error: unknown): SystemError {
+  if (error instanceof SystemError) return error;
+  return new SystemError('internal', error instanceof Error ? error.message : String(error), { cause: error });
+}

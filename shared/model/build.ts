@@ -1,0 +1,90 @@
+/**
+ * Owns what the coordinator, the builder and the verifier say to each other about one layer's build.
+ * Never carries a store credential or a signing key; secrets are in the order only and never in an event.
+ */
+import { type Static, Type } from '@sinclair/typebox';
+import { Closed, Nullable, OneOf, Variables } from './closed.ts';
+import { EgressRecord } from './egress.ts';
+import { baseNames, File, layerKinds, Script } from './environment.ts';
+import { AllLimits } from './limits.ts';
+import { Envelope, LayerReference, Scope } from './manifest.ts';
+import { Report } from './verdict.ts';
+
+const DigestText = Type.String({ pattern: '^sha256:[0-9a-f]{64}$' });
+
+/** One layer to build: `POST /builds` of the builder. */
+export const BuildOrder = Closed({
+  buildId: Type.String({ pattern: '^build_[0-9a-z]{8,64}$' }),
+  kind: OneOf(layerKinds),
+  base: OneOf(baseNames),
+  parents: Type.Array(LayerReference, { description: 'Lowest first; empty for a base.' }),
+  script: Script,
+  files: Type.Array(File),
+  variables: Variables,
+  secrets: Variables,
+  verify: Nullable(Script),
+  limits: AllLimits,
+});
+export type BuildOrder = Static<typeof BuildOrder>;
+
+/** What the builder staged: `<stagingDir>/<buildId>/layer.tar.zst`. */
+export const StagedLayer = Closed({
+  buildId: Type.String(),
+  blob: Closed({ digest: DigestText, bytes: Type.Integer() }),
+  tar: Closed({ digest: DigestText, bytes: Type.Integer(), entries: Type.Integer(), rules: Type.Integer() }),
+  variables: Variables,
+});
+export type StagedLayer = Static<typeof StagedLayer>;
+
+/** The phases of a build as its log shows them. */
+export const buildPhases = ['fetching-parents', 'running', 'capturing', 'verify-script', 'finished'] as const;
+
+/** One line of the builder's answer. */
+export const BuildEvent = Type.Union([
+  Closed({ type: Type.Literal('phase'), phase: OneOf(buildPhases) }),
+  Closed({ type: Type.Literal('log'), stream: OneOf(['stdout', 'stderr', 'network']), text: Type.String() }),
+  Closed({
+    type: Type.Literal('progress'),
+    phase: OneOf(buildPhases),
+    bytes: Type.Integer(),
+    fraction: Nullable(Type.Number()),
+  }),
+  Closed({
+    type: Type.Literal('finished'),
+    endedIn: Nullable(OneOf(['setup', 'dependencies', 'verify', 'base'])),
+    report: Report,
+    verify: Nullable(Report),
+    layer: Nullable(StagedLayer),
+    materials: Type.Array(EgressRecord),
+    isNetworkUnreachable: Type.Boolean(),
+    isPrivate: Type.Boolean(),
+  }),
+  Closed({ type: Type.Literal('broken'), code: Type.String(), detail: Type.String() }),
+]);
+export type BuildEvent = Static<typeof BuildEvent>;
+
+/** What the verifier is asked to check, sign and write: `POST /publications`. */
+export const PublicationOrder = Closed({
+  staged: StagedLayer,
+  key: Type.String(),
+  specDigest: DigestText,
+  scope: Scope,
+  kind: OneOf(layerKinds),
+  base: Type.String(),
+  architecture: OneOf(['x86_64', 'aarch64']),
+  parents: Type.Array(DigestText),
+  externalParameters: Type.Unknown({
+    description: 'What the client asked for, verbatim, without secrets, for the provenance.',
+  }),
+  materials: Type.Array(EgressRecord),
+  builtAt: Type.String(),
+});
+export type PublicationOrder = Static<typeof PublicationOrder>;
+
+/** The verifier's answer: the signed manifest, which stands in the store now. */
+export const Publication = Closed({ envelope: Envelope, isNew: Type.Boolean() });
+export type Publication = Static<typeof Publication>;
+
+/** An operator's decision to share a tenant's layer: `POST /promotions` of the verifier. */
+export const PromotionOrder = Closed({ envelope: Envelope, key: Type.String() });
+export type PromotionOrder = Static<typeof PromotionOrder>;

@@ -1,0 +1,87 @@
+/**
+ * Owns the execution as a client asks for it and as it is answered; HTTP, state store and documentation derive from here.
+ * Fields of the contract that this version does not serve yet are absent and therefore refused by name, never ignored.
+ */
+import { type Static, Type } from '@sinclair/typebox';
+import { stages } from '../lifecycle/execution.ts';
+import { Closed, Nullable, OneOf, Variables } from './closed.ts';
+import { EnvironmentReference, EnvironmentRequest, EnvironmentUse, FILES_MAX, File, Script } from './environment.ts';
+import { Limits } from './limits.ts';
+import { Encoding, Report, Verdict } from './verdict.ts';
+
+const Argument = Type.String({ maxLength: 131_072, pattern: '^[^\\u0000]*$' });
+
+/** Script 3. */
+export const CompileRequest = Closed({
+  script: Script,
+  variables: Type.Optional(Variables),
+  limits: Type.Optional(Limits),
+});
+
+/** Script 4. */
+export const RunRequest = Closed({
+  script: Script,
+  arguments: Type.Optional(Type.Array(Argument, { maxItems: 10_000 })),
+  stdin: Type.Optional(Type.String()),
+  stdinEncoding: Type.Optional(Encoding),
+  variables: Type.Optional(Variables),
+  limits: Type.Optional(Limits),
+});
+
+/** Anything JSON; its size is bounded where it is read. */
+export const Metadata = Type.Record(Type.String(), Type.Unknown());
+
+/** What a client posts. */
+export const ExecutionRequest = Closed({
+  environment: Type.Union([EnvironmentReference, EnvironmentRequest]),
+  files: Type.Optional(Type.Array(File, { maxItems: FILES_MAX })),
+  compile: Type.Optional(CompileRequest),
+  run: RunRequest,
+  metadata: Type.Optional(Metadata),
+});
+export type ExecutionRequest = Static<typeof ExecutionRequest>;
+
+/** Which script a verdict is about. */
+export const endings = ['setup', 'dependencies', 'verify', 'compile', 'run', 'tests', 'check'] as const;
+export type Ending = (typeof endings)[number];
+
+const milliseconds = Type.Number({ minimum: 0 });
+
+/** Where the time of an execution went; milliseconds. */
+export const Timing = Closed({
+  queuedMs: milliseconds,
+  buildMs: milliseconds,
+  fetchMs: milliseconds,
+  prepareMs: milliseconds,
+  executeMs: milliseconds,
+  collectMs: milliseconds,
+  overheadMs: milliseconds,
+});
+export type Timing = Static<typeof Timing>;
+
+/** An execution as every answer shows it. */
+export const Execution = Closed({
+  id: Type.String(),
+  stage: OneOf(stages),
+  verdict: Nullable(Verdict),
+  endedIn: Nullable(OneOf(endings)),
+  environment: Nullable(EnvironmentUse),
+  setup: Nullable(Report),
+  dependencies: Nullable(Report),
+  verify: Nullable(Report),
+  compile: Nullable(Report),
+  run: Nullable(Report),
+  tests: Type.Array(Type.Unknown(), { maxItems: 0 }),
+  score: Type.Null(),
+  timing: Timing,
+  certificate: Type.Null(),
+  receipt: Type.Null(),
+  files: Type.Array(Type.Unknown(), { maxItems: 0 }),
+  agent: Nullable(Closed({ id: Type.String(), name: Type.String(), pool: Type.String() })),
+  attempts: Type.Integer({ minimum: 0 }),
+  failure: Nullable(Closed({ code: Type.String(), detail: Type.String() })),
+  metadata: Metadata,
+  createdAt: Type.String(),
+  finishedAt: Nullable(Type.String()),
+});
+export type Execution = Static<typeof Execution>;

@@ -1,0 +1,55 @@
+/**
+ * Owns the manifest of a layer: what the verifier signs and agents check.
+ * Invariant: everything that an agent needs to decide whether these bytes are the layer it was asked to use is in here.
+ */
+import { type Static, Type } from '@sinclair/typebox';
+import { Closed, Nullable, OneOf, Variables } from './closed.ts';
+import { layerKinds } from './environment.ts';
+
+const DigestText = Type.String({ pattern: '^sha256:[0-9a-f]{64}$' });
+
+/** `shared`, or one tenant's. */
+export const Scope = Type.String({ pattern: '^(shared|tenant-[0-9a-z-]{1,64})$' });
+export type Scope = Static<typeof Scope>;
+
+/** The signed statement about one layer. */
+export const LayerManifest = Closed({
+  version: Type.Literal(1),
+  key: Type.String({
+    pattern: '^[0-9a-z-]{8,128}$',
+    description: 'Content key of the layer: digest of all that the build could observe.',
+  }),
+  specDigest: DigestText,
+  scope: Scope,
+  kind: OneOf(layerKinds),
+  base: Type.String(),
+  architecture: OneOf(['x86_64', 'aarch64']),
+  parents: Type.Array(DigestText, { description: 'Tar digests of the layers below, lowest first.' }),
+  blob: Closed({ digest: DigestText, bytes: Type.Integer({ minimum: 0 }), codec: Type.Literal('zstd') }),
+  tar: Closed({
+    digest: DigestText,
+    bytes: Type.Integer({ minimum: 0 }),
+    entries: Type.Integer({ minimum: 0 }),
+    rules: Type.Integer({ minimum: 1 }),
+  }),
+  variables: Variables,
+  builtAt: Type.String(),
+  provenance: Nullable(DigestText),
+});
+export type LayerManifest = Static<typeof LayerManifest>;
+
+/** A DSSE envelope: payload and signatures are base64. */
+export const Envelope = Closed({
+  payloadType: Type.String(),
+  payload: Type.String(),
+  signatures: Type.Array(Closed({ keyid: Type.String(), sig: Type.String() }), { minItems: 1, maxItems: 8 }),
+});
+export type Envelope = Static<typeof Envelope>;
+
+/** A public key that may sign manifests: SPKI DER in base64. */
+export const TrustedKey = Closed({ keyid: Type.String(), publicKey: Type.String() });
+export type TrustedKey = Static<typeof TrustedKey>;
+
+/** A layer as it is handed to somebody who will mount it: the signed manifest and where its blob can be had. */
+export const LayerReference = Closed({ envelope: Envelope, url: Type.String(), origin: OneOf(['stored', 'built']) });
+export type LayerReference = Static<typeof LayerReference>;

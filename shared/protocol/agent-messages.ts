@@ -1,0 +1,78 @@
+/**
+ * Owns what an agent says to a coordinator.
+ *
+ * The agent dials, says `agent.hello` and proves that it holds its key by answering the coordinator's challenge with `agent.proof`.
+ * From then on it reports its *current* state (`agent.report`: slots, leases, layers) at the coordinator's interval and after every change
+ * that matters; the coordinator answers with what it *wants*. A report that is lost is replaced by the next one. Results
+ * (`lease.completed`) are kept by the agent and said again after a reconnect until `lease.acknowledged` names them. An offer is answered by
+ * `lease.accepted` or `lease.refused`; an offer that is not answered is repeated by the coordinator or given to somebody else.
+ */
+import { Type } from '@sinclair/typebox';
+import { Closed, Nullable, OneOf } from '../model/closed.ts';
+import { LayerUse } from '../model/environment.ts';
+import { endings, Timing } from '../model/execution.ts';
+import { Report, Verdict } from '../model/verdict.ts';
+import { createDecoder, type MessageOf } from './catalog.ts';
+
+const count = Type.Integer({ minimum: 0 });
+
+/** What an agent found out about one lease. */
+export const LeaseResult = Closed({
+  verdict: Nullable(Verdict),
+  endedIn: Nullable(OneOf(endings)),
+  compile: Nullable(Report),
+  run: Nullable(Report),
+  layers: Type.Array(LayerUse),
+  timing: Closed({
+    fetchMs: Timing.properties.fetchMs,
+    prepareMs: Timing.properties.prepareMs,
+    executeMs: Timing.properties.executeMs,
+    collectMs: Timing.properties.collectMs,
+  }),
+  failure: Nullable(Closed({ code: Type.String(), detail: Type.String(), isRetryable: Type.Boolean() })),
+});
+
+export const agentMessages = {
+  'agent.hello': Closed({
+    protocol: Type.Integer(),
+    name: Type.String({ minLength: 1, maxLength: 128 }),
+    publicKey: Type.String({ maxLength: 256, description: 'Ed25519, SPKI DER in base64.' }),
+    agentId: Nullable(Type.String()),
+    token: Nullable(Type.String({ description: 'One-time enrolment token, only while agentId is null.' })),
+    release: Type.String(),
+    architecture: OneOf(['x86_64', 'aarch64']),
+    kernel: Type.String(),
+    cores: Type.Integer({ minimum: 1 }),
+    memoryBytes: count,
+    pool: Type.String(),
+    labels: Type.Record(Type.String(), Type.String()),
+  }),
+  'agent.proof': Closed({
+    signature: Type.String({ maxLength: 256, description: 'Ed25519 over challengeText(nonce), base64.' }),
+  }),
+  'agent.report': Closed({
+    slots: Closed({ total: Type.Integer({ minimum: 1 }), free: count }),
+    leases: Type.Array(Closed({ lease: Type.String(), fence: count })),
+    layers: Type.Array(Type.String(), { description: 'Tar digests that are on this agent, ready.' }),
+    draining: Type.Boolean(),
+  }),
+  'lease.accepted': Closed({ lease: Type.String() }),
+  'lease.refused': Closed({ lease: Type.String(), reason: Type.String() }),
+  'lease.stage': Closed({ lease: Type.String(), stage: OneOf(['preparing', 'running']) }),
+  'lease.output': Closed({
+    lease: Type.String(),
+    script: OneOf(['compile', 'run']),
+    stream: OneOf(['stdout', 'stderr']),
+    data: Type.String({ description: 'base64' }),
+  }),
+  'lease.completed': Closed({ lease: Type.String(), fence: count, result: LeaseResult }),
+} as const;
+
+export type AgentMessage = MessageOf<typeof agentMessages>;
+export type LeaseResultMessage = Extract<AgentMessage, { type: 'lease.completed' }>['result'];
+export const decodeAgentMessage = createDecoder(agentMessages);
+
+/** The text that an agent signs to prove that it holds its key. */
+export function challengeText(nonce: string): string {
+  return `envicutor agent challenge v1 ${nonce}`;
+}

@@ -1,0 +1,156 @@
+/**
+ * Owns the port to the sandbox: launch one program in a fresh sandbox, keep and release writable layers, keep the layer store.
+ * Never knows the wire form (launcher-client) nor verdicts (agent/execution/judge).
+ * Invariant: every launch ends with exactly one LaunchReport; a lost launcher rejects it with SystemError `launcher-unavailable`.
+ */
+import type { AllLimits } from '../model/limits.ts';
+
+/** Which kind of sandbox; see contract.def. */
+export type Profile = 'execution' | 'build' | 'bootstrap' | 'host';
+
+/** A file that the launcher writes before the program starts. */
+export interface SandboxFile {
+  readonly path: string;
+  readonly isExecutable: boolean;
+  readonly content: Uint8Array;
+}
+
+/** Everything about one launch; absent things are empty or null, never missing. */
+export interface LaunchSpec {
+  readonly profile: Profile;
+  /** Names in the layer store, lowest first. */
+  readonly layers: readonly string[];
+  /** Writable layers kept from earlier launches, lowest first. */
+  readonly kept: readonly KeptLayer[];
+  /** Keep this launch's writable layer: `Launch.kept` is then to be released by the caller. */
+  readonly isKept: boolean;
+  /** Profile host: name of a layer being made, writable at /target. */
+  readonly target: string | null;
+  /** Profile host: a kept layer, read-only at /target. */
+  readonly capture: KeptLayer | null;
+  readonly argv: readonly string[];
+  readonly environment: Readonly<Record<string, string>>;
+  /** Absolute; made when missing. */
+  readonly directory: string;
+  /** Relative to `directory`. */
+  readonly files: readonly SandboxFile[];
+  /** Plain names, found in /run/envicutor. */
+  readonly systemFiles: readonly SandboxFile[];
+  /** Bytes, a stream, or null for an empty standard input. */
+  readonly stdin: Uint8Array | AsyncIterable<Uint8Array> | null;
+  /** Configuration of the egress proxy, or null for no network. */
+  readonly egress: Uint8Array | null;
+  readonly limits: AllLimits;
+  readonly cpuShares: number;
+  /** cpuset list, or null. */
+  readonly cpus: string | null;
+}
+
+/** A writable layer that the launcher keeps; good on the connection that made it. */
+export interface KeptLayer {
+  readonly launch: bigint;
+}
+
+/** How a launch ended; see contract.def. */
+export type LaunchEnd = 'exited' | 'signaled' | 'start-failed' | 'setup-failed' | 'client';
+
+/** The limit for which the launcher ended a run. */
+export type ExceededLimit =
+  | 'cpuTimeMs'
+  | 'wallTimeMs'
+  | 'idleTimeMs'
+  | 'memoryBytes'
+  | 'outputBytes'
+  | 'fileSizeBytes'
+  | 'diskBytes';
+
+/** The launcher's report; durations in milliseconds with fractions. */
+export interface LaunchReport {
+  readonly end: LaunchEnd;
+  readonly exitCode: number | null;
+  readonly signal: number | null;
+  /** Name of the launcher's step and the errno's name, for start-failed and setup-failed. */
+  readonly failure: { readonly step: string; readonly errno: string } | null;
+  readonly exceeded: { readonly limit: ExceededLimit; readonly allowed: number; readonly observed: number } | null;
+  readonly diskFull: 'bytes' | 'inodes' | null;
+  readonly stdoutTruncated: boolean;
+  readonly stderrTruncated: boolean;
+  readonly cpuTimeMs: number;
+  readonly cpuUserMs: number;
+  readonly cpuSystemMs: number;
+  readonly wallTimeMs: number;
+  readonly memoryPeakBytes: number;
+  readonly processesPeak: number;
+  readonly stdoutBytes: number;
+  readonly stderrBytes: number;
+  readonly stdinBytes: number;
+  readonly diskBytes: number;
+  readonly diskInodes: number;
+  readonly voluntarySwitches: number;
+  readonly involuntarySwitches: number;
+  readonly throttledMs: number;
+  readonly oomKills: number;
+  readonly startedAtMs: number | null;
+  readonly endedAtMs: number;
+  readonly takeMs: number;
+  readonly mountMs: number;
+  readonly execMs: number;
+  readonly collectMs: number;
+}
+
+/** What a caller listens to while a program runs; chunks are only valid during the call unless copied. */
+export interface LaunchListener {
+  started?(startedAtMs: number): void;
+  stdout?(chunk: Uint8Array): void;
+  stderr?(chunk: Uint8Array): void;
+  /** Lines of the egress proxy. */
+  network?(chunk: Uint8Array): void;
+}
+
+/** A running launch. */
+export interface Launch {
+  readonly report: Promise<LaunchReport>;
+  /** The writable layer, when the spec asked to keep it. */
+  readonly kept: KeptLayer;
+  /** Ends the run; the report then says `client`. Idempotent. */
+  kill(): void;
+}
+
+/** What the launcher says about its machine. */
+export interface SandboxFacts {
+  readonly cgroup: 'v1' | 'v2' | 'none';
+  readonly cores: number;
+  readonly memoryBytes: number;
+  readonly kernel: string;
+  readonly release: string;
+}
+
+/** Gauges of the launcher, for metrics. */
+export interface SandboxGauges {
+  readonly stock: number;
+  readonly running: number;
+  readonly kept: number;
+  readonly launches: number;
+  readonly stockMisses: number;
+  readonly residentBytes: number;
+}
+
+/** Fresh sandboxes on this machine. */
+export interface Sandbox {
+  readonly facts: SandboxFacts;
+  launch(spec: LaunchSpec, listener?: LaunchListener): Launch;
+  release(kept: KeptLayer): void;
+  gauges(): Promise<SandboxGauges>;
+  readonly store: LayerStore;
+  close(): Promise<void>;
+}
+
+/** The directories of unpacked layers; every method rejects with SystemError `sandbox-failed` naming step and errno. */
+export interface LayerStore {
+  /** Makes an empty layer that only `target` can reach. */
+  create(layer: string): Promise<void>;
+  /** Makes it final under its new name; false when that name is there already. */
+  commit(layer: string, to: string): Promise<boolean>;
+  remove(layer: string): Promise<void>;
+  list(): Promise<readonly string[]>;
+}
