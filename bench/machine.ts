@@ -1,0 +1,42 @@
+/**
+ * Owns the facts about the machine that a figure was taken on; a figure without them is not a figure.
+ */
+import { readFileSync } from 'node:fs';
+import { cpus, release, totalmem } from 'node:os';
+
+/** Ticks that the hypervisor took from this machine since boot. */
+function stealTicks(): number {
+  return Number(/^cpu +(?:\d+ +){7}(\d+)/m.exec(readFileSync('/proc/stat', 'utf8'))?.[1] ?? 0);
+}
+
+/** Facts for the head of a report. */
+export interface MachineFacts {
+  readonly processor: string;
+  readonly cores: number;
+  readonly memoryGiB: number;
+  readonly kernel: string;
+  readonly node: string;
+  readonly governor: string;
+  readonly stealTicks: number;
+}
+
+/** Reads the facts now; steal is a running total, to be read before and after. */
+export function machineFacts(): MachineFacts {
+  return {
+    processor: cpus()[0]?.model ?? 'unknown',
+    cores: cpus().length,
+    memoryGiB: Math.round(totalmem() / 2 ** 30),
+    kernel: release(),
+    node: process.version,
+    governor: readOr('/sys/devices/system/cpu/cpu0/cpufreq/scaling_governor', 'none'),
+    stealTicks: stealTicks(),
+  };
+}
+
+function readOr(path: string, otherwise: string): string {
+  try {
+    return readFileSync(path, 'utf8').trim();
+  } catch {
+    return otherwise;
+  }
+}

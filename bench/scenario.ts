@@ -1,0 +1,27 @@
+/**
+ * Owns what a scenario is: one question, asked of a running instance, answered by rows of milliseconds.
+ */
+import type { Summary } from './samples.ts';
+
+/** The running instance that a scenario asks. */
+export interface Target {
+  readonly url: string;
+}
+
+/** How long to look. */
+export interface ScenarioOptions {
+  readonly warmUp: number;
+  readonly rounds: number;
+}
+
+/** A scenario's answer. */
+export interface ScenarioResult {
+  readonly rows: readonly { readonly label: string; readonly summary: Summary }[];
+}
+
+/** One question. */
+export interface Scenario {
+  readonly name: string;
+  readonly question: string;
+  run(target: Target, options: ScenarioOptions): Promise<ScenarioResult>;
+}

@@ -1,0 +1,91 @@
+/**
+ * Question: what does Envicutor add to a program that does nothing?
+ * Warm `true` through HTTP, coordinator, WebSocket, agent and launcher, next to a bare child_process.spawn of the same program,
+ * interleaved round by round, back to back and with idle gaps (a gap shows costs that a tight loop hides).
+ */
+import { spawn } from 'node:child_process';
+import { setTimeout as pause } from 'node:timers/promises';
+import { Pool } from 'undici';
+import type { Execution } from '../../shared/model/execution.ts';
+import { type Summary, summarise } from '../samples.ts';
+import type { Scenario, ScenarioResult } from '../scenario.ts';
+
+const GAP_MS = 30;
+
+/** Milliseconds for one bare spawn of /bin/true until its exit. */
+function bareSpawn(): Promise<number> {
+  return new Promise((resolve, reject) => {
+    const from = performance.now();
+    spawn('/bin/true', [], { stdio: ['ignore', 'pipe', 'pipe'] })
+      .on('error', reject)
+      .on('close', () => resolve(performance.now() - from));
+  });
+}
+
+async function execute(pool: Pool, body: string): Promise<{ ms: number; execution: Execution }> {
+  const from = performance.now();
+  const answer = await pool.request({
+    method: 'POST',
+    path: '/v1/executions?wait=true',
+    body,
+    headers: { 'content-type': 'application/json' },
+  });
+  const execution = (await answer.body.json()) as Execution;
+  const ms = performance.now() - from;
+  if (execution.verdict !== 'ok') throw new Error(`'true' ended as ${execution.verdict}: ${JSON.stringify(execution)}`);
+  return { ms, execution };
+}
+
+interface Series {
+  readonly ours: number[];
+  readonly bare: number[];
+  readonly split: Record<string, number[]>;
+}
+
+async function measure(pool: Pool, body: string, rounds: number, gapMs: number): Promise<Series> {
+  const series: Series = {
+    ours: [],
+    bare: [],
+    split: { queued: [], prepare: [], execute: [], collect: [], overhead: [], wall: [] },
+  };
+  for (let round = 0; round < rounds; round++) {
+    if (gapMs > 0) await pause(gapMs);
+    series.bare.push(await bareSpawn());
+    if (gapMs > 0) await pause(gapMs);
+    const { ms, execution } = await execute(pool, body);
+    series.ours.push(ms);
+    const { timing } = execution;
+    series.split['queued']?.push(timing.queuedMs);
+    series.split['prepare']?.push(timing.fetchMs + timing.prepareMs);
+    series.split['execute']?.push(timing.executeMs);
+    series.split['collect']?.push(timing.collectMs);
+    series.split['overhead']?.push(timing.overheadMs);
+    series.split['wall']?.push(execution.run?.usage.wallTimeMs ?? 0);
+  }
+  return series;
+}
+
+/** The scenario; the instance is warm and holds the base environment. */
+export const executionOverhead: Scenario = {
+  name: 'execution-overhead',
+  question: 'What does a warm `true` cost over HTTP, next to a bare spawn?',
+  async run(target, options): Promise<ScenarioResult> {
+    const pool = new Pool(target.url, { connections: 1, pipelining: 1 });
+    const body = JSON.stringify({ environment: {}, run: { script: '#!/bin/true\n' } });
+    for (let warmUp = 0; warmUp < options.warmUp; warmUp++) await execute(pool, body);
+    const rows: { label: string; summary: Summary }[] = [];
+    for (const [label, gapMs] of [
+      ['back to back', 0],
+      [`${GAP_MS} ms gaps`, GAP_MS],
+    ] as const) {
+      const series = await measure(pool, body, options.rounds, gapMs);
+      rows.push({ label: `envicutor, ${label}`, summary: summarise(series.ours) });
+      rows.push({ label: `bare spawn, ${label}`, summary: summarise(series.bare) });
+      for (const [part, samples] of Object.entries(series.split)) {
+        rows.push({ label: `of which ${part}, ${label}`, summary: summarise(samples) });
+      }
+    }
+    await pool.close();
+    return { rows };
+  },
+};

@@ -1,0 +1,81 @@
+/**
+ * Owns the cases about the shared cache: an environment is built once, found again by others, and survives the death of an agent.
+ * They count: builds by the coordinator's metric, transfers by the origin of each layer.
+ */
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import type { Instance } from '../../support/instance.ts';
+import { python } from './environments.ts';
+
+const BUILDS = 'envicutor_builds_total{kind="dependencies",outcome="published"}';
+
+/** Registers the cases. */
+export function cacheCases(instance: Instance): void {
+  const environment = python('six==1.16.0');
+  const run = { script: 'python3 -c "import six; print(six.__version__)"' };
+
+  test('the same environment is not built again, and its layers are local the second time', async () => {
+    await instance.api.execute({ environment, run });
+    const before = await instance.api.metric(BUILDS);
+    const again = await instance.api.execute({ environment, run });
+    assert.equal(again.run?.stdout, '1.16.0\n', JSON.stringify(again));
+    assert.equal(await instance.api.metric(BUILDS), before);
+    assert.deepEqual(
+      again.environment?.layers.map((layer) => layer.origin),
+      ['local', 'local', 'local'],
+    );
+    assert.equal(again.timing.buildMs, 0);
+    const byId = await instance.api.execute({ environment: again.environment?.id, run });
+    assert.equal(byId.run?.stdout, '1.16.0\n');
+  });
+
+  test('two requests for one new environment at the same time share one build', async () => {
+    const fresh = { setup: 'echo "once $(date +%N)" > /environment/stamp' };
+    const script = { script: 'cat /environment/stamp' };
+    const executions = await Promise.all(
+      [1, 2, 3].map(() => instance.api.execute({ environment: fresh, run: script })),
+    );
+    const stamps = new Set(executions.map((execution) => execution.run?.stdout));
+    assert.equal(stamps.size, 1, JSON.stringify([...stamps]));
+  });
+
+  test('an environment that an operator promoted is used by another tenant without a build', async () => {
+    const mine = { setup: 'echo shared > /environment/word' };
+    const first = await instance.tenants.a.execute({ environment: mine, run: { script: 'cat /environment/word' } });
+    assert.equal(first.environment?.scope, 'tenant', JSON.stringify(first));
+    const before = await instance.tenants.a.metric('envicutor_builds_total{kind="setup",outcome="published"}');
+    const promoted = await instance.tenants.operator.post('/v1/cache/promote', { environment: first.environment?.id });
+    assert.equal(promoted.status, 200, JSON.stringify(promoted.body));
+    const second = await instance.tenants.b.execute({ environment: mine, run: { script: 'cat /environment/word' } });
+    assert.equal(second.run?.stdout, 'shared\n', JSON.stringify(second));
+    assert.equal(second.environment?.scope, 'shared');
+    assert.equal(await instance.tenants.a.metric('envicutor_builds_total{kind="setup",outcome="published"}'), before);
+  });
+
+  test('a second agent pulls the layers from the store instead of building', async () => {
+    const before = await instance.api.metric(BUILDS);
+    const second = await instance.startSecondAgent();
+    await instance.api.post(`/v1/agents/${await instance.firstAgentId()}/drain`, {});
+    const fetched = await instance.api.execute({ environment, run });
+    await instance.api.post(`/v1/agents/${await instance.firstAgentId()}/resume`, {});
+    assert.equal(fetched.run?.stdout, '1.16.0\n', JSON.stringify(fetched));
+    assert.equal(fetched.agent?.name, second.name);
+    assert.deepEqual(
+      fetched.environment?.layers.map((layer) => layer.origin),
+      ['fetched', 'fetched', 'fetched'],
+    );
+    assert.equal(await instance.api.metric(BUILDS), before);
+    await second.stop();
+  });
+
+  test('an agent that is killed and restarted still has its layers', async () => {
+    await instance.api.execute({ environment, run });
+    await instance.killAgent();
+    const after = await instance.api.execute({ environment, run });
+    assert.deepEqual(
+      after.environment?.layers.map((layer) => layer.origin),
+      ['local', 'local', 'local'],
+      JSON.stringify(after),
+    );
+  });
+}
