@@ -46,3 +46,6 @@ export const Variables = Type.Record(
     description: 'Environment variables; a value holds no NUL.',
   },
 );
+
+/** A moment as text: ISO 8601 in UTC, as `toTimestamp` writes it. A pattern, because TypeBox knows no formats by itself. */
+export const Timestamp = Type.String({ pattern: '^\\d{4}-\\d{2}-\\d{2}T\\d{2}:\\d{2}:\\d{2}(\\.\\d+)?Z$' });

@@ -3,7 +3,7 @@
  * Never holds our own failures: those are SystemErrors.
  */
 import { type Static, Type } from '@sinclair/typebox';
-import { Closed, Nullable, OneOf } from './closed.ts';
+import { Closed, Nullable, OneOf, Timestamp } from './closed.ts';
 import { limitNames } from './limits.ts';
 
 /** Every verdict about one program. */
@@ -61,8 +61,8 @@ export const Report = Closed({
   exceeded: Nullable(Closed({ limit: OneOf(limitNames as readonly string[]), allowed: count, observed: count })),
   start: Nullable(Closed({ step: Type.String(), errno: Type.String() })),
   usage: Usage,
-  startedAt: Nullable(Type.String({ format: 'date-time' })),
-  endedAt: Type.String({ format: 'date-time' }),
+  startedAt: Nullable(Timestamp),
+  endedAt: Timestamp,
   slot: Nullable(Type.Integer({ minimum: 0 })),
 });
 export type Report = Static<typeof Report>;
