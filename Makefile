@@ -1,0 +1,47 @@
+# The menu. Every target works on a fresh Debian or Ubuntu machine: ops/local/prepare installs what is missing and says why.
+# Never holds logic of its own: each line calls the one program that owns the matter.
+.DEFAULT_GOAL := help
+.PHONY: help run test test-deep check format bench bench-quick launcher contract docs clean
+
+PREPARE := ops/local/prepare
+LAUNCHER := shared/sandbox/launcher
+
+help: ## show this menu
+	@sed -n 's/^\([a-z-]*\):[^#]*## \(.*\)/  make \1\t\2/p' $(firstword $(MAKEFILE_LIST)) | expand -t 20
+
+run: ## start everything on this machine (root), prove it with one real program, serve until Ctrl-C
+	@node=$$($(PREPARE) all) && exec $$node ops/local/main.ts $(ARGUMENTS)
+
+test: ## check, then every test there is, with real sandboxes, stores and registries (root)
+	@node=$$($(PREPARE) test) && $(MAKE) --no-print-directory check && exec $$node test/run.ts $(FOLDERS)
+
+test-deep: ## make test, then longer property tests and fuzzing
+	@node=$$($(PREPARE) test) && $(MAKE) --no-print-directory test && $(MAKE) -C $(LAUNCHER) fuzz && exec $$node test/run.ts --deep
+
+check: ## types, lint and format, warnings and static analysis of the launcher, house rules
+	@node=$$($(PREPARE) node) && \
+	echo 'check: types' && $$node node_modules/typescript/bin/tsc --build && \
+	echo 'check: lint and format' && $$node node_modules/@biomejs/biome/bin/biome check --error-on-warnings . && \
+	echo 'check: static analysis of the launcher' && $(MAKE) --silent --no-print-directory -C $(LAUNCHER) analyze && \
+	exec $$node test/run.ts house
+
+format: ## rewrite the sources as the formatter wants them
+	@node=$$($(PREPARE) node) && exec $$node node_modules/@biomejs/biome/bin/biome check --write .
+
+bench: ## every scenario of bench/, with the machine named; see bench/README.md
+	@node=$$($(PREPARE) all) && exec $$node bench/run.ts $(SCENARIOS)
+
+bench-quick: ## the same with few samples, to see that the scenarios work
+	@node=$$($(PREPARE) all) && exec $$node bench/run.ts --quick $(SCENARIOS)
+
+launcher: ## compile the launcher (done by every target that needs it)
+	@$(MAKE) -C $(LAUNCHER)
+
+contract: ## generate shared/sandbox/contract.ts from contract.def
+	@node=$$($(PREPARE) node) && exec $$node shared/sandbox/generate-contract.ts
+
+docs: ## generate docs/{errors,configuration,lifecycles,protocol}.md from the declarations
+	@node=$$($(PREPARE) node) && exec $$node ops/docs/main.ts
+
+clean: ## remove what building left; node_modules and the state of make run stay
+	@rm -rf dist coverage && $(MAKE) --silent --no-print-directory -C $(LAUNCHER) clean

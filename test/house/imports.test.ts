@@ -1,0 +1,116 @@
+/**
+ * Owns law 2: imports point down, third parties have one door each, only a main.ts knows concrete adapters, and there are no cycles.
+ * The tables are the law: a change here is a decision and wants a reason beside it.
+ */
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { importsOf, readSources, type Source } from './sources.ts';
+
+/** What a room may import besides itself. */
+const mayImport: Readonly<Record<string, readonly string[]>> = {
+  shared: [],
+  agent: ['shared'],
+  coordinator: ['shared'],
+  client: ['shared'],
+  ops: ['shared'],
+  bench: ['shared', 'agent', 'coordinator', 'client', 'ops', 'test'],
+  test: ['shared', 'agent', 'coordinator', 'client', 'ops', 'bench'],
+};
+
+/** Files of another room that are declarations, read by the generators of the documents. */
+const readByGenerators = /^ops\/docs\//;
+
+/** Packages that few may import: the doors to the outside. `test/` and `bench/` may open any. */
+const doors: Readonly<Record<string, RegExp>> = {
+  ws: /^(coordinator\/agents\/agent-gateway|agent\/connection\/connector)\.ts$/,
+  minio: /^shared\/storage\/minio-object-store\.ts$/,
+  pino: /^shared\/logger\.ts$/,
+  'lru-cache': /^(shared\/layers\/layer-cache|coordinator\/.+)\.ts$/,
+  fastify: /^coordinator\/http\//,
+  '@fastify/type-provider-typebox': /^coordinator\/http\//,
+  'node:sqlite': /sqlite-[a-z-]+\.ts$/,
+  'node:child_process': /^(shared\/sandbox\/launcher-(client|connection)\.ts|ops\/)/,
+  'node:worker_threads': /^$/,
+  'node:cluster': /^$/,
+};
+
+/** Adapters are named `<technology>-<port>.ts`. */
+const adapter = /\/(sqlite|postgres|directory|minio)-[a-z-]+\.ts$/;
+/** Who may know them: composition roots, and adapters of the same technology among themselves. */
+const composition = /(^|\/)main\.ts$/;
+
+const outside = (path: string) => /^(test|bench)\//.test(path);
+const room = (path: string) => path.split('/')[0] ?? '';
+const sources = readSources('.ts');
+
+test('imports point down: shared knows nobody, agent and coordinator never meet', () => {
+  const wrong = sources.flatMap((source) =>
+    importsOf(source)
+      .filter(({ target, isOurs }) => isOurs && !isAllowed(source.path, target))
+      .map(({ target }) => `${source.path} imports ${target}`),
+  );
+  assert.deepEqual(wrong, []);
+});
+
+function isAllowed(from: string, to: string): boolean {
+  if (room(from) === room(to) || readByGenerators.test(from)) return true;
+  return mayImport[room(from)]?.includes(room(to)) === true;
+}
+
+test('a package with a door is imported by its door only', () => {
+  const wrong = sources.flatMap((source) =>
+    importsOf(source)
+      .filter(({ target, isOurs }) => !isOurs && doors[target]?.test(source.path) === false && !outside(source.path))
+      .map(({ target }) => `${source.path} imports ${target}`),
+  );
+  assert.deepEqual(wrong, []);
+});
+
+test('concrete adapters are known to composition roots only', () => {
+  const wrong = sources.flatMap((source) =>
+    importsOf(source)
+      .filter(({ target, isOurs, isTypeOnly }) => isOurs && !isTypeOnly && adapter.test(target))
+      .filter(() => !outside(source.path) && !composition.test(source.path) && !adapter.test(source.path))
+      .map(({ target }) => `${source.path} imports ${target}`),
+  );
+  assert.deepEqual(wrong, []);
+});
+
+test('every package that is imported is declared, and every declared one is imported', () => {
+  const manifest = readSources('package.json').find(({ path }) => path === 'package.json');
+  const { dependencies, devDependencies } = JSON.parse(manifest?.text ?? '{}');
+  const used = new Map<string, string>();
+  for (const source of sources) {
+    for (const { target, isOurs } of importsOf(source)) {
+      if (!isOurs && !target.startsWith('node:')) used.set(target, source.path);
+    }
+  }
+  const undeclared = [...used].filter(([name, path]) => {
+    return dependencies[name] === undefined && !(outside(path) && devDependencies[name] !== undefined);
+  });
+  assert.deepEqual(undeclared, []);
+  assert.deepEqual(
+    Object.keys(dependencies).filter((name) => !used.has(name)),
+    [],
+  );
+});
+
+test('no module imports itself by way of others', () => {
+  const graph = new Map(sources.map((source) => [source.path, valueImports(source)]));
+  const done = new Set<string>();
+  const cycles: string[] = [];
+  const visit = (path: string, trail: readonly string[]): void => {
+    if (trail.includes(path)) cycles.push([...trail.slice(trail.indexOf(path)), path].join(' -> '));
+    if (done.has(path) || trail.includes(path)) return;
+    for (const next of graph.get(path) ?? []) visit(next, [...trail, path]);
+    done.add(path);
+  };
+  for (const path of graph.keys()) visit(path, []);
+  assert.deepEqual(cycles, []);
+});
+
+function valueImports(source: Source): string[] {
+  return importsOf(source)
+    .filter(({ isOurs, isTypeOnly }) => isOurs && !isTypeOnly)
+    .map(({ target }) => target);
+}

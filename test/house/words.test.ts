@@ -1,0 +1,92 @@
+/**
+ * Owns laws 1, 3 and 9 as far as words can show them: names of files and folders, file headers, error codes, what no file may say.
+ * Never judges prose; it finds the words that the house has agreed not to use.
+ */
+import assert from 'node:assert/strict';
+import { basename } from 'node:path';
+import { test } from 'node:test';
+import { errorCatalog } from '../../shared/errors.ts';
+import { blankOut, listTree, readSources } from './sources.ts';
+
+const bannedNames = /^(utils?|helpers?|common|lib|libs|types|interfaces|managers?|misc|index)$/;
+const bannedNouns = /(^|-)(job|task|worker|node|box|jail|manager|util|helper)s?(-|$)/;
+
+/** Hosts of package registries: the product names none, the machine's own tools know theirs. */
+const registryHosts = [
+  'registry[.]npmjs',
+  'npmjs[.]com',
+  'pypi[.]org',
+  'pythonhosted[.]org',
+  'crates[.]io',
+  'proxy[.]golang',
+  'sum[.]golang',
+  'repo1?[.]maven',
+  'maven[.]org',
+  'rubygems[.]org',
+  'deb[.]debian',
+  'snapshot[.]debian',
+  'archive[.]ubuntu',
+  'packagist[.]org',
+  'nuget[.]org',
+];
+
+const code = readSources('.ts', '.c', '.h', '.def', '.sh', '.mjs');
+const everything = readSources('.ts', '.c', '.h', '.def', '.sh', '.mjs', '.md', '.json', '.yaml', 'Makefile', '.npmrc');
+
+test('no folder or file is called by an empty word, or by a word that the glossary replaces', () => {
+  const wrong = listTree().filter((path) => {
+    const name = basename(path).split('.')[0] ?? '';
+    return bannedNames.test(name) || bannedNouns.test(name);
+  });
+  assert.deepEqual(wrong, []);
+});
+
+test('every source file opens with a comment of at least three lines that says what it owns and what it never does', () => {
+  const wrong = code.filter(({ text }) => !isHeader(text)).map(({ path }) => path);
+  assert.deepEqual(wrong, []);
+});
+
+function isHeader(text: string): boolean {
+  const withoutShebang = text.replace(/^#!.*\n/, '');
+  const header = /^(\/\*[\s\S]*?\*\/|(?:\/\/.*\n)+|(?:#.*\n)+)/.exec(withoutShebang)?.[0] ?? '';
+  return header.trimEnd().split('\n').length >= 3;
+}
+
+test('no file names the host of a package registry', () => {
+  const pattern = new RegExp(registryHosts.join('|'));
+  const wrong = everything.filter(({ text }) => pattern.test(text)).map(({ path }) => path);
+  assert.deepEqual(wrong, []);
+});
+
+test('no file holds an absolute path of somebody else or a mark for later', () => {
+  const paths = /(^|[\s'"`(=])\/(home|Users|work|root)\/[a-z]/;
+  const marks = new RegExp(['TO', 'DO\\b|FIX', 'ME\\b|X', 'XX\\b|HA', 'CK\\b'].join(''));
+  const wrong = everything
+    .filter(({ text }) => paths.test(text) || marks.test(text))
+    .map(({ path, text }) => `${path}: ${(paths.exec(text) ?? marks.exec(text))?.[0].trim()}`);
+  assert.deepEqual(wrong, []);
+});
+
+test('there are no default exports, enums or any', () => {
+  const wrong = readSources('.ts').flatMap(({ path, text }) => {
+    const found = /\bexport default\b|^\s*(export )?(const )?enum\b|[:<]\s*any\b|\bas any\b/m.exec(blankOut(text));
+    return found === null ? [] : [`${path}: ${found[0].trim()}`];
+  });
+  assert.deepEqual(wrong, []);
+});
+
+test('every error code of the catalog is used, and every code that is written is of the catalog', () => {
+  const written = new Set<string>();
+  for (const { path, text } of code) {
+    if (path === 'shared/errors.ts' || path.startsWith('test/')) continue;
+    for (const [, word] of text.matchAll(/'([a-z]+(?:-[a-z]+)*)'/g)) written.add(word ?? '');
+    for (const [, thrown] of text.matchAll(/new SystemError\(\s*'([^']+)'/g)) {
+      assert.ok(
+        thrown !== undefined && thrown in errorCatalog,
+        `${path} throws '${thrown}', which is not in the catalog`,
+      );
+    }
+  }
+  const unused = Object.keys(errorCatalog).filter((name) => !written.has(name));
+  assert.deepEqual(unused, [], 'an error code that nothing gives is a promise that nobody keeps');
+});
