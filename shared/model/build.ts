@@ -15,6 +15,10 @@ const DigestText = Type.String({ pattern: '^sha256:[0-9a-f]{64}$' });
 /** One layer to build: `POST /builds` of the builder. */
 export const BuildOrder = Closed({
   buildId: Type.String({ pattern: '^build_[0-9a-z]{8,64}$' }),
+  tenantId: Type.String({
+    pattern: '^[0-9a-z-]{1,64}$',
+    description: 'Whose layers may be parents besides shared ones.',
+  }),
   kind: OneOf(layerKinds),
   base: OneOf(baseNames),
   parents: Type.Array(LayerReference, { description: 'Lowest first; empty for a base.' }),
