@@ -42,7 +42,7 @@ export const HIGH = 0x1_0000_0000;
 /** Fields of every message in wire order. */
 export const tables = Object.fromEntries(
   Object.entries(messages).map(([name, { fields }]) => [name, Object.entries(fields)]),
-) as Record<MessageName, readonly (readonly [string, WireType])[]>;
+) as unknown as Record<MessageName, readonly (readonly [string, WireType])[]>;
 
 const fixedSizes: Partial<Record<WireType, number>> = { U8: 1, U32: 4, I32: 4, U64: 8 };
 

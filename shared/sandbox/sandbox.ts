@@ -1,7 +1,8 @@
 /**
  * Owns the port to the sandbox: launch one program in a fresh sandbox, keep and release writable layers, keep the layer store.
  * Never knows the wire form (launcher-client) nor verdicts (agent/execution/judge).
- * Invariant: every launch ends with exactly one LaunchReport; a lost launcher rejects it with SystemError `launcher-unavailable`.
+ * Invariant: every launch ends with exactly one LaunchReport, after every process is dead; a lost launcher rejects it with SystemError
+ * `launcher-unavailable`; when the listener or the source of stdin fails, the run is killed and the report rejects with that error.
  */
 import type { AllLimits } from '../model/limits.ts';
 
@@ -98,13 +99,16 @@ export interface LaunchReport {
   readonly collectMs: number;
 }
 
-/** What a caller listens to while a program runs; chunks are only valid during the call unless copied. */
+/**
+ * What a caller listens to while a program runs; chunks are only valid during the call unless copied. A promise holds back further output
+ * (of all launches on this connection) until it settles; the report may come before it does.
+ */
 export interface LaunchListener {
   started?(startedAtMs: number): void;
-  stdout?(chunk: Uint8Array): void;
-  stderr?(chunk: Uint8Array): void;
+  stdout?(chunk: Uint8Array): void | Promise<void>;
+  stderr?(chunk: Uint8Array): void | Promise<void>;
   /** Lines of the egress proxy. */
-  network?(chunk: Uint8Array): void;
+  network?(chunk: Uint8Array): void | Promise<void>;
 }
 
 /** A running launch. */

@@ -23,7 +23,7 @@ const shellWords = words(
 );
 /** Words that make a line part of something longer, or that the shell must be there for at the end. */
 const openingWords = words(
-  'case do done elif else esac fi for function if in select then trap until while alias set exec return',
+  '. alias builtin case command do done elif else enable esac eval exec fi for function if in return select set source then trap until while',
 );
 
 function firstWord(line: string): string {
@@ -33,7 +33,10 @@ function firstWord(line: string): string {
 function isReplaceable(line: string): boolean {
   const word = firstWord(line);
   return (
-    /^[A-Za-z0-9_./+-]+$/.test(word) && !shellWords.has(word) && replaceableLine.test(line) && !line.includes('<<')
+    /^[A-Za-z0-9_./][A-Za-z0-9_./+-]*$/.test(word) &&
+    !shellWords.has(word) &&
+    replaceableLine.test(line) &&
+    !line.includes('<<')
   );
 }
 
@@ -46,9 +49,9 @@ function isPlain(line: string): boolean {
  * stays, so that the program's own signal and memory are reported instead of the shell's 128+n, and a start costs one process less.
  */
 function replaceShell(script: string): string {
-  const lines = script.trimEnd().split('\n');
+  const lines = script.replace(/[ \t\n]+$/, '').split('\n');
   const last = lines.pop() ?? '';
-  if (!isReplaceable(last) || !lines.every(isPlain)) return script;
+  if (script.includes('\r') || !isReplaceable(last) || !lines.every(isPlain)) return script;
   return [...lines, `exec ${last}`, ''].join('\n');
 }
 
