@@ -91,3 +91,9 @@ export function inheritedEnvironment(names: readonly string[]): Record<string, s
   }
   return chosen;
 }
+
+/** All variables of this process whose names begin with `prefix_`, for a supervisor that hands them on to the process that knows them. */
+export function prefixedEnvironment(prefix: string): Record<string, string> {
+  const names = Object.keys(process.env).filter((name) => name.startsWith(`${prefix}_`));
+  return inheritedEnvironment(names);
+}
