@@ -1,0 +1,168 @@
+/**
+ * Owns getting a layer's compressed blob from its URL into an unnamed file of this process, checked while it streams.
+ * Never unpacks, never keeps a blob beyond its use, never holds more than a few chunks in memory, never follows a redirect.
+ * Invariant: a FetchedBlob has exactly the bytes whose size and digest the signed manifest states; nobody else can open it.
+ */
+import { type FileHandle, mkdir, open, rm } from 'node:fs/promises';
+import type { Readable } from 'node:stream';
+import { pipeline } from 'node:stream/promises';
+import { Agent, type Dispatcher, request } from 'undici';
+import { type Digest, DigestingStream } from '../digest.ts';
+import { SystemError } from '../errors.ts';
+import type { LayerManifest } from '../model/manifest.ts';
+import { createIncomingPath, sweepIncoming } from '../storage/incoming-folder.ts';
+import type { ObjectStore } from '../storage/object-store.ts';
+import { blobKey } from './layer-manifest.ts';
+
+/** What a manifest says about a blob. */
+export type BlobDescription = LayerManifest['blob'];
+
+/** A checked blob; `close` gives its disk space back and is idempotent. */
+export interface FetchedBlob {
+  readonly bytes: number;
+  /** All its bytes from the start; may be called again. */
+  read(): Readable;
+  close(): Promise<void>;
+}
+
+/** Settings of a fetcher. */
+export interface LayerFetcherOptions {
+  /** Folder of this process for blobs on their way; made when missing. */
+  readonly directory: string;
+  /** For references whose URL is `store:`; such a URL is refused without it. */
+  readonly store?: Pick<ObjectStore, 'get'>;
+  /** A download in which nothing moves for so long is given up. */
+  readonly stallTimeoutMs?: number;
+}
+
+const STALL_TIMEOUT_MS = 30_000;
+const CONNECTIONS_MAX = 16;
+const READ_CHUNK_BYTES = 256 * 1024;
+
+/** Fetches blobs; its folder is touched at the first fetch. */
+export class LayerFetcher {
+  readonly #options: LayerFetcherOptions;
+  readonly #connections: Dispatcher;
+  #prepared: Promise<unknown> | null = null;
+
+  constructor(options: LayerFetcherOptions) {
+    this.#options = options;
+    const stallTimeoutMs = options.stallTimeoutMs ?? STALL_TIMEOUT_MS;
+    this.#connections = new Agent({
+      connections: CONNECTIONS_MAX,
+      headersTimeout: stallTimeoutMs,
+      bodyTimeout: stallTimeoutMs,
+    });
+  }
+
+  /** The blob, checked. SystemError `layer-corrupt` when it is another one, `object-store-unavailable` when it can't be had. */
+  async fetch(url: string, blob: BlobDescription): Promise<FetchedBlob> {
+    await this.#prepare();
+    const body = await this.#open(url, blob);
+    let file: FileHandle | null = null;
+    try {
+      file = await createUnnamedFile(this.#options.directory);
+      await receive(body, file, blob, url);
+      return toBlob(file, blob.bytes);
+    } catch (error) {
+      await file?.close();
+      throw unavailable(error, `fetching ${blob.digest} from ${originOf(url)}`);
+    } finally {
+      body.destroy();
+    }
+  }
+
+  /** Closes idle connections; running downloads fail. */
+  async close(): Promise<void> {
+    await this.#connections.destroy();
+  }
+
+  async #open(url: string, blob: BlobDescription): Promise<Readable> {
+    if (url.startsWith('store:')) return await this.#openStored(blob);
+    if (!/^https?:\/\//.test(url)) {
+      throw new SystemError('layer-corrupt', `${originOf(url)} is no address that a layer can be fetched from`);
+    }
+    const answer = await request(url, { dispatcher: this.#connections }).catch((error: unknown) => {
+      throw unavailable(error, `fetching ${blob.digest} from ${originOf(url)}`);
+    });
+    const announced = answer.headers['content-length'];
+    if (answer.statusCode === 200 && (announced === undefined || Number(announced) === blob.bytes)) return answer.body;
+    answer.body.on('error', () => undefined).destroy();
+    if (answer.statusCode === 200) throw mismatch(url, blob, `announced ${announced} bytes`);
+    throw new SystemError(
+      'object-store-unavailable',
+      `fetching ${blob.digest} from ${originOf(url)} was answered ${answer.statusCode}`,
+    );
+  }
+
+  async #openStored(blob: BlobDescription): Promise<Readable> {
+    const content = await this.#options.store?.get(blobKey(blob.digest));
+    if (content === undefined || content === null) {
+      const reason = content === null ? 'the store has no such object' : 'this process has no store';
+      throw new SystemError('object-store-unavailable', `reading ${blob.digest}: ${reason}`);
+    }
+    if (content.bytes === blob.bytes) return content.body;
+    content.body.on('error', () => undefined).destroy();
+    throw mismatch('store:', blob, `has ${content.bytes} bytes`);
+  }
+
+  #prepare(): Promise<unknown> {
+    this.#prepared ??= mkdir(this.#options.directory, { recursive: true, mode: 0o700 })
+      .then(() => sweepIncoming(this.#options.directory))
+      .catch((error) => {
+        this.#prepared = null;
+        throw unavailable(error, `preparing ${this.#options.directory}`);
+      });
+    return this.#prepared;
+  }
+}
+
+/** A file without a name: whatever ends this process, the kernel gives its space back. */
+async function createUnnamedFile(directory: string): Promise<FileHandle> {
+  const path = await createIncomingPath(directory);
+  const file = await open(path, 'wx+', 0o600);
+  await rm(path);
+  return file;
+}
+
+async function receive(body: Readable, file: FileHandle, blob: BlobDescription, url: string): Promise<void> {
+  const digesting = new DigestingStream(blob.bytes);
+  await pipeline(body, digesting, file.createWriteStream({ autoClose: false, start: 0 })).catch((error) => {
+    if (error instanceof RangeError) throw mismatch(url, blob, `has more than ${blob.bytes} bytes`);
+    throw error;
+  });
+  const digest: Digest = digesting.digest();
+  if (digesting.bytes !== blob.bytes || digest !== blob.digest) {
+    throw mismatch(url, blob, `has ${digesting.bytes} bytes with ${digest}`);
+  }
+}
+
+function toBlob(file: FileHandle, bytes: number): FetchedBlob {
+  let closed: Promise<void> | null = null;
+  return {
+    bytes,
+    read: () => file.createReadStream({ autoClose: false, start: 0, highWaterMark: READ_CHUNK_BYTES }),
+    close: () => {
+      closed ??= file.close();
+      return closed;
+    },
+  };
+}
+
+function mismatch(url: string, blob: BlobDescription, found: string): SystemError {
+  return new SystemError(
+    'layer-corrupt',
+    `the blob from ${originOf(url)} ${found}; signed were ${blob.bytes} bytes with ${blob.digest}`,
+  );
+}
+
+/** Where a URL points, without what a signed or tokened one must not show in a log. */
+function originOf(url: string): string {
+  return URL.parse(url)?.host || url.split(/[/?]/, 1)[0]?.slice(0, 40) || 'nowhere';
+}
+
+function unavailable(error: unknown, attempt: string): SystemError {
+  if (error instanceof SystemError) return error;
+  const reason = error instanceof Error ? error.message || error.name : String(error);
+  return new SystemError('object-store-unavailable', `${attempt} failed: ${reason}`, { cause: error });
+}
