@@ -1,0 +1,131 @@
+/**
+ * Owns the way from a raw tar stream to a staged layer: canonical tar, its digest, zstd, the blob's digest, `layer.tar.zst`.
+ * Never touches the sandbox or the network; whoever has the raw bytes pushes them.
+ * Invariant: a file named `layer.tar.zst` is complete and on disk; one capture makes at most one.
+ */
+import { createWriteStream } from 'node:fs';
+import { rename, rm } from 'node:fs/promises';
+import { join } from 'node:path';
+import { Readable } from 'node:stream';
+import { pipeline } from 'node:stream/promises';
+import { constants, createZstdCompress } from 'node:zlib';
+import { DigestingStream } from '../../shared/digest.ts';
+import type { StagedLayer } from '../../shared/model/build.ts';
+import { BodySpool } from './body-spool.ts';
+import { CAPTURE_RULES_VERSION } from './capture-rules.ts';
+import { type CaptureNotes, type LayerBounds, type LayerEntry, LayerTree } from './layer-tree.ts';
+import { parseVariables, type ScriptVariables, VARIABLES_BYTES_MAX, VARIABLES_PATH } from './script-variables.ts';
+import { TarReader } from './tar-reader.ts';
+import { canonicalTar } from './tar-writer.ts';
+import { TraceSearch } from './trace-search.ts';
+
+/** Name of a staged layer in its folder. */
+export const STAGED_FILE = 'layer.tar.zst';
+/** More entries than any package manager leaves; the verifier allows no more. */
+export const LAYER_ENTRIES_MAX = 500_000;
+
+const COMPRESSION_LEVEL = 3;
+
+/** What a capture works with. */
+export interface CaptureSettings {
+  readonly buildId: string;
+  /** The build's staging folder; must exist. */
+  readonly folder: string;
+  /** Byte sequences that no file of the layer may hold. */
+  readonly traces: readonly Uint8Array[];
+  readonly bounds: LayerBounds;
+}
+
+/** A staged layer and what its client should be told about it. */
+export interface CapturedLayer {
+  readonly staged: StagedLayer;
+  readonly notes: CaptureNotes;
+  readonly ignoredVariableLines: readonly number[];
+}
+
+/** One capture: `push` the raw tar, then `finish`; `abort` in every other case. Errors are SystemError `build-failed`. */
+export class LayerCapture {
+  readonly #settings: CaptureSettings;
+  readonly #spool: BodySpool;
+  readonly #tree: LayerTree;
+  readonly #reader: TarReader;
+  #rawBytes = 0;
+
+  constructor(settings: CaptureSettings) {
+    this.#settings = settings;
+    this.#spool = new BodySpool(join(settings.folder, 'bodies'));
+    this.#tree = new LayerTree(this.#spool, new TraceSearch(settings.traces), settings.bounds);
+    this.#reader = new TarReader(this.#tree);
+  }
+
+  get rawBytes(): number {
+    return this.#rawBytes;
+  }
+
+  /** Takes the next bytes of the raw tar; the chunk is not kept. */
+  push(chunk: Uint8Array): void {
+    this.#rawBytes += chunk.length;
+    this.#reader.push(chunk);
+  }
+
+  /** Writes the layer; `progressed` hears how many bytes of the canonical tar are done. */
+  async finish(progressed: (bytes: number) => void): Promise<CapturedLayer> {
+    try {
+      this.#reader.end();
+      this.#spool.flush();
+      const entries = this.#tree.sorted();
+      const { variables, ignoredLines } = this.#readVariables(entries);
+      const { buildId } = this.#settings;
+      const written = await this.#write(entries, progressed);
+      return {
+        staged: { buildId, ...written, variables },
+        notes: this.#tree.notes,
+        ignoredVariableLines: ignoredLines,
+      };
+    } finally {
+      this.#spool.close();
+    }
+  }
+
+  /** Lets go of everything when there is nothing to finish. */
+  abort(): void {
+    this.#spool.close();
+  }
+
+  #readVariables(entries: readonly LayerEntry[]): ScriptVariables {
+    const body = entries.find(({ path, kind }) => path === VARIABLES_PATH && kind === 'file')?.body ?? null;
+    if (body === null || body.size > VARIABLES_BYTES_MAX) {
+      return { variables: {}, ignoredLines: body === null ? [] : [1] };
+    }
+    return parseVariables(this.#spool.readWhole(body));
+  }
+
+  async #write(
+    entries: readonly LayerEntry[],
+    progressed: (bytes: number) => void,
+  ): Promise<Pick<StagedLayer, 'blob' | 'tar'>> {
+    const path = join(this.#settings.folder, STAGED_FILE);
+    const tar = new DigestingStream();
+    const blob = new DigestingStream();
+    tar.on('data', () => progressed(tar.bytes));
+    try {
+      await pipeline(
+        Readable.from(canonicalTar(entries, this.#spool), { objectMode: false }),
+        tar,
+        // One thread: Node 24's streams break with ZSTD_c_nbWorkers (push after end of file).
+        createZstdCompress({ params: { [constants.ZSTD_c_compressionLevel]: COMPRESSION_LEVEL } }),
+        blob,
+        // Readable by the verifier, which is another user.
+        createWriteStream(`${path}.partial`, { mode: 0o644, flags: 'wx', flush: true }),
+      );
+      await rename(`${path}.partial`, path);
+    } catch (error) {
+      await rm(`${path}.partial`, { force: true });
+      throw error;
+    }
+    return {
+      blob: { digest: blob.digest(), bytes: blob.bytes },
+      tar: { digest: tar.digest(), bytes: tar.bytes, entries: entries.length, rules: CAPTURE_RULES_VERSION },
+    };
+  }
+}
