@@ -1,0 +1,77 @@
+/**
+ * Owns how the instance's processes appear on one terminal: a line each, its process's name before it, pino's JSON turned into words.
+ * Never drops a line and never mixes two; colours only on a terminal.
+ */
+import { createInterface } from 'node:readline';
+import type { Readable } from 'node:stream';
+
+const COLOURS = [36, 33, 35, 32, 34, 96, 95, 93] as const;
+const NAME_WIDTH = 17;
+const levels: Readonly<Record<number, string>> = {
+  10: 'trace',
+  20: 'debug',
+  30: 'info',
+  40: 'warn',
+  50: 'error',
+  60: 'fatal',
+};
+/** Fields that the line shows elsewhere, or that are the same in all lines. */
+const elsewhere = new Set(['level', 'time', 'msg', 'component', 'pid', 'hostname', 'v']);
+
+/** Lines of several processes on one stream. */
+export class PrefixedLog {
+  readonly #out: NodeJS.WritableStream;
+  readonly #isColourful: boolean;
+  readonly #names = new Map<string, number>();
+  #isFailed = false;
+
+  constructor(out: NodeJS.WriteStream) {
+    this.#out = out;
+    this.#isColourful = out.isTTY === true;
+    // A reader that went away (a closed pipe) must not end the instance before its orderly stop.
+    out.on('error', () => {
+      this.#isFailed = true;
+    });
+  }
+
+  /** Writes one line under a name. */
+  line(name: string, text: string): void {
+    if (this.#isFailed) return;
+    const prefix = name.padEnd(NAME_WIDTH);
+    this.#out.write(`${this.#colour(name, prefix)} ${text}\n`);
+  }
+
+  /** Forwards every line of a stream; resolves at its end. */
+  async follow(name: string, stream: Readable): Promise<void> {
+    for await (const text of createInterface({ input: stream })) this.line(name, toSentence(text));
+  }
+
+  #colour(name: string, text: string): string {
+    if (!this.#isColourful) return text;
+    const number = this.#names.get(name) ?? this.#names.size;
+    this.#names.set(name, number);
+    return `\u001b[${COLOURS[number % COLOURS.length]}m${text}\u001b[0m`;
+  }
+}
+
+/** A JSON log line as `hh:mm:ss level message key=value`; any other line as it is. */
+export function toSentence(text: string): string {
+  const entry = parseEntry(text);
+  if (entry === null) return text;
+  const time = String(entry['time'] ?? '').slice(11, 19);
+  const fields = Object.entries(entry)
+    .filter(([key]) => !elsewhere.has(key))
+    .map(([key, value]) => `${key}=${typeof value === 'string' ? value : JSON.stringify(value)}`);
+  const level = levels[Number(entry['level'])] ?? '';
+  return [time, level.padEnd(5), entry['msg'] ?? '', ...fields].join(' ').trimEnd();
+}
+
+function parseEntry(text: string): Record<string, unknown> | null {
+  if (!text.startsWith('{')) return null;
+  try {
+    const entry: unknown = JSON.parse(text);
+    return typeof entry === 'object' && entry !== null && 'msg' in entry ? (entry as Record<string, unknown>) : null;
+  } catch {
+    return null;
+  }
+}
