@@ -1,0 +1,16 @@
+/**
+ * Owns the list of generated documents: path to the function that writes its text from the declarations.
+ * Never reads the documents themselves. test/house/documents.test.ts compares, `make docs` writes.
+ */
+import { toConfigurationPage } from './configuration-page.ts';
+import { toErrorsPage } from './errors-page.ts';
+import { toLifecyclesPage } from './lifecycles-page.ts';
+import { toProtocolPage } from './protocol-page.ts';
+
+/** Every generated document. */
+export const generators: Readonly<Record<string, () => string>> = {
+  'docs/configuration.md': toConfigurationPage,
+  'docs/errors.md': toErrorsPage,
+  'docs/lifecycles.md': toLifecyclesPage,
+  'docs/protocol.md': toProtocolPage,
+};
