@@ -1,0 +1,106 @@
+/**
+ * Owns the way from the launcher's report to the Report of one script: verdict, names, encodings. Pure.
+ * Never judges our own failures: `isJudgeable` says which launches have a verdict at all.
+ * Invariant: a limit's verdict is given only when that limit ended the program; disk-exceeded also when the program failed after it
+ * had been refused room.
+ */
+import assert from 'node:assert/strict';
+import { toTimestamp } from '../clock.ts';
+import type { AllLimits, LimitName } from '../model/limits.ts';
+import { encodeOutput, type Report, type Verdict } from '../model/verdict.ts';
+import type { ExceededLimit, LaunchReport } from './sandbox.ts';
+import { toSignalName } from './signal-names.ts';
+
+/** What a judgement is made from. */
+export interface Evidence {
+  readonly launch: LaunchReport;
+  readonly limits: AllLimits;
+  readonly stdout: Uint8Array;
+  readonly stderr: Uint8Array;
+  /** The agent's slot on which it ran; null for a build. */
+  readonly slot: number | null;
+}
+
+type Exceeded = NonNullable<Report['exceeded']>;
+
+const limitVerdicts: Readonly<Record<ExceededLimit, Verdict>> = {
+  cpuTimeMs: 'cpu-time-exceeded',
+  wallTimeMs: 'wall-time-exceeded',
+  idleTimeMs: 'idle-time-exceeded',
+  memoryBytes: 'memory-exceeded',
+  outputBytes: 'output-exceeded',
+  fileSizeBytes: 'file-size-exceeded',
+  diskBytes: 'disk-exceeded',
+};
+
+/**
+ * Has this launch a verdict? Not when it was ended by our kill or could not be set up; but when the request's own files did
+ * not fit into the writable layer, that is the disk limit's doing.
+ */
+export function isJudgeable(launch: LaunchReport): boolean {
+  if (launch.end === 'setup-failed') return launch.failure?.step === 'files' && launch.failure.errno === 'ENOSPC';
+  return launch.end !== 'client';
+}
+
+/** The Report of a launch that ran its program or was refused to; `isJudgeable` must hold. */
+export function judge(evidence: Evidence): Report {
+  const { launch, slot } = evidence;
+  assert(isJudgeable(launch), `a launch that ended '${launch.end}' has no verdict`);
+  const { verdict, exceeded } = toVerdict(launch, evidence.limits);
+  const stdout = encodeOutput(evidence.stdout);
+  const stderr = encodeOutput(evidence.stderr);
+  return {
+    verdict,
+    exitCode: launch.exitCode,
+    signal: launch.signal === null ? null : toSignalName(launch.signal),
+    stdout: stdout.text,
+    stdoutEncoding: stdout.encoding,
+    stdoutTruncated: launch.stdoutTruncated,
+    stderr: stderr.text,
+    stderrEncoding: stderr.encoding,
+    stderrTruncated: launch.stderrTruncated,
+    exceeded,
+    start: launch.end === 'start-failed' ? launch.failure : null,
+    usage: toUsage(launch),
+    startedAt: launch.startedAtMs === null ? null : toTimestamp(launch.startedAtMs),
+    endedAt: toTimestamp(launch.endedAtMs),
+    slot,
+  };
+}
+
+function toVerdict(launch: LaunchReport, limits: AllLimits): { verdict: Verdict; exceeded: Exceeded | null } {
+  if (launch.end === 'start-failed') return { verdict: 'start-failed', exceeded: null };
+  if (launch.end === 'setup-failed') return { verdict: 'disk-exceeded', exceeded: diskExceeded(launch, limits) };
+  if (launch.exceeded !== null) {
+    const { limit } = launch.exceeded;
+    if (limit === 'diskBytes') return { verdict: 'disk-exceeded', exceeded: diskExceeded(launch, limits) };
+    return { verdict: limitVerdicts[limit], exceeded: launch.exceeded };
+  }
+  const hasFailed = launch.end === 'signaled' || launch.exitCode !== 0;
+  if (hasFailed && launch.diskFull !== null)
+    return { verdict: 'disk-exceeded', exceeded: diskExceeded(launch, limits) };
+  if (launch.end === 'signaled') return { verdict: 'signaled', exceeded: null };
+  return { verdict: hasFailed ? 'nonzero-exit' : 'ok', exceeded: null };
+}
+
+function diskExceeded(launch: LaunchReport, limits: AllLimits): Exceeded {
+  const limit: LimitName = launch.diskFull === 'inodes' ? 'diskInodes' : 'diskBytes';
+  return { limit, allowed: limits[limit], observed: launch[limit] };
+}
+
+function toUsage(launch: LaunchReport): Report['usage'] {
+  return {
+    cpuTimeMs: launch.cpuTimeMs,
+    cpuUserMs: launch.cpuUserMs,
+    cpuSystemMs: launch.cpuSystemMs,
+    wallTimeMs: launch.wallTimeMs,
+    memoryPeakBytes: launch.memoryPeakBytes,
+    processesPeak: launch.processesPeak,
+    outputBytes: launch.stdoutBytes + launch.stderrBytes,
+    diskBytes: launch.diskBytes,
+    voluntarySwitches: launch.voluntarySwitches,
+    involuntarySwitches: launch.involuntarySwitches,
+    throttledMs: launch.throttledMs,
+    oomKills: launch.oomKills,
+  };
+}
