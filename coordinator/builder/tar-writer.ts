@@ -1,13 +1,10 @@
 /**
- * Owns the canonical tar: one byte form for one tree, so that its digest names the tree.
+ * Owns the canonical tar (docs/layers.md): one byte form for one tree, so that its digest names the tree.
  * Never writes a time, a user or group name, a device other than the whiteout, or a header that is not needed.
- * The form, which the verifier accepts alone: POSIX ustar, entries ascending by the bytes of their stored name (no leading `./`,
- * directories end with `/`, the root itself is left out), mtime 0, empty prefix, numbers in octal with a NUL behind. What does not fit
- * stands in one pax header before the entry (`linkpath`, `path`, `size`, SCHILY.xattr.user.overlay.opaque; sorted by keyword), named
- * PAX_NAME with mode 0644 and ids 0; the entry's own field then holds the first 100 bytes, or 0 for the size. Two zero blocks end it.
+ * Invariant: the verifier's checker, which shares no code with this, accepts what is written here.
  */
 import type { BodySpool } from './body-spool.ts';
-import { type LayerEntry, OPAQUE_ATTRIBUTE, storedName } from './layer-tree.ts';
+import { type LayerEntry, OPAQUE_ATTRIBUTE } from './layer-tree.ts';
 import { BLOCK_BYTES, checksumOf } from './tar-header.ts';
 
 /** Name of every pax header in a canonical tar. */
@@ -58,16 +55,18 @@ function paxRecord(keyword: string, value: string): string {
 
 function paxBody(entry: LayerEntry): string {
   const size = entry.body?.size ?? 0;
-  const name = storedName(entry);
   let body = '';
-  if (entry.isOpaque) body += paxRecord(`SCHILY.xattr.${OPAQUE_ATTRIBUTE}`, 'y');
+  if (entry.path.length > NAME_BYTES) body += paxRecord('path', entry.path);
   if (entry.linkPath.length > NAME_BYTES) body += paxRecord('linkpath', entry.linkPath);
-  if (name.length > NAME_BYTES) body += paxRecord('path', name);
   if (size > SIZE_MAX) body += paxRecord('size', String(size));
+  if (entry.isOpaque) body += paxRecord(`SCHILY.xattr.${OPAQUE_ATTRIBUTE}`, 'y');
   return body;
 }
 
 const padded = (size: number): number => Math.ceil(size / BLOCK_BYTES) * BLOCK_BYTES;
+
+/** What stands in the header's own field: nothing when a pax record has it. */
+const fitting = (name: string): string => (name.length > NAME_BYTES ? '' : name);
 
 /** All headers of one entry. */
 export function encodeEntry(entry: LayerEntry): Buffer {
@@ -87,13 +86,13 @@ export function encodeEntry(entry: LayerEntry): Buffer {
     header.write(pax, BLOCK_BYTES, 'latin1');
   }
   writeHeader(header.subarray(header.length - BLOCK_BYTES), {
-    name: storedName(entry),
+    name: fitting(entry.path),
     typeFlag: typeFlags[entry.kind],
     mode: entry.mode,
     uid: entry.uid,
     gid: entry.gid,
     size: size > SIZE_MAX ? 0 : size,
-    linkName: entry.linkPath,
+    linkName: fitting(entry.linkPath),
   });
   return header;
 }

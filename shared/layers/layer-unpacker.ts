@@ -38,13 +38,17 @@ export class LayerUnpacker {
   }
 
   /**
-   * Makes the layer and returns its name in the store. SystemError `layer-corrupt` when the tar is not the signed one,
-   * `sandbox-failed` or `launcher-unavailable` when it could not be unpacked here.
+   * Makes the layer and returns its name in the store; another name than the usual is for a layer that only its maker knows of.
+   * SystemError `layer-corrupt` when the tar is not the signed one, `sandbox-failed` or `launcher-unavailable` when it could not
+   * be unpacked here.
    */
-  async unpack(blob: FetchedBlob, manifest: LayerManifest): Promise<string> {
+  async unpack(
+    blob: Pick<FetchedBlob, 'read'>,
+    manifest: Pick<LayerManifest, 'tar'>,
+    name: string = layerName(manifest.tar.digest),
+  ): Promise<string> {
     const { store } = this.#options.sandbox;
     const temporary = `incoming-${toBase32(this.#options.random.bytes(10))}`;
-    const name = layerName(manifest.tar.digest);
     await store.create(temporary);
     try {
       await this.#extract(temporary, blob, manifest);
@@ -57,7 +61,7 @@ export class LayerUnpacker {
     }
   }
 
-  async #extract(target: string, blob: FetchedBlob, manifest: LayerManifest): Promise<void> {
+  async #extract(target: string, blob: Pick<FetchedBlob, 'read'>, manifest: Pick<LayerManifest, 'tar'>): Promise<void> {
     const source = new TarSource(blob, manifest);
     let message = '';
     const launch: Launch = this.#options.sandbox.launch(
@@ -78,7 +82,7 @@ export class LayerUnpacker {
     source.checkAll();
   }
 
-  #toSpec(target: string, manifest: LayerManifest, stdin: AsyncIterable<Uint8Array>): LaunchSpec {
+  #toSpec(target: string, manifest: Pick<LayerManifest, 'tar'>, stdin: AsyncIterable<Uint8Array>): LaunchSpec {
     return {
       profile: 'host',
       layers: [],
@@ -111,7 +115,7 @@ const tarArguments = [
   '--warning=no-timestamp',
 ];
 
-function limitsFor(manifest: LayerManifest): AllLimits {
+function limitsFor(manifest: Pick<LayerManifest, 'tar'>): AllLimits {
   return {
     cpuTimeMs: 30 * MINUTE_MS,
     wallTimeMs: 60 * MINUTE_MS,
@@ -129,13 +133,13 @@ function limitsFor(manifest: LayerManifest): AllLimits {
 
 /** The tar in a blob as a stream that stops at the first byte too many and knows at the end whether it was the signed one. */
 class TarSource {
-  readonly #blob: FetchedBlob;
-  readonly #manifest: LayerManifest;
+  readonly #blob: Pick<FetchedBlob, 'read'>;
+  readonly #manifest: Pick<LayerManifest, 'tar'>;
   readonly #digesting: DigestingStream;
   #problem: string | null = null;
   #isComplete = false;
 
-  constructor(blob: FetchedBlob, manifest: LayerManifest) {
+  constructor(blob: Pick<FetchedBlob, 'read'>, manifest: Pick<LayerManifest, 'tar'>) {
     this.#blob = blob;
     this.#manifest = manifest;
     this.#digesting = new DigestingStream(manifest.tar.bytes);
@@ -180,7 +184,7 @@ class TarSource {
   }
 }
 
-function failure(report: LaunchReport, manifest: LayerManifest, message: string): SystemError {
+function failure(report: LaunchReport, manifest: Pick<LayerManifest, 'tar'>, message: string): SystemError {
   const how =
     report.failure !== null
       ? `${report.failure.step} ${report.failure.errno}`
