@@ -41,23 +41,25 @@ export function cacheCases(instance: Instance): void {
 
   test('an environment that an operator promoted is used by another tenant without a build', async () => {
     const mine = { setup: 'echo shared > /environment/word' };
-    const first = await instance.tenants.a.execute({ environment: mine, run: { script: 'cat /environment/word' } });
+    const tenants = await instance.tenants();
+    const first = await tenants.a.execute({ environment: mine, run: { script: 'cat /environment/word' } });
     assert.equal(first.environment?.scope, 'tenant', JSON.stringify(first));
-    const before = await instance.tenants.a.metric('envicutor_builds_total{kind="setup",outcome="published"}');
-    const promoted = await instance.tenants.operator.post('/v1/cache/promote', { environment: first.environment?.id });
+    const before = await tenants.a.metric('envicutor_builds_total{kind="setup",outcome="published"}');
+    const promoted = await tenants.operator.post('/v1/cache/promote', { environment: first.environment?.id });
     assert.equal(promoted.status, 200, JSON.stringify(promoted.body));
-    const second = await instance.tenants.b.execute({ environment: mine, run: { script: 'cat /environment/word' } });
+    const second = await tenants.b.execute({ environment: mine, run: { script: 'cat /environment/word' } });
     assert.equal(second.run?.stdout, 'shared\n', JSON.stringify(second));
     assert.equal(second.environment?.scope, 'shared');
-    assert.equal(await instance.tenants.a.metric('envicutor_builds_total{kind="setup",outcome="published"}'), before);
+    assert.equal(await tenants.a.metric('envicutor_builds_total{kind="setup",outcome="published"}'), before);
   });
 
   test('a second agent pulls the layers from the store instead of building', async () => {
     const before = await instance.api.metric(BUILDS);
     const second = await instance.startSecondAgent();
-    await instance.api.post(`/v1/agents/${await instance.firstAgentId()}/drain`, {});
+    const first = await instance.firstAgent();
+    await instance.api.post(`/v1/agents/${first.id}/drain`, {});
     const fetched = await instance.api.execute({ environment, run });
-    await instance.api.post(`/v1/agents/${await instance.firstAgentId()}/resume`, {});
+    await instance.api.post(`/v1/agents/${first.id}/resume`, {});
     assert.equal(fetched.run?.stdout, '1.16.0\n', JSON.stringify(fetched));
     assert.equal(fetched.agent?.name, second.name);
     assert.deepEqual(

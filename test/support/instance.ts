@@ -1,0 +1,131 @@
+/**
+ * Owns the running instances of the end-to-end cases: one embedded, one with tenants and keys, and a second agent beside the first.
+ * Never reaches into a process: it looks through HTTP and signals, as an operator would.
+ * Invariant: after stop() nothing of them is left but what a case asserts.
+ */
+import assert from 'node:assert/strict';
+import { spawn } from 'node:child_process';
+import { createHash } from 'node:crypto';
+import { once } from 'node:events';
+import { chmodSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { PrivateInstance } from '../../ops/local/private-instance.ts';
+import { ApiClient } from './api-client.ts';
+
+const root = join(import.meta.dirname, '../..');
+
+const keys = { operator: 'test-operator-key', a: 'test-key-a', b: 'test-key-b' };
+const sha256 = (text: string): string => createHash('sha256').update(text).digest('hex');
+
+interface AgentRow {
+  readonly id: string;
+  readonly name: string;
+  readonly state: string;
+}
+
+/** The embedded instance of the cases, and what some of them start beside it. */
+export class Instance {
+  readonly #main = new PrivateInstance();
+  readonly #withTenants = new PrivateInstance();
+  readonly #folder = mkdtempSync(join(tmpdir(), 'envicutor-tenants-'));
+  #api: ApiClient | null = null;
+  #tenants: { operator: ApiClient; a: ApiClient; b: ApiClient } | null = null;
+
+  get api(): ApiClient {
+    assert.ok(this.#api !== null, 'the instance is started');
+    return this.#api;
+  }
+
+  /** Three clients of an instance that requires keys. */
+  async tenants(): Promise<{ operator: ApiClient; a: ApiClient; b: ApiClient }> {
+    if (this.#tenants === null) {
+      const path = join(this.#folder, 'tenants.json');
+      chmodSync(this.#folder, 0o755);
+      const tenant = (id: string, key: string, isOperator: boolean) => ({
+        id,
+        isOperator,
+        keys: [{ name: 'test', sha256: sha256(key) }],
+      });
+      const tenants = [tenant('operator', keys.operator, true), tenant('a', keys.a, false), tenant('b', keys.b, false)];
+      writeFileSync(path, JSON.stringify({ tenants }), { mode: 0o644 });
+      await this.#withTenants.start({ ENVICUTOR_TENANTS_FILE: path });
+      const { url } = this.#withTenants;
+      this.#tenants = {
+        operator: new ApiClient(url, keys.operator),
+        a: new ApiClient(url, keys.a),
+        b: new ApiClient(url, keys.b),
+      };
+    }
+    return this.#tenants;
+  }
+
+  async start(): Promise<void> {
+    await this.#main.start();
+    this.#api = new ApiClient(this.#main.url);
+  }
+
+  async stop(): Promise<void> {
+    await this.#withTenants.stop();
+    await this.#main.stop();
+    rmSync(this.#folder, { recursive: true, force: true });
+  }
+
+  async agents(): Promise<readonly AgentRow[]> {
+    return (await this.api.get<{ agents: AgentRow[] }>('/v1/agents')).body.agents;
+  }
+
+  /** The agent that `make run` started. */
+  async firstAgent(): Promise<AgentRow> {
+    const found = (await this.agents()).find((agent) => agent.name !== 'second');
+    assert.ok(found !== undefined, 'the embedded agent is listed');
+    return found;
+  }
+
+  async killAgent(): Promise<void> {
+    await this.#main.killAgent(async () => (await this.firstAgent()).state === 'ready');
+  }
+
+  /** A second agent with a launcher and a layer store of its own; `stop` ends both. */
+  async startSecondAgent(): Promise<{ name: string; stop(): Promise<void> }> {
+    const state = mkdtempSync(join(tmpdir(), 'envicutor-second-'));
+    const socket = join(state, 'launcher.sock');
+    const { body } = await this.api.post<{ token: string }>('/v1/agents/enrolments', {});
+    const launcher = spawn(
+      join(root, 'shared/sandbox/launcher/build/envicutor-launcher'),
+      [
+        '--socket',
+        socket,
+        '--client-uid',
+        '0',
+        '--store',
+        join(state, 'layers'),
+        '--cgroup',
+        `envicutor-second-${process.pid}`,
+      ],
+      { stdio: ['ignore', 'inherit', 'inherit'] },
+    );
+    const agent = spawn(process.execPath, [join(root, 'agent/main.ts')], {
+      env: {
+        ...process.env,
+        ENVICUTOR_AGENT_NAME: 'second',
+        ENVICUTOR_AGENT_COORDINATOR_URL: `${this.#main.url.replace('http', 'ws')}/agents`,
+        ENVICUTOR_AGENT_STATE_DIRECTORY: state,
+        ENVICUTOR_AGENT_LAUNCHER_SOCKET_PATH: socket,
+        ENVICUTOR_AGENT_ENROLMENT_TOKEN: body.token,
+      },
+      stdio: ['ignore', 'inherit', 'inherit'],
+    });
+    while (!(await this.agents()).some((row) => row.name === 'second' && row.state === 'ready')) {
+      if (agent.exitCode !== null) throw new Error(`the second agent ended with ${agent.exitCode}`);
+    }
+    const stop = async (): Promise<void> => {
+      for (const child of [agent, launcher]) {
+        child.kill('SIGTERM');
+        if (child.exitCode === null) await once(child, 'exit');
+      }
+      rmSync(state, { recursive: true, force: true });
+    };
+    return { name: 'second', stop };
+  }
+}
