@@ -29,7 +29,7 @@ const rules: readonly Rule[] = [
   },
   {
     name: 'timers',
-    pattern: /\b(setTimeout|setInterval)\(/,
+    pattern: /(?<![.\w])(setTimeout|setInterval)\(/,
     allowed: [clockItself, supervisor],
   },
   {

