@@ -39,6 +39,12 @@ export const systemClock: Clock = {
   },
 };
 
+/** Keeps the process alive until it is cancelled: a Clock's timers do not, and a connection may be lost. */
+export function stayAlive(): Timer {
+  const handle = setInterval(() => undefined, 0x7fff_ffff);
+  return { cancel: () => clearInterval(handle) };
+}
+
 /** The machine's own randomness. */
 export const systemRandom: Random = {
   next: () => Math.random(),

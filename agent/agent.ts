@@ -1,0 +1,243 @@
+/**
+ * Owns the agent: which leases it holds, on which slots, and which results wait for the coordinator.
+ * Never knows how a lease is executed (executor) or how messages travel (session, connector).
+ * Invariant: a lease is executed at most once here, and its result is kept until the coordinator acknowledged or disowned it.
+ */
+import type { Clock, Random } from '../shared/clock.ts';
+import { toSystemError } from '../shared/errors.ts';
+import type { LayerSource } from '../shared/layers/layer-source.ts';
+import type { Logger } from '../shared/logger.ts';
+import type { LayerReference, TrustedKey } from '../shared/model/manifest.ts';
+import type { LeaseResultMessage } from '../shared/protocol/agent-messages.ts';
+import { encodeMessage } from '../shared/protocol/catalog.ts';
+import { closeCodes } from '../shared/protocol/version.ts';
+import type { Sandbox } from '../shared/sandbox/sandbox.ts';
+import { Connector } from './connection/connector.ts';
+import type { Identity } from './connection/identity.ts';
+import { Outbox } from './connection/outbox.ts';
+import {
+  type AgentFacts,
+  type AgentReport,
+  type Received,
+  Session,
+  type SessionListener,
+} from './connection/session.ts';
+import { Execution, type ExecutionListener } from './execution/executor.ts';
+import { Slots } from './execution/slots.ts';
+
+/** What an agent works with. */
+export interface AgentNeeds {
+  readonly sandbox: Pick<Sandbox, 'launch' | 'release'>;
+  readonly layers: LayerSource & { prefetch(references: readonly LayerReference[]): Promise<void> };
+  readonly trust: { replaceKeys(keys: readonly TrustedKey[]): void };
+  readonly identity: Pick<Identity, 'publicKey' | 'agentId' | 'prove' | 'enrolled'>;
+  readonly token: () => string | null;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly logger: Logger;
+}
+
+/** Settings of an agent; see agent/config.ts for their meaning. */
+export interface AgentOptions {
+  readonly facts: AgentFacts;
+  readonly coordinatorUrl: string;
+  readonly slots: number;
+  readonly outboxEntriesMax: number;
+  readonly outboxBytesMax: number;
+  readonly redialMinMs: number;
+  readonly redialMaxMs: number;
+  readonly heartbeatMs: number;
+}
+
+/** A running agent; all methods are idempotent. */
+export interface Agent {
+  /** Connects to the coordinator, again and again, until `stop`. */
+  start(): void;
+  /** Takes no more leases; resolves when none is held and every result is acknowledged. */
+  drain(): Promise<void>;
+  /** Ends what runs without results and closes the connection. */
+  stop(): void;
+}
+
+/** An agent that has not connected yet. */
+export function createAgent(needs: AgentNeeds, options: AgentOptions): Agent {
+  return new LeasingAgent(needs, options);
+}
+
+interface HeldLease {
+  fence: number;
+  readonly execution: Execution;
+  readonly executionId: string;
+}
+
+class LeasingAgent implements Agent, SessionListener {
+  readonly #needs: AgentNeeds;
+  readonly #slots: Slots;
+  readonly #outbox: Outbox;
+  readonly #session: Session;
+  readonly #connector: Connector;
+  readonly #leases = new Map<string, HeldLease>();
+  readonly #idle = Promise.withResolvers<void>();
+  #isStopping = false;
+  #isDrainWanted = false;
+
+  constructor(needs: AgentNeeds, options: AgentOptions) {
+    const { identity, token, clock, random, logger } = needs;
+    this.#needs = needs;
+    this.#slots = new Slots(options.slots);
+    this.#outbox = new Outbox({ entriesMax: options.outboxEntriesMax, bytesMax: options.outboxBytesMax });
+    this.#session = new Session({ identity, token, facts: options.facts, clock, logger }, this);
+    const { redialMinMs, redialMaxMs, heartbeatMs, coordinatorUrl: url } = options;
+    this.#connector = new Connector(
+      { url, redialMinMs, redialMaxMs, heartbeatMs, clock, random, logger },
+      this.#session,
+    );
+  }
+
+  start(): void {
+    this.#connector.start();
+  }
+
+  drain(): Promise<void> {
+    this.#isStopping = true;
+    this.#session.setDraining(true);
+    this.#checkIdle();
+    return this.#idle.promise;
+  }
+
+  stop(): void {
+    this.#isStopping = true;
+    for (const { execution } of this.#leases.values()) execution.cancel();
+    this.#connector.stop(closeCodes.draining, 'agent stops');
+  }
+
+  welcomed(message: Received<'session.welcome'>): void {
+    this.#connector.settled();
+    this.#needs.trust.replaceKeys(message.trustedKeys);
+    for (const { text } of this.#outbox.entries()) this.#session.sendText(text);
+    if (this.#isDraining) this.#session.setDraining(true);
+  }
+
+  refused(): void {
+    this.#connector.discouraged();
+  }
+
+  lost(): void {
+    this.#needs.logger.warn({ leases: this.#leases.size, results: this.#outbox.size }, 'coordinator lost');
+  }
+
+  offered({ lease, fence, order }: Received<'lease.offer'>): void {
+    const held = this.#leases.get(lease);
+    const result = this.#outbox.get(lease);
+    if (result !== undefined) {
+      this.#session.sendText(result.text);
+    } else if (held !== undefined) {
+      held.fence = fence;
+      this.#session.send({ type: 'lease.accepted', lease });
+    } else if (this.#isDraining) {
+      this.#refuse(lease, 'this agent is draining');
+    } else if (this.#outbox.isFull) {
+      this.#refuse(lease, 'too many results are waiting to be acknowledged');
+    } else {
+      const slot = this.#slots.take();
+      if (slot === null) this.#refuse(lease, 'no slot is free');
+      else this.#accept(lease, fence, order, slot);
+    }
+  }
+
+  cancelled(lease: string): void {
+    this.#leases.get(lease)?.execution.cancel();
+    this.#outbox.forget(lease);
+  }
+
+  acknowledged(lease: string): void {
+    this.#outbox.forget(lease);
+    this.#checkIdle();
+  }
+
+  wanted(leases: readonly string[]): void {
+    const wanted = new Set(leases);
+    for (const lease of [...this.#leases.keys(), ...this.#outbox.entries().map((entry) => entry.lease)]) {
+      if (wanted.has(lease)) continue;
+      this.#needs.logger.info({ lease }, 'lease not wanted');
+      this.cancelled(lease);
+    }
+    this.#checkIdle();
+  }
+
+  drainWanted(isDraining: boolean): void {
+    this.#isDrainWanted = isDraining;
+    this.#session.setDraining(this.#isDraining);
+  }
+
+  prefetch({ layers }: Received<'layers.prefetch'>): void {
+    this.#needs.layers
+      .prefetch(layers)
+      .catch((cause: unknown) => this.#needs.logger.warn({ detail: toSystemError(cause).message }, 'prefetch failed'))
+      .finally(() => this.#session.changed());
+  }
+
+  report(): AgentReport {
+    const held = [...this.#leases].map(([lease, { fence }]) => ({ lease, fence }));
+    const finished = this.#outbox.entries().map(({ lease, fence }) => ({ lease, fence }));
+    return {
+      slots: { total: this.#slots.total, free: this.#isDraining ? 0 : this.#slots.free },
+      leases: [...held, ...finished],
+      layers: [...this.#needs.layers.held()],
+      draining: this.#isDraining,
+    };
+  }
+
+  get #isDraining(): boolean {
+    return this.#isStopping || this.#isDrainWanted;
+  }
+
+  #refuse(lease: string, reason: string): void {
+    this.#session.send({ type: 'lease.refused', lease, reason });
+    this.#needs.logger.info({ lease, reason }, 'lease refused');
+  }
+
+  #accept(lease: string, fence: number, order: Received<'lease.offer'>['order'], slot: number): void {
+    const execution = new Execution(this.#needs, order, slot, this.#toListener(lease));
+    const held: HeldLease = { fence, execution, executionId: order.executionId };
+    this.#leases.set(lease, held);
+    this.#session.send({ type: 'lease.accepted', lease });
+    this.#needs.logger.info({ lease, executionId: order.executionId, slot }, 'lease accepted');
+    execution.execute().then((result) => {
+      this.#leases.delete(lease);
+      this.#slots.giveBack(slot);
+      this.#finish(lease, held, result);
+      this.#checkIdle();
+    });
+  }
+
+  #finish(lease: string, { fence, executionId }: HeldLease, result: LeaseResultMessage | null): void {
+    const { logger } = this.#needs;
+    if (result === null) {
+      logger.info({ lease, executionId }, 'lease ended without result');
+      this.#session.changed();
+      return;
+    }
+    const text = encodeMessage({ type: 'lease.completed', lease, fence, result });
+    this.#outbox.add({ lease, fence, text });
+    this.#session.sendText(text);
+    // The coordinator places by what is held here, so it hears at once of layers that came, and of those that went for them.
+    if (result.failure !== null || result.layers.some(({ origin }) => origin !== 'local')) this.#session.changed();
+    const { verdict, endedIn, failure } = result;
+    logger.info({ lease, executionId, verdict, endedIn, failure }, 'lease completed');
+  }
+
+  #toListener(lease: string): ExecutionListener {
+    return {
+      running: () => this.#session.send({ type: 'lease.stage', lease, stage: 'running' }),
+      output: (script, stream, chunk) => {
+        const data = Buffer.from(chunk.buffer, chunk.byteOffset, chunk.length).toString('base64');
+        this.#session.send({ type: 'lease.output', lease, script, stream, data });
+      },
+    };
+  }
+
+  #checkIdle(): void {
+    if (this.#isStopping && this.#leases.size === 0 && this.#outbox.size === 0) this.#idle.resolve();
+  }
+}

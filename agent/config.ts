@@ -1,0 +1,51 @@
+/**
+ * Owns every setting of the agent: name, default, unit, sentence. `stateDirectory` is read from ENVICUTOR_AGENT_STATE_DIRECTORY.
+ * Never reads the environment itself (shared/config does) and has no side effect when imported: documentation derives from it.
+ */
+import { type Static, Type } from '@sinclair/typebox';
+import { Closed, OneOf } from '../shared/model/closed.ts';
+
+/** Prefix of the agent's environment variables. */
+export const CONFIG_PREFIX = 'ENVICUTOR_AGENT';
+
+const text = (value: string, description: string) => Type.String({ default: value, description });
+const integer = (value: number, minimum: number, description: string) =>
+  Type.Integer({ default: value, minimum, description });
+
+/** The agent's configuration. */
+export const AgentConfig = Closed({
+  coordinatorUrl: Type.String({
+    default: 'ws://127.0.0.1:7070/agents',
+    pattern: '^wss?://',
+    description: "WebSocket URL of the coordinator's endpoint for agents; ws:// or wss://.",
+  }),
+  name: Type.String({ default: '', maxLength: 128, description: 'Name shown to operators; empty: the host name.' }),
+  pool: text('default', 'Pool that this agent belongs to.'),
+  labels: Type.Array(Type.String({ pattern: '^[^=]+=.*$' }), {
+    default: [],
+    description: 'Labels for placement: name=value, separated by commas.',
+  }),
+  stateDirectory: text('/var/lib/envicutor/agent', 'Folder of the key pair, the id and the index of layers.'),
+  launcherSocketPath: text('/run/envicutor/agent-launcher.sock', "Unix socket of this agent's launcher."),
+  launcherWaitMs: integer(10_000, 0, 'How long the start waits for the launcher; milliseconds.'),
+  enrolmentTokenFile: text('', 'File with a one-time enrolment token, read when the coordinator does not know us.'),
+  slots: integer(0, 0, 'Executions at a time; 0: one for each core.'),
+  layerBytesMax: integer(21_474_836_480, 1, 'Weight of all layers kept here, without compression; bytes.'),
+  diskFreeBytesMin: integer(1_073_741_824, 0, 'Free disk space below which the agent does not start; bytes.'),
+  outboxEntriesMax: integer(1000, 1, 'Unacknowledged results beyond which no lease is taken.'),
+  outboxBytesMax: integer(67_108_864, 1, 'Size of unacknowledged results beyond which no lease is taken; bytes.'),
+  redialMinMs: integer(
+    100,
+    1,
+    'Bound of the first random wait before dialling again; doubles each time; milliseconds.',
+  ),
+  redialMaxMs: integer(15_000, 1, 'Highest bound of that wait; milliseconds.'),
+  heartbeatMs: integer(10_000, 100, 'Silence after which the coordinator is asked for a sign of life; milliseconds.'),
+  drainTimeoutMs: integer(10_000, 0, 'How long the end waits for running executions; milliseconds.'),
+  logLevel: OneOf(['debug', 'info', 'warn', 'error', 'silent'], {
+    default: 'info',
+    description: 'Least severe messages that are logged.',
+  }),
+});
+/** The agent's configuration, loaded. */
+export type AgentConfig = Static<typeof AgentConfig>;

@@ -1,0 +1,137 @@
+/**
+ * Owns the WebSocket to the coordinator: the only importer of ws here. Dials, dials again with full-jitter back-off, notices silence.
+ * Never reads a message. Invariant: at most one socket is open or being opened, and its owner hears `closed` once for each `opened`.
+ */
+import { WebSocket } from 'ws';
+import type { Clock, Random, Timer } from '../../shared/clock.ts';
+import type { Logger } from '../../shared/logger.ts';
+import { MESSAGE_BYTES_MAX } from '../../shared/protocol/version.ts';
+
+/** An open connection. */
+export interface Connection {
+  send(text: string): void;
+  close(code: number, reason: string): void;
+}
+
+/** Who uses the connections. */
+export interface ConnectionOwner {
+  dialling(): void;
+  opened(connection: Connection): void;
+  message(text: string): void;
+  /** The connection, or the attempt, is over; `code` is the WebSocket's. */
+  closed(code: number, reason: string): void;
+}
+
+/** Settings of a connector. */
+export interface ConnectorOptions {
+  readonly url: string;
+  /** The first attempt after a loss comes within this many milliseconds; the bound doubles up to `redialMaxMs`. */
+  readonly redialMinMs: number;
+  readonly redialMaxMs: number;
+  /** A connection that says nothing for two of these is dropped, in milliseconds. */
+  readonly heartbeatMs: number;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly logger: Logger;
+}
+
+const ABNORMAL_CLOSE = 1006;
+
+/** Keeps one connection to the coordinator as long as it is started. */
+export class Connector {
+  readonly #options: ConnectorOptions;
+  readonly #owner: ConnectionOwner;
+  #socket: WebSocket | null = null;
+  #timer: Timer | null = null;
+  #attempts = 0;
+  #isStarted = false;
+
+  constructor(options: ConnectorOptions, owner: ConnectionOwner) {
+    this.#options = options;
+    this.#owner = owner;
+  }
+
+  /** Dials; idempotent. */
+  start(): void {
+    if (this.#isStarted) return;
+    this.#isStarted = true;
+    this.#dial();
+  }
+
+  /** Closes and stays closed; idempotent. */
+  stop(code: number, reason: string): void {
+    this.#isStarted = false;
+    this.#timer?.cancel();
+    this.#socket?.close(code, reason);
+  }
+
+  /** The coordinator let us in: the next loss starts with a short wait again. */
+  settled(): void {
+    this.#attempts = 0;
+  }
+
+  /** The coordinator does not want us: the next attempt comes late. */
+  discouraged(): void {
+    this.#attempts = 30;
+  }
+
+  #dial(): void {
+    this.#owner.dialling();
+    const socket = new WebSocket(this.#options.url, {
+      perMessageDeflate: false,
+      maxPayload: MESSAGE_BYTES_MAX,
+      handshakeTimeout: this.#options.heartbeatMs,
+      skipUTF8Validation: true,
+    });
+    this.#socket = socket;
+    let heartbeat: Timer | null = null;
+    let why = '';
+    socket.on('open', () => {
+      heartbeat = this.#watch(socket);
+      this.#owner.opened({
+        send: (text) => socket.send(text),
+        close: (code, reason) => socket.close(code, reason),
+      });
+    });
+    socket.on('message', (data) => this.#owner.message(String(data)));
+    socket.on('error', (error) => {
+      why = error.message;
+    });
+    socket.on('close', (code, reason) => {
+      heartbeat?.cancel();
+      this.#socket = null;
+      this.#owner.closed(code === 0 ? ABNORMAL_CLOSE : code, reason.toString() || why);
+      if (this.#isStarted) this.#redial();
+    });
+  }
+
+  #redial(): void {
+    const { redialMinMs, redialMaxMs, random, clock } = this.#options;
+    const bound = Math.min(redialMaxMs, redialMinMs * 2 ** this.#attempts);
+    this.#attempts++;
+    this.#timer = clock.after(random.next() * bound, () => this.#dial());
+  }
+
+  #watch(socket: WebSocket): Timer {
+    const { clock, heartbeatMs, logger } = this.#options;
+    let isAlive = true;
+    let timer: Timer;
+    const heard = (): void => {
+      isAlive = true;
+    };
+    socket.on('pong', heard);
+    socket.on('message', heard);
+    const beat = (): void => {
+      if (!isAlive) {
+        logger.warn({ heartbeatMs }, 'coordinator is silent');
+        socket.terminate();
+        return;
+      }
+      isAlive = false;
+      socket.ping();
+      timer = clock.after(heartbeatMs, beat);
+    };
+    timer = clock.after(heartbeatMs, beat);
+    return { cancel: () => timer.cancel() };
+  }
+}

@@ -1,0 +1,85 @@
+/**
+ * Composition root of the agent: configuration, preflight, layers, identity, then the agent itself, until a signal ends it.
+ * Never decides anything; the only file here that knows concrete adapters.
+ */
+import { readFileSync } from 'node:fs';
+import { hostname } from 'node:os';
+import { join } from 'node:path';
+import { stayAlive, systemClock, systemRandom } from '../shared/clock.ts';
+import { loadConfig, refuseToStart } from '../shared/config.ts';
+import { LayerCache } from '../shared/layers/layer-cache.ts';
+import { LayerFetcher } from '../shared/layers/layer-fetcher.ts';
+import { ManifestTrust } from '../shared/layers/manifest-trust.ts';
+import { createLogger } from '../shared/logger.ts';
+import { connectLauncher } from '../shared/sandbox/launcher-client.ts';
+import type { SandboxFacts } from '../shared/sandbox/sandbox.ts';
+import { createAgent } from './agent.ts';
+import { AgentConfig, CONFIG_PREFIX } from './config.ts';
+import { Identity } from './connection/identity.ts';
+import type { AgentFacts } from './connection/session.ts';
+import { preflight } from './preflight.ts';
+
+const config = loadConfig(AgentConfig, CONFIG_PREFIX);
+const logger = createLogger('agent', { level: config.logLevel });
+stayAlive();
+
+const outcome = await preflight({
+  ...config,
+  connect: () => connectLauncher({ socketPath: config.launcherSocketPath }),
+  clock: systemClock,
+});
+if (!('sandbox' in outcome)) refuseToStart(outcome.problems.map((problem) => `agent: ${problem}`).join('\n'));
+const { sandbox } = outcome;
+
+const trust = new ManifestTrust();
+const fetcher = new LayerFetcher({ directory: join(config.stateDirectory, 'incoming') });
+const directory = join(config.stateDirectory, 'layers');
+const layers = new LayerCache({ sandbox, trust, fetcher, directory, bytesMax: config.layerBytesMax, logger });
+await layers.start();
+
+const agent = createAgent(
+  {
+    ...{ sandbox, layers, trust, logger, clock: systemClock, random: systemRandom, token: readToken },
+    identity: await Identity.open(config.stateDirectory),
+  },
+  { ...config, slots: config.slots === 0 ? sandbox.facts.cores : config.slots, facts: toFacts(sandbox.facts) },
+);
+agent.start();
+
+let isEnding = false;
+for (const signal of ['SIGTERM', 'SIGINT'] as const) process.on(signal, () => void end(signal));
+
+async function end(signal: string): Promise<void> {
+  if (isEnding) process.exit(1);
+  isEnding = true;
+  logger.info({ signal }, 'agent draining');
+  const timeout = Promise.withResolvers<void>();
+  const timer = systemClock.after(config.drainTimeoutMs, timeout.resolve);
+  await Promise.race([agent.drain(), timeout.promise]);
+  timer.cancel();
+  agent.stop();
+  await layers.stop();
+  await fetcher.close();
+  await sandbox.close();
+  logger.info('agent stopped');
+  process.exit(0);
+}
+
+function toFacts(facts: SandboxFacts): AgentFacts {
+  const architecture = process.arch === 'arm64' ? 'aarch64' : 'x86_64';
+  const labels = Object.fromEntries(config.labels.map((label) => label.split(/=(.*)/s, 2)));
+  const { release, kernel, cores, memoryBytes } = facts;
+  const name = config.name === '' ? hostname() : config.name;
+  return { name, release, architecture, kernel, cores, memoryBytes, pool: config.pool, labels };
+}
+
+/** The enrolment token of this moment; the coordinator may have written another one since the start. */
+function readToken(): string | null {
+  if (config.enrolmentTokenFile === '') return null;
+  try {
+    return readFileSync(config.enrolmentTokenFile, 'utf8').trim();
+  } catch (error) {
+    logger.warn({ detail: String(error) }, 'enrolment token not read');
+    return null;
+  }
+}

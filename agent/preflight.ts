@@ -1,0 +1,99 @@
+/**
+ * Owns what must be true of this machine before the agent starts: a launcher that answers, a kernel, cgroups, a state directory, room.
+ * Never repairs anything and never starts half: every problem is one sentence with its remedy.
+ */
+import { constants } from 'node:fs';
+import { access, mkdir, statfs } from 'node:fs/promises';
+import type { Clock } from '../shared/clock.ts';
+import { toSystemError } from '../shared/errors.ts';
+import type { Sandbox, SandboxFacts } from '../shared/sandbox/sandbox.ts';
+
+/** What preflight looks at. */
+export interface PreflightOptions {
+  readonly stateDirectory: string;
+  readonly diskFreeBytesMin: number;
+  readonly launcherWaitMs: number;
+  /** Connects to the launcher; tried again until `launcherWaitMs` are over. */
+  readonly connect: () => Promise<Sandbox>;
+  readonly clock: Clock;
+}
+
+/** A sandbox to work with, or why not. */
+export type PreflightOutcome =
+  | { readonly sandbox: Sandbox; readonly problems: readonly [] }
+  | { readonly problems: readonly string[] };
+
+const KERNEL_MIN = [5, 14] as const;
+const CONNECT_INTERVAL_MS = 50;
+const GiB = 1024 ** 3;
+
+/** Looks at everything and names every problem. */
+export async function preflight(options: PreflightOptions): Promise<PreflightOutcome> {
+  const problems = [await checkStateDirectory(options.stateDirectory), await checkRoom(options)];
+  try {
+    const sandbox = await connect(options);
+    problems.push(...checkMachine(sandbox.facts));
+    const found = problems.filter((problem) => problem !== null);
+    if (found.length === 0) return { sandbox, problems: [] };
+    await sandbox.close();
+    return { problems: found };
+  } catch (error) {
+    return { problems: [...problems, toSystemError(error).message].filter((problem) => problem !== null) };
+  }
+}
+
+async function connect({ connect: attempt, launcherWaitMs, clock }: PreflightOptions): Promise<Sandbox> {
+  const deadlineMs = clock.monotonicMs() + launcherWaitMs;
+  for (;;) {
+    try {
+      return await attempt();
+    } catch (error) {
+      if (clock.monotonicMs() >= deadlineMs) throw error;
+    }
+    await new Promise<void>((resolve) => {
+      clock.after(CONNECT_INTERVAL_MS, resolve);
+    });
+  }
+}
+
+async function checkStateDirectory(directory: string): Promise<string | null> {
+  try {
+    await mkdir(directory, { recursive: true, mode: 0o700 });
+    await access(directory, constants.R_OK | constants.W_OK | constants.X_OK);
+    return null;
+  } catch (error) {
+    return `the state directory ${directory} can't be used (${toCode(error)}); make it writable for this user, or set ENVICUTOR_AGENT_STATE_DIRECTORY`;
+  }
+}
+
+async function checkRoom({ stateDirectory, diskFreeBytesMin }: PreflightOptions): Promise<string | null> {
+  try {
+    const { bavail, bsize } = await statfs(stateDirectory);
+    const free = bavail * bsize;
+    if (free >= diskFreeBytesMin) return null;
+    return `${toGiB(free)} GiB are free at ${stateDirectory}, ${toGiB(diskFreeBytesMin)} GiB are needed for layers; make room, or lower ENVICUTOR_AGENT_DISK_FREE_BYTES_MIN`;
+  } catch {
+    // The state directory has its own sentence.
+    return null;
+  }
+}
+
+function checkMachine(facts: SandboxFacts): string[] {
+  const problems: string[] = [];
+  const [major = 0, minor = 0] = facts.kernel.split('.').map((part) => Number.parseInt(part, 10));
+  if (major < KERNEL_MIN[0] || (major === KERNEL_MIN[0] && minor < KERNEL_MIN[1]))
+    problems.push(`the kernel is ${facts.kernel}; sandboxes need ${KERNEL_MIN.join('.')} or newer`);
+  if (facts.cgroup === 'none')
+    problems.push(
+      'the launcher found no cgroup hierarchy with memory, pids and cpu; mount cgroup2 on /sys/fs/cgroup, or delegate one to it',
+    );
+  return problems;
+}
+
+function toCode(error: unknown): string {
+  return error instanceof Error && 'code' in error ? String(error.code) : String(error);
+}
+
+function toGiB(bytes: number): string {
+  return (bytes / GiB).toFixed(1);
+}
