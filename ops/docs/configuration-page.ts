@@ -3,14 +3,18 @@
  * Never lists a field by hand.
  */
 import type { TObject } from '@sinclair/typebox';
-import { CONFIG_PREFIX, CoordinatorConfig } from '../../coordinator/config.ts';
+import { AgentConfig, CONFIG_PREFIX as agentPrefix } from '../../agent/config.ts';
+import { CoordinatorConfig, CONFIG_PREFIX as coordinatorPrefix } from '../../coordinator/config.ts';
+import { VerifierConfig, CONFIG_PREFIX as verifierPrefix } from '../../coordinator/environments/verifier/config.ts';
 import { variableName } from '../../shared/config.ts';
 import { LocalConfig, prefix } from '../local/settings.ts';
 import { describeSchema, notice, table } from './markdown.ts';
 
 const sections: readonly { readonly title: string; readonly prefix: string; readonly schema: TObject }[] = [
   { title: 'make run', prefix, schema: LocalConfig },
-  { title: 'coordinator', prefix: CONFIG_PREFIX, schema: CoordinatorConfig },
+  { title: 'coordinator', prefix: coordinatorPrefix, schema: CoordinatorConfig },
+  { title: 'verifier', prefix: verifierPrefix, schema: VerifierConfig },
+  { title: 'agent', prefix: agentPrefix, schema: AgentConfig },
 ];
 
 /** The text of docs/configuration.md. */
@@ -21,7 +25,7 @@ export function toConfigurationPage(): string {
     '',
     'Every process reads environment variables and nothing else. A value that is not valid ends the start: all problems are printed at once,',
     'each with its remedy, exit code 78. `--print-config` prints every value and where it came from; secrets are masked.',
-    '`make run` hands every `ENVICUTOR_…` variable on to its processes, except those of paths and ports that it sets itself.',
+    '`make run` hands each process the variables of its own prefix, except those of paths and ports, which it sets itself.',
     '',
     ...sections.flatMap((section) => [`## ${section.title}`, '', describe(section.schema, section.prefix), '']),
   ].join('\n');

@@ -64,6 +64,8 @@ export function toFolders(settings: Settings): Folders {
 /** Makes all of them; runs in the instance's own mount namespace. */
 export function prepareFolders(folders: Folders, settings: Settings, root: string): void {
   mount('-t', 'tmpfs', '-o', 'mode=0711,nosuid,nodev,size=16m', 'tmpfs', settings.runtimeDirectory);
+  // Everybody may pass through to a folder of their own, nobody may list.
+  chmodSync(settings.stateDirectory, 0o711);
   const { coordinator, verifier, builder, agent } = hostIds;
   // biome-ignore format: a table of folder, owner, group, mode; 2xxx: what is made inside belongs to the group that reads it
   const owners: readonly (readonly [string, number, number, number])[] = [

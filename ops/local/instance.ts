@@ -1,7 +1,7 @@
 /**
  * Owns which processes make one instance, in which order they start, how each is told where things are, and how one sees that it is ready.
  * Never starts anything. A wave starts when all of the wave before is ready.
- * Invariant: a process learns only the paths that it needs; the operator's ENVICUTOR_… variables go to all but never beat these.
+ * Invariant: a process learns only what it needs: the paths that are its own, and the operator's variables of its own prefix.
  */
 import { existsSync } from 'node:fs';
 import { request } from 'node:http';
@@ -39,19 +39,30 @@ export function describeProcesses(settings: Settings, folders: Folders): readonl
   ];
 }
 
-/** The variables of a process: the machine's, the operator's, then ours. */
-function environmentOf(home: string, own: Readonly<Record<string, string>>): Record<string, string> {
-  return {
-    ...inheritedEnvironment(inherited),
-    ...prefixedEnvironment(prefix),
-    PATH,
-    HOME: home,
-    TMPDIR: home,
-    ...own,
-  };
+/** Prefixes of the processes' variables; the coordinator has all of ENVICUTOR_… that is not another's. */
+const prefixes = {
+  verifier: `${prefix}_VERIFIER`,
+  builder: `${prefix}_BUILDER`,
+  agent: `${prefix}_AGENT`,
+} as const;
+
+/** The variables of a process: the machine's, the operator's for it, then ours. */
+function environmentOf(
+  name: 'coordinator' | keyof typeof prefixes,
+  home: string,
+  own: Readonly<Record<string, string>>,
+): Record<string, string> {
+  const given = name === 'coordinator' ? coordinatorVariables() : prefixedEnvironment(prefixes[name]);
+  return { ...inheritedEnvironment(inherited), ...given, PATH, HOME: home, TMPDIR: home, ...own };
 }
 
-/** Node runs TypeScript from the read-only view; its compile cache makes a second start quick. */
+function coordinatorVariables(): Record<string, string> {
+  const others = Object.values(prefixes).map((other) => `${other}_`);
+  const all = Object.entries(prefixedEnvironment(prefix));
+  return Object.fromEntries(all.filter(([variable]) => !others.some((other) => variable.startsWith(other))));
+}
+
+/** Node runs TypeScript from the read-only view. */
 function nodeCommand(folders: Folders, program: string): string[] {
   return [toProgramPath(folders, process.execPath), join(folders.program, program)];
 }
@@ -94,7 +105,7 @@ function describeVerifier(folders: Folders): ProcessDescription {
   return {
     name: 'verifier',
     command: nodeCommand(folders, 'coordinator/environments/verifier/main.ts'),
-    environment: environmentOf(folders.verifier, {
+    environment: environmentOf('verifier', folders.verifier, {
       ENVICUTOR_VERIFIER_SOCKET_PATH: socketPath,
       ENVICUTOR_VERIFIER_STATE_DIRECTORY: folders.verifier,
       ENVICUTOR_VERIFIER_STAGING_DIRECTORY: folders.staging,
@@ -111,7 +122,7 @@ function describeBuilder(folders: Folders): ProcessDescription {
   return {
     name: 'builder',
     command: nodeCommand(folders, 'coordinator/builder/main.ts'),
-    environment: environmentOf(folders.builder, {
+    environment: environmentOf('builder', folders.builder, {
       ENVICUTOR_BUILDER_SOCKET_PATH: socketPath,
       ENVICUTOR_BUILDER_STATE_DIRECTORY: folders.builder,
       ENVICUTOR_BUILDER_STAGING_DIRECTORY: folders.staging,
@@ -127,7 +138,7 @@ function describeCoordinator(settings: Settings, folders: Folders): ProcessDescr
   return {
     name: 'coordinator',
     command: nodeCommand(folders, 'coordinator/main.ts'),
-    environment: environmentOf(folders.coordinator, {
+    environment: environmentOf('coordinator', folders.coordinator, {
       ENVICUTOR_LISTEN_PORT: String(settings.port),
       ENVICUTOR_STATE_DIRECTORY: folders.coordinator,
       ENVICUTOR_BUILDER_SOCKET_PATH: join(folders.builderSocket, 'builder.sock'),
@@ -145,7 +156,7 @@ function describeAgent(settings: Settings, folders: Folders): ProcessDescription
   return {
     name: 'agent',
     command: nodeCommand(folders, 'agent/main.ts'),
-    environment: environmentOf(folders.agent, {
+    environment: environmentOf('agent', folders.agent, {
       ENVICUTOR_AGENT_COORDINATOR_URL: `ws://127.0.0.1:${settings.port}/agents`,
       ENVICUTOR_AGENT_STATE_DIRECTORY: folders.agent,
       ENVICUTOR_AGENT_LAUNCHER_SOCKET_PATH: join(folders.agentLauncher, 'launcher.sock'),

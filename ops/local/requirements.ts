@@ -6,7 +6,7 @@ import { accessSync, constants, existsSync, readFileSync, statfsSync, statSync }
 import { mkdir } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import { release } from 'node:os';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import type { Settings } from './settings.ts';
 
 /** The oldest kernel that gives tmpfs and overlay idmapped mounts, as [major, minor]. */
@@ -98,10 +98,19 @@ async function checkStateDirectory(directory: string): Promise<string | null> {
     const why = error instanceof Error && 'code' in error ? String(error.code) : String(error);
     return `the state directory ${directory} can't be written (${why}): set ENVICUTOR_STATE_DIRECTORY to one that can`;
   }
+  const closed = ancestors(directory).find((path) => (statSync(path).mode & 0o1) === 0);
+  if (closed !== undefined)
+    return `the state directory ${directory} lies in ${closed}, which unprivileged processes can't enter: set ENVICUTOR_STATE_DIRECTORY to another`;
   const { bavail, bsize } = statfsSync(directory);
   if (bavail * bsize >= DISK_BYTES_MIN) return null;
   const free = Math.floor((bavail * bsize) / 1024 ** 2);
   return `${directory} has ${free} MiB of free disk, a base and a toolchain need 3 GiB: free some, or set ENVICUTOR_STATE_DIRECTORY`;
+}
+
+/** The folders above a path, nearest first. */
+function ancestors(path: string): string[] {
+  const parent = dirname(path);
+  return parent === path ? [] : [parent, ...ancestors(parent)];
 }
 
 /** Resolves to a sentence when somebody listens on the port already. */
