@@ -1,0 +1,88 @@
+/**
+ * Owns the WebSocket endpoint of agents, path /agents on the API's own HTTP server: the only importer of ws here.
+ * Never interprets a message (agent-session). A frame above the protocol's maximum, or a binary one, ends its connection only.
+ */
+import type { IncomingMessage, Server } from 'node:http';
+import type { Duplex } from 'node:stream';
+import { WebSocket, WebSocketServer } from 'ws';
+import { closeCodes, MESSAGE_BYTES_MAX } from '../../shared/protocol/version.ts';
+import { AgentSession, type SessionDeps, type SessionOptions } from './agent-session.ts';
+
+/** Where agents connect. */
+export const AGENTS_PATH = '/agents';
+
+/** Unsent bytes above which an agent is too slow to be served. */
+const BUFFERED_BYTES_MAX = 4 * MESSAGE_BYTES_MAX;
+
+/** Why an upgrade is refused before there is a socket, or null. */
+export type UpgradeCheck = (request: IncomingMessage) => { readonly http: number; readonly sentence: string } | null;
+
+/** Accepts agents' connections. */
+export class AgentGateway {
+  readonly #deps: Omit<SessionDeps, 'refused'>;
+  readonly #options: SessionOptions;
+  readonly #server = new WebSocketServer({ noServer: true, maxPayload: MESSAGE_BYTES_MAX, perMessageDeflate: false });
+  readonly #sessions = new Set<AgentSession>();
+  readonly #refusals = new Set<string>();
+  #isStopped = false;
+
+  constructor(deps: Omit<SessionDeps, 'refused'>, options: SessionOptions) {
+    this.#deps = deps;
+    this.#options = options;
+  }
+
+  /** Serves upgrades of this HTTP server. */
+  attach(server: Server, check: UpgradeCheck): void {
+    server.on('upgrade', (request: IncomingMessage, socket: Duplex, head: Buffer) => {
+      const path = request.url?.split('?', 1)[0];
+      const refusal =
+        path === AGENTS_PATH ? check(request) : { http: 404, sentence: `agents connect to ${AGENTS_PATH}` };
+      if (refusal !== null || this.#isStopped) {
+        const { http, sentence } = refusal ?? { http: 503, sentence: 'the coordinator is stopping' };
+        socket.on('error', () => undefined);
+        socket.end(`HTTP/1.1 ${http} Refused\r\nconnection: close\r\ncontent-type: text/plain\r\n\r\n${sentence}\n`);
+        return;
+      }
+      this.#server.handleUpgrade(request, socket, head, (opened) => this.#open(opened));
+    });
+  }
+
+  #open(socket: WebSocket): void {
+    const session = new AgentSession(
+      {
+        send: (text) => {
+          if (socket.readyState !== WebSocket.OPEN) return;
+          if (socket.bufferedAmount > BUFFERED_BYTES_MAX) socket.terminate();
+          else socket.send(text);
+        },
+        close: (code, reason) => socket.close(code, reason),
+      },
+      { ...this.#deps, refused: (name, error) => this.#logOnce(name, error.code, error.message) },
+      this.#options,
+    );
+    this.#sessions.add(session);
+    socket.on('message', (data, isBinary) => {
+      if (isBinary) socket.close(closeCodes.messageInvalid, 'messages are text');
+      else session.receive(String(data));
+    });
+    socket.on('error', () => undefined);
+    socket.on('close', () => {
+      this.#sessions.delete(session);
+      session.lost();
+    });
+  }
+
+  #logOnce(name: string, code: string, reason: string): void {
+    const what = `${name} ${code} ${reason}`.slice(0, 512);
+    if (this.#refusals.has(what) || this.#refusals.size >= 1000) return;
+    this.#refusals.add(what);
+    this.#deps.log.warn({ name, code, reason }, 'agent refused');
+  }
+
+  /** Ends every session; idempotent. */
+  stop(): void {
+    this.#isStopped = true;
+    for (const session of this.#sessions) session.stop();
+    this.#server.close();
+  }
+}

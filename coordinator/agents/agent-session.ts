@@ -1,0 +1,232 @@
+/**
+ * Owns one agent's connection: hello, challenge, proof, welcome; then reports, offers' answers and results. The only mover of a connection's
+ * state. Never imports ws and never decides who gets what.
+ * Invariants: before the welcome nothing but hello and proof is listened to; after the end nothing is sent; a report must come within three
+ * intervals.
+ */
+import type { Clock, Timer } from '../../shared/clock.ts';
+import { type ErrorCode, SystemError } from '../../shared/errors.ts';
+import { type ConnectionCause, type ConnectionState, connectionLifecycle } from '../../shared/lifecycle/agent.ts';
+import type { Logger } from '../../shared/logger.ts';
+import type { TrustedKey } from '../../shared/model/manifest.ts';
+import { type AgentMessage, decodeAgentMessage } from '../../shared/protocol/agent-messages.ts';
+import { encodeMessage } from '../../shared/protocol/catalog.ts';
+import type { CoordinatorMessage } from '../../shared/protocol/coordinator-messages.ts';
+import { acceptedVersions, closeCodes, PROTOCOL_VERSION } from '../../shared/protocol/version.ts';
+import type { EnrolledAgent } from '../executions/state-store.ts';
+import type { LeaseEvents } from '../scheduler/scheduler.ts';
+import type { Enrolment, Hello } from './enrolment.ts';
+import { type Fleet, FleetAgent } from './fleet.ts';
+
+/** The connection as the session uses it. */
+export interface AgentSocket {
+  send(text: string): void;
+  close(code: number, reason: string): void;
+}
+
+/** What every session talks to. */
+export interface SessionDeps {
+  readonly clock: Clock;
+  readonly log: Logger;
+  readonly enrolment: Enrolment;
+  readonly fleet: Fleet;
+  readonly leases: LeaseEvents;
+  /** Keys that may sign manifests; rejects while the verifier does not answer. */
+  readonly trustedKeys: () => Promise<readonly TrustedKey[]>;
+  /** Called once for each refusal, so that a stubborn agent fills no log. */
+  readonly refused: (name: string, error: SystemError) => void;
+}
+
+/** Intervals that agents are told; milliseconds. */
+export interface SessionOptions {
+  readonly reportIntervalMs: number;
+  readonly leaseTtlMs: number;
+}
+
+const HANDSHAKE_MS_MAX = 10_000;
+
+/** One connection of one agent. */
+export class AgentSession {
+  readonly #deps: SessionDeps;
+  readonly #options: SessionOptions;
+  readonly #socket: AgentSocket;
+  readonly #nonce: string;
+  #state: ConnectionState = connectionLifecycle.next('disconnected', 'opened');
+  #hello: Hello | null = null;
+  #agent: FleetAgent | null = null;
+  #deadline: Timer;
+  #heardAtMs = 0;
+
+  constructor(socket: AgentSocket, deps: SessionDeps, options: SessionOptions) {
+    this.#socket = socket;
+    this.#deps = deps;
+    this.#options = options;
+    this.#nonce = deps.enrolment.nonce();
+    this.#deadline = deps.clock.after(HANDSHAKE_MS_MAX, () =>
+      this.#end('lost', closeCodes.refused, 'handshake too slow'),
+    );
+  }
+
+  get agent(): FleetAgent | null {
+    return this.#agent;
+  }
+
+  /** Takes one message; a message that is not of the protocol ends the session. */
+  receive(text: string): void {
+    if (this.#state === 'disconnected') return;
+    try {
+      const message = decodeAgentMessage(text);
+      if (this.#agent === null) this.#shakeHands(message);
+      else this.#handle(message, this.#agent);
+    } catch (error) {
+      if (!(error instanceof SystemError)) throw error;
+      this.#refuse(error, error.code === 'protocol-mismatch' ? closeCodes.protocolMismatch : closeCodes.messageInvalid);
+    }
+  }
+
+  /** The socket is gone. */
+  lost(): void {
+    this.#end('lost', 0, '');
+  }
+
+  /** Another connection of the same agent has taken over. */
+  supersede(): void {
+    this.#end('superseded', closeCodes.superseded, 'another connection of this agent took over');
+  }
+
+  /** The coordinator goes away; the agent finishes what it holds and comes back. */
+  stop(): void {
+    this.#end('stopped', closeCodes.draining, 'the coordinator is stopping');
+  }
+
+  #send(message: CoordinatorMessage): void {
+    if (this.#state !== 'disconnected') this.#socket.send(encodeMessage(message));
+  }
+
+  #shakeHands(message: AgentMessage): void {
+    if (message.type === 'agent.hello' && this.#hello === null) {
+      if (!acceptedVersions.includes(message.protocol)) {
+        const spoken = acceptedVersions.join(', ');
+        throw new SystemError(
+          'protocol-mismatch',
+          `the agent speaks protocol ${message.protocol}, this coordinator ${spoken}; install the same release on both`,
+        );
+      }
+      this.#hello = message;
+      this.#send({ type: 'session.challenge', nonce: this.#nonce });
+    } else if (message.type === 'agent.proof' && this.#hello !== null) {
+      this.#admit(this.#hello, message.signature).catch((error: unknown) => {
+        const said = error instanceof Error ? error.message : String(error);
+        const refusal = error instanceof SystemError ? error : new SystemError('internal', said, { cause: error });
+        this.#refuse(refusal, closeCodes.refused);
+      });
+    } else {
+      throw new SystemError('message-invalid', `'${message.type}' can't come before the welcome`);
+    }
+  }
+
+  async #admit(hello: Hello, signature: string): Promise<void> {
+    const { enrolment, trustedKeys, clock } = this.#deps;
+    const known = await enrolment.admit(hello, this.#nonce, signature);
+    const keys = await trustedKeys();
+    if (this.#state !== 'handshaking') return;
+    this.#state = connectionLifecycle.next(this.#state, 'welcomed');
+    this.#deadline.cancel();
+    this.#heardAtMs = clock.monotonicMs();
+    this.#watch();
+    this.#send({
+      type: 'session.welcome',
+      agentId: known.id,
+      protocol: Math.min(hello.protocol, PROTOCOL_VERSION),
+      reportIntervalMs: this.#options.reportIntervalMs,
+      leaseTtlMs: this.#options.leaseTtlMs,
+      trustedKeys: [...keys],
+    });
+    this.#join(hello, known);
+  }
+
+  #join(hello: Hello, known: EnrolledAgent): void {
+    const { fleet, leases, log, clock } = this.#deps;
+    const { name, architecture, release, kernel, cores, memoryBytes, labels } = hello;
+    this.#agent = new FleetAgent(
+      { id: known.id, name, pool: known.pool, labels, architecture, release, kernel, cores, memoryBytes },
+      { isDraining: known.isDraining, connectedAtMs: clock.nowMs(), send: (message) => this.#send(message) },
+    );
+    this.#agent.superseded = () => this.supersede();
+    const before = fleet.get(known.id);
+    fleet.join(this.#agent);
+    before?.superseded();
+    leases.joined(known.id);
+    if (known.isDraining) this.#send({ type: 'agent.drain', state: 'drain' });
+    log.info({ agentId: known.id, name, pool: known.pool }, 'agent ready');
+  }
+
+  #watch(): void {
+    const patienceMs = 3 * this.#options.reportIntervalMs;
+    this.#deadline = this.#deps.clock.after(this.#options.reportIntervalMs, () => {
+      const silentMs = this.#deps.clock.monotonicMs() - this.#heardAtMs;
+      if (silentMs > patienceMs) this.#end('heartbeat-missed', closeCodes.heartbeatMissed, `silent for ${silentMs} ms`);
+      else this.#watch();
+    });
+  }
+
+  #handle(message: AgentMessage, agent: FleetAgent): void {
+    const { leases, clock } = this.#deps;
+    this.#heardAtMs = clock.monotonicMs();
+    switch (message.type) {
+      case 'agent.report': {
+        agent.report(message.slots.total, message.layers);
+        const wanted = leases.reported(agent.id, message.leases);
+        if (wanted !== null) this.#send({ type: 'session.wanted', leases: [...wanted] });
+        break;
+      }
+      case 'lease.accepted':
+        leases.accepted(agent.id, message.lease);
+        break;
+      case 'lease.refused':
+        leases.refused(agent.id, message.lease, message.reason);
+        break;
+      case 'lease.stage':
+        if (message.stage === 'running') leases.started(agent.id, message.lease);
+        break;
+      case 'lease.output':
+        leases.output(agent.id, message.lease, message);
+        break;
+      case 'lease.completed':
+        this.#complete(message, agent);
+        break;
+      default:
+        throw new SystemError('message-invalid', `'${message.type}' can't come after the welcome`);
+    }
+  }
+
+  /** A result that could not be kept is not acknowledged: the agent says it again. */
+  #complete(message: Extract<AgentMessage, { type: 'lease.completed' }>, agent: FleetAgent): void {
+    const { lease, fence, result } = message;
+    const kept = this.#deps.leases.completed(agent.id, lease, fence, result);
+    const acknowledge = () => this.#send({ type: 'lease.acknowledged', lease });
+    if (kept === undefined) acknowledge();
+    else kept.then(acknowledge, (error: unknown) => this.#deps.log.error({ err: error, lease }, 'result not kept'));
+  }
+
+  #refuse(error: SystemError, closeCode: number): void {
+    if (this.#state === 'disconnected') return;
+    this.#deps.refused(this.#hello?.name ?? this.#agent?.facts.name ?? 'unknown', error);
+    const code: ErrorCode = error.code;
+    this.#send({ type: 'session.refused', code, reason: error.message });
+    const cause: ConnectionCause = this.#agent === null ? 'refused' : 'lost';
+    this.#end(cause, closeCode, error.message);
+  }
+
+  #end(cause: ConnectionCause, code: number, reason: string): void {
+    if (this.#state === 'disconnected') return;
+    this.#state = connectionLifecycle.next(this.#state, cause);
+    this.#deadline.cancel();
+    // A close reason has at most 123 bytes.
+    if (code !== 0) this.#socket.close(code, Buffer.from(reason).subarray(0, 120).toString());
+    const agent = this.#agent;
+    if (agent === null) return;
+    this.#deps.log.info({ agentId: agent.id, cause }, 'agent left');
+    if (this.#deps.fleet.leave(agent)) this.#deps.leases.left(agent.id);
+  }
+}

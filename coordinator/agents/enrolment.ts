@@ -1,0 +1,123 @@
+/**
+ * Owns how an agent becomes known: a one-time token, then for ever its own key, proven by a signature over our nonce at every connect.
+ * Never stores a token in clear and never lets a public key be replaced. A token is used up only together with recording its agent.
+ */
+import { createPublicKey, type KeyObject, verify } from 'node:crypto';
+import { renameSync, writeFileSync } from 'node:fs';
+import type { Clock, Random } from '../../shared/clock.ts';
+import { toTimestamp } from '../../shared/clock.ts';
+import { digestOf } from '../../shared/digest.ts';
+import { SystemError } from '../../shared/errors.ts';
+import { createId, toBase32 } from '../../shared/ids.ts';
+import { type AgentMessage, challengeText } from '../../shared/protocol/agent-messages.ts';
+import type { AgentStore, EnrolledAgent } from '../executions/state-store.ts';
+
+/** The greeting of an agent. */
+export type Hello = Extract<AgentMessage, { type: 'agent.hello' }>;
+
+/** A token as its asker sees it, once. */
+export interface IssuedToken {
+  readonly token: string;
+  readonly expiresAt: string;
+}
+
+function toKey(publicKey: string): KeyObject | null {
+  try {
+    const key = createPublicKey({ key: Buffer.from(publicKey, 'base64'), format: 'der', type: 'spki' });
+    return key.asymmetricKeyType === 'ed25519' ? key : null;
+  } catch {
+    return null;
+  }
+}
+
+/** Tokens and the proof of identity. */
+export class Enrolment {
+  readonly #deps: { readonly clock: Clock; readonly random: Random; readonly agents: AgentStore };
+  readonly #tokenTtlMs: number;
+  readonly #tokenFile: string;
+  #fileToken = '';
+
+  /** `tokenFile` is '' or a file that always holds a token which nobody has used yet. */
+  constructor(
+    deps: { clock: Clock; random: Random; agents: AgentStore },
+    options: { tokenTtlMs: number; tokenFile: string },
+  ) {
+    this.#deps = deps;
+    this.#tokenTtlMs = options.tokenTtlMs;
+    this.#tokenFile = options.tokenFile;
+  }
+
+  /** A fresh token that lets one agent in. */
+  async issue(): Promise<IssuedToken> {
+    const { clock, random, agents } = this.#deps;
+    const token = `enrol_${toBase32(random.bytes(32))}`;
+    const expiresAtMs = clock.nowMs() + this.#tokenTtlMs;
+    await agents.addToken(digestOf(token), expiresAtMs);
+    return { token, expiresAt: toTimestamp(expiresAtMs) };
+  }
+
+  /** Puts a fresh token into the token file, now and again before it expires; SystemError when it can't be written. */
+  async writeTokenFile(): Promise<void> {
+    if (this.#tokenFile === '') return;
+    const { token } = await this.issue();
+    const incoming = `${this.#tokenFile}.incoming`;
+    try {
+      writeFileSync(incoming, `${token}\n`, { mode: 0o640 });
+      renameSync(incoming, this.#tokenFile);
+    } catch (cause) {
+      const said = cause instanceof Error ? cause.message : String(cause);
+      throw new SystemError('requirement-missing', `the enrolment token can't be written: ${said}`, { cause });
+    }
+    this.#fileToken = token;
+    this.#deps.clock.after(
+      Math.min(this.#tokenTtlMs / 2, 2 ** 30),
+      () => void this.writeTokenFile().catch(() => undefined),
+    );
+  }
+
+  /** A nonce for one handshake. */
+  nonce(): string {
+    return Buffer.from(this.#deps.random.bytes(32)).toString('base64url');
+  }
+
+  /** Who proved to be who; SystemError `agent-refused` with a sentence for the agent's operator. */
+  async admit(hello: Hello, nonce: string, signature: string): Promise<EnrolledAgent> {
+    const key = toKey(hello.publicKey);
+    const isProven =
+      key !== null && verify(null, Buffer.from(challengeText(nonce)), key, Buffer.from(signature, 'base64'));
+    if (!isProven) throw new SystemError('agent-refused', 'the proof does not fit the public key');
+    const known = await this.#deps.agents.findByKey(hello.publicKey);
+    if (hello.agentId !== null) {
+      if (known?.id === hello.agentId) return known;
+      throw new SystemError(
+        'agent-refused',
+        `agent ${hello.agentId} is not known with this key; enrol it with a new token`,
+      );
+    }
+    // The agent may have been enrolled and have died before it could write down its id.
+    return known ?? (await this.#enrol(hello));
+  }
+
+  async #enrol(hello: Hello): Promise<EnrolledAgent> {
+    if (hello.token === null) {
+      throw new SystemError('agent-refused', 'this key is not known; give the agent a one-time enrolment token');
+    }
+    const { clock, random, agents } = this.#deps;
+    const agent: EnrolledAgent = {
+      id: createId('agent', random),
+      name: hello.name,
+      publicKey: hello.publicKey,
+      pool: hello.pool,
+      enrolledAtMs: clock.nowMs(),
+      isDraining: false,
+    };
+    if (!(await agents.enrol(digestOf(hello.token), agent, clock.nowMs()))) {
+      throw new SystemError(
+        'agent-refused',
+        'the enrolment token is not known, was used or has expired; ask for a new one',
+      );
+    }
+    if (hello.token === this.#fileToken) await this.writeTokenFile();
+    return agent;
+  }
+}

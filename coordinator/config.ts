@@ -1,0 +1,90 @@
+/**
+ * Owns every setting of the coordinator: name, default, unit, sentence. `leaseTtlMs` is read from ENVICUTOR_LEASE_TTL_MS.
+ * Never reads the environment itself (shared/config does) and has no side effect when imported: documentation derives from it.
+ */
+import { type Static, type TInteger, Type } from '@sinclair/typebox';
+import { Closed, OneOf } from '../shared/model/closed.ts';
+import { type LimitName, limitMaxima, limitNames, limitProperties } from '../shared/model/limits.ts';
+
+/** Prefix of the coordinator's environment variables. */
+export const CONFIG_PREFIX = 'ENVICUTOR';
+
+const text = (value: string, description: string) => Type.String({ default: value, description });
+const secret = (description: string) => Type.String({ default: '', description, secret: true });
+const flag = (value: boolean, description: string) => Type.Boolean({ default: value, description });
+const integer = (value: number, minimum: number, description: string) =>
+  Type.Integer({ default: value, minimum, description });
+
+type MaximumName = `${LimitName}Max`;
+
+const maxima = Object.fromEntries(
+  limitNames.map((name) => [
+    `${name}Max`,
+    integer(
+      limitMaxima[name],
+      1,
+      `Highest ${name} that a compile or run script may ask for. ${limitProperties[name].description}`,
+    ),
+  ]),
+) as Record<MaximumName, TInteger>;
+
+/** The coordinator's configuration. */
+export const CoordinatorConfig = Closed({
+  listenHost: text('127.0.0.1', 'Address to listen on; any but a loopback address needs tenantsFile.'),
+  listenPort: Type.Integer({
+    default: 7070,
+    minimum: 0,
+    maximum: 65_535,
+    description: 'TCP port to listen on, for the API and for agents; 0 takes a free one.',
+  }),
+  publicUrl: text('', 'URL under which agents and the builder reach this coordinator; empty: the listening address.'),
+  trustProxy: flag(false, "Take the client's address from X-Forwarded-For; only behind a proxy of your own."),
+  stateDirectory: text('/var/lib/envicutor/coordinator', 'Folder of the SQLite database and of the instance key.'),
+  builderSocketPath: text('/run/envicutor/builder.sock', 'Unix socket of the builder.'),
+  verifierSocketPath: text('/run/envicutor/verifier.sock', 'Unix socket of the verifier.'),
+  storeKind: OneOf(['directory', 'minio'], {
+    default: 'directory',
+    description: 'Where layers are kept: a local directory, or MinIO (any S3-compatible store).',
+  }),
+  storeDirectory: text('/var/lib/envicutor/store', 'The directory when storeKind is directory; read only from here.'),
+  minioEndpoint: text('', 'URL of MinIO when storeKind is minio, for example http://10.0.0.5:9000.'),
+  minioBucket: text('envicutor', 'Bucket of the cache.'),
+  minioRegion: text('us-east-1', 'Region that requests are signed for.'),
+  minioAccessKey: text('', 'Access key of a user that may only read.'),
+  minioSecretKey: secret('Secret key of that user.'),
+  tenantsFile: text('', 'JSON file of tenants and their keys; empty: one tenant `local` without a key, on loopback.'),
+  enrolmentTokenFile: text(
+    '',
+    'File into which a fresh one-time token for the embedded agent is written; empty: none.',
+  ),
+  enrolmentTokenTtlMs: integer(86_400_000, 1000, 'How long a one-time enrolment token is good; milliseconds.'),
+  bodyBytesMax: integer(33_554_432, 1024, 'Largest request body; bytes.'),
+  waitSecondsMax: integer(300, 1, 'Longest ?wait of an execution; seconds.'),
+  queueDepthMax: integer(1000, 1, 'Executions that may wait for an agent or an environment; beyond it: 429.'),
+  queueWaitMsMax: integer(600_000, 1000, 'How long an execution may wait for an agent before it fails; milliseconds.'),
+  retriesMax: integer(3, 0, 'How often an execution is tried elsewhere after a failure of ours.'),
+  leaseTtlMs: integer(15_000, 500, 'How long a lease is good without a report of its agent; milliseconds.'),
+  reportIntervalMs: integer(3000, 100, 'How often agents report; milliseconds.'),
+  reconnectGraceMs: integer(1000, 0, 'How long a lost agent may take to come back before its leases go elsewhere; ms.'),
+  offerTimeoutMs: integer(5000, 100, 'How long an agent may take to answer an offer; milliseconds.'),
+  drainMsMax: integer(20_000, 0, 'How long running executions may take to end after SIGTERM; milliseconds.'),
+  finishedKept: integer(1000, 1, 'Finished executions without a durable record that are kept in memory.'),
+  idempotencyTtlMs: integer(86_400_000, 1000, 'How long an Idempotency-Key is remembered; milliseconds.'),
+  failureTtlMs: integer(30_000, 0, "How long a script's failure in a build is remembered, doubling; milliseconds."),
+  unreachableTtlMs: integer(3000, 0, 'The same when the registry could not be reached; milliseconds.'),
+  layerUrlTtlSeconds: integer(3600, 60, "How long a layer's URL is good; seconds."),
+  warmBases: Type.Array(Type.String(), { default: [], description: 'Bases to build at start, for example debian-13.' }),
+  cacheEpoch: text('1', 'Part of every layer key: raise it to build everything again.'),
+  cacheSalt: text('', 'Part of every layer key: change it to disown all layers, for example after an incident.'),
+  egressPolicyId: text('any-public-host', "Name of the builder's egress policy; part of every layer key."),
+  logLevel: OneOf(['debug', 'info', 'warn', 'error'], { default: 'info', description: 'Least level that is logged.' }),
+  ...maxima,
+});
+export type CoordinatorConfig = Static<typeof CoordinatorConfig>;
+
+/** The operator's maxima for compile and run. */
+export function toLimitMaxima(config: CoordinatorConfig): Record<LimitName, number> {
+  const limits = { ...limitMaxima };
+  for (const name of limitNames) limits[name] = config[`${name}Max`];
+  return limits;
+}

@@ -1,0 +1,179 @@
+/**
+ * Owns identity: which requests are the same environment (`env_…`) and which builds give the same layer (its content key).
+ * Never reads a clock, a store or the network: the same inputs give the same text for ever; test vectors hold it still.
+ * Invariants: everything that we control and a build can observe is in its key; a secret's value is in no digest but under a tenant's key.
+ */
+import { createHash, createHmac } from 'node:crypto';
+import { type Canonical, canonicalJson, type Digest, digestOf } from '../../shared/digest.ts';
+import { type EnvironmentId, toBase32 } from '../../shared/ids.ts';
+import type { EnvironmentRequest, File, LayerKind } from '../../shared/model/environment.ts';
+import { type AllLimits, buildLimitMaxima, resolveLimits } from '../../shared/model/limits.ts';
+
+/** Raise when the builder's way of running scripts changes what they can observe. */
+export const BUILDER_VERSION = 1;
+/** Raise together with the builder's capture rules. */
+export const CAPTURE_RULES_VERSION = 1;
+
+/** A tenant's own key: makes private things unguessable for everybody else. */
+export interface TenantKey {
+  readonly tenantId: string;
+  readonly key: Uint8Array;
+}
+
+/** What the operator's settings add to every layer key. */
+export interface KeySettings {
+  readonly architecture: string;
+  readonly egressPolicyId: string;
+  readonly epoch: string;
+  readonly salt: string;
+}
+
+/** An environment request with everything filled in. */
+export interface EnvironmentDescription {
+  readonly id: EnvironmentId;
+  readonly request: EnvironmentRequest;
+  readonly base: 'debian-13' | 'debian-12';
+  /** Null: there is no such layer. */
+  readonly setup: string | null;
+  readonly dependencies: string | null;
+  readonly verify: string | null;
+  readonly files: readonly File[];
+  readonly variables: Readonly<Record<string, string>>;
+  readonly secrets: Readonly<Record<string, string>>;
+  readonly limits: AllLimits;
+  readonly isPrivate: boolean;
+  /** What scripts can observe of files, variables and secrets, canonical. */
+  readonly observable: Canonical;
+}
+
+const hasMembers = (record: Readonly<Record<string, string>>) => Object.keys(record).length > 0;
+
+function toObservable(
+  files: readonly File[],
+  variables: Readonly<Record<string, string>>,
+  secrets: Readonly<Record<string, string>>,
+  tenant: TenantKey,
+): Canonical {
+  const marked: [string, string][] = Object.entries(secrets).map(([name, value]) => [
+    name,
+    createHmac('sha256', tenant.key).update(`secret\0${value}`).digest('hex'),
+  ]);
+  return {
+    files: files
+      .map(({ path, content, encoding, executable }) => ({
+        path,
+        sha256: digestOf(Buffer.from(content, encoding ?? 'utf8')),
+        executable: executable ?? false,
+      }))
+      .sort((a, b) => (a.path < b.path ? -1 : 1)),
+    variables: { ...variables },
+    secrets: Object.fromEntries(marked),
+  };
+}
+
+/** Fills in what a request leaves out and gives it its id. */
+export function describeEnvironment(request: EnvironmentRequest, tenant: TenantKey): EnvironmentDescription {
+  const { base = 'debian-13', files = [], variables = {}, secrets = {} } = request;
+  const isPrivate = request.visibility === 'private' || hasMembers(secrets);
+  const { limits } = resolveLimits(request.limits ?? {}, 'build', buildLimitMaxima);
+  const dependencies = request.dependencies ?? null;
+  const verify = request.verify ?? null;
+  // A base is nobody's own: what is to be verified needs a layer of its own, be it an empty one.
+  const setup = request.setup ?? (verify !== null && dependencies === null ? '' : null);
+  const observable = toObservable(files, variables, secrets, tenant);
+  const identity = canonicalJson({ version: 1, base, setup, dependencies, verify, isPrivate, observable, limits });
+  const digest = isPrivate
+    ? createHmac('sha256', tenant.key).update(`environment/v1\0${identity}`).digest()
+    : createHash('sha256').update(`environment/v1\0${identity}`).digest();
+  const id = `env_${toBase32(digest)}` as EnvironmentId;
+  return { id, request, base, setup, dependencies, verify, files, variables, secrets, limits, isPrivate, observable };
+}
+
+/** The request as it may be stored: secrets keep their names only. */
+export function withoutSecrets(request: EnvironmentRequest): EnvironmentRequest {
+  if (request.secrets === undefined) return request;
+  return { ...request, secrets: Object.fromEntries(Object.keys(request.secrets).map((name) => [name, ''])) };
+}
+
+/** One layer that an environment needs, before its parents are known. */
+export interface LayerPlan {
+  readonly kind: LayerKind;
+  readonly script: string;
+  readonly verify: string | null;
+}
+
+/** Bases are built under the platform's own limits, whoever is first. */
+export const baseLimits: AllLimits = resolveLimits({}, 'build', buildLimitMaxima).limits;
+
+/** The layers of an environment, lowest first. */
+export function planLayers(description: EnvironmentDescription): LayerPlan[] {
+  const { setup, dependencies, verify } = description;
+  const plans: LayerPlan[] = [{ kind: 'base', script: '', verify: null }];
+  if (setup !== null) plans.push({ kind: 'setup', script: setup, verify: dependencies === null ? verify : null });
+  if (dependencies !== null) plans.push({ kind: 'dependencies', script: dependencies, verify });
+  return plans;
+}
+
+/** The keys of one layer. */
+export interface LayerKeys {
+  /** Good for `shared` and for a tenant's own copy; starts with k1s. */
+  readonly shareable: string;
+  /** Good in the tenant's own scope only; starts with k1t. */
+  readonly private: string;
+  /** Digest of the spec without any key: what the manifest signs. */
+  readonly specDigest: Digest;
+}
+
+const KEY_DOMAIN = 'depkey/v1\0';
+
+function lengthOf(text: Buffer): Buffer {
+  const length = Buffer.alloc(8);
+  length.writeBigUInt64BE(BigInt(text.length));
+  return length;
+}
+
+/** The content keys of a layer on parents with these tar digests; `generation` is '' or what tells a fresh build from the one before. */
+export function layerKeys(
+  description: EnvironmentDescription,
+  plan: LayerPlan,
+  parents: readonly string[],
+  generation: string,
+  settings: KeySettings,
+  tenant: TenantKey,
+): LayerKeys {
+  const isBase = plan.kind === 'base';
+  const limits = isBase ? baseLimits : description.limits;
+  const spec = Buffer.from(
+    canonicalJson({
+      v: 1,
+      kind: plan.kind,
+      script: digestOf(plan.script),
+      verify: plan.verify === null ? null : digestOf(plan.verify),
+      observable: isBase ? null : description.observable,
+      base: description.base,
+      parents,
+      arch: settings.architecture,
+      os: 'linux',
+      limits,
+      egress: settings.egressPolicyId,
+      capture: CAPTURE_RULES_VERSION,
+      builder: BUILDER_VERSION,
+      epoch: settings.epoch,
+      salt: settings.salt,
+      generation: isBase ? '' : generation,
+    }),
+  );
+  const shared = createHash('sha256').update(`${KEY_DOMAIN}shared\0`).update(lengthOf(spec)).update(spec).digest();
+  const own = createHmac('sha256', tenant.key)
+    .update(`${KEY_DOMAIN}tenant\0`)
+    .update(lengthOf(spec))
+    .update(spec)
+    .digest();
+  return { shareable: `k1s-${toBase32(shared)}`, private: `k1t-${toBase32(own)}`, specDigest: digestOf(spec) };
+}
+
+/** A text that changes whenever the operator's settings would change every key. */
+export function settingsFingerprint(settings: KeySettings): string {
+  const { architecture, egressPolicyId, epoch, salt } = settings;
+  return digestOf(canonicalJson([architecture, egressPolicyId, epoch, salt, BUILDER_VERSION, CAPTURE_RULES_VERSION]));
+}

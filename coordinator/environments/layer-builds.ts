@@ -1,0 +1,325 @@
+/**
+ * Owns getting one layer: found in the cache, or built by the builder and published by the verifier, once however many ask (single flight).
+ * Never runs anything itself and never writes the cache.
+ * Invariants: one build at a time per scope and key; a build goes on while anybody waits for it and is ended when nobody does; a layer is
+ * handed out only as the verifier's signed manifest.
+ */
+import { LRUCache } from 'lru-cache';
+import { type Clock, type Random, toTimestamp } from '../../shared/clock.ts';
+import type { Digest } from '../../shared/digest.ts';
+import { SystemError } from '../../shared/errors.ts';
+import { createId } from '../../shared/ids.ts';
+import type { Logger } from '../../shared/logger.ts';
+import type { BuildOrder } from '../../shared/model/build.ts';
+import type { LayerReference } from '../../shared/model/manifest.ts';
+import type { Report } from '../../shared/model/verdict.ts';
+import type { ObjectStore } from '../../shared/storage/object-store.ts';
+import { EventLog } from '../executions/event-log.ts';
+import type { Builder, BuildNews, FinishedBuild } from './builder-client.ts';
+import {
+  baseLimits,
+  type EnvironmentDescription,
+  type LayerKeys,
+  type LayerPlan,
+  withoutSecrets,
+} from './environment-key.ts';
+import { FailureMemory } from './failure-memory.ts';
+import type { LayerUrls } from './layer-urls.ts';
+import { type Layer, manifestKey, readLayer, tenantScope, toLayer } from './manifest.ts';
+import type { Verifier } from './verifier-client.ts';
+
+/** One layer that is wanted. */
+export interface LayerDemand {
+  readonly tenantId: string;
+  readonly description: EnvironmentDescription;
+  readonly plan: LayerPlan;
+  readonly parents: readonly Layer[];
+  readonly keys: LayerKeys;
+}
+
+/** A script of the client's that failed. */
+export interface LayerFailure {
+  readonly layer: null;
+  readonly endedIn: 'setup' | 'dependencies' | 'verify';
+  readonly report: Report;
+  readonly verify: Report | null;
+}
+
+/** What came of a demand. */
+export type LayerOutcome =
+  | {
+      readonly layer: Layer;
+      readonly origin: 'stored' | 'built';
+      readonly report: Report | null;
+      readonly verify: Report | null;
+    }
+  | LayerFailure;
+
+/** What a waiting client hears of a build. */
+export type LayerNews = BuildNews | { readonly type: 'building' } | { readonly type: 'captured' };
+
+/** What happened to a lookup, for counters. */
+export type LookupOutcome = 'hit' | 'built' | 'failed' | 'broken';
+
+interface Flight {
+  readonly log: EventLog;
+  readonly abort: AbortController;
+  readonly outcome: Promise<LayerOutcome>;
+  followers: number;
+}
+
+/** What building needs. */
+export interface LayerBuildsDeps {
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly log: Logger;
+  readonly store: ObjectStore;
+  readonly builder: Builder;
+  readonly verifier: Verifier;
+  readonly urls: LayerUrls;
+  readonly architecture: 'x86_64' | 'aarch64';
+  readonly looked?: (kind: string, outcome: LookupOutcome) => void;
+}
+
+/** Times of the negative cache and between repetitions; milliseconds. */
+export interface LayerBuildsOptions {
+  readonly failureTtlMs: number;
+  readonly unreachableTtlMs: number;
+  readonly retryDelayMs: number;
+}
+
+const LOG_BYTES_MAX = 4 * 1024 * 1024;
+const ATTEMPTS_MAX = 3;
+
+/** The reference by which somebody else gets a layer. */
+export function toReference(layer: Layer, urls: LayerUrls, origin: 'stored' | 'built'): LayerReference {
+  return { envelope: layer.envelope, url: urls.urlOf(layer.manifest.blob.digest as Digest), origin };
+}
+
+/** Finds or builds layers. */
+export class LayerBuilds {
+  readonly #deps: LayerBuildsDeps;
+  readonly #options: LayerBuildsOptions;
+  readonly #found = new LRUCache<string, Layer>({ max: 4096 });
+  readonly #flights = new Map<string, Flight>();
+  readonly #failures: FailureMemory<LayerFailure>;
+
+  constructor(deps: LayerBuildsDeps, options: LayerBuildsOptions) {
+    this.#deps = deps;
+    this.#options = options;
+    this.#failures = new FailureMemory(deps.clock);
+  }
+
+  /** Builds that are under way. */
+  get running(): number {
+    return this.#flights.size;
+  }
+
+  /** The published layer under this object key, or null. */
+  async read(objectKey: string): Promise<Layer | null> {
+    const known = this.#found.get(objectKey);
+    if (known !== undefined) return known;
+    const layer = await readLayer(this.#deps.store, objectKey);
+    if (layer !== null) this.#found.set(objectKey, layer);
+    return layer;
+  }
+
+  /** Gets a layer; the caller stops waiting by its signal. SystemError when neither cache nor builder could serve. */
+  async obtain(
+    demand: LayerDemand,
+    options: { readonly isFresh: boolean; readonly signal: AbortSignal; readonly news: (news: LayerNews) => void },
+  ): Promise<LayerOutcome> {
+    const { kind } = demand.plan;
+    const stored = await this.#lookUp(demand);
+    if (stored !== null) {
+      this.#deps.looked?.(kind, 'hit');
+      return { layer: stored, origin: 'stored', report: null, verify: null };
+    }
+    const key = this.#flightKey(demand);
+    const failure = options.isFresh ? null : this.#failures.get(key);
+    if (failure !== null) return failure;
+    options.signal.throwIfAborted();
+    const flight = this.#flights.get(key) ?? this.#start(key, demand);
+    return await this.#follow(key, flight, options.signal, options.news);
+  }
+
+  #scope(demand: LayerDemand): string {
+    return demand.plan.kind === 'base' ? 'shared' : tenantScope(demand.tenantId);
+  }
+
+  #flightKey(demand: LayerDemand): string {
+    return `${this.#scope(demand)}/${demand.description.isPrivate ? demand.keys.private : demand.keys.shareable}`;
+  }
+
+  async #lookUp(demand: LayerDemand): Promise<Layer | null> {
+    const { keys, description, plan, tenantId } = demand;
+    const own = tenantScope(tenantId);
+    const places =
+      plan.kind === 'base'
+        ? [manifestKey('shared', keys.shareable)]
+        : description.isPrivate
+          ? [manifestKey(own, keys.private)]
+          : [manifestKey('shared', keys.shareable), manifestKey(own, keys.shareable), manifestKey(own, keys.private)];
+    for (const place of places) {
+      const layer = await this.read(place);
+      if (layer !== null) return layer;
+    }
+    return null;
+  }
+
+  #start(key: string, demand: LayerDemand): Flight {
+    const log = new EventLog(LOG_BYTES_MAX);
+    const abort = new AbortController();
+    const flight: Flight = { log, abort, followers: 0, outcome: this.#run(key, demand, log, abort.signal) };
+    this.#flights.set(key, flight);
+    const end = () => {
+      if (this.#flights.get(key) === flight) this.#flights.delete(key);
+    };
+    flight.outcome.then(end, end);
+    return flight;
+  }
+
+  #follow(key: string, flight: Flight, signal: AbortSignal, news: (news: LayerNews) => void): Promise<LayerOutcome> {
+    flight.followers += 1;
+    const unfollow = flight.log.follow(0, (event) => news(event.data as LayerNews));
+    return new Promise((resolve, reject) => {
+      const leave = () => {
+        unfollow();
+        reject(signal.reason);
+        flight.followers -= 1;
+        if (flight.followers > 0) return;
+        if (this.#flights.get(key) === flight) this.#flights.delete(key);
+        flight.abort.abort(new SystemError('conflict', 'nobody waits for this build any more'));
+      };
+      signal.addEventListener('abort', leave, { once: true });
+      const settle = () => {
+        signal.removeEventListener('abort', leave);
+        unfollow();
+      };
+      flight.outcome.then(resolve, reject);
+      flight.outcome.then(settle, settle);
+    });
+  }
+
+  async #run(key: string, demand: LayerDemand, log: EventLog, signal: AbortSignal): Promise<LayerOutcome> {
+    const { kind } = demand.plan;
+    for (let attempt = 1; ; attempt += 1) {
+      try {
+        log.append('news', { type: 'building' } satisfies LayerNews);
+        const outcome = await this.#build(key, demand, log, signal);
+        this.#deps.looked?.(kind, outcome.layer === null ? 'failed' : 'built');
+        return outcome;
+      } catch (error) {
+        const isWorthRepeating = error instanceof SystemError && error.isRetryable && attempt < ATTEMPTS_MAX;
+        if (!isWorthRepeating || signal.aborted) {
+          this.#deps.looked?.(kind, 'broken');
+          throw error;
+        }
+        this.#deps.log.warn({ kind, attempt, code: error.code, reason: error.message }, 'build broke, trying again');
+        await new Promise<void>((resolve) => {
+          this.#deps.clock.after(this.#options.retryDelayMs * 2 ** attempt, resolve);
+        });
+      }
+    }
+  }
+
+  async #build(key: string, demand: LayerDemand, log: EventLog, signal: AbortSignal): Promise<LayerOutcome> {
+    const { clock, random, builder, log: logger } = this.#deps;
+    const { kind } = demand.plan;
+    const buildId = createId('build', random);
+    const startedAtMs = clock.monotonicMs();
+    logger.info({ buildId, kind, environmentId: demand.description.id, tenantId: demand.tenantId }, 'build started');
+    const news = (event: BuildNews) => log.append('news', event, event.type === 'log' ? event.text.length + 64 : 64);
+    const finished = await builder.build(this.#toOrder(buildId, demand), news, signal);
+    try {
+      const durationMs = Math.round(clock.monotonicMs() - startedAtMs);
+      if (finished.endedIn !== null || finished.layer === null) {
+        logger.info({ buildId, kind, endedIn: finished.endedIn, durationMs }, 'build ended by its script');
+        return this.#fail(key, demand, finished);
+      }
+      log.append('news', { type: 'captured' } satisfies LayerNews);
+      const layer = await this.#publish(demand, finished, finished.layer);
+      this.#failures.forget(key);
+      logger.info({ buildId, kind, digest: layer.manifest.tar.digest, durationMs }, 'build published');
+      return { layer, origin: 'built', report: finished.report, verify: finished.verify };
+    } finally {
+      // The builder removes it by itself after a while.
+      builder.forget(buildId).catch(() => undefined);
+    }
+  }
+
+  #toOrder(buildId: BuildOrder['buildId'], { tenantId, description, plan, parents }: LayerDemand): BuildOrder {
+    const isBase = plan.kind === 'base';
+    return {
+      buildId,
+      tenantId,
+      kind: plan.kind,
+      base: description.base,
+      parents: parents.map((layer) => toReference(layer, this.#deps.urls, 'stored')),
+      script: plan.script,
+      files: isBase ? [] : [...description.files],
+      variables: isBase ? {} : description.variables,
+      secrets: isBase ? {} : description.secrets,
+      verify: plan.verify,
+      limits: isBase ? baseLimits : description.limits,
+    };
+  }
+
+  #fail(key: string, demand: LayerDemand, finished: FinishedBuild): LayerFailure {
+    const { endedIn, report, verify, isNetworkUnreachable } = finished;
+    if (endedIn === null || endedIn === 'base') {
+      const said = report.stderr.slice(-2000).trim();
+      throw new SystemError('build-failed', `the base ${demand.description.base} could not be built: ${said}`);
+    }
+    const failure: LayerFailure = { layer: null, endedIn, report, verify };
+    const ttlMs = isNetworkUnreachable ? this.#options.unreachableTtlMs : this.#options.failureTtlMs;
+    this.#failures.remember(key, failure, ttlMs, !isNetworkUnreachable);
+    return failure;
+  }
+
+  async #publish(
+    demand: LayerDemand,
+    finished: FinishedBuild,
+    staged: NonNullable<FinishedBuild['layer']>,
+  ): Promise<Layer> {
+    const { description, plan, parents, keys } = demand;
+    const scope = this.#scope(demand);
+    const isPrivate = plan.kind !== 'base' && (description.isPrivate || finished.isPrivate);
+    const key = isPrivate ? keys.private : keys.shareable;
+    const { envelope } = await this.#deps.verifier.publish({
+      staged,
+      key,
+      specDigest: keys.specDigest,
+      scope,
+      kind: plan.kind,
+      base: description.base,
+      architecture: this.#deps.architecture,
+      parents: parents.map(({ manifest }) => manifest.tar.digest),
+      externalParameters: {
+        kind: plan.kind,
+        environment: plan.kind === 'base' ? { base: description.base } : withoutSecrets(description.request),
+      },
+      materials: finished.materials,
+      builtAt: toTimestamp(this.#deps.clock.nowMs()),
+    });
+    const layer = toLayer(manifestKey(scope, key), envelope);
+    this.#found.set(layer.objectKey, layer);
+    return layer;
+  }
+
+  /** Signs a tenant's layer again as a shared one; SystemError `conflict` when it is private. */
+  async promote(layer: Layer): Promise<Layer> {
+    const { key, scope } = layer.manifest;
+    if (scope === 'shared') return layer;
+    if (!key.startsWith('k1s-')) {
+      throw new SystemError(
+        'conflict',
+        `the ${layer.manifest.kind} layer is private; build it without secrets to share it`,
+      );
+    }
+    const { envelope } = await this.#deps.verifier.promote({ envelope: layer.envelope, key });
+    const shared = toLayer(manifestKey('shared', key), envelope);
+    this.#found.set(shared.objectKey, shared);
+    return shared;
+  }
+}

@@ -1,0 +1,69 @@
+/**
+ * Owns talking to the verifier over its Unix socket: publications, promotions, the keys that may sign.
+ * Never sees the signing key. A refusal is SystemError with the verifier's own code; silence is `verifier-unavailable`.
+ */
+import { type TSchema, Type } from '@sinclair/typebox';
+import { type TypeCheck, TypeCompiler } from '@sinclair/typebox/compiler';
+import { Client } from 'undici';
+import { type ErrorCode, errorCatalog, SystemError } from '../../shared/errors.ts';
+import { type PromotionOrder, Publication, type PublicationOrder } from '../../shared/model/build.ts';
+import { TrustedKey } from '../../shared/model/manifest.ts';
+
+const publicationCheck = TypeCompiler.Compile(Publication);
+const keysCheck = TypeCompiler.Compile(Type.Array(TrustedKey));
+
+/** Checks, signs and writes layers. */
+export interface Verifier {
+  publish(order: PublicationOrder): Promise<Publication>;
+  /** Signs a tenant's layer again as a shared one. */
+  promote(order: PromotionOrder): Promise<Publication>;
+  /** Keys that may sign manifests. */
+  keys(): Promise<readonly TrustedKey[]>;
+  close(): Promise<void>;
+}
+
+function toRefusal(code: number, text: string): SystemError {
+  try {
+    const problem = JSON.parse(text) as { code?: unknown; detail?: unknown };
+    const known = typeof problem.code === 'string' && Object.hasOwn(errorCatalog, problem.code);
+    return new SystemError(known ? (problem.code as ErrorCode) : 'publication-refused', String(problem.detail ?? text));
+  } catch {
+    return new SystemError('publication-refused', `the verifier answers ${code}: ${text.slice(0, 500)}`);
+  }
+}
+
+/** A client of the verifier behind this socket. */
+export function createVerifierClient(socketPath: string): Verifier {
+  const client = new Client('http://verifier', { socketPath, headersTimeout: 0, bodyTimeout: 0, pipelining: 16 });
+
+  async function ask<Schema extends TSchema>(
+    method: 'GET' | 'POST',
+    path: string,
+    order: unknown,
+    check: TypeCheck<Schema>,
+  ) {
+    try {
+      const request =
+        method === 'GET'
+          ? { method, path }
+          : { method, path, body: JSON.stringify(order), headers: { 'content-type': 'application/json' } };
+      const { statusCode, body } = await client.request(request);
+      const text = await body.text();
+      if (statusCode !== 200) throw toRefusal(statusCode, text);
+      const answer: unknown = JSON.parse(text);
+      if (check.Check(answer)) return answer;
+      throw new Error(`an answer that is not one: ${text.slice(0, 200)}`);
+    } catch (cause) {
+      if (cause instanceof SystemError) throw cause;
+      const said = cause instanceof Error ? cause.message : String(cause);
+      throw new SystemError('verifier-unavailable', `asking the verifier: ${said}`, { cause, retryAfterSeconds: 2 });
+    }
+  }
+
+  return {
+    publish: (order) => ask('POST', '/publications', order, publicationCheck),
+    promote: (order) => ask('POST', '/promotions', order, publicationCheck),
+    keys: () => ask('GET', '/keys', null, keysCheck),
+    close: () => client.destroy(),
+  };
+}

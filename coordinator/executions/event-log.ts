@@ -1,0 +1,56 @@
+/**
+ * Owns the ordered, bounded memory of what happened to one execution or build, so that a listener can join late or come back and miss
+ * nothing that is still remembered. Never blocks who appends; above the bound the oldest go first.
+ * Invariant: numbers grow by one from 1 and are never used twice within one log.
+ */
+
+/** Something that happened: `data` is JSON for the event's reader. */
+export interface LoggedEvent {
+  readonly number: number;
+  readonly name: string;
+  readonly data: unknown;
+}
+
+type Listener = (event: LoggedEvent) => void;
+
+/** A log of events with listeners; `bytesMax` bounds the weights of what is remembered. */
+export class EventLog {
+  readonly #bytesMax: number;
+  readonly #events: { readonly event: LoggedEvent; readonly weight: number }[] = [];
+  readonly #listeners = new Set<Listener>();
+  #last = 0;
+  #bytes = 0;
+  #isClosed = false;
+
+  constructor(bytesMax: number) {
+    this.#bytesMax = bytesMax;
+  }
+
+  get isClosed(): boolean {
+    return this.#isClosed;
+  }
+
+  /** Adds an event; `weight` is its size in bytes, roughly. */
+  append(name: string, data: unknown, weight = 64): void {
+    if (this.#isClosed) return;
+    const event = { number: ++this.#last, name, data };
+    this.#events.push({ event, weight });
+    this.#bytes += weight;
+    while (this.#bytes > this.#bytesMax && this.#events.length > 1) this.#bytes -= this.#events.shift()?.weight ?? 0;
+    for (const listener of this.#listeners) listener(event);
+  }
+
+  /** Adds the last event: listeners are told and let go. */
+  close(name: string, data: unknown): void {
+    this.append(name, data, 0);
+    this.#isClosed = true;
+    this.#listeners.clear();
+  }
+
+  /** Calls the listener for every remembered event after `number`, then for each new one; returns how to stop. */
+  follow(number: number, listener: Listener): () => void {
+    for (const { event } of this.#events.slice()) if (event.number > number) listener(event);
+    if (!this.#isClosed) this.#listeners.add(listener);
+    return () => this.#listeners.delete(listener);
+  }
+}

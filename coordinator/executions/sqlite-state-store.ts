@@ -1,0 +1,210 @@
+/**
+ * Owns the embedded state: the StateStore port over one SQLite file. SQL for executions, environments and agents lives here and
+ * nowhere else. Never holds a secret's value, a token or a key in clear.
+ */
+import type { SQLOutputValue } from 'node:sqlite';
+import type { Digest } from '../../shared/digest.ts';
+import type { AgentId, EnvironmentId, ExecutionId } from '../../shared/ids.ts';
+import { buildLifecycle } from '../../shared/lifecycle/build.ts';
+import { executionLifecycle } from '../../shared/lifecycle/execution.ts';
+import type { Environment } from '../../shared/model/environment.ts';
+import type { Execution } from '../../shared/model/execution.ts';
+import { SqliteDatabase } from './sqlite-database.ts';
+import type {
+  AgentStore,
+  EnrolledAgent,
+  EnvironmentRow,
+  EnvironmentStore,
+  ExecutionStore,
+  Page,
+  StateStore,
+  UnfinishedExecution,
+} from './state-store.ts';
+
+type Row = Record<string, SQLOutputValue>;
+
+const LAST = Number.MAX_SAFE_INTEGER;
+
+function toPage<Item>(rows: readonly Row[], limit: number): Page<Item> {
+  const shown = rows.slice(0, limit);
+  return {
+    items: shown.map((row) => JSON.parse(String(row['answer'])) as Item),
+    next: rows.length > limit ? Number(shown.at(-1)?.['sequence']) : null,
+  };
+}
+
+function executionStore(database: SqliteDatabase): ExecutionStore {
+  return {
+    accept: ({ tenantId, answer, request, idempotency }, nowMs) =>
+      database.write(() => {
+        if (idempotency !== null) {
+          database.prepare('DELETE FROM idempotency_keys WHERE expires_at <= ?').run(nowMs);
+          const taken = database
+            .prepare('SELECT execution, body_digest FROM idempotency_keys WHERE tenant = ? AND key = ?')
+            .get(tenantId, idempotency.key);
+          if (taken !== undefined) {
+            return {
+              id: String(taken['execution']) as ExecutionId,
+              bodyDigest: String(taken['body_digest']) as Digest,
+            };
+          }
+          database
+            .prepare('INSERT INTO idempotency_keys VALUES (?, ?, ?, ?, ?)')
+            .run(tenantId, idempotency.key, idempotency.bodyDigest, answer.id, idempotency.expiresAtMs);
+        }
+        database
+          .prepare('INSERT INTO executions (id, tenant, is_finished, request, answer) VALUES (?, ?, 0, ?, ?)')
+          .run(answer.id, tenantId, JSON.stringify(request), JSON.stringify(answer));
+        return null;
+      }),
+    finish: (answer) =>
+      database.write(() => {
+        const isFinished = executionLifecycle.isFinal(answer.stage) ? 1 : 0;
+        database
+          .prepare('UPDATE executions SET is_finished = ?, request = NULL, answer = ? WHERE id = ?')
+          .run(isFinished, JSON.stringify(answer), answer.id);
+      }),
+    get: (tenantId, id) =>
+      database.read(() => {
+        const row = database.prepare('SELECT answer FROM executions WHERE id = ? AND tenant = ?').get(id, tenantId);
+        return row === undefined ? null : (JSON.parse(String(row['answer'])) as Execution);
+      }),
+    list: (tenantId, cursor, limit) =>
+      database.read(() =>
+        toPage<Execution>(
+          database
+            .prepare(
+              'SELECT sequence, answer FROM executions WHERE tenant = ? AND sequence < ? ORDER BY sequence DESC LIMIT ?',
+            )
+            .all(tenantId, cursor ?? LAST, limit + 1),
+          limit,
+        ),
+      ),
+    unfinished: () =>
+      database.read(() =>
+        database
+          .prepare('SELECT tenant, request, answer FROM executions WHERE is_finished = 0 ORDER BY sequence')
+          .all()
+          .map(
+            (row): UnfinishedExecution => ({
+              tenantId: String(row['tenant']),
+              request: JSON.parse(String(row['request'])),
+              answer: JSON.parse(String(row['answer'])),
+            }),
+          ),
+      ),
+  };
+}
+
+function toEnvironmentRow(row: Row): EnvironmentRow {
+  return {
+    tenantId: String(row['tenant']),
+    id: String(row['id']) as EnvironmentId,
+    request: JSON.parse(String(row['request'])),
+    answer: JSON.parse(String(row['answer'])),
+    manifests: JSON.parse(String(row['manifests'])),
+    fingerprint: String(row['fingerprint']),
+  };
+}
+
+function environmentStore(database: SqliteDatabase): EnvironmentStore {
+  return {
+    save: ({ tenantId, id, request, answer, manifests, fingerprint }) =>
+      database.write(() => {
+        database
+          .prepare(
+            `INSERT INTO environments (tenant, id, request, state, answer, manifests, fingerprint) VALUES (?, ?, ?, ?, ?, ?, ?)
+             ON CONFLICT (tenant, id) DO UPDATE SET state = excluded.state, answer = excluded.answer,
+               manifests = excluded.manifests, fingerprint = excluded.fingerprint`,
+          )
+          .run(
+            tenantId,
+            id,
+            JSON.stringify(request),
+            answer.state,
+            JSON.stringify(answer),
+            JSON.stringify(manifests),
+            fingerprint,
+          );
+      }),
+    get: (tenantId, id) =>
+      database.read(() => {
+        const row = database.prepare('SELECT * FROM environments WHERE tenant = ? AND id = ?').get(tenantId, id);
+        return row === undefined ? null : toEnvironmentRow(row);
+      }),
+    list: (tenantId, cursor, limit) =>
+      database.read(() =>
+        toPage<Environment>(
+          database
+            .prepare(
+              'SELECT sequence, answer FROM environments WHERE tenant = ? AND sequence < ? ORDER BY sequence DESC LIMIT ?',
+            )
+            .all(tenantId, cursor ?? LAST, limit + 1),
+          limit,
+        ),
+      ),
+    unfinished: () =>
+      database.read(() =>
+        database
+          .prepare(`SELECT * FROM environments WHERE state NOT IN ('ready', 'failed') ORDER BY sequence`)
+          .all()
+          .map(toEnvironmentRow)
+          .filter((row) => !buildLifecycle.isFinal(row.answer.state)),
+      ),
+  };
+}
+
+function toAgent(row: Row): EnrolledAgent {
+  return {
+    id: String(row['id']) as AgentId,
+    name: String(row['name']),
+    publicKey: String(row['public_key']),
+    pool: String(row['pool']),
+    enrolledAtMs: Number(row['enrolled_at']),
+    isDraining: row['is_draining'] === 1,
+  };
+}
+
+function agentStore(database: SqliteDatabase): AgentStore {
+  const find = (sql: string, value: string) =>
+    database.read(() => {
+      const row = database.prepare(sql).get(value);
+      return row === undefined ? null : toAgent(row);
+    });
+  return {
+    addToken: (tokenDigest, expiresAtMs) =>
+      database.write(() => {
+        database.prepare('INSERT INTO enrolment_tokens VALUES (?, ?)').run(tokenDigest, expiresAtMs);
+      }),
+    enrol: (tokenDigest, agent, nowMs) =>
+      database.write(() => {
+        database.prepare('DELETE FROM enrolment_tokens WHERE expires_at <= ?').run(nowMs);
+        const used = database.prepare('DELETE FROM enrolment_tokens WHERE digest = ?').run(tokenDigest);
+        if (used.changes === 0) return false;
+        database
+          .prepare('INSERT INTO agents VALUES (?, ?, ?, ?, ?, ?)')
+          .run(agent.id, agent.name, agent.publicKey, agent.pool, agent.enrolledAtMs, agent.isDraining ? 1 : 0);
+        return true;
+      }),
+    get: (id) => find('SELECT * FROM agents WHERE id = ?', id),
+    findByKey: (publicKey) => find('SELECT * FROM agents WHERE public_key = ?', publicKey),
+    list: () => database.read(() => database.prepare('SELECT * FROM agents ORDER BY enrolled_at').all().map(toAgent)),
+    setDraining: (id, isDraining) =>
+      database.write(
+        () =>
+          database.prepare('UPDATE agents SET is_draining = ? WHERE id = ?').run(isDraining ? 1 : 0, id).changes > 0,
+      ),
+  };
+}
+
+/** Opens the embedded state store in a file; SystemError `state-store-unavailable` when it can't be used. */
+export function openSqliteStateStore(path: string): StateStore {
+  const database = new SqliteDatabase(path);
+  return {
+    executions: executionStore(database),
+    environments: environmentStore(database),
+    agents: agentStore(database),
+    check: () => database.write(() => undefined),
+    close: async () => database.close(),
+  };
+}

@@ -1,0 +1,101 @@
+/**
+ * Owns the ports to durable state: executions, environments, agents. One suite (test/contract/state-store.test.ts) holds every
+ * implementation to this. Never decides anything.
+ * Invariants: when a write's promise resolves it survives kill -9 and power loss; writes of one caller keep their order;
+ * SystemError `state-store-unavailable` when the store can't do what was asked.
+ */
+import type { Digest } from '../../shared/digest.ts';
+import type { AgentId, EnvironmentId, ExecutionId } from '../../shared/ids.ts';
+import type { Environment, EnvironmentRequest } from '../../shared/model/environment.ts';
+import type { Execution, ExecutionRequest } from '../../shared/model/execution.ts';
+
+/** A key that makes a repeated request the same request; `bodyDigest` tells another body. */
+export interface IdempotencyKey {
+  readonly key: string;
+  readonly bodyDigest: Digest;
+  readonly expiresAtMs: number;
+}
+
+/** An accepted execution; the request holds no secrets any more. */
+export interface AcceptedExecution {
+  readonly tenantId: string;
+  readonly answer: Execution;
+  readonly request: ExecutionRequest;
+  readonly idempotency: IdempotencyKey | null;
+}
+
+/** An execution that was accepted and has no result yet. */
+export interface UnfinishedExecution {
+  readonly tenantId: string;
+  readonly answer: Execution;
+  readonly request: ExecutionRequest;
+}
+
+/** A page of a listing, newest first; `next` continues it. */
+export interface Page<Item> {
+  readonly items: readonly Item[];
+  readonly next: number | null;
+}
+
+/** Durable executions. */
+export interface ExecutionStore {
+  /** Records an execution, unless its idempotency key is taken: then who took it, and nothing is recorded. */
+  accept(entry: AcceptedExecution, nowMs: number): Promise<{ id: ExecutionId; bodyDigest: Digest } | null>;
+  /** Records the final answer and forgets the request. */
+  finish(answer: Execution): Promise<void>;
+  get(tenantId: string, id: string): Promise<Execution | null>;
+  list(tenantId: string, cursor: number | null, limit: number): Promise<Page<Execution>>;
+  /** Oldest first. */
+  unfinished(): Promise<readonly UnfinishedExecution[]>;
+}
+
+/** What is known about an environment of a tenant; `manifests` are the object keys of its current build, lowest layer first. */
+export interface EnvironmentRow {
+  readonly tenantId: string;
+  readonly id: EnvironmentId;
+  /** Without the values of secrets. */
+  readonly request: EnvironmentRequest;
+  readonly answer: Environment;
+  readonly manifests: readonly string[];
+  /** What of the operator's settings the build depends on; another value means that it is to be built again. */
+  readonly fingerprint: string;
+}
+
+/** Durable environments. */
+export interface EnvironmentStore {
+  save(row: EnvironmentRow): Promise<void>;
+  get(tenantId: string, id: string): Promise<EnvironmentRow | null>;
+  list(tenantId: string, cursor: number | null, limit: number): Promise<Page<Environment>>;
+  unfinished(): Promise<readonly EnvironmentRow[]>;
+}
+
+/** An agent that was let in once; `publicKey` is Ed25519, SPKI DER in base64. */
+export interface EnrolledAgent {
+  readonly id: AgentId;
+  readonly name: string;
+  readonly publicKey: string;
+  readonly pool: string;
+  readonly enrolledAtMs: number;
+  readonly isDraining: boolean;
+}
+
+/** Durable agents and one-time tokens; tokens are stored as digests. */
+export interface AgentStore {
+  addToken(tokenDigest: Digest, expiresAtMs: number): Promise<void>;
+  /** Uses up the token and records the agent, both or neither; false when the token is unknown, used or expired. */
+  enrol(tokenDigest: Digest, agent: EnrolledAgent, nowMs: number): Promise<boolean>;
+  get(id: string): Promise<EnrolledAgent | null>;
+  findByKey(publicKey: string): Promise<EnrolledAgent | null>;
+  list(): Promise<readonly EnrolledAgent[]>;
+  setDraining(id: string, isDraining: boolean): Promise<boolean>;
+}
+
+/** All durable state of a coordinator. */
+export interface StateStore {
+  readonly executions: ExecutionStore;
+  readonly environments: EnvironmentStore;
+  readonly agents: AgentStore;
+  /** Resolves when the store can write. */
+  check(): Promise<void>;
+  close(): Promise<void>;
+}

@@ -1,0 +1,75 @@
+/**
+ * Owns the table of leases: which agent may run what until when. Never sends anything and never moves an execution.
+ * Invariants: an execution has at most one lease that counts; a fence is larger than every fence given out before, across restarts
+ * as long as the clock does not go back by the length of one.
+ */
+import type { Clock, Random } from '../../shared/clock.ts';
+import { type AgentId, createId, type ExecutionId, type LeaseId } from '../../shared/ids.ts';
+
+/** offered: not answered yet · held: the agent has it · cancelling: to be ended, its slot is still taken · orphaned: its agent is gone. */
+export type LeaseState = 'offered' | 'held' | 'cancelling' | 'orphaned';
+
+/** One claim of one execution by one agent. */
+export interface Lease {
+  readonly id: LeaseId;
+  readonly fence: number;
+  readonly executionId: ExecutionId;
+  readonly agentId: AgentId;
+  state: LeaseState;
+  /** Monotonic time at which it is over unless something moves it. */
+  deadlineMs: number;
+  /** Reports of its agent in a row that did not list it. */
+  missedReports: number;
+}
+
+/** All leases that are out. */
+export class LeaseTable {
+  readonly #clock: Clock;
+  readonly #random: Random;
+  readonly #leases = new Map<string, Lease>();
+  #fence: number;
+
+  constructor(clock: Clock, random: Random) {
+    this.#clock = clock;
+    this.#random = random;
+    this.#fence = clock.nowMs();
+  }
+
+  /** A new lease that waits `answerMs` for the agent's answer. */
+  grant(executionId: ExecutionId, agentId: AgentId, answerMs: number): Lease {
+    const lease: Lease = {
+      id: createId('lease', this.#random),
+      fence: ++this.#fence,
+      executionId,
+      agentId,
+      state: 'offered',
+      deadlineMs: this.#clock.monotonicMs() + answerMs,
+      missedReports: 0,
+    };
+    this.#leases.set(lease.id, lease);
+    return lease;
+  }
+
+  get(id: string, agentId: AgentId): Lease | undefined {
+    const lease = this.#leases.get(id);
+    return lease?.agentId === agentId ? lease : undefined;
+  }
+
+  release(lease: Lease): void {
+    this.#leases.delete(lease.id);
+  }
+
+  of(agentId: AgentId): Lease[] {
+    return [...this.#leases.values()].filter((lease) => lease.agentId === agentId);
+  }
+
+  /** Leases whose deadline has passed. */
+  overdue(): Lease[] {
+    const now = this.#clock.monotonicMs();
+    return [...this.#leases.values()].filter((lease) => lease.deadlineMs <= now);
+  }
+
+  get size(): number {
+    return this.#leases.size;
+  }
+}

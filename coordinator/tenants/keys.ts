@@ -1,0 +1,80 @@
+/**
+ * Owns who the tenants are and which key belongs to whom. Embedded mode has one tenant, `local`, without a key.
+ * Never keeps a key in clear: a file of tenants holds sha256 digests of keys.
+ */
+import { createHash, timingSafeEqual } from 'node:crypto';
+import { readFileSync } from 'node:fs';
+import { type Static, Type } from '@sinclair/typebox';
+import { Value } from '@sinclair/typebox/value';
+import { SystemError } from '../../shared/errors.ts';
+import { Closed } from '../../shared/model/closed.ts';
+
+/** Somebody who may use this coordinator. */
+export interface Tenant {
+  readonly id: string;
+  /** Share of the machines in relation to other tenants. */
+  readonly weight: number;
+  /** May use the operator's routes. */
+  readonly isOperator: boolean;
+}
+
+/** The only tenant of the embedded mode. */
+export const localTenant: Tenant = { id: 'local', weight: 1, isOperator: true };
+
+/** Content of the file of tenants. */
+export const TenantsFile = Closed({
+  tenants: Type.Array(
+    Closed({
+      id: Type.String({ pattern: '^[0-9a-z][0-9a-z-]{0,63}$' }),
+      weight: Type.Optional(Type.Number({ exclusiveMinimum: 0, maximum: 1000 })),
+      isOperator: Type.Optional(Type.Boolean()),
+      keys: Type.Array(Closed({ name: Type.String(), sha256: Type.String({ pattern: '^[0-9a-f]{64}$' }) })),
+    }),
+    { minItems: 1 },
+  ),
+});
+
+/** Finds the tenant of a key. */
+export interface KeyRing {
+  /** The tenant, or null when no tenant has this key. */
+  find(key: string): Tenant | null;
+}
+
+/** Reads a file of tenants; SystemError `configuration-invalid` names what is wrong with it. */
+export function readTenants(path: string): KeyRing {
+  let content: unknown;
+  try {
+    content = JSON.parse(readFileSync(path, 'utf8'));
+  } catch (cause) {
+    const said = cause instanceof Error ? cause.message : String(cause);
+    throw new SystemError('configuration-invalid', `the file of tenants ${path} can't be read: ${said}`, { cause });
+  }
+  const first = Value.Errors(TenantsFile, content).First();
+  if (first !== undefined) {
+    throw new SystemError('configuration-invalid', `the file of tenants ${path}: ${first.path} ${first.message}`);
+  }
+  return createKeyRing(content as Static<typeof TenantsFile>);
+}
+
+/** A key ring over tenants; SystemError `configuration-invalid` when two tenants share an id or a key. */
+export function createKeyRing(file: Static<typeof TenantsFile>): KeyRing {
+  const byDigest = new Map<string, { digest: Buffer; tenant: Tenant }>();
+  const ids = new Set<string>();
+  for (const { id, weight, isOperator, keys } of file.tenants) {
+    if (ids.has(id)) throw new SystemError('configuration-invalid', `tenant '${id}' is listed twice`);
+    ids.add(id);
+    const tenant: Tenant = { id, weight: weight ?? 1, isOperator: isOperator ?? false };
+    for (const { sha256 } of keys) {
+      if (byDigest.has(sha256))
+        throw new SystemError('configuration-invalid', `a key of tenant '${id}' is listed twice`);
+      byDigest.set(sha256, { digest: Buffer.from(sha256, 'hex'), tenant });
+    }
+  }
+  return {
+    find(key) {
+      const digest = createHash('sha256').update(key).digest();
+      const entry = byDigest.get(digest.toString('hex'));
+      return entry !== undefined && timingSafeEqual(entry.digest, digest) ? entry.tenant : null;
+    },
+  };
+}
