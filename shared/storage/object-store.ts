@@ -2,9 +2,9 @@
  * Owns the port of the central cache: write-once objects under validated keys, read and written as streams.
  * Never says what an object means, and never trusts that one still is what was put: readers check digest and signature.
  * Invariants: a visible object is complete, and `put` never replaces one; both hold across kill -9 and among any number of
- * writers. One suite (test/contract/object-store.test.ts) holds every implementation to this.
+ * writers. Callers see to it that no key is a folder of another (`a` beside `a/b`): stores differ in what they make of it. One suite (test/contract/object-store.test.ts) holds every implementation to this.
  */
-import type { Readable } from 'node:stream';
+import { Readable } from 'node:stream';
 import { buffer } from 'node:stream/consumers';
 import { type Digest, digestOf } from '../digest.ts';
 import { SystemError } from '../errors.ts';
@@ -21,7 +21,7 @@ export interface ObjectContent {
   readonly body: Readable;
 }
 
-/** What a store knows about an object without reading it; `storedAtMs` is wall-clock time by the store. */
+/** What a store knows about an object without reading it; `storedAtMs` is the store's wall-clock time, exact to the second. */
 export interface ObjectHead {
   readonly bytes: number;
   readonly storedAtMs: number;
@@ -37,7 +37,7 @@ export type PutOutcome = 'stored' | 'exists';
 
 /**
  * The central cache. Every method throws TypeError for a malformed key and SystemError `object-store-unavailable` when the
- * store can't do what was asked; a stream that has been handed out fails with the same.
+ * store can't do what was asked; a body that has been handed out fails with whatever broke it.
  */
 export interface ObjectStore {
   /** The object, or null when there is none. */
@@ -74,6 +74,14 @@ export function checkKey(key: string): string {
 export function checkPrefix(prefix: string): string {
   if (prefix !== '') checkKey(prefix.endsWith('/') ? prefix.slice(0, -1) : prefix);
   return prefix;
+}
+
+/** Bytes as a stream whose failure, however early, waits for whoever reads it instead of ending the process. */
+export function toBody(source: Readable | Uint8Array): Readable {
+  // An empty chunk would stall a byte stream for ever.
+  const body =
+    source instanceof Readable ? source : Readable.from(source.length > 0 ? [source] : [], { objectMode: false });
+  return body.on('error', () => undefined);
 }
 
 /** The description of bytes that are at hand. */

@@ -1,0 +1,121 @@
+/**
+ * Owns what is particular to MinIO: what each user may and may not do, what a signed URL allows, a server that dies.
+ */
+import assert from 'node:assert/strict';
+import { after, before, test } from 'node:test';
+import { request } from 'undici';
+import { systemClock } from '../../shared/clock.ts';
+import { SystemError } from '../../shared/errors.ts';
+import { MinioObjectStore } from '../../shared/storage/minio-object-store.ts';
+import { describeBytes, readObject } from '../../shared/storage/object-store.ts';
+import { presignUrl, type StoreCredentials } from '../../shared/storage/request-signature.ts';
+import { type MinioServer, startMinioServer } from '../support/minio-server.ts';
+
+const data = Buffer.from('the bytes of an object');
+let server: MinioServer;
+let store: MinioObjectStore;
+
+before(async () => {
+  server = await startMinioServer();
+  store = new MinioObjectStore(server);
+  await store.put('a/b', data, describeBytes(data));
+});
+after(() => server.stop());
+
+async function send(method: 'GET' | 'PUT' | 'DELETE', url: string, headers = {}, body: Buffer | null = null) {
+  const answer = await request(url, { method, headers, body });
+  return { status: answer.statusCode, text: await answer.body.text() };
+}
+
+function sign(
+  credentials: StoreCredentials,
+  method: string,
+  path: string,
+  headers: Record<string, string> = {},
+): string {
+  const signer = { credentials, region: server.region, nowMs: systemClock.nowMs() };
+  return presignUrl(signer, method, new URL(`/${server.bucket}${path}`, server.endpoint), headers, 60);
+}
+
+function isRefusal(error: unknown): boolean {
+  return (
+    error instanceof SystemError && error.code === 'object-store-unavailable' && /AccessDenied/.test(error.message)
+  );
+}
+
+test('a presigned GET serves the object and its ranges to whoever holds it, and nothing else', async () => {
+  const url = store.presignGet('a/b', 60);
+  assert.deepEqual(await send('GET', url), { status: 200, text: data.toString() });
+  assert.deepEqual(await send('GET', url, { range: 'bytes=4-8' }), { status: 206, text: data.toString('utf8', 4, 9) });
+  assert.equal((await send('GET', url.replace('/a/b?', '/a/c?'))).status, 403);
+  assert.equal((await send('GET', url.replace('Expires=60', 'Expires=600'))).status, 403);
+  assert.equal((await send('PUT', url, {}, data)).status, 403);
+  assert.equal((await send('DELETE', url)).status, 403);
+});
+
+test('a presigned GET is over when its time is over', async () => {
+  const past = new MinioObjectStore({ ...server, clock: { nowMs: () => systemClock.nowMs() - 120_000 } });
+  assert.equal((await send('GET', past.presignGet('a/b', 300))).status, 200);
+  assert.equal((await send('GET', past.presignGet('a/b', 60))).status, 403);
+});
+
+test('URLs are signed for the address by which agents reach the store', async () => {
+  const elsewhere = new MinioObjectStore({ ...server, publicEndpoint: 'https://store.example:9443' });
+  assert.match(elsewhere.presignGet('a/b', 60), /^https:\/\/store\.example:9443\/envicutor\/a\/b\?/);
+});
+
+test('the reader may get, and neither put, list nor delete', async () => {
+  const { reader } = server;
+  const asReader = new MinioObjectStore({ ...server, writer: reader, purger: reader });
+  assert.deepEqual(Buffer.from((await readObject(asReader, 'a/b', 100)) ?? []), data);
+  await assert.rejects(asReader.put('a/new', data, describeBytes(data)), isRefusal);
+  await assert.rejects(Array.fromAsync(asReader.list('')), isRefusal);
+  await assert.rejects(asReader.delete('a/b'), isRefusal);
+});
+
+test('the writer may put, and neither read, list nor delete; the purger may not put', async () => {
+  const { writer, purger } = server;
+  assert.equal((await send('GET', sign(writer, 'GET', '/a/b'))).status, 403);
+  assert.equal((await send('DELETE', sign(writer, 'DELETE', '/a/b'))).status, 403);
+  await assert.rejects(Array.fromAsync(new MinioObjectStore({ ...server, purger: writer }).list('')), isRefusal);
+  assert.equal((await send('PUT', sign(purger, 'PUT', '/a/new'), {}, data)).status, 403);
+});
+
+test('a process without credentials for something says which it lacks', async () => {
+  const { endpoint, bucket, region, reader } = server;
+  const readOnly = new MinioObjectStore({ endpoint, bucket, region, reader });
+  await assert.rejects(readOnly.put('a/new', data, describeBytes(data)), /no writer's credentials for envicutor/);
+  await assert.rejects(readOnly.delete('a/b'), /no purger's credentials for envicutor/);
+});
+
+test('an upload whose signed headers are left out or changed is refused', async () => {
+  const headers = { 'if-none-match': '*', 'content-length': String(data.length) };
+  const url = sign(server.writer, 'PUT', '/a/b', headers);
+  assert.equal((await send('PUT', url, headers, data)).status, 412);
+  const without = await send('PUT', url, { 'content-length': headers['content-length'] }, data);
+  assert.match(without.text, /<Code>AccessDenied</);
+  assert.equal((await send('PUT', url, { ...headers, 'if-none-match': '"other"' }, data)).status, 403);
+  assert.equal((await send('PUT', url, { ...headers, 'content-length': '3' }, data.subarray(0, 3))).status, 403);
+});
+
+test('a writer that overwrites without the condition makes a version and loses none; deleting removes them all', async () => {
+  const forged = Buffer.from('forged');
+  await store.put('a/forged', data, describeBytes(data));
+  assert.equal((await send('PUT', sign(server.writer, 'PUT', '/a/forged'), {}, forged)).status, 200);
+  const versions = await send('GET', sign(server.purger, 'GET', '?versions=&prefix=a/forged'));
+  assert.equal(versions.text.match(/<Version>/g)?.length, 2);
+  await store.delete('a/forged');
+  const afterwards = await send('GET', sign(server.purger, 'GET', '?versions=&prefix=a/forged'));
+  assert.equal(afterwards.status, 200);
+  assert.doesNotMatch(afterwards.text, /<Version>|<DeleteMarker>/);
+});
+
+test('a wrong secret and a server that is gone are failures of the store, not absent objects', async () => {
+  const stranger = new MinioObjectStore({ ...server, reader: { ...server.reader, secretKey: 'wrong-secret' } });
+  await assert.rejects(stranger.get('a/b'), { code: 'object-store-unavailable', message: /403 SignatureDoesNotMatch/ });
+  const gone = new MinioObjectStore({ ...server, endpoint: 'http://127.0.0.1:1' });
+  await assert.rejects(gone.get('a/b'), { code: 'object-store-unavailable' });
+  await assert.rejects(gone.head('a/b'), { code: 'object-store-unavailable' });
+  await assert.rejects(gone.put('a/b', data, describeBytes(data)), { code: 'object-store-unavailable' });
+  await assert.rejects(new MinioObjectStore({ ...server, bucket: 'absent' }).get('a/b'), /AccessDenied|NoSuchBucket/);
+});

@@ -1,0 +1,103 @@
+/**
+ * Owns a real MinIO for tests: built by ops/minio/build.sh when this user has none yet (minutes, once), started on a random
+ * loopback port with random credentials and a folder of its own, prepared like an operator's.
+ * Never outlives its test: stopped by its pid, and killed by the kernel when the test's process dies first.
+ */
+import { type ChildProcess, execFile, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { createServer } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
+import { promisify } from 'node:util';
+import { createCredentials, provisionMinio, type StoreUsers } from '../../ops/minio/provision.ts';
+import type { StoreCredentials } from '../../shared/storage/request-signature.ts';
+
+const READY_MS_MAX = 30_000;
+
+/** A running MinIO with one bucket (versions, object lock) and its three users. */
+export interface MinioServer extends StoreUsers {
+  readonly endpoint: string;
+  readonly region: string;
+  readonly bucket: string;
+  readonly root: StoreCredentials;
+  readonly folder: string;
+  readonly pid: number;
+  /** Ends the server and removes its folder; may be called again. */
+  stop(): Promise<void>;
+}
+
+/** Starts one; about a second when the binary is there already. */
+export async function startMinioServer(bucket = 'envicutor'): Promise<MinioServer> {
+  const binary = await buildMinio();
+  const folder = await mkdtemp(join(tmpdir(), 'envicutor-minio-'));
+  const root = createCredentials();
+  const port = await freePort();
+  const endpoint = `http://127.0.0.1:${port}`;
+  const { child, output } = spawnServer(binary, folder, port, root);
+  const stop = async () => {
+    if (child.exitCode === null && child.signalCode === null) {
+      const ended = once(child, 'exit');
+      child.kill('SIGTERM');
+      await ended;
+    }
+    await rm(folder, { recursive: true, force: true });
+  };
+  const users = { reader: createCredentials(), writer: createCredentials(), purger: createCredentials() };
+  const region = 'us-east-1';
+  try {
+    await untilLive(endpoint, child, output);
+    await provisionMinio({ endpoint, region, root, bucket, users, retentionDays: 7 });
+  } catch (error) {
+    await stop();
+    throw error;
+  }
+  return { endpoint, region, bucket, root, folder, pid: child.pid ?? 0, ...users, stop };
+}
+
+/** The path of the binary, built now if need be; the script's progress goes to standard error. */
+async function buildMinio(): Promise<string> {
+  const script = join(import.meta.dirname, '../../ops/minio/build.sh');
+  const running = promisify(execFile)(script);
+  running.child.stderr?.pipe(process.stderr, { end: false });
+  return (await running).stdout.trim();
+}
+
+function spawnServer(binary: string, folder: string, port: number, root: StoreCredentials) {
+  const command = [binary, 'server', join(folder, 'data'), '--address', `127.0.0.1:${port}`];
+  const child = spawn('setpriv', ['--pdeathsig', 'KILL', ...command], {
+    stdio: ['ignore', 'pipe', 'pipe'],
+    env: {
+      PATH: '/usr/bin:/bin',
+      HOME: folder,
+      MINIO_ROOT_USER: root.accessKey,
+      MINIO_ROOT_PASSWORD: root.secretKey,
+      MINIO_BROWSER: 'off',
+      MINIO_UPDATE: 'off',
+    },
+  });
+  const output: Buffer[] = [];
+  for (const stream of [child.stdout, child.stderr]) stream.on('data', (chunk: Buffer) => output.push(chunk));
+  return { child, output };
+}
+
+async function untilLive(endpoint: string, child: ChildProcess, output: readonly Buffer[]): Promise<void> {
+  const deadline = performance.now() + READY_MS_MAX;
+  while (performance.now() < deadline && child.exitCode === null && child.signalCode === null) {
+    const answer = await fetch(`${endpoint}/minio/health/live`).catch(() => null);
+    if (answer?.ok) return;
+    await delay(50);
+  }
+  throw new Error(`MinIO did not become ready:\n${Buffer.concat(output)}`);
+}
+
+async function freePort(): Promise<number> {
+  const server = createServer().listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const address = server.address();
+  server.close();
+  await once(server, 'close');
+  if (address === null || typeof address === 'string') throw new Error('no port was given');
+  return address.port;
+}
