@@ -4,6 +4,7 @@
  */
 import type { TObject } from '@sinclair/typebox';
 import { AgentConfig, CONFIG_PREFIX as agentPrefix } from '../../agent/config.ts';
+import { BuilderConfig, CONFIG_PREFIX as builderPrefix } from '../../coordinator/builder/config.ts';
 import { CoordinatorConfig, CONFIG_PREFIX as coordinatorPrefix } from '../../coordinator/config.ts';
 import { VerifierConfig, CONFIG_PREFIX as verifierPrefix } from '../../coordinator/environments/verifier/config.ts';
 import { variableName } from '../../shared/config.ts';
@@ -13,6 +14,7 @@ import { describeSchema, notice, table } from './markdown.ts';
 const sections: readonly { readonly title: string; readonly prefix: string; readonly schema: TObject }[] = [
   { title: 'make run', prefix, schema: LocalConfig },
   { title: 'coordinator', prefix: coordinatorPrefix, schema: CoordinatorConfig },
+  { title: 'builder', prefix: builderPrefix, schema: BuilderConfig },
   { title: 'verifier', prefix: verifierPrefix, schema: VerifierConfig },
   { title: 'agent', prefix: agentPrefix, schema: AgentConfig },
 ];

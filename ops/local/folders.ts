@@ -4,8 +4,18 @@
  * Never follows anything below a folder that an unprivileged process owns: only the top of each is made and given away here.
  */
 import { execFileSync } from 'node:child_process';
-import { chmodSync, chownSync, existsSync, mkdirSync, statSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
+import {
+  chmodSync,
+  chownSync,
+  closeSync,
+  existsSync,
+  mkdirSync,
+  openSync,
+  realpathSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs';
+import { dirname, join } from 'node:path';
 import type { Settings } from './settings.ts';
 
 /** Host ids of our own unprivileged processes: the top of the range that sandboxes never claim (shared by all instances). */
@@ -63,7 +73,8 @@ export function toFolders(settings: Settings): Folders {
 
 /** Makes all of them; runs in the instance's own mount namespace. */
 export function prepareFolders(folders: Folders, settings: Settings, root: string): void {
-  mount('-t', 'tmpfs', '-o', 'mode=0711,nosuid,nodev,size=16m', 'tmpfs', settings.runtimeDirectory);
+  mountRuntime();
+  mkdirSync(settings.runtimeDirectory, { mode: 0o711 });
   // Everybody may pass through to a folder of their own, nobody may list.
   chmodSync(settings.stateDirectory, 0o711);
   const { coordinator, verifier, builder, agent } = hostIds;
@@ -89,6 +100,30 @@ export function prepareFolders(folders: Folders, settings: Settings, root: strin
     chmodSync(folder, mode);
   }
   mountProgram(folders.program, root);
+}
+
+/** Where launchers, of all instances on this host, lock the ranges of ids that they use. */
+const ID_LOCKS = '/run/envicutor-ids';
+
+/**
+ * Gives the instance a /run of its own, so that nothing of it is ever seen or left in the host's, and none of the host's sockets is in reach.
+ * What stays the host's: the register of id ranges, and the folder that /etc/resolv.conf may lead to.
+ */
+function mountRuntime(): void {
+  mkdirSync(ID_LOCKS, { recursive: true, mode: 0o700 });
+  const resolver = existsSync('/etc/resolv.conf') ? dirname(realpathSync('/etc/resolv.conf')) : '';
+  const kept = [ID_LOCKS, resolver].filter((folder) => folder.startsWith('/run/'));
+  const opened = kept.map((folder) => openSync(folder, 'r'));
+  mount('-t', 'tmpfs', '-o', 'mode=0755,nosuid,nodev,size=64m', 'tmpfs', '/run');
+  kept.forEach((folder, index) => {
+    mkdirSync(folder, { recursive: true });
+    // By descriptor, since the path leads to the new /run by now.
+    const descriptor = opened[index] ?? -1;
+    execFileSync('mount', ['--no-canonicalize', '--bind', '/proc/self/fd/3', folder], {
+      stdio: ['ignore', 'ignore', 'inherit', descriptor],
+    });
+    closeSync(descriptor);
+  });
 }
 
 /** The checkout may lie where only root can go (its home): bind what is needed of it, read-only, where everybody can. */

@@ -3,7 +3,6 @@
  * starts the processes in their order, proves the instance, serves until it is told to stop, and stops them in reverse order.
  * Never hears the terminal: main.ts tells it to stop, and its own end is the end of everything in the namespace.
  */
-import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { EXIT_CONFIGURATION } from '../../shared/config.ts';
 import { demonstrate, describe } from './demonstration.ts';
@@ -23,7 +22,6 @@ process.on('message', () => stopping.abort());
 process.on('disconnect', () => stopping.abort());
 
 const folders = toFolders(settings);
-mkdirSync(settings.runtimeDirectory, { recursive: true });
 prepareFolders(folders, settings, join(import.meta.dirname, '../..'));
 
 const running: SupervisedProcess[] = [];

@@ -1,5 +1,5 @@
 /**
- * Owns removing what an instance leaves on the host when all its processes are dead: its mount point and its empty cgroups.
+ * Owns removing what an instance leaves on the host when all its processes are dead: its empty cgroups.
  * Never touches the state directory, nor anything of another instance: every name carries the port.
  */
 import { existsSync, readdirSync, readFileSync, rmdirSync } from 'node:fs';
@@ -10,7 +10,7 @@ const TRIES_MAX = 50;
 
 /** Removes it; resolves to the paths that could not be removed. */
 export async function sweep(settings: Settings): Promise<string[]> {
-  const folders = [settings.runtimeDirectory, ...cgroupFolders(settings.cgroup)].filter((path) => existsSync(path));
+  const folders = cgroupFolders(settings.cgroup);
   for (let tries = 0; tries < TRIES_MAX; tries++) {
     if (folders.every(removeEmpty)) return [];
     // The kernel lets go of a dead process's cgroup a moment after its death.
