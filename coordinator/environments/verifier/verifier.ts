@@ -1,0 +1,193 @@
+/**
+ * Owns the decision whether a layer may enter the cache: checks what was staged, signs, writes blob, provenance, then manifest.
+ * Never runs anything, never believes a size or digest that it did not compute, never replaces what stands in the store.
+ * Invariants: a manifest that can be read names a blob and a provenance that are there; what this process signed, it has read whole.
+ */
+import { TypeCompiler } from '@sinclair/typebox/compiler';
+import { type Digest, digestOf } from '../../../shared/digest.ts';
+import { SystemError } from '../../../shared/errors.ts';
+import { isId } from '../../../shared/ids.ts';
+import { signEnvelope } from '../../../shared/layers/envelope.ts';
+import {
+  blobKey,
+  decodeEnvelope,
+  ENVELOPE_BYTES_MAX,
+  encodeEnvelope,
+  manifestKey,
+  openManifest,
+  provenanceKey,
+  signManifest,
+} from '../../../shared/layers/layer-manifest.ts';
+import type { Logger } from '../../../shared/logger.ts';
+import type { PromotionOrder, Publication, PublicationOrder } from '../../../shared/model/build.ts';
+import { type Envelope, LayerManifest, type TrustedKey } from '../../../shared/model/manifest.ts';
+import { describeBytes, type ObjectStore, readObject } from '../../../shared/storage/object-store.ts';
+import { checkAgainstOrder } from './order-check.ts';
+import { describeProvenance, PROVENANCE_PAYLOAD_TYPE } from './provenance.ts';
+import { Refusal } from './refusal.ts';
+import type { SigningKeys } from './signing-key.ts';
+import { openStaged, readStaged, streamOf } from './staged-file.ts';
+import { putBlob } from './stored-blob.ts';
+import type { TarBounds } from './tar-check.ts';
+
+/** Neighbours and settings of a verifier. */
+export interface VerifierOptions {
+  readonly store: ObjectStore;
+  readonly keys: SigningKeys;
+  readonly stagingDirectory: string;
+  readonly bounds: TarBounds;
+  readonly logger: Logger;
+}
+
+/** So many layers are read at the same time; the rest waits. */
+const TURNS = 2;
+const manifestCheck = TypeCompiler.Compile(LayerManifest);
+
+/** The sole writer of the cache. */
+export class Verifier {
+  readonly #options: VerifierOptions;
+  readonly #waiting: (() => void)[] = [];
+  #running = 0;
+
+  constructor(options: VerifierOptions) {
+    this.#options = options;
+  }
+
+  /** The keys whose signatures count, the present one first. */
+  get trustedKeys(): readonly TrustedKey[] {
+    return this.#options.keys.trusted;
+  }
+
+  /**
+   * Publishes a staged layer, or answers what stands there under its key already. SystemError `publication-refused` names the
+   * reason, `conflict` when the key stands for another layer, `layer-untrusted` when what stands there is not ours.
+   */
+  async publish(order: PublicationOrder): Promise<Publication> {
+    if (!isId('build', order.staged.buildId)) {
+      throw new SystemError('request-invalid', `${JSON.stringify(order.staged.buildId)} is no build's id`);
+    }
+    // The provenance is not known yet; everything else of the manifest is checked before it becomes part of a path.
+    checkManifest(toManifest(order, null));
+    const present = await this.#present(order);
+    if (present !== null) return present;
+    await this.#takeTurn();
+    try {
+      return await this.#publishStaged(order);
+    } catch (error) {
+      if (!(error instanceof Refusal)) throw error;
+      this.#options.logger.warn(
+        { buildId: order.staged.buildId, key: order.key, reason: error.reason },
+        'layer refused',
+      );
+      throw new SystemError('publication-refused', `${error.reason}: ${error.message}`, { cause: error });
+    } finally {
+      this.#giveTurn();
+    }
+  }
+
+  /** Signs a tenant's layer again, as everybody's under another key: an operator's decision, which the coordinator vouches for. */
+  async promote({ envelope, key }: PromotionOrder): Promise<Publication> {
+    const original = openManifest(envelope, this.trustedKeys);
+    if (original.scope === 'shared') throw new SystemError('conflict', `layer ${original.key} is shared already`);
+    const manifest: LayerManifest = { ...original, scope: 'shared', key };
+    checkManifest(manifest);
+    const present = await this.#present(manifest);
+    if (present !== null) return present;
+    const { store, logger } = this.#options;
+    const needed = [blobKey(original.blob.digest)];
+    if (original.provenance !== null) needed.push(provenanceKey(original.provenance));
+    for (const object of needed) {
+      if ((await store.head(object)) === null)
+        throw new SystemError('conflict', `${object} is not in the store any more`);
+    }
+    const publication = await this.#putManifest(manifest);
+    logger.info({ from: original.key, scope: original.scope, key, isNew: publication.isNew }, 'layer promoted');
+    return publication;
+  }
+
+  async #publishStaged(order: PublicationOrder): Promise<Publication> {
+    const { store, keys, stagingDirectory, bounds, logger } = this.#options;
+    const file = await openStaged(stagingDirectory, order.staged.buildId);
+    try {
+      checkAgainstOrder(await readStaged(file, bounds), order);
+      await putBlob(store, order.staged.blob, () => streamOf(file));
+    } finally {
+      await file.close();
+    }
+    const provenance = encodeEnvelope(signEnvelope(PROVENANCE_PAYLOAD_TYPE, describeProvenance(order), keys.signing));
+    const provenanceDigest = digestOf(provenance);
+    await store.put(provenanceKey(provenanceDigest), provenance, describeBytes(provenance));
+    const publication = await this.#putManifest(toManifest(order, provenanceDigest));
+    const { buildId, tar } = order.staged;
+    logger.info({ buildId, key: order.key, layer: tar.digest, isNew: publication.isNew }, 'layer published');
+    return publication;
+  }
+
+  async #putManifest(manifest: LayerManifest): Promise<Publication> {
+    const envelope = signManifest(manifest, this.#options.keys.signing);
+    const stored = encodeEnvelope(envelope);
+    const outcome = await this.#options.store.put(
+      manifestKey(manifest.scope, manifest.key),
+      stored,
+      describeBytes(stored),
+    );
+    if (outcome === 'stored') return { envelope, isNew: true };
+    const present = await this.#present(manifest);
+    if (present === null)
+      throw new SystemError('object-store-unavailable', `the manifest ${manifest.key} came and went`);
+    return present;
+  }
+
+  /** What stands in the store under this scope and key, verified; null when there is nothing. */
+  async #present(wanted: Pick<LayerManifest, 'scope' | 'key' | 'specDigest' | 'kind'>): Promise<Publication | null> {
+    const stored = await readObject(this.#options.store, manifestKey(wanted.scope, wanted.key), ENVELOPE_BYTES_MAX);
+    if (stored === null) return null;
+    const envelope: Envelope = decodeEnvelope(stored);
+    const manifest = openManifest(envelope, this.trustedKeys);
+    if (manifest.scope !== wanted.scope || manifest.key !== wanted.key) {
+      throw new SystemError(
+        'layer-untrusted',
+        `the manifest at ${wanted.scope} ${wanted.key} is that of ${manifest.scope} ${manifest.key}`,
+      );
+    }
+    if (manifest.specDigest !== wanted.specDigest || manifest.kind !== wanted.kind) {
+      throw new SystemError('conflict', `key ${wanted.key} stands for a layer of another specification`);
+    }
+    return { envelope, isNew: false };
+  }
+
+  async #takeTurn(): Promise<void> {
+    if (this.#running < TURNS) this.#running += 1;
+    else await new Promise<void>((resolve) => this.#waiting.push(resolve));
+  }
+
+  #giveTurn(): void {
+    const next = this.#waiting.shift();
+    if (next === undefined) this.#running -= 1;
+    else next();
+  }
+}
+
+function toManifest(order: PublicationOrder, provenance: Digest | null): LayerManifest {
+  const { staged, key, specDigest, scope, kind, base, architecture, parents, builtAt } = order;
+  return {
+    version: 1,
+    key,
+    specDigest,
+    scope,
+    kind,
+    base,
+    architecture,
+    parents: [...parents],
+    blob: { ...staged.blob, codec: 'zstd' },
+    tar: { ...staged.tar },
+    variables: { ...staged.variables },
+    builtAt,
+    provenance,
+  };
+}
+
+function checkManifest(manifest: LayerManifest): void {
+  const problem = manifestCheck.Errors(manifest).First();
+  if (problem !== undefined) throw new SystemError('request-invalid', `${problem.path}: ${problem.message}`);
+}
