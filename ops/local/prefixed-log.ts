@@ -25,7 +25,7 @@ export class PrefixedLog {
   readonly #names = new Map<string, number>();
   #isFailed = false;
 
-  constructor(out: NodeJS.WriteStream) {
+  constructor(out: NodeJS.WritableStream & { readonly isTTY?: boolean }) {
     this.#out = out;
     this.#isColourful = out.isTTY === true;
     // A reader that went away (a closed pipe) must not end the instance before its orderly stop.

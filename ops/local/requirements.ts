@@ -66,7 +66,7 @@ export function checkCgroups(mounts: string): string | null {
   const unified = rows.find((row) => row[2] === 'cgroup2')?.[1];
   if (unified !== undefined && offersControllers(unified)) return null;
   return (
-    `no cgroup controller ${missing.filter((name) => unified === undefined || name !== 'cpuacct').join(', ')}: ` +
+    `no cgroup controller ${missing.filter((name) => name !== 'cpuacct' || missing.length === 1).join(', ')}: ` +
     'mount cgroup2 on /sys/fs/cgroup (boot without cgroup_disable=), or mount the named controllers of version 1'
   );
 }
