@@ -43,7 +43,7 @@ export interface CapturedLayer {
   readonly ignoredVariableLines: readonly number[];
 }
 
-/** One capture: `push` the raw tar, then `finish`; `abort` in every other case. Errors are SystemError `build-failed`. */
+/** One capture: `push` the raw tar, then `finish`; `close` in every case. Errors are SystemError `build-failed`. */
 export class LayerCapture {
   readonly #settings: CaptureSettings;
   readonly #spool: BodySpool;
@@ -70,25 +70,20 @@ export class LayerCapture {
 
   /** Writes the layer; `progressed` hears how many bytes of the canonical tar are done. */
   async finish(progressed: (bytes: number) => void): Promise<CapturedLayer> {
-    try {
-      this.#reader.end();
-      this.#spool.flush();
-      const entries = this.#tree.sorted();
-      const { variables, ignoredLines } = this.#readVariables(entries);
-      const { buildId } = this.#settings;
-      const written = await this.#write(entries, progressed);
-      return {
-        staged: { buildId, ...written, variables },
-        notes: this.#tree.notes,
-        ignoredVariableLines: ignoredLines,
-      };
-    } finally {
-      this.#spool.close();
-    }
+    this.#reader.end();
+    this.#spool.flush();
+    const entries = this.#tree.sorted();
+    const { variables, ignoredLines } = this.#readVariables(entries);
+    const written = await this.#write(entries, progressed);
+    return {
+      staged: { buildId: this.#settings.buildId, ...written, variables },
+      notes: this.#tree.notes,
+      ignoredVariableLines: ignoredLines,
+    };
   }
 
-  /** Lets go of everything when there is nothing to finish. */
-  abort(): void {
+  /** Lets go of the temporary file; after `finish`, or instead of it. */
+  close(): void {
     this.#spool.close();
   }
 

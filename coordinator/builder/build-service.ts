@@ -1,0 +1,129 @@
+/**
+ * Owns which builds run now, which wait and which are cancelled: at most `concurrencyMax` at the same time, in order of arrival.
+ * Never knows HTTP. Single flight by content is the coordinator's; here one build id is built once at a time.
+ * Invariant: every accepted build ends in exactly one `finished` or `broken` event, unless it was cancelled.
+ */
+import { SystemError, toSystemError } from '../../shared/errors.ts';
+import type { Logger } from '../../shared/logger.ts';
+import type { BuildEvent, BuildOrder } from '../../shared/model/build.ts';
+import type { BuildRunner } from './build-runner.ts';
+import type { Staging } from './staging.ts';
+
+/** Settings and neighbours of a service. */
+export interface BuildServiceOptions {
+  readonly runner: Pick<BuildRunner, 'run'>;
+  readonly staging: Pick<Staging, 'remove'>;
+  readonly concurrencyMax: number;
+  readonly waitingMax: number;
+  readonly logger: Logger;
+}
+
+/** Builds of one builder. */
+export class BuildService {
+  readonly #options: BuildServiceOptions;
+  readonly #builds = new Map<string, AbortController>();
+  readonly #waiting: (() => void)[] = [];
+  #running = 0;
+  #isDraining = false;
+
+  constructor(options: BuildServiceOptions) {
+    this.#options = options;
+  }
+
+  get gauges(): { running: number; waiting: number } {
+    return { running: this.#running, waiting: this.#waiting.length };
+  }
+
+  /** Refuses what can't be accepted now: SystemError `conflict`, `draining` or `queue-full`. */
+  assertAcceptable(order: BuildOrder): void {
+    if (this.#isDraining) throw new SystemError('draining', 'the builder is shutting down');
+    if (this.#builds.has(order.buildId)) throw new SystemError('conflict', `build ${order.buildId} is under way`);
+    if (this.#waiting.length >= this.#options.waitingMax) {
+      throw new SystemError('queue-full', `${this.#waiting.length} builds wait already; try again later`);
+    }
+  }
+
+  /** Carries one build out; resolves when its last event was emitted or it was cancelled. */
+  async build(order: BuildOrder, emit: (event: BuildEvent) => void): Promise<void> {
+    this.assertAcceptable(order);
+    const { logger, runner } = this.#options;
+    const { buildId, kind, base } = order;
+    const controller = new AbortController();
+    this.#builds.set(buildId, controller);
+    try {
+      await this.#turn(controller.signal);
+      try {
+        logger.info({ buildId, kind, base }, 'build started');
+        const finished = await runner.run(order, emit, controller.signal);
+        const { report, layer } = finished;
+        logger.info({ buildId, verdict: report.verdict, endedIn: finished.endedIn, tar: layer?.tar }, 'build finished');
+        emit(finished);
+      } finally {
+        this.#done();
+      }
+    } catch (error) {
+      if (controller.signal.aborted) {
+        logger.info({ buildId }, 'build cancelled');
+      } else {
+        const { code, message } = toBuildError(error);
+        logger.warn({ buildId, code, error: message }, 'build broken');
+        emit({ type: 'broken', code, detail: message });
+      }
+    } finally {
+      this.#builds.delete(buildId);
+    }
+  }
+
+  /** Ends a build that runs or waits; idempotent. */
+  cancel(buildId: string): void {
+    this.#builds.get(buildId)?.abort();
+  }
+
+  /** Removes what a build staged. */
+  async remove(buildId: string): Promise<void> {
+    if (this.#builds.has(buildId)) throw new SystemError('conflict', `build ${buildId} is under way`);
+    await this.#options.staging.remove(buildId);
+  }
+
+  /** Accepts nothing more and cancels what runs. */
+  drain(): void {
+    this.#isDraining = true;
+    for (const controller of this.#builds.values()) controller.abort();
+  }
+
+  async #turn(signal: AbortSignal): Promise<void> {
+    if (this.#running < this.#options.concurrencyMax) {
+      this.#running += 1;
+      return;
+    }
+    const { promise, resolve, reject } = Promise.withResolvers<void>();
+    const cancel = () => {
+      const index = this.#waiting.indexOf(resolve);
+      if (index !== -1) this.#waiting.splice(index, 1);
+      reject(signal.reason);
+    };
+    this.#waiting.push(resolve);
+    signal.addEventListener('abort', cancel);
+    try {
+      await promise;
+    } finally {
+      signal.removeEventListener('abort', cancel);
+    }
+  }
+
+  /** Gives the place to whoever waits longest. */
+  #done(): void {
+    const next = this.#waiting.shift();
+    if (next === undefined) this.#running -= 1;
+    else next();
+  }
+}
+
+function toBuildError(error: unknown): SystemError {
+  if (error instanceof Error && 'code' in error && error.code === 'ENOSPC') {
+    return new SystemError('build-failed', "the builder's staging folder has no room left; free some space", {
+      cause: error,
+    });
+  }
+  return toSystemError(error);
+}

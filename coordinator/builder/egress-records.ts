@@ -1,0 +1,80 @@
+/**
+ * Owns what the egress proxy told about one build: its records, and what follows from them.
+ * Never trusts a line: one that is no record makes the materials incomplete, which is said, not hidden.
+ */
+import { TypeCompiler } from '@sinclair/typebox/compiler';
+import { EgressRecord } from '../../shared/model/egress.ts';
+
+const recordCheck = TypeCompiler.Compile(EgressRecord);
+/** No line of the proxy is longer: a URL has at most 16 KiB. */
+const LINE_BYTES_MAX = 1024 * 1024;
+
+/** Collects the proxy's lines; `told` hears one sentence for each refusal and note. */
+export class EgressRecords {
+  readonly #told: (sentence: string) => void;
+  readonly #records: EgressRecord[] = [];
+  #rest = Buffer.alloc(0);
+  #isDamaged = false;
+  #isUnreachable = false;
+  #isWithCredentials = false;
+
+  constructor(told: (sentence: string) => void) {
+    this.#told = told;
+  }
+
+  /** Takes the next bytes of the proxy's output. */
+  push(chunk: Uint8Array): void {
+    let data = this.#rest.length === 0 ? Buffer.from(chunk) : Buffer.concat([this.#rest, chunk]);
+    for (let end = data.indexOf(10); end !== -1; end = data.indexOf(10)) {
+      this.#line(data.toString('utf8', 0, end));
+      data = data.subarray(end + 1);
+    }
+    this.#isDamaged ||= data.length > LINE_BYTES_MAX;
+    this.#rest = data.length > LINE_BYTES_MAX ? Buffer.alloc(0) : data;
+  }
+
+  get records(): readonly EgressRecord[] {
+    return this.#records;
+  }
+
+  /** Did something that the build asked for fail because its host can't be reached now? */
+  get isUnreachable(): boolean {
+    return this.#isUnreachable;
+  }
+
+  /** Did a request carry credentials? */
+  get isWithCredentials(): boolean {
+    return this.#isWithCredentials;
+  }
+
+  /** Did the proxy end in order, so that the records are all there are? */
+  get isComplete(): boolean {
+    return !this.#isDamaged && this.#rest.length === 0 && this.#records.at(-1)?.kind === 'summary';
+  }
+
+  #line(line: string): void {
+    const record = parse(line);
+    if (record === null) {
+      this.#isDamaged = true;
+      return;
+    }
+    this.#records.push(record);
+    if (record.kind === 'refusal') {
+      this.#isUnreachable ||= record.code === 'upstream-unreachable';
+      this.#told(`${record.url}: ${record.sentence}`);
+    } else if (record.kind === 'note') {
+      this.#told(record.sentence);
+    } else if (record.kind === 'artefact') {
+      this.#isWithCredentials ||= record.isWithCredentials;
+    }
+  }
+}
+
+function parse(line: string): EgressRecord | null {
+  try {
+    const value: unknown = JSON.parse(line);
+    return recordCheck.Check(value) ? value : null;
+  } catch {
+    return null;
+  }
+}

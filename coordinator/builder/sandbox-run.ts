@@ -1,0 +1,56 @@
+/**
+ * Owns carrying one launch to its end for a build: cancelling, listeners that fail, ends that are our own fault.
+ * Never judges a program. Whoever asked for a kept layer releases it; after a throw there is nothing to release.
+ */
+import { SystemError } from '../../shared/errors.ts';
+import type { KeptLayer, LaunchListener, LaunchReport, LaunchSpec, Sandbox } from '../../shared/sandbox/sandbox.ts';
+
+/** A launch that ran its program, or whose program could not be started. */
+export interface EndedLaunch {
+  readonly report: LaunchReport;
+  readonly kept: KeptLayer;
+}
+
+/**
+ * Runs a launch to its end. Throws what a listener threw, the signal's reason when it was aborted, SystemError `sandbox-failed` when
+ * the sandbox could not be made.
+ */
+export async function runToEnd(
+  sandbox: Pick<Sandbox, 'launch' | 'release'>,
+  spec: LaunchSpec,
+  listener: LaunchListener,
+  signal: AbortSignal,
+): Promise<EndedLaunch> {
+  signal.throwIfAborted();
+  let problem: unknown = null;
+  /** A listener that throws must end this launch, not the connection. */
+  const guarded = (action: ((chunk: Uint8Array) => void) | undefined) => (chunk: Uint8Array) => {
+    if (problem !== null) return;
+    try {
+      action?.(chunk);
+    } catch (error) {
+      problem = error;
+      launch.kill();
+    }
+  };
+  const launch = sandbox.launch(spec, {
+    stdout: guarded(listener.stdout?.bind(listener)),
+    stderr: guarded(listener.stderr?.bind(listener)),
+    network: guarded(listener.network?.bind(listener)),
+  });
+  const cancel = () => launch.kill();
+  signal.addEventListener('abort', cancel);
+  try {
+    const report = await launch.report;
+    if (problem === null && report.end !== 'client' && report.end !== 'setup-failed') {
+      return { report, kept: launch.kept };
+    }
+    if (spec.isKept) sandbox.release(launch.kept);
+    if (problem !== null) throw problem;
+    signal.throwIfAborted();
+    const step = report.failure === null ? report.end : `step ${report.failure.step}, ${report.failure.errno}`;
+    throw new SystemError('sandbox-failed', `the sandbox of a build (${spec.profile}) could not be made: ${step}`);
+  } finally {
+    signal.removeEventListener('abort', cancel);
+  }
+}
