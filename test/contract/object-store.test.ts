@@ -35,7 +35,7 @@ async function readAll(store: ObjectStore, key: string): Promise<Buffer | null> 
 }
 
 async function keysOf(store: ObjectStore, prefix: string): Promise<string[]> {
-  return (await Array.fromAsync(store.list(prefix))).map(({ key }) => key);
+  return (await Readable.from(store.list(prefix)).toArray()).map(({ key }) => key);
 }
 
 /** The same bytes in chunks, as a network would give them. */

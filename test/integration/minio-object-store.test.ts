@@ -2,6 +2,7 @@
  * Owns what is particular to MinIO: what each user may and may not do, what a signed URL allows, a server that dies.
  */
 import assert from 'node:assert/strict';
+import { Readable } from 'node:stream';
 import { after, before, test } from 'node:test';
 import { request } from 'undici';
 import { systemClock } from '../../shared/clock.ts';
@@ -69,7 +70,7 @@ test('the reader may get, and neither put, list nor delete', async () => {
   const asReader = new MinioObjectStore({ ...server, writer: reader, purger: reader });
   assert.deepEqual(Buffer.from((await readObject(asReader, 'a/b', 100)) ?? []), data);
   await assert.rejects(asReader.put('a/new', data, describeBytes(data)), isRefusal);
-  await assert.rejects(Array.fromAsync(asReader.list('')), isRefusal);
+  await assert.rejects(Readable.from(asReader.list('')).toArray(), isRefusal);
   await assert.rejects(asReader.delete('a/b'), isRefusal);
 });
 
@@ -77,7 +78,10 @@ test('the writer may put, and neither read, list nor delete; the purger may not 
   const { writer, purger } = server;
   assert.equal((await send('GET', sign(writer, 'GET', '/a/b'))).status, 403);
   assert.equal((await send('DELETE', sign(writer, 'DELETE', '/a/b'))).status, 403);
-  await assert.rejects(Array.fromAsync(new MinioObjectStore({ ...server, purger: writer }).list('')), isRefusal);
+  await assert.rejects(
+    Readable.from(new MinioObjectStore({ ...server, purger: writer }).list('')).toArray(),
+    isRefusal,
+  );
   assert.equal((await send('PUT', sign(purger, 'PUT', '/a/new'), {}, data)).status, 403);
 });
 
