@@ -203,7 +203,7 @@ class LeasingAgent implements Agent, SessionListener {
     this.#leases.set(lease, held);
     this.#session.send({ type: 'lease.accepted', lease });
     this.#needs.logger.info({ lease, executionId: order.executionId, slot }, 'lease accepted');
-    execution.execute().then((result) => {
+    void execution.execute().then((result) => {
       this.#leases.delete(lease);
       this.#slots.giveBack(slot);
       this.#finish(lease, held, result);
