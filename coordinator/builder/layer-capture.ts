@@ -13,7 +13,7 @@ import { DigestingStream } from '../../shared/digest.ts';
 import type { StagedLayer } from '../../shared/model/build.ts';
 import { BodySpool } from './body-spool.ts';
 import { CAPTURE_RULES_VERSION } from './capture-rules.ts';
-import { type CaptureNotes, type LayerBounds, type LayerEntry, LayerTree } from './layer-tree.ts';
+import { type CaptureNotes, type LayerBounds, type LayerEntry, LayerTree, refused } from './layer-tree.ts';
 import { parseVariables, type ScriptVariables, VARIABLES_BYTES_MAX, VARIABLES_PATH } from './script-variables.ts';
 import { TarReader } from './tar-reader.ts';
 import { canonicalTar } from './tar-writer.ts';
@@ -89,9 +89,8 @@ export class LayerCapture {
 
   #readVariables(entries: readonly LayerEntry[]): ScriptVariables {
     const body = entries.find(({ path, kind }) => path === VARIABLES_PATH && kind === 'file')?.body ?? null;
-    if (body === null || body.size > VARIABLES_BYTES_MAX) {
-      return { variables: {}, ignoredLines: body === null ? [] : [1] };
-    }
+    if (body === null) return { variables: {}, ignoredLines: [] };
+    if (body.size > VARIABLES_BYTES_MAX) throw refused(`$ENVICUTOR_ENV has more than ${VARIABLES_BYTES_MAX} bytes`);
     return parseVariables(this.#spool.readWhole(body));
   }
 

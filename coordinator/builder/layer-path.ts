@@ -4,12 +4,11 @@
  */
 import { SystemError } from '../../shared/errors.ts';
 
-/** Bounds of the file systems that layers are unpacked to; a link's target has a NUL behind it there. */
-const PATH_BYTES_MAX = 4096;
-const LINK_BYTES_MAX = 4095;
+/** Bounds of the file systems that layers are unpacked to, less the NUL. */
+const PATH_BYTES_MAX = 4095;
 const SEGMENT_BYTES_MAX = 255;
 /** Deep enough for any package manager; the verifier allows no more. */
-const DEPTH_MAX = 128;
+const DEPTH_MAX = 256;
 
 function bad(name: string, why: string): SystemError {
   const shown = JSON.stringify(Buffer.from(name.slice(0, 200), 'latin1').toString('utf8'));
@@ -32,14 +31,9 @@ export function toLayerPath(rawName: string): string {
   return name;
 }
 
-/** Order of a layer's paths: segment by segment as bytes, so that a directory stands directly before what is in it. */
-export function toSortKey(path: string): string {
-  return path.replaceAll('/', '\0');
-}
-
 /** What a symbolic link points to, unchanged; it may point anywhere, but not nowhere. */
 export function checkedLink(target: string, path: string): string {
-  if (target === '' || target.length > LINK_BYTES_MAX || target.includes('\0')) {
+  if (target === '' || target.length > PATH_BYTES_MAX || target.includes('\0')) {
     throw bad(path, 'is a symbolic link with an impossible target');
   }
   return target;

@@ -1,13 +1,13 @@
 /**
  * Owns the entries of a layer being captured: normalises names, applies the capture rules, resolves hard links, sorts.
  * Never holds a body (body-spool does) and never lets a device, setuid or setgid bit, file capability or odd name through.
- * Invariants of `sorted`: in the order of `toSortKey`; every entry's parent is a directory of the layer;
+ * Invariants of `sorted`: strictly ascending by the bytes of the stored name; every entry's parent is a directory of the layer;
  * a hard link comes after the file that it names.
  */
 import { SystemError } from '../../shared/errors.ts';
 import type { BodySpool, SpooledBody } from './body-spool.ts';
 import { isDropped } from './capture-rules.ts';
-import { checkedLink, toLayerPath, toSortKey } from './layer-path.ts';
+import { checkedLink, toLayerPath } from './layer-path.ts';
 import type { RawEntry } from './tar-header.ts';
 import type { TarListener } from './tar-reader.ts';
 import type { TraceSearch } from './trace-search.ts';
@@ -99,10 +99,10 @@ export class LayerTree implements TarListener {
   /** The layer's entries in canonical order; throws when a kept one holds a trace of the build's authority. */
   sorted(): readonly LayerEntry[] {
     const kept = [...this.#entries.values()].filter(({ isKept }) => isKept).map(({ entry }) => entry);
-    const keyed = kept.map((entry) => ({ entry, key: toSortKey(entry.path) }));
-    keyed.sort((a, b) => (a.key < b.key ? -1 : 1));
+    const named = kept.map((entry) => ({ entry, name: storedName(entry) }));
+    named.sort((a, b) => (a.name < b.name ? -1 : 1));
     const firsts = new Map<SpooledBody, LayerEntry>();
-    return keyed.map(({ entry }) => {
+    return named.map(({ entry }) => {
       this.#checkParent(entry);
       if (entry.body === null) return entry;
       if (this.#traced.has(entry.body)) {
@@ -179,6 +179,11 @@ export class LayerTree implements TarListener {
     if (names.length < NAMES_MAX) names.push(path);
     this.#notes.set(what, names);
   }
+}
+
+/** The name under which an entry stands in the canonical tar: directories end with a slash. */
+export function storedName(entry: LayerEntry): string {
+  return entry.kind === 'directory' ? `${entry.path}/` : entry.path;
 }
 
 /** Says why what a build left behind can't become a layer. */

@@ -5,7 +5,7 @@
 
 /** The file in a layer, without a leading slash; the same as VARIABLES_FILE. */
 export const VARIABLES_PATH = 'environment/.envicutor/variables';
-/** A larger file is not read at all. */
+/** A larger file makes no layer. */
 export const VARIABLES_BYTES_MAX = 1024 * 1024;
 
 const LINES_MAX = 1000;

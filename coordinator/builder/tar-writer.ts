@@ -4,7 +4,7 @@
  * Invariant: the verifier's checker, which shares no code with this, accepts what is written here.
  */
 import type { BodySpool } from './body-spool.ts';
-import { type LayerEntry, OPAQUE_ATTRIBUTE } from './layer-tree.ts';
+import { type LayerEntry, OPAQUE_ATTRIBUTE, storedName } from './layer-tree.ts';
 import { BLOCK_BYTES, checksumOf } from './tar-header.ts';
 
 /** Name of every pax header in a canonical tar. */
@@ -55,18 +55,16 @@ function paxRecord(keyword: string, value: string): string {
 
 function paxBody(entry: LayerEntry): string {
   const size = entry.body?.size ?? 0;
+  const name = storedName(entry);
   let body = '';
-  if (entry.path.length > NAME_BYTES) body += paxRecord('path', entry.path);
-  if (entry.linkPath.length > NAME_BYTES) body += paxRecord('linkpath', entry.linkPath);
-  if (size > SIZE_MAX) body += paxRecord('size', String(size));
   if (entry.isOpaque) body += paxRecord(`SCHILY.xattr.${OPAQUE_ATTRIBUTE}`, 'y');
+  if (entry.linkPath.length > NAME_BYTES) body += paxRecord('linkpath', entry.linkPath);
+  if (name.length > NAME_BYTES) body += paxRecord('path', name);
+  if (size > SIZE_MAX) body += paxRecord('size', String(size));
   return body;
 }
 
 const padded = (size: number): number => Math.ceil(size / BLOCK_BYTES) * BLOCK_BYTES;
-
-/** What stands in the header's own field: nothing when a pax record has it. */
-const fitting = (name: string): string => (name.length > NAME_BYTES ? '' : name);
 
 /** All headers of one entry. */
 export function encodeEntry(entry: LayerEntry): Buffer {
@@ -86,13 +84,13 @@ export function encodeEntry(entry: LayerEntry): Buffer {
     header.write(pax, BLOCK_BYTES, 'latin1');
   }
   writeHeader(header.subarray(header.length - BLOCK_BYTES), {
-    name: fitting(entry.path),
+    name: storedName(entry),
     typeFlag: typeFlags[entry.kind],
     mode: entry.mode,
     uid: entry.uid,
     gid: entry.gid,
     size: size > SIZE_MAX ? 0 : size,
-    linkName: fitting(entry.linkPath),
+    linkName: entry.linkPath,
   });
   return header;
 }
