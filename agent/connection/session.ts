@@ -4,7 +4,7 @@
  * Invariant: the connection's state moves by its lifecycle table only; nothing but the handshake is sent before the welcome.
  */
 import type { Clock, Timer } from '../../shared/clock.ts';
-import { SystemError } from '../../shared/errors.ts';
+import { errorCatalog, SystemError } from '../../shared/errors.ts';
 import { type ConnectionCause, type ConnectionState, connectionLifecycle } from '../../shared/lifecycle/agent.ts';
 import type { Logger } from '../../shared/logger.ts';
 import type { AgentMessage } from '../../shared/protocol/agent-messages.ts';
@@ -56,7 +56,6 @@ export interface SessionOptions {
 /** Closed so, dialling again soon would not help. */
 const discouraging: ReadonlySet<number> = new Set([
   closeCodes.protocolMismatch,
-  closeCodes.refused,
   closeCodes.superseded,
   closeCodes.messageInvalid,
 ]);
@@ -179,9 +178,13 @@ export class Session implements ConnectionOwner {
   #refused(message: Received<'session.refused'>): void {
     const { code, reason } = message;
     this.#complain('coordinator refused this agent', { code, reason });
-    this.#isIdDoubted = !this.#isIdDoubted;
+    // Only a refusal of the agent itself says something about its id; the coordinator may also lack something of its own for a while.
+    const isOurs = code === 'agent-refused';
+    const isTokenNext = isOurs && !this.#isIdDoubted && this.#options.identity.agentId !== null;
+    if (isOurs) this.#isIdDoubted = isTokenNext;
     this.#move('refused');
-    this.#listener.refused();
+    const isPassing = Object.entries(errorCatalog).some(([name, { retryable }]) => name === code && retryable);
+    if (!isTokenNext && !isPassing) this.#listener.refused();
     this.#connection?.close(closeCodes.refused, 'refused');
   }
 
@@ -204,6 +207,9 @@ export class Session implements ConnectionOwner {
         break;
       case 'layers.prefetch':
         this.#listener.prefetch(message);
+        break;
+      case 'session.refused':
+        this.#complain('coordinator refused a message', message);
         break;
       default:
         this.#options.logger.warn({ type: message.type }, 'message out of turn');

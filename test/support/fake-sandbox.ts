@@ -36,7 +36,7 @@ export class FakeSandbox implements Pick<Sandbox, 'launch' | 'release'> {
       this.kills++;
       resolve(launchReport({ end: 'client', exitCode: null, signal: 9 }));
     };
-    Promise.try(this.#script, spec, listener).then(resolve, reject);
+    new Promise<LaunchReport>((settle) => settle(this.#script(spec, listener))).then(resolve, reject);
     return { report: promise, kept: { launch: BigInt(this.launched.length) }, kill };
   }
 

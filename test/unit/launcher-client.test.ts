@@ -104,7 +104,7 @@ for (const kind of ['bytes', 'a stream'] as const) {
     const size = 3 * numbers.STDIN_CREDIT_BYTES + 17;
     const input = Buffer.alloc(size, 'abcdefg');
     const got: Buffer[] = [];
-    let credit = numbers.STDIN_CREDIT_BYTES;
+    let credit: number = numbers.STDIN_CREDIT_BYTES;
     const answer: Answer = (frame, launcher) => {
       if (frame.name !== 'STDIN') return;
       const { data, last, launch } = frame.fields;

@@ -1,0 +1,70 @@
+/**
+ * A coordinator made of a script, on a real WebSocket server: it lets agents in, keeps what they say and says what the test wants.
+ * Never schedules anything.
+ */
+import { once } from 'node:events';
+import type { AddressInfo } from 'node:net';
+import { type WebSocket, WebSocketServer } from 'ws';
+import { type AgentMessage, decodeAgentMessage } from '../../shared/protocol/agent-messages.ts';
+import type { CoordinatorMessage } from '../../shared/protocol/coordinator-messages.ts';
+
+type Named<Name> = Extract<AgentMessage, { type: Name }>;
+
+const session = { agentId: 'agent_00000001', protocol: 1, reportIntervalMs: 0, leaseTtlMs: 1000, trustedKeys: [] };
+const welcome: CoordinatorMessage = { type: 'session.welcome', ...session };
+
+export class ScriptedCoordinator {
+  readonly received: AgentMessage[] = [];
+  /** What answers a proof; the welcome, unless the test sets a refusal. */
+  answerToProof = welcome;
+  readonly #server = new WebSocketServer({ port: 0, host: '127.0.0.1' });
+  #socket: WebSocket | null = null;
+  #wake = (): void => undefined;
+
+  constructor() {
+    this.#server.on('connection', (socket) => {
+      this.#socket = socket.on('message', (data) => this.#receive(decodeAgentMessage(String(data))));
+    });
+  }
+
+  static async listen(): Promise<ScriptedCoordinator> {
+    const coordinator = new ScriptedCoordinator();
+    await once(coordinator.#server, 'listening');
+    return coordinator;
+  }
+
+  get url(): string {
+    return `ws://127.0.0.1:${(this.#server.address() as AddressInfo).port}/agents`;
+  }
+
+  say(message: CoordinatorMessage | string): void {
+    this.#socket?.send(typeof message === 'string' ? message : JSON.stringify(message));
+  }
+
+  /** The first message of this name that nobody has taken yet. */
+  async next<Name extends AgentMessage['type']>(name: Name): Promise<Named<Name>> {
+    for (;;) {
+      const index = this.received.findIndex(({ type }) => type === name);
+      if (index >= 0) return this.received.splice(index, 1)[0] as Named<Name>;
+      const { promise, resolve } = Promise.withResolvers<void>();
+      this.#wake = resolve;
+      await promise;
+    }
+  }
+
+  drop(): void {
+    this.#socket?.close(1001);
+  }
+
+  async close(): Promise<void> {
+    this.#socket?.terminate();
+    await new Promise((resolve) => this.#server.close(resolve));
+  }
+
+  #receive(message: AgentMessage): void {
+    this.received.push(message);
+    if (message.type === 'agent.hello') this.say({ type: 'session.challenge', nonce: 'n0nce' });
+    if (message.type === 'agent.proof') this.say(this.answerToProof);
+    this.#wake();
+  }
+}

@@ -1,0 +1,221 @@
+/**
+ * Owns the proof of the agent's side of the protocol, against a scripted coordinator on a real WebSocket.
+ * Never runs programs: the sandbox is a fake whose launches end when the test says so.
+ */
+import assert from 'node:assert/strict';
+import { createPublicKey, verify } from 'node:crypto';
+import { mkdtemp, readdir, rm, stat } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { type TestContext, test } from 'node:test';
+import { type Agent, createAgent } from '../../agent/agent.ts';
+import { Identity } from '../../agent/connection/identity.ts';
+import { systemClock, systemRandom } from '../../shared/clock.ts';
+import { silentLogger } from '../../shared/logger.ts';
+import { limitDefaults } from '../../shared/model/limits.ts';
+import type { TrustedKey } from '../../shared/model/manifest.ts';
+import { challengeText } from '../../shared/protocol/agent-messages.ts';
+import type { CoordinatorMessage } from '../../shared/protocol/coordinator-messages.ts';
+import type { LaunchReport } from '../../shared/sandbox/sandbox.ts';
+import { FakeSandbox, launchReport } from '../support/fake-sandbox.ts';
+import { ScriptedCoordinator } from '../support/scripted-coordinator.ts';
+
+function offer(lease: string, fence = 1): Extract<CoordinatorMessage, { type: 'lease.offer' }> {
+  const envelope = { payloadType: 'x', payload: '', signatures: [{ keyid: 'k', sig: 's' }] };
+  const run = { script: 'true', arguments: [], stdin: '', stdinEncoding: 'utf8' as const, variables: {} };
+  const order = {
+    ...{ executionId: `exec_${lease}`, tenantId: 'local', files: [], compile: null, isOutputStreamed: true },
+    layers: [{ envelope, url: 'http://store/1', origin: 'stored' as const }],
+    run: { ...run, limits: limitDefaults.run },
+  };
+  return { type: 'lease.offer', lease, fence, order };
+}
+
+interface Stage {
+  readonly coordinator: ScriptedCoordinator;
+  readonly agent: Agent;
+  readonly sandbox: FakeSandbox;
+  readonly identity: Identity;
+  readonly trusted: (readonly TrustedKey[])[];
+  readonly folder: string;
+  /** Ends the oldest running launch. */
+  finish(report?: Partial<LaunchReport>): void;
+}
+
+async function setStage(context: TestContext, outboxEntriesMax = 10): Promise<Stage> {
+  const coordinator = await ScriptedCoordinator.listen();
+  const folder = await mkdtemp(join(tmpdir(), 'envicutor-agent-'));
+  const identity = await Identity.open(folder);
+  const running: ((report: LaunchReport) => void)[] = [];
+  const sandbox = new FakeSandbox((_, listener) => {
+    void listener.stdout?.(Buffer.from('hello'));
+    return new Promise((resolve) => running.push(resolve));
+  });
+  const trusted: (readonly TrustedKey[])[] = [];
+  const layers = {
+    acquire: async () => ({ names: ['sha256-1'], manifests: [], uses: [], release: () => undefined }),
+    held: () => ['sha256:1'],
+    prefetch: async () => undefined,
+  };
+  const trust = { replaceKeys: (keys: readonly TrustedKey[]) => void trusted.push(keys) };
+  const facts = {
+    ...{ name: 'test', release: '1', architecture: 'x86_64' as const, kernel: '6', cores: 2, memoryBytes: 1 },
+    ...{ pool: 'default', labels: {} },
+  };
+  const agent = createAgent(
+    {
+      ...{ sandbox, layers, trust, identity, clock: systemClock, random: systemRandom, logger: silentLogger },
+      token: () => 'one-time',
+    },
+    {
+      ...{ facts, coordinatorUrl: coordinator.url, slots: 2, outboxEntriesMax, outboxBytesMax: 1e6 },
+      ...{ redialMinMs: 1, redialMaxMs: 20, heartbeatMs: 1000 },
+    },
+  );
+  agent.start();
+  context.after(async () => {
+    agent.stop();
+    await coordinator.close();
+    // The id may be on its way to the disk.
+    await rm(folder, { recursive: true, maxRetries: 5 });
+  });
+  const finish = (report = {}): void => running.shift()?.(launchReport(report));
+  return { coordinator, agent, sandbox, identity, trusted, folder, finish };
+}
+
+test('it enrols with its token, proves its key, keeps its id and reports at once', async (context) => {
+  const { coordinator, identity, trusted, folder } = await setStage(context);
+  const hello = await coordinator.next('agent.hello');
+  assert.deepEqual([hello.agentId, hello.token, hello.protocol], [null, 'one-time', 1]);
+  const { signature } = await coordinator.next('agent.proof');
+  const key = createPublicKey({ key: Buffer.from(hello.publicKey, 'base64'), format: 'der', type: 'spki' });
+  assert.ok(verify(null, Buffer.from(challengeText('n0nce')), key, Buffer.from(signature, 'base64')));
+  const report = await coordinator.next('agent.report');
+  const expected = { slots: { total: 2, free: 2 }, leases: [], layers: ['sha256:1'], draining: false };
+  assert.deepEqual(report, { type: 'agent.report', ...expected });
+  assert.deepEqual(trusted, [[]]);
+  coordinator.drop();
+  const again = await coordinator.next('agent.hello');
+  assert.deepEqual([again.agentId, again.token, again.publicKey], ['agent_00000001', null, identity.publicKey]);
+  // The id is written while the conversation goes on.
+  while (!(await readdir(folder)).includes('agent-id')) await new Promise(setImmediate);
+  for (const name of ['agent-id', 'agent-key.pem'])
+    assert.equal((await stat(join(folder, name))).mode & 0o077, 0, name);
+  assert.equal((await Identity.open(folder)).publicKey, identity.publicKey);
+});
+
+test('an offered lease is accepted, run, streamed, completed and forgotten when acknowledged', async (context) => {
+  const { coordinator, finish } = await setStage(context);
+  await coordinator.next('agent.report');
+  coordinator.say(offer('lease_1', 7));
+  assert.equal((await coordinator.next('lease.accepted')).lease, 'lease_1');
+  assert.deepEqual(await coordinator.next('lease.stage'), { type: 'lease.stage', lease: 'lease_1', stage: 'running' });
+  const output = await coordinator.next('lease.output');
+  assert.deepEqual([output.script, output.stream, output.data], ['run', 'stdout', 'aGVsbG8=']);
+  finish();
+  const { lease, fence, result } = await coordinator.next('lease.completed');
+  assert.deepEqual([lease, fence, result.verdict, result.run?.stdout], ['lease_1', 7, 'ok', 'hello']);
+  // An offer that is repeated after the end is answered by the result, not run again.
+  coordinator.say(offer('lease_1', 7));
+  assert.equal((await coordinator.next('lease.completed')).lease, 'lease_1');
+  coordinator.say({ type: 'lease.acknowledged', lease: 'lease_1' });
+  coordinator.drop();
+  const report = await coordinator.next('agent.report');
+  assert.deepEqual(report.leases, []);
+});
+
+test('results and leases survive a lost connection: results are said again before the first report', async (context) => {
+  const { coordinator, finish } = await setStage(context);
+  await coordinator.next('agent.report');
+  coordinator.say(offer('lease_1'));
+  await coordinator.next('lease.stage');
+  finish();
+  await coordinator.next('lease.completed');
+  coordinator.say(offer('lease_2', 3));
+  await coordinator.next('lease.stage');
+  coordinator.drop();
+  await coordinator.next('agent.hello');
+  const report = await coordinator.next('agent.report');
+  assert.ok(coordinator.received.some((message) => message.type === 'lease.completed' && message.lease === 'lease_1'));
+  await coordinator.next('lease.completed');
+  assert.deepEqual(report.leases, [
+    { lease: 'lease_2', fence: 3 },
+    { lease: 'lease_1', fence: 1 },
+  ]);
+  assert.equal(report.slots.free, 1);
+  finish();
+  assert.equal((await coordinator.next('lease.completed')).lease, 'lease_2');
+});
+
+test('offers beyond the slots, to a full outbox or to a draining agent are refused with the reason', async (context) => {
+  const { coordinator, finish } = await setStage(context, 1);
+  await coordinator.next('agent.report');
+  for (const lease of ['lease_1', 'lease_2', 'lease_3']) coordinator.say(offer(lease));
+  assert.deepEqual(await coordinator.next('lease.refused'), {
+    ...{ type: 'lease.refused', lease: 'lease_3', reason: 'no slot is free' },
+  });
+  finish();
+  await coordinator.next('lease.completed');
+  coordinator.say(offer('lease_4'));
+  assert.match((await coordinator.next('lease.refused')).reason, /too many results/);
+  coordinator.say({ type: 'agent.drain', state: 'drain' });
+  assert.equal((await coordinator.next('agent.report')).draining, true);
+  coordinator.say(offer('lease_5'));
+  assert.match((await coordinator.next('lease.refused')).reason, /draining/);
+  coordinator.say({ type: 'agent.drain', state: 'resume' });
+  assert.equal((await coordinator.next('agent.report')).draining, false);
+});
+
+test('a lease that is cancelled or not wanted any more is killed without a result', async (context) => {
+  const { coordinator, sandbox } = await setStage(context);
+  await coordinator.next('agent.report');
+  coordinator.say(offer('lease_1'));
+  coordinator.say(offer('lease_2'));
+  await coordinator.next('lease.stage');
+  await coordinator.next('lease.stage');
+  coordinator.say({ type: 'lease.cancel', lease: 'lease_1' });
+  assert.deepEqual((await coordinator.next('agent.report')).leases, [{ lease: 'lease_2', fence: 1 }]);
+  coordinator.say({ type: 'session.wanted', leases: [] });
+  assert.deepEqual((await coordinator.next('agent.report')).leases, []);
+  assert.equal(sandbox.kills, 2);
+  assert.ok(!coordinator.received.some(({ type }) => type === 'lease.completed'));
+});
+
+test('draining waits for what runs and for its acknowledgement', async (context) => {
+  const { coordinator, agent, finish } = await setStage(context);
+  await coordinator.next('agent.report');
+  coordinator.say(offer('lease_1'));
+  await coordinator.next('lease.stage');
+  let isDrained = false;
+  const drained = agent.drain().then(() => {
+    isDrained = true;
+  });
+  assert.deepEqual((await coordinator.next('agent.report')).draining, true);
+  finish();
+  await coordinator.next('lease.completed');
+  assert.equal(isDrained, false);
+  coordinator.say({ type: 'lease.acknowledged', lease: 'lease_1' });
+  await drained;
+});
+
+test('an agent that is refused dials again, and offers its token when the coordinator does not know its id', async (context) => {
+  const { coordinator } = await setStage(context);
+  await coordinator.next('agent.report');
+  await coordinator.next('agent.hello');
+  const welcome = coordinator.answerToProof;
+  coordinator.answerToProof = { type: 'session.refused', code: 'agent-refused', reason: 'unknown agent' };
+  coordinator.drop();
+  assert.equal((await coordinator.next('agent.hello')).agentId, 'agent_00000001');
+  const second = await coordinator.next('agent.hello');
+  assert.deepEqual([second.agentId, second.token], [null, 'one-time']);
+  coordinator.answerToProof = welcome;
+  await coordinator.next('agent.report');
+});
+
+test('a message that is not of the protocol ends the connection, and the agent comes back', async (context) => {
+  const { coordinator } = await setStage(context);
+  await coordinator.next('agent.hello');
+  await coordinator.next('agent.report');
+  coordinator.say('{"type":"lease.cancel","lease":"lease_1","unknown":1}');
+  await coordinator.next('agent.hello');
+});
