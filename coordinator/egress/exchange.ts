@@ -177,22 +177,30 @@ function relay(
   };
   const recordCut = (): void => record(false);
   underWay.add(recordCut);
-  // Before the client sees the end, so that a build that is over at once has left its record.
-  meter.once('end', () => record(true));
-  let hasClientLeft = false;
+  let isOver = false;
   response.once('close', () => {
-    hasClientLeft = !response.writableFinished && !answer.destroyed;
+    // A client that leaves early is no failure of the upstream.
+    if (!response.writableFinished) isOver = true;
+    record(false);
   });
-  response.sendDate = false;
-  response.writeHead(answer.statusCode ?? 502, answer.statusMessage ?? '', toClientHeaders(answer.rawHeaders));
-  pipeline(answer, meter, response, (error) => {
-    record(error === undefined || error === null);
-    if (!error || hasClientLeft) return;
-    outgoing.destroy();
+  const fail = (error: Error): void => {
+    record(false);
+    if (isOver) return;
+    isOver = true;
     const failure =
       error instanceof UpstreamError
         ? error
         : new UpstreamError('upstream-broken', `${destination.host} broke off its answer`);
     ledger.refuse(url, failure.code, failure.message);
-  });
+  };
+  // Records come before the client sees the end, so that a build that is over at once has left them.
+  meter.once('end', () => record(true));
+  outgoing.once('timeout', () =>
+    fail(new UpstreamError('upstream-broken', `the answer of ${destination.host} stood still for too long`)),
+  );
+  meter.once('error', fail);
+  answer.once('error', fail);
+  response.sendDate = false;
+  response.writeHead(answer.statusCode ?? 502, answer.statusMessage ?? '', toClientHeaders(answer.rawHeaders));
+  pipeline(answer, meter, response, (error) => (error ? outgoing.destroy() : undefined));
 }

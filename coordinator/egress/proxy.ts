@@ -156,11 +156,12 @@ function createHttp(context: ExchangeContext, origins: WeakMap<Duplex, Origin>):
     },
   );
   http.on('clientError', (error: NodeJS.ErrnoException, socket) => {
-    if (error.code === 'ECONNRESET' || error.code === 'ERR_HTTP_REQUEST_TIMEOUT') return void socket.destroy();
+    // Anything else is a connection that ended, not something that was asked for.
+    if (error.code?.startsWith('HPE_') !== true) return void socket.destroy();
     const isLong = error.code === 'HPE_HEADER_OVERFLOW';
     const sentence = isLong
       ? `the header is longer than ${config.quotas.headerBytesMax} bytes`
-      : `this is no proper HTTP request (${error.code ?? 'unknown'})`;
+      : `this is no proper HTTP request (${error.code})`;
     ledger.refuse(urlOf(socket), 'request-invalid', sentence);
     refuseRaw(socket, isLong ? '431 Request Header Fields Too Large' : '400 Bad Request', sentence);
   });

@@ -94,7 +94,8 @@ test('every variable names a file that a build is given, and no file holds the k
 
 test('traces find the authority in a bundle and in a Java key store', () => {
   const traces = authorityTraces(authority.certificatePem);
-  const isFoundIn = (content: Uint8Array): boolean => traces.some((trace) => Buffer.from(content).includes(trace));
+  const isFoundIn = (content: Uint8Array): boolean =>
+    traces.some((trace) => Buffer.from(content).includes(Buffer.from(trace)));
   assert.ok(isFoundIn(Buffer.from(`${createBuildAuthority().certificatePem}${authority.certificatePem}`)));
   assert.ok(
     isFoundIn(buildSystemFiles(authority).find(({ path }) => path === 'cacerts.jks')?.content ?? Buffer.alloc(0)),
