@@ -1,0 +1,75 @@
+/*
+ * cgroup.c: chooses the driver (v2 when its controllers are there, else hybrid v1) and holds what both share.
+ * It never drops a limit silently: a host that can't enforce one is refused with its remedy before anything runs.
+ * What must stay true: a sandbox's directory is named by its shell's number below one parent that is ours alone.
+ */
+#include "launcher.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+const struct cgroup_driver *cgroup;
+
+void cgroup_directory_name(uint64_t number, char into[32]) { snprintf(into, 32, "s%llu", (unsigned long long)number); }
+
+void cgroup_open(void) {
+  char controllers[512] = "";
+  read_text(AT_FDCWD, "/sys/fs/cgroup/cgroup.controllers", controllers, sizeof controllers);
+  bool unified = strstr(controllers, "memory") != NULL && strstr(controllers, "pids") != NULL && strstr(controllers, "cpu") != NULL;
+  cgroup = unified ? &cgroup_v2 : &cgroup_v1;
+  cgroup->open();
+}
+
+int cgroup_join(struct cgroup_entry *entry) {
+  int error = 0;
+  for (size_t i = 0; i < CGROUP_ENTRIES_MAX; i++)
+    if (entry->descriptors[i] >= 0 && error == 0 && write(entry->descriptors[i], "0", 1) != 1) error = errno;
+  cgroup_entry_close(entry);
+  return -error;
+}
+
+void cgroup_entry_close(struct cgroup_entry *entry) {
+  for (size_t i = 0; i < CGROUP_ENTRIES_MAX; i++) close_descriptor(&entry->descriptors[i]);
+  close_descriptor(&entry->clone_into);
+}
+
+static void kill_members(int directory) {
+  char text[8192];
+  if (read_text(directory, "cgroup.procs", text, sizeof text) <= 0) return;
+  for (char *line = strtok(text, "\n"); line != NULL; line = strtok(NULL, "\n")) {
+    long pid = strtol(line, NULL, 10);
+    if (pid > 1 && pid != getpid()) kill((pid_t)pid, SIGKILL);
+  }
+}
+
+/* A predecessor's sandboxes die with it; what is left are empty directories, or nearly dead processes in them. */
+static void sweep_one(int parent, const char *name) {
+  for (int attempt = 0; attempt < 200; attempt++) {
+    if (unlinkat(parent, name, AT_REMOVEDIR) == 0 || errno == ENOENT) return;
+    int directory = openat(parent, name, O_DIRECTORY | O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+    if (directory < 0) return;
+    kill_members(directory);
+    close(directory);
+    usleep(10000);
+  }
+  log_line(LOG_LEVEL_WARN, "left-over cgroup can't be removed", "cgroup", name);
+}
+
+void cgroup_sweep_directory(int parent) {
+  int copy = openat(parent, ".", O_DIRECTORY | O_RDONLY | O_CLOEXEC);
+  DIR *directory = copy < 0 ? NULL : fdopendir(copy);
+  if (directory == NULL) {
+    close_descriptor(&copy);
+    return;
+  }
+  for (struct dirent *entry; (entry = readdir(directory)) != NULL;)
+    if (entry->d_type == DT_DIR && entry->d_name[0] == 's') sweep_one(parent, entry->d_name);
+  closedir(directory);
+}

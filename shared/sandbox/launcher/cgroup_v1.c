@@ -1,0 +1,187 @@
+/*
+ * cgroup_v1.c: the driver for hybrid hosts: memory, pids, cpu, cpuacct and (when a launch asks) cpuset, each its own tree.
+ * It never touches a group that it did not make: <controller root>/envicutor-<name>/s<number> and nothing above.
+ * What must stay true: the payload enters by writing "0" to `tasks`: moving one thread of oneself needs no global
+ * lock (0.05 ms a tree), while `cgroup.procs` waits for an RCU grace period (9 ms on an idle machine).
+ */
+#include "launcher.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <mntent.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+enum tree { MEMORY, PIDS, CPU, CPUACCT, CPUSET, TREES };
+static const char *const controllers[TREES] = {"memory", "pids", "cpu", "cpuacct", "cpuset"};
+static int parents[TREES] = {-1, -1, -1, -1, -1};
+static bool swap_limited;
+
+static bool find_mount(const char *controller, char *into, size_t size) {
+  FILE *mounts = setmntent("/proc/self/mounts", "r");
+  bool found = false;
+  for (struct mntent *entry; mounts != NULL && !found && (entry = getmntent(mounts)) != NULL;) {
+    if (strcmp(entry->mnt_type, "cgroup") != 0 || hasmntopt(entry, controller) == NULL) continue;
+    found = snprintf(into, size, "%s", entry->mnt_dir) < (int)size;
+  }
+  if (mounts != NULL) endmntent(mounts);
+  return found;
+}
+
+static int open_parent(enum tree tree) {
+  char root[256], path[512];
+  if (!find_mount(controllers[tree], root, sizeof root)) return -1;
+  snprintf(path, sizeof path, "%s/envicutor-%s", root, options.cgroup_name);
+  if (mkdir(path, 0755) != 0 && errno != EEXIST) return -1;
+  return open(path, O_DIRECTORY | O_RDONLY | O_CLOEXEC);
+}
+
+static void open_cpuset(void) {
+  char text[256];
+  if (parents[CPUSET] < 0) return;
+  static const char *const files[] = {"cpuset.cpus", "cpuset.mems"};
+  for (int i = 0; i < 2; i++) { /* v1: a new group has neither, and nobody may enter before it has both */
+    char above[64];
+    snprintf(above, sizeof above, "../%s", files[i]);
+    if (read_text(parents[CPUSET], above, text, sizeof text) > 0) write_text(parents[CPUSET], files[i], text);
+  }
+  write_text(parents[CPUSET], "cgroup.clone_children", "1");
+}
+
+static bool host_swaps(void) {
+  char text[512];
+  return read_text(AT_FDCWD, "/proc/swaps", text, sizeof text) > 0 && strchr(text, '/') != NULL;
+}
+
+static void v1_open(void) {
+  for (enum tree tree = MEMORY; tree < TREES; tree++) {
+    parents[tree] = open_parent(tree);
+    if (parents[tree] < 0 && tree != CPUSET) {
+      char sentence[256];
+      snprintf(sentence, sizeof sentence, "cgroup controller \"%s\" can't be used (%s)", controllers[tree], strerror(errno));
+      refuse(sentence, "mount the cgroup v2 hierarchy, or the v1 controllers memory, pids, cpu and cpuacct, and run as root");
+    }
+  }
+  /* A dying predecessor lets go of its lock within its own exit; a living one keeps it. */
+  for (int attempt = 0; flock(parents[MEMORY], LOCK_EX | LOCK_NB) != 0; attempt++) {
+    if (attempt == 100) refuse("another launcher uses this cgroup name", "give each launcher its own --cgroup");
+    usleep(10000);
+  }
+  open_cpuset();
+  for (enum tree tree = MEMORY; tree < TREES; tree++)
+    if (parents[tree] >= 0) cgroup_sweep_directory(parents[tree]);
+  swap_limited = faccessat(parents[MEMORY], "memory.memsw.limit_in_bytes", W_OK, 0) == 0;
+  if (!swap_limited && host_swaps())
+    refuse("swap is on but can't be limited", "turn swap off (swapoff -a), or boot with swapaccount=1");
+}
+
+static int v1_create(uint64_t number, struct cgroup_entry *entry) {
+  char name[32], tasks[48];
+  cgroup_directory_name(number, name);
+  snprintf(tasks, sizeof tasks, "%s/tasks", name);
+  for (enum tree tree = MEMORY; tree < TREES; tree++) {
+    if (parents[tree] < 0) continue;
+    if (mkdirat(parents[tree], name, 0755) != 0) return -errno;
+    entry->descriptors[tree] = openat(parents[tree], tasks, O_WRONLY | O_CLOEXEC);
+    if (entry->descriptors[tree] < 0) return -errno;
+  }
+  return 0;
+}
+
+static int put(enum tree tree, uint64_t number, const char *file, const char *text) {
+  char path[96];
+  snprintf(path, sizeof path, "s%llu/%s", (unsigned long long)number, file);
+  return write_text(parents[tree], path, text);
+}
+
+static int64_t get(enum tree tree, uint64_t number, const char *file) {
+  char path[96];
+  snprintf(path, sizeof path, "s%llu/%s", (unsigned long long)number, file);
+  return read_number(parents[tree], path);
+}
+
+static int v1_limit(uint64_t number, const struct cgroup_limits *limits) {
+  char text[32];
+  snprintf(text, sizeof text, "%llu", (unsigned long long)limits->memory_bytes);
+  int result = put(MEMORY, number, "memory.limit_in_bytes", text);
+  if (result == 0 && swap_limited) result = put(MEMORY, number, "memory.memsw.limit_in_bytes", text);
+  snprintf(text, sizeof text, "%llu", (unsigned long long)limits->processes);
+  if (result == 0) result = put(PIDS, number, "pids.max", text);
+  if (result == 0 && limits->cpu_shares != 1024) {
+    snprintf(text, sizeof text, "%u", limits->cpu_shares);
+    result = put(CPU, number, "cpu.shares", text);
+  }
+  if (result == 0 && limits->cpus[0] != '\0') result = parents[CPUSET] < 0 ? -ENOTSUP : put(CPUSET, number, "cpuset.cpus", limits->cpus);
+  return result;
+}
+
+static int v1_watch_oom(uint64_t number) {
+  char path[96], line[64];
+  snprintf(path, sizeof path, "s%llu/memory.oom_control", (unsigned long long)number);
+  int control = openat(parents[MEMORY], path, O_RDONLY | O_CLOEXEC);
+  if (control < 0) return -errno;
+  int event = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+  snprintf(line, sizeof line, "%d %d", event, control);
+  int result = event < 0 ? -errno : put(MEMORY, number, "cgroup.event_control", line);
+  close(control);
+  if (result < 0) close_descriptor(&event);
+  return result < 0 ? result : event;
+}
+
+static uint64_t at_least_zero(int64_t value) { return value < 0 ? 0 : (uint64_t)value; }
+
+static uint64_t line_value(enum tree tree, uint64_t number, const char *file, const char *key) {
+  char path[96], text[1024];
+  snprintf(path, sizeof path, "s%llu/%s", (unsigned long long)number, file);
+  if (read_text(parents[tree], path, text, sizeof text) < 0) return 0;
+  const char *line = strstr(text, key);
+  return line == NULL ? 0 : strtoull(line + strlen(key), NULL, 10);
+}
+
+static uint64_t v1_cpu_ns(uint64_t number) { return at_least_zero(get(CPUACCT, number, "cpuacct.usage")); }
+static uint64_t v1_oom_kills(uint64_t number) { return line_value(MEMORY, number, "memory.oom_control", "\noom_kill "); }
+
+static void v1_read_usage(uint64_t number, struct cgroup_usage *into) {
+  memset(into, 0, sizeof *into);
+  into->cpu_ns = v1_cpu_ns(number);
+  into->memory_peak = at_least_zero(get(MEMORY, number, "memory.max_usage_in_bytes"));
+  into->processes_peak = at_least_zero(get(PIDS, number, "pids.peak"));
+  into->throttled_ns = line_value(CPU, number, "cpu.stat", "throttled_time ");
+  into->oom_kills = v1_oom_kills(number);
+}
+
+static int v1_remove(uint64_t number) {
+  char name[32];
+  int result = 0;
+  cgroup_directory_name(number, name);
+  for (enum tree tree = MEMORY; tree < TREES; tree++)
+    if (parents[tree] >= 0 && unlinkat(parents[tree], name, AT_REMOVEDIR) != 0 && errno != ENOENT) result = -errno;
+  return result;
+}
+
+static void v1_close(void) {
+  for (enum tree tree = MEMORY; tree < TREES; tree++) {
+    char root[256], path[512];
+    if (parents[tree] < 0 || !find_mount(controllers[tree], root, sizeof root)) continue;
+    snprintf(path, sizeof path, "%s/envicutor-%s", root, options.cgroup_name);
+    rmdir(path);
+  }
+}
+
+const struct cgroup_driver cgroup_v1 = {
+    .name = CGROUP_V1,
+    .open = v1_open,
+    .create = v1_create,
+    .limit = v1_limit,
+    .watch_oom = v1_watch_oom,
+    .cpu_ns = v1_cpu_ns,
+    .oom_kills = v1_oom_kills,
+    .read_usage = v1_read_usage,
+    .remove = v1_remove,
+    .close = v1_close,
+};

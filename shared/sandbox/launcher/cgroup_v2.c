@@ -1,0 +1,184 @@
+/*
+ * cgroup_v2.c: the driver for unified hosts: one delegated subtree, a payload enters by CLONE_INTO_CGROUP.
+ * It never enables controllers above the subtree that it was given (--cgroup-path, or the group that we were started in).
+ * What must stay true: no process of ours lives in an inner node; a sandbox's leaf holds the payload alone, so that
+ * memory.oom.group takes all of it and nothing of ours.
+ */
+#include "launcher.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/inotify.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+static int parent = -1;
+static char parent_path[512];
+static bool cpuset_enabled;
+
+static void find_own_group(char *into, size_t size) {
+  char text[512];
+  if (options.cgroup_path != NULL) {
+    snprintf(into, size, "%s", options.cgroup_path);
+    return;
+  }
+  if (read_text(AT_FDCWD, "/proc/self/cgroup", text, sizeof text) < 0 || strncmp(text, "0::/", 4) != 0)
+    refuse("our own cgroup is unknown", "give --cgroup-path with a delegated cgroup v2 directory");
+  text[strcspn(text, "\n")] = '\0';
+  snprintf(into, size, "/sys/fs/cgroup%s", strcmp(text, "0::/") == 0 ? "" : text + 3);
+}
+
+/* Controllers can be given to children only by a node without processes: we step into a leaf of our own first. */
+static void step_into_leaf(const char *own) {
+  char path[640], pid[32];
+  snprintf(path, sizeof path, "%s/launcher-%s", own, options.cgroup_name);
+  if (mkdir(path, 0755) != 0 && errno != EEXIST) return;
+  snprintf(pid, sizeof pid, "%d", (int)getpid());
+  int leaf = open(path, O_DIRECTORY | O_RDONLY | O_CLOEXEC);
+  if (leaf >= 0) write_text(leaf, "cgroup.procs", pid);
+  close_descriptor(&leaf);
+}
+
+static bool enable(int directory, const char *controller) {
+  char text[32];
+  snprintf(text, sizeof text, "+%s", controller);
+  return write_text(directory, "cgroup.subtree_control", text) == 0;
+}
+
+static void enable_all(int directory) {
+  static const char *const needed[] = {"memory", "pids", "cpu"};
+  for (size_t i = 0; i < sizeof needed / sizeof needed[0]; i++) {
+    if (enable(directory, needed[i])) continue;
+    char sentence[256];
+    snprintf(sentence, sizeof sentence, "cgroup controller \"%s\" can't be enabled (%s)", needed[i], strerror(errno));
+    refuse(sentence, "start us by systemd with Delegate=yes, or give --cgroup-path with a delegated directory that holds no process");
+  }
+  cpuset_enabled = enable(directory, "cpuset");
+}
+
+static void v2_open(void) {
+  char own[384];
+  find_own_group(own, sizeof own);
+  if (options.cgroup_path == NULL && strcmp(own, "/sys/fs/cgroup") != 0) step_into_leaf(own);
+  int above = open(own, O_DIRECTORY | O_RDONLY | O_CLOEXEC);
+  if (above < 0) refuse("the cgroup directory can't be opened", "give --cgroup-path with an existing cgroup v2 directory");
+  enable_all(above);
+  snprintf(parent_path, sizeof parent_path, "%s/envicutor-%s", own, options.cgroup_name);
+  if (mkdir(parent_path, 0755) != 0 && errno != EEXIST) refuse("our cgroup can't be made", "give --cgroup-path with a writable directory");
+  parent = open(parent_path, O_DIRECTORY | O_RDONLY | O_CLOEXEC);
+  close(above);
+  if (parent < 0) refuse("our cgroup can't be opened", "give --cgroup-path with a writable directory");
+  for (int attempt = 0; flock(parent, LOCK_EX | LOCK_NB) != 0; attempt++) {
+    if (attempt == 100) refuse("another launcher uses this cgroup name", "give each launcher its own --cgroup");
+    usleep(10000);
+  }
+  enable_all(parent);
+  cgroup_sweep_directory(parent);
+}
+
+static int put(uint64_t number, const char *file, const char *text) {
+  char path[96];
+  snprintf(path, sizeof path, "s%llu/%s", (unsigned long long)number, file);
+  return write_text(parent, path, text);
+}
+
+static uint64_t put_number(uint64_t number, const char *file, uint64_t value, int *result) {
+  char text[32];
+  snprintf(text, sizeof text, "%llu", (unsigned long long)value);
+  if (*result == 0) *result = put(number, file, text);
+  return value;
+}
+
+static uint64_t get(uint64_t number, const char *file) {
+  char path[96];
+  snprintf(path, sizeof path, "s%llu/%s", (unsigned long long)number, file);
+  int64_t value = read_number(parent, path);
+  return value < 0 ? 0 : (uint64_t)value;
+}
+
+static uint64_t line_value(uint64_t number, const char *file, const char *key) {
+  char path[96], text[1024];
+  snprintf(path, sizeof path, "s%llu/%s", (unsigned long long)number, file);
+  if (read_text(parent, path, text, sizeof text) < 0) return 0;
+  size_t length = strlen(key);
+  for (const char *line = text; line != NULL; line = strchr(line, '\n')) {
+    if (*line == '\n') line++;
+    if (strncmp(line, key, length) == 0 && line[length] == ' ') return strtoull(line + length, NULL, 10);
+  }
+  return 0;
+}
+
+static int v2_create(uint64_t number, struct cgroup_entry *entry) {
+  char name[32];
+  cgroup_directory_name(number, name);
+  if (mkdirat(parent, name, 0755) != 0) return -errno;
+  entry->clone_into = openat(parent, name, O_DIRECTORY | O_RDONLY | O_CLOEXEC);
+  return entry->clone_into < 0 ? -errno : put(number, "memory.oom.group", "1");
+}
+
+/* cpu.shares of v1 (1024 = ordinary) in v2's weight (100 = ordinary, 1..10000). */
+static uint64_t weight_of(uint32_t shares) {
+  uint64_t weight = (uint64_t)shares * 100 / 1024;
+  return weight < 1 ? 1 : weight > 10000 ? 10000 : weight;
+}
+
+static int v2_limit(uint64_t number, const struct cgroup_limits *limits) {
+  int result = 0;
+  put_number(number, "memory.max", limits->memory_bytes, &result);
+  if (result == 0) {
+    result = put(number, "memory.swap.max", "0");
+    if (result == -ENOENT) result = 0; /* a kernel without swap has no such file */
+  }
+  put_number(number, "pids.max", limits->processes, &result);
+  if (result == 0 && limits->cpu_shares != 1024) put_number(number, "cpu.weight", weight_of(limits->cpu_shares), &result);
+  if (result == 0 && limits->cpus[0] != '\0') result = cpuset_enabled ? put(number, "cpuset.cpus", limits->cpus) : -ENOTSUP;
+  return result;
+}
+
+static int v2_watch_oom(uint64_t number) {
+  char path[640];
+  snprintf(path, sizeof path, "%s/s%llu/memory.events", parent_path, (unsigned long long)number);
+  int notify = inotify_init1(IN_CLOEXEC | IN_NONBLOCK);
+  if (notify < 0) return -errno;
+  if (inotify_add_watch(notify, path, IN_MODIFY) >= 0) return notify;
+  int error = errno;
+  close(notify);
+  return -error;
+}
+
+static uint64_t v2_cpu_ns(uint64_t number) { return line_value(number, "cpu.stat", "usage_usec") * 1000; }
+static uint64_t v2_oom_kills(uint64_t number) { return line_value(number, "memory.events", "oom_kill"); }
+
+static void v2_read_usage(uint64_t number, struct cgroup_usage *into) {
+  memset(into, 0, sizeof *into);
+  into->cpu_ns = v2_cpu_ns(number);
+  into->memory_peak = get(number, "memory.peak");
+  into->processes_peak = get(number, "pids.peak");
+  into->throttled_ns = line_value(number, "cpu.stat", "throttled_usec") * 1000;
+  into->oom_kills = v2_oom_kills(number);
+}
+
+static int v2_remove(uint64_t number) {
+  char name[32];
+  cgroup_directory_name(number, name);
+  return unlinkat(parent, name, AT_REMOVEDIR) == 0 || errno == ENOENT ? 0 : -errno;
+}
+
+static void v2_close(void) { rmdir(parent_path); }
+
+const struct cgroup_driver cgroup_v2 = {
+    .name = CGROUP_V2,
+    .open = v2_open,
+    .create = v2_create,
+    .limit = v2_limit,
+    .watch_oom = v2_watch_oom,
+    .cpu_ns = v2_cpu_ns,
+    .oom_kills = v2_oom_kills,
+    .read_usage = v2_read_usage,
+    .remove = v2_remove,
+    .close = v2_close,
+};

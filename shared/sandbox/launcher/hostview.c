@@ -1,0 +1,115 @@
+/*
+ * hostview.c: the root of BOOTSTRAP and HOST sandboxes: a tmpfs with read-only pieces of the host's tree in it.
+ * It never shows /root, /home, /run, /var, /etc/shadow or any other file that is not in the tables below.
+ * What must stay true: every piece is bound without what is mounted beneath it, read-only, nosuid, nodev.
+ */
+#include "launcher.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/mount.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+/* The last column is looked up in the order of struct setup's host_trees. */
+static const struct { const char *path; bool directory; } shown[] = {
+    {"usr", true}, {"etc/alternatives", true}, {"etc/ld.so.conf.d", true}, {"etc/ssl", true}, {"etc/ca-certificates", true},
+    {"etc/apt/trusted.gpg.d", true}, {"etc/dpkg", true}, {"etc/perl", true}, {"etc/ld.so.cache", false}, {"etc/ld.so.conf", false},
+    {"etc/ca-certificates.conf", false}, {"etc/debian_version", false}, {"etc/os-release", false}, {"etc/mke2fs.conf", false},
+    {"bin", true}, {"sbin", true}, {"lib", true}, {"lib32", true}, {"lib64", true}, {"libx32", true}};
+enum { SHOWN = sizeof shown / sizeof shown[0] };
+_Static_assert(SHOWN <= 32, "struct setup has room for 32 trees");
+
+static const struct { const char *path, *content; } written[] = {
+    {"etc/passwd", "root:x:0:0:root:/root:/bin/sh\n_apt:x:42:65534::/nonexistent:/usr/sbin/nologin\n"
+                   "program:x:1000:1000::/tmp:/bin/sh\nnobody:x:65534:65534:nobody:/nonexistent:/usr/sbin/nologin\n"},
+    {"etc/group", "root:x:0:\nprogram:x:1000:\nnogroup:x:65534:\n"},
+    {"etc/nsswitch.conf", "passwd: files\ngroup: files\nhosts: files dns\n"},
+    {"etc/hosts", "127.0.0.1 localhost envicutor\n"},
+    {"etc/resolv.conf", ""},
+    {"var/lib/dpkg/status", ""}};
+
+static char links[SHOWN][64]; /* /bin and its like are links on merged-usr hosts: shown as links again */
+
+bool profile_has_host_view(uint8_t profile) { return profile == PROFILE_BOOTSTRAP || profile == PROFILE_HOST; }
+
+int prepare_host_view(struct setup *setup) {
+  char path[64];
+  for (size_t i = 0; i < SHOWN; i++) setup->host_trees[i] = -1;
+  if (!profile_has_host_view(setup->profile)) return 0;
+  for (size_t i = 0; i < SHOWN; i++) {
+    snprintf(path, sizeof path, "/%s", shown[i].path);
+    ssize_t length = readlink(path, links[i], sizeof links[i] - 1);
+    links[i][length < 0 ? 0 : length] = '\0';
+    if (length >= 0 && strchr(shown[i].path, '/') == NULL) continue;
+    /* A link below /etc is resolved here, on the host, to the file that it stands for. */
+    links[i][0] = '\0';
+    setup->host_trees[i] = open_tree(AT_FDCWD, path, OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC);
+  }
+  return setup->host_trees[0] < 0 ? ENOENT : 0;
+}
+
+static int make_directories(void) {
+  static const char *const directories[] = {"etc", "etc/apt", "etc/apt/apt.conf.d", "etc/apt/preferences.d", "etc/apt/sources.list.d",
+                                            "var", "var/lib", "var/lib/dpkg", "var/lib/apt", "var/lib/apt/lists", "var/cache",
+                                            "var/cache/apt", "var/log", "run", "root"};
+  char path[64];
+  for (size_t i = 0; i < sizeof directories / sizeof directories[0]; i++) {
+    snprintf(path, sizeof path, "/root/%s", directories[i]);
+    if (mkdir(path, 0755) != 0 && errno != EEXIST) return errno;
+  }
+  return symlink("/tmp", "/root/var/tmp") == 0 ? 0 : errno;
+}
+
+static int make_mount_point(const char *path, bool directory) {
+  if (directory) return mkdir(path, 0755) == 0 || errno == EEXIST ? 0 : errno;
+  int file = open(path, O_WRONLY | O_CREAT | O_CLOEXEC, 0644);
+  if (file < 0) return errno;
+  close(file);
+  return 0;
+}
+
+static int show(struct setup *setup, size_t i) {
+  char path[96];
+  snprintf(path, sizeof path, "/root/%s", shown[i].path);
+  if (links[i][0] != '\0') return symlink(links[i], path) == 0 ? 0 : errno;
+  if (setup->host_trees[i] < 0) return 0;
+  uint64_t attributes = MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV;
+  /* Not every host file system can be idmapped; then the host's files belong to nobody inside, and are as readable. */
+  int error = set_mount(setup->host_trees[i], attributes, setup->user_namespace);
+  if (error != 0) error = set_mount(setup->host_trees[i], attributes, -1);
+  if (error == 0) error = make_mount_point(path, shown[i].directory);
+  if (error == 0) error = attach_tree(setup->host_trees[i], AT_FDCWD, path);
+  close_descriptor(&setup->host_trees[i]);
+  return error;
+}
+
+static int write_files_of_our_own(void) {
+  char path[96];
+  for (size_t i = 0; i < sizeof written / sizeof written[0]; i++) {
+    snprintf(path, sizeof path, "/root/%s", written[i].path);
+    int file = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0644);
+    if (file < 0) return errno;
+    ssize_t size = (ssize_t)strlen(written[i].content);
+    ssize_t wrote = write(file, written[i].content, (size_t)size);
+    close(file);
+    if (wrote != size) return EIO;
+  }
+  return 0;
+}
+
+int build_host_view(struct setup *setup) {
+  if (!profile_has_host_view(setup->profile)) return 0;
+  int tree = clone_tree(AT_FDCWD, "/space/upper");
+  if (tree < 0) return -tree;
+  int error = attach_tree(tree, AT_FDCWD, "/root");
+  close(tree);
+  if (error == 0 && act_as(setup, 0) != 0) error = EPERM;
+  if (error == 0) error = make_directories();
+  for (size_t i = 0; i < SHOWN && error == 0; i++) error = show(setup, i);
+  if (error == 0) error = write_files_of_our_own();
+  act_as_ourselves();
+  return error;
+}

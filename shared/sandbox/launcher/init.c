@@ -1,0 +1,175 @@
+/*
+ * init.c: process 1 of a sandbox's pid namespace, ours. It makes the namespaces and the stage ahead of time, forks the
+ * payload, stamps when the program began and ended, then kills and reaps everyone and says what they used.
+ * It never enters the payload's cgroup, never runs the program's code and can be neither signalled nor traced from inside.
+ * What must stay true: it dies with the launcher, and the whole sandbox dies with it.
+ */
+#include "launcher.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <sched.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/signalfd.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+enum { INPUT, OUTPUT, ERRORS, ORDERS, NOTES }; /* descriptors as shell.c leaves them; 5 keeps the id range locked */
+
+struct program {
+  pid_t pid;
+  int notes, pipe, signals;
+  bool about_to_exec, failed, started, ended;
+  struct note start, end;
+  struct rusage before; /* of our own earlier children */
+};
+
+static int harden(struct setup *setup) {
+  (void)setup;
+  sigset_t all;
+  sigfillset(&all);
+  if (sigprocmask(SIG_BLOCK, &all, NULL) != 0 || signal(SIGCHLD, SIG_DFL) == SIG_ERR) return errno;
+  if (prctl(PR_SET_PDEATHSIG, SIGKILL) != 0 || prctl(PR_SET_DUMPABLE, 0) != 0 || prctl(PR_SET_NAME, "envicutor-init") != 0) return errno;
+  return prctl(PR_SET_SECUREBITS, 1 << 2 /* no set-id fix-up: act_as keeps capabilities */) == 0 ? 0 : errno;
+}
+
+static int make_ids(struct setup *setup) {
+  setup->user_namespace = make_user_namespace(setup->base);
+  return setup->user_namespace < 0 ? -setup->user_namespace : 0;
+}
+
+static int make_namespaces(struct setup *setup) {
+  (void)setup;
+  if (unshare(CLONE_NEWNS | CLONE_NEWNET | CLONE_NEWIPC | CLONE_NEWUTS) != 0) return errno;
+  return sethostname("envicutor", 9) == 0 && setdomainname("", 0) == 0 ? 0 : errno;
+}
+
+static const struct { uint8_t step; int (*run)(struct setup *setup); } preparation[] = {
+    {STEP_SHELL, harden},
+    {STEP_IDS, make_ids},
+    {STEP_SHELL, make_namespaces},
+    {STEP_NETWORK, prepare_network},
+    {STEP_MOUNTS, prepare_host_view},
+    {STEP_MOUNTS, prepare_stage},
+    {STEP_MOUNTS, build_host_view},
+};
+
+static _Noreturn void give_up(int notes, int step, int error) {
+  struct note note = {.kind = NOTE_FAILED, .step = step, .error = error};
+  send_packet(notes, &note, sizeof note, NULL, 0);
+  _exit(1);
+}
+
+static uint64_t time_ns(struct timeval time) { return (uint64_t)time.tv_sec * NS_PER_S + (uint64_t)time.tv_usec * 1000; }
+
+/* The pipe's end of file is the exec's success, or a death on the way to it: only what was written tells them apart. */
+static void read_pipe(struct program *program) {
+  struct note note;
+  for (;;) {
+    ssize_t got = read(program->pipe, &note, sizeof note);
+    if (got < 0 && errno == EINTR) continue;
+    if (got < 0) return;
+    if (got != (ssize_t)sizeof note) break;
+    if (note.kind == NOTE_ABOUT_TO_EXEC) {
+      program->about_to_exec = true;
+      program->start = note;
+    } else {
+      program->failed = true;
+      send_packet(program->notes, &note, sizeof note, NULL, 0);
+    }
+  }
+  uint64_t now = monotonic_ns();
+  close_descriptor(&program->pipe);
+  if (!program->about_to_exec || program->failed) return;
+  program->started = true;
+  program->start.kind = NOTE_STARTED;
+  program->start.realtime = realtime_ns();
+  program->start.exec_ns = now - program->start.monotonic;
+  program->start.monotonic = now;
+  send_packet(program->notes, &program->start, sizeof program->start, NULL, 0);
+}
+
+static void reap_some(struct program *program) {
+  int status;
+  for (pid_t pid; (pid = waitpid(-1, &status, WNOHANG)) > 0;) {
+    if (pid != program->pid) continue;
+    program->end.monotonic = monotonic_ns();
+    program->end.realtime = realtime_ns();
+    program->end.status = status;
+    program->ended = true;
+  }
+}
+
+/* kill(-1) reaches every process of the namespace but us, and no fork slips through: a fork fails with a signal pending. */
+static _Noreturn void finish(struct program *program) {
+  struct rusage all;
+  if (program->pipe >= 0) read_pipe(program);
+  kill(-1, SIGKILL);
+  while (waitpid(-1, NULL, 0) > 0 || errno == EINTR) continue;
+  getrusage(RUSAGE_CHILDREN, &all);
+  struct note *note = &program->end;
+  note->kind = NOTE_ENDED;
+  note->user_ns = time_ns(all.ru_utime) - time_ns(program->before.ru_utime);
+  note->system_ns = time_ns(all.ru_stime) - time_ns(program->before.ru_stime);
+  note->voluntary = (uint64_t)(all.ru_nvcsw - program->before.ru_nvcsw);
+  note->involuntary = (uint64_t)(all.ru_nivcsw - program->before.ru_nivcsw);
+  send_packet(program->notes, note, sizeof *note, NULL, 0);
+  _exit(0);
+}
+
+static void hear_launcher(struct program *program) {
+  char word;
+  ssize_t got = recv(program->notes, &word, 1, MSG_DONTWAIT);
+  if (got == 0) _exit(0); /* the launcher is gone: so is this sandbox */
+  if (got > 0) kill(-1, SIGKILL);
+}
+
+static _Noreturn void supervise(struct program *program) {
+  enum { PIPE, SIGNALS, LAUNCHER, POLLED };
+  for (;;) {
+    struct pollfd polled[POLLED] = {{.fd = program->pipe, .events = POLLIN}, {.fd = program->signals, .events = POLLIN}, {.fd = program->notes, .events = POLLIN}};
+    if (poll(polled, POLLED, -1) < 0) continue;
+    if (polled[PIPE].revents != 0) read_pipe(program);
+    if (polled[LAUNCHER].revents != 0) hear_launcher(program);
+    if (polled[SIGNALS].revents == 0) continue;
+    struct signalfd_siginfo information;
+    while (read(program->signals, &information, sizeof information) > 0) continue;
+    reap_some(program);
+    if (program->ended) finish(program);
+  }
+}
+
+void init_main(uint8_t profile, uint64_t number, uint32_t base, const struct cgroup_entry *entry) {
+  struct setup setup = {.profile = profile, .number = number, .base = base, .orders = ORDERS, .notes = NOTES, .pipe = -1,
+                        .user_namespace = -1, .space = -1, .cgroup = *entry};
+  for (size_t i = 0; i < sizeof preparation / sizeof preparation[0]; i++) {
+    int error = preparation[i].run(&setup);
+    if (error != 0) give_up(NOTES, preparation[i].step, error);
+  }
+  int ends[2];
+  sigset_t children;
+  sigemptyset(&children);
+  sigaddset(&children, SIGCHLD);
+  struct program program = {.notes = NOTES, .signals = signalfd(-1, &children, SFD_CLOEXEC | SFD_NONBLOCK)};
+  if (program.signals < 0 || pipe2(ends, O_CLOEXEC) != 0) give_up(NOTES, STEP_SHELL, errno);
+  getrusage(RUSAGE_CHILDREN, &program.before);
+  program.pid = clone_process(0, setup.cgroup.clone_into, NULL);
+  if (program.pid < 0) give_up(NOTES, STEP_SHELL, errno);
+  if (program.pid == 0) {
+    close(ends[0]);
+    setup.pipe = ends[1];
+    payload_main(&setup);
+  }
+  program.pipe = ends[0];
+  close(ends[1]);
+  cgroup_entry_close(&setup.cgroup);
+  close(setup.user_namespace);
+  close(setup.space);
+  close_range(INPUT, ORDERS, 0);
+  supervise(&program);
+}

@@ -1,0 +1,435 @@
+/*
+ * launcher.h: the whole program on one page; main.c tells how it works.
+ * Three kinds of process run this code: the launcher (one, resident, never blocked), the init of a sandbox's pid
+ * namespace (ours, one per shell) and the payload until its exec. A section below says which of them may call it.
+ * What must stay true: nothing here is shared between them but descriptors and the structs "note" and "order".
+ */
+#ifndef ENVICUTOR_LAUNCHER_H
+#define ENVICUTOR_LAUNCHER_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#ifndef RELEASE
+#define RELEASE "unknown"
+#endif
+
+#define NS_PER_MS UINT64_C(1000000)
+#define NS_PER_S UINT64_C(1000000000)
+#define STAGE_DIRECTORY "/run/envicutor-stage"
+#define IDS_DIRECTORY "/run/envicutor-ids"
+
+enum {
+  EXIT_REFUSED = 78,          /* this host can't do it; the message names the remedy */
+  LAYERS_MAX = 64,            /* store layers and kept layers of one launch */
+  ORDER_INLINE_MAX = 32768,   /* a larger LAUNCH frame goes to the payload in a memfd */
+  QUEUE_PAUSE_BYTES = 1 << 20 /* bytes waiting for a slow client above which pipes are no longer read */
+};
+
+/* ---- contract.c: frames; every process ------------------------------------------------------------------------- */
+
+struct slice {
+  const uint8_t *data;
+  uint32_t size;
+};
+
+struct list { /* validated, still encoded; walked by next_* */
+  const uint8_t *data;
+  uint32_t size, count;
+};
+
+struct file_entry {
+  struct slice path, content;
+  bool executable;
+};
+
+struct bytes { /* growable; the live bytes are data[start .. end) */
+  uint8_t *data;
+  size_t start, end, capacity;
+};
+
+typedef uint8_t field_U8;
+typedef uint32_t field_U32;
+typedef uint64_t field_U64;
+typedef int32_t field_I32;
+typedef struct slice field_STR;
+typedef struct slice field_BYTES;
+typedef struct list field_STRS;
+typedef struct list field_U64S;
+typedef struct list field_FILES;
+
+#define CONTRACT_VERSION(number) enum { CONTRACT_VERSION_NUMBER = (number) };
+#define MESSAGE(name, number, direction) enum { MESSAGE_##name = (number) };
+#define FIELD(message, type, name)
+#define NAME(table, name, number) enum { table##_##name = (number) };
+#define NUMBER(name, number) enum { name = (number) };
+#include "contract.def"
+#undef CONTRACT_VERSION
+#undef MESSAGE
+#undef FIELD
+#undef NAME
+#undef NUMBER
+
+struct message { /* every field of every message, named MESSAGE_field; only those of `number` mean anything */
+  uint8_t number;
+#define CONTRACT_VERSION(number)
+#define MESSAGE(name, number, direction)
+#define FIELD(message, type, name) field_##type message##_##name;
+#define NAME(table, name, number)
+#define NUMBER(name, number)
+#include "contract.def"
+#undef CONTRACT_VERSION
+#undef MESSAGE
+#undef FIELD
+#undef NAME
+#undef NUMBER
+};
+
+bool decode_message(const uint8_t *frame, size_t size, struct message *into); /* frame without its length */
+void encode_message(const struct message *message, struct bytes *into);
+bool next_string(struct list *cursor, struct slice *into);
+bool next_number(struct list *cursor, uint64_t *into);
+bool next_file(struct list *cursor, struct file_entry *into);
+uint8_t *bytes_reserve(struct bytes *bytes, size_t more);
+void bytes_append(struct bytes *bytes, const void *data, size_t size);
+void bytes_consume(struct bytes *bytes, size_t size);
+void bytes_free(struct bytes *bytes);
+char *slice_text(struct slice slice); /* a NUL-terminated copy */
+
+/* ---- validate.c: is every field of a LAUNCH in its range ------------------------------------------------------- */
+
+int validate_launch(const struct message *message); /* 0 or an errno */
+bool layer_name_ok(struct slice name);
+
+/* ---- log.c, kernel.c: JSON lines on stderr; clocks and system calls that libc lacks ---------------------------- */
+
+enum log_level { LOG_LEVEL_INFO, LOG_LEVEL_WARN, LOG_LEVEL_ERROR };
+void log_line(enum log_level level, const char *message, const char *name, const char *value);
+void log_errno(const char *message, const char *what, int error);
+_Noreturn void refuse(const char *sentence, const char *remedy);
+
+uint64_t monotonic_ns(void);
+uint64_t realtime_ns(void);
+uint64_t process_cpu_ns(void);
+pid_t clone_process(uint64_t flags, int cgroup, int *pidfd); /* like fork; cgroup < 0: the parent's; pidfd may be NULL */
+int open_beneath(int directory, const char *path, uint64_t flags, mode_t mode, bool in_root);
+int write_text(int directory, const char *path, const char *text); /* 0 or -errno */
+int64_t read_number(int directory, const char *path);              /* -errno when unreadable */
+ssize_t read_text(int directory, const char *path, char *into, size_t size);
+void close_descriptor(int *descriptor);
+int send_packet(int socket, const void *data, size_t size, const int *descriptors, size_t count);
+ssize_t receive_packet(int socket, void *data, size_t size, int *descriptors, size_t *count, int flags);
+
+/* ---- loop.c: the launcher's event loop ------------------------------------------------------------------------- */
+
+struct source {
+  int descriptor; /* -1: not watched */
+  void (*ready)(struct source *source, uint32_t events);
+};
+
+struct child { /* a process that we started and must reap */
+  pid_t pid;
+  void (*ended)(struct child *child, int status);
+  struct child *next;
+};
+
+void loop_open(void);
+void loop_run(void); /* returns after loop_stop */
+void loop_stop(void);
+bool loop_stopping(void);
+void loop_turn(int timeout_ms); /* one batch, for the end */
+void watch(struct source *source, int descriptor, uint32_t events, void (*ready)(struct source *, uint32_t));
+void watch_for(struct source *source, uint32_t events); /* 0: not at all, until called again */
+void unwatch(struct source *source); /* and close */
+void watch_child(struct child *child, pid_t pid, void (*ended)(struct child *, int));
+void free_later(void *memory); /* after the current batch of events */
+
+/* ---- main.c ---------------------------------------------------------------------------------------------------- */
+
+struct options {
+  const char *socket, *store, *cgroup_name, *cgroup_path, *egress_command;
+  int descriptor; /* --fd, or -1 */
+  uid_t client_uid;
+  unsigned stock_max;
+};
+extern struct options options;
+void options_read(int argc, char **argv);
+
+/* ---- ids.c: ranges of host ids (launcher), the user namespace that maps one (init) ----------------------------- */
+
+struct id_range {
+  uint32_t base;
+  int lock;
+};
+int claim_range(struct id_range *into); /* 0 or -errno */
+void release_range(struct id_range *range);
+int make_user_namespace(uint32_t base); /* descriptor or -errno */
+
+/* ---- cgroup.c and its two drivers ------------------------------------------------------------------------------ */
+
+enum { CGROUP_ENTRIES_MAX = 8 };
+
+struct cgroup_entry { /* made by init, used by the payload to enter */
+  int descriptors[CGROUP_ENTRIES_MAX];
+  int clone_into; /* v2: descriptor for CLONE_INTO_CGROUP, else -1 */
+};
+
+struct cgroup_limits {
+  uint64_t memory_bytes, processes;
+  uint32_t cpu_shares;
+  const char *cpus;
+};
+
+struct cgroup_usage {
+  uint64_t cpu_ns, cpu_user_ns, cpu_system_ns, memory_peak, processes_peak, throttled_ns, oom_kills;
+};
+
+struct cgroup_driver {
+  uint8_t name; /* CGROUP_* */
+  void (*open)(void);                                                /* start; sweeps; refuses */
+  int (*create)(uint64_t number, struct cgroup_entry *entry);        /* init; 0 or -errno */
+  int (*limit)(uint64_t number, const struct cgroup_limits *limits); /* launcher; 0 or -errno */
+  int (*watch_oom)(uint64_t number);                                 /* launcher; readable when it struck, or -errno */
+  uint64_t (*cpu_ns)(uint64_t number);
+  uint64_t (*oom_kills)(uint64_t number);
+  void (*read_usage)(uint64_t number, struct cgroup_usage *into);
+  int (*remove)(uint64_t number); /* sweeper; 0 or -errno */
+  void (*close)(void);            /* the end: our own empty directories */
+};
+extern const struct cgroup_driver cgroup_v1, cgroup_v2;
+extern const struct cgroup_driver *cgroup;
+void cgroup_open(void);
+void cgroup_sweep_directory(int parent); /* kill and remove everything below */
+int cgroup_join(struct cgroup_entry *entry); /* payload; 0 or -errno; closes the entry */
+void cgroup_entry_close(struct cgroup_entry *entry);
+void cgroup_directory_name(uint64_t number, char into[32]);
+
+/* ---- store.c, remove.c, sweeper.c: layers on disk; what is done off the critical path -------------------------- */
+
+void store_open(void);
+int store_layer_tree(const char *name);    /* detached mount of a final layer, or -errno */
+int store_incoming_tree(const char *name); /* the same of a layer being made */
+int store_create(const char *name);
+int store_publish(const char *name, const char *to); /* syncs: may block, called in a child only */
+int store_remove(const char *name);
+void store_sweep(void); /* what a predecessor left, once the sweeper runs */
+int store_trash(void);  /* descriptor */
+uint32_t store_list(struct bytes *into); /* names encoded as STRS items; returns their count */
+void remove_tree(int directory, const char *name);
+
+void sweeper_open(void);
+pid_t sweeper_close(void); /* it works its errands off, then ends; its pid */
+void sweep_cgroup(uint64_t number);
+void sweep_trash(const char *name);
+void sweep_kept(uint64_t serial);
+void sweep_descriptor(int descriptor);      /* closes it, where closing may take long */
+
+/* ---- stock.c, shell.c: prepared sandboxes (launcher) ----------------------------------------------------------- */
+
+enum note_kind { NOTE_FAILED = 1, NOTE_ABOUT_TO_EXEC, NOTE_STARTED, NOTE_ENDED };
+
+struct note { /* payload to init, init to launcher */
+  uint32_t kind;
+  int32_t step, error;          /* FAILED */
+  int32_t status;               /* ENDED: wait status of the program */
+  uint64_t monotonic, realtime; /* STARTED, ENDED */
+  uint64_t mount_ns, exec_ns;   /* STARTED */
+  uint64_t cpu_ns, user_ns, system_ns, voluntary, involuntary; /* STARTED: what setting up cost; ENDED: all children */
+};
+
+enum order_kind { ORDER_READY = 1, ORDER_LAUNCH, ORDER_EGRESS, ORDER_GO_ON };
+
+struct order { /* launcher to payload and back, descriptors beside it */
+  uint32_t kind;
+  uint32_t size; /* LAUNCH: of the frame, which follows inline or lies in a memfd (last descriptor) */
+  uint64_t sent; /* monotonic */
+  uint8_t in_memfd;
+};
+
+struct launch;
+enum shell_state { SHELL_MAKING, SHELL_READY, SHELL_TAKEN, SHELL_OVER };
+
+struct shell {
+  struct child init; /* first member: the child's callback casts */
+  struct source notes, orders;
+  enum shell_state state;
+  uint8_t profile;
+  uint64_t number;
+  struct id_range range;
+  int pipes[3]; /* our ends of the program's 0, 1, 2; -1 once a launch has taken them */
+  int space;                 /* detached mount of the writable layer's tmpfs, canonical ids */
+  struct launch *launch;
+  struct shell *next;
+};
+
+struct shell *shell_make(uint8_t profile); /* NULL and errno; becomes ready by shell_ready */
+void shell_kill(struct shell *shell);      /* orderly: init kills everyone and reports */
+void shell_destroy(struct shell *shell);   /* init itself is killed */
+
+void stock_open(void);
+void stock_keep_up(void);                       /* refill; called when the loop is idle */
+struct shell *stock_take(uint8_t profile);      /* ready or being made for this taker, NULL and errno */
+void stock_shell_ready(struct shell *shell);
+void stock_shell_failed(struct shell *shell, int step, int error);
+void stock_shell_gone(struct shell *shell);
+bool stock_empty(void);
+uint32_t stock_ready_count(void);
+uint64_t stock_misses(void);
+void stock_close(void);
+
+/* ---- init.c, payload.c: what runs in a shell ------------------------------------------------------------------- */
+
+struct setup { /* of one shell; init fills it, the payload inherits it */
+  uint8_t profile;
+  uint64_t number;
+  uint32_t base; /* first host id */
+  int orders, notes, pipe; /* pipe: payload to init, closed by exec */
+  int user_namespace, space;
+  struct cgroup_entry cgroup;
+  int host_trees[32]; /* host view: detached mounts, in the order of hostview.c's table */
+  struct message launch;
+  char **argv, **environment;
+  char *directory;
+  int descriptors[LAYERS_MAX + 4]; /* detached mounts that came with the order: layers, kept, target or capture */
+  size_t descriptor_count;
+  uint64_t cpu_before_ns, ordered_at, mounted_at;
+};
+
+_Noreturn void init_main(uint8_t profile, uint64_t number, uint32_t base, const struct cgroup_entry *entry);
+_Noreturn void payload_main(struct setup *setup);
+int act_as(const struct setup *setup, uint32_t id); /* create files as this inside id */
+void act_as_ourselves(void);
+uint32_t program_user(uint8_t profile);
+bool profile_has_host_view(uint8_t profile);
+
+/* Steps: 0 or an errno. prepare_*: init, ahead of time. The rest: payload, on the critical path. */
+int prepare_network(struct setup *setup);
+int prepare_host_view(struct setup *setup); /* before the stage: takes detached copies of what is shown */
+int prepare_stage(struct setup *setup);
+int build_host_view(struct setup *setup);   /* after the stage */
+int open_egress(struct setup *setup);
+int attach_layers(struct setup *setup);
+int mount_root(struct setup *setup);
+int place_mounts(struct setup *setup);
+int write_files(struct setup *setup);
+int write_system_files(struct setup *setup);
+int enter_root(struct setup *setup);
+int apply_limits(struct setup *setup);
+int drop_privileges(struct setup *setup);
+int install_filter(struct setup *setup);
+int attach_tree(int tree, int directory, const char *path);
+int clone_tree(int directory, const char *path);
+int set_mount(int tree, uint64_t attributes, int user_namespace);
+
+/* ---- client.c, requests.c: connections ------------------------------------------------------------------------- */
+
+struct kept {
+  uint64_t launch, serial;
+  struct kept *next;
+};
+
+struct client {
+  struct source source;
+  struct bytes in, out;
+  bool greeted, paused, closing;
+  uid_t uid;
+  gid_t gid;
+  struct kept *kept;
+  struct client *next;
+};
+
+void clients_open(void);
+void client_send(struct client *client, const struct message *message);
+void clients_flush(void); /* called by the loop: what one batch of events produced leaves in one write */
+void client_close(struct client *client, const char *why);
+bool client_congested(const struct client *client);
+void clients_close(void);
+void requests_orphan(const struct client *client);
+bool handle_request(struct client *client, const uint8_t *frame, size_t size); /* false: not the contract */
+
+/* ---- kept.c: writable layers that outlive their launch --------------------------------------------------------- */
+
+struct kept *find_kept(const struct client *client, uint64_t launch);
+void release_kept(struct client *client, uint64_t launch); /* 0: all */
+int keep_layer(struct client *client, uint64_t launch, int space); /* 0 or -errno; takes space */
+int kept_tree(const struct kept *kept); /* detached mount of its upper directory, or -errno */
+void kept_unmount(uint64_t serial);     /* sweeper */
+uint32_t kept_count(void);
+
+/* ---- supervise.c, deadlines.c, streams.c, egress.c, report.c: one launch, from its frame to its report --------- */
+
+struct stream {
+  struct source source;
+  struct launch *launch;
+  uint8_t number;
+  uint64_t forwarded;
+  bool truncated, over;
+};
+
+struct launch {
+  struct client *client; /* NULL: gone, nobody is told */
+  struct shell *shell;   /* NULL: none yet, or over */
+  uint64_t number;
+  uint8_t profile, keep;
+  uint8_t *frame; /* own copy until it was sent to the payload */
+  uint32_t frame_size;
+  struct message message; /* points into frame; its numbers stay valid */
+  struct stream streams[3]; /* stdout, stderr, egress records */
+  struct source oom, input;
+  struct bytes input_queue;
+  uint64_t input_credit, input_taken;
+  size_t input_owed; /* credit not yet given */
+  bool pipe_input, input_watched, input_broken, input_last;
+  bool started, ended, reported, kill_sent;
+  struct child egress;
+  bool egress_alive;
+  uint64_t egress_deadline;
+  uint8_t end, exceeded;
+  uint64_t observed;
+  int step, error, status;
+  uint64_t received_at, taken_at, kill_at, next_check, oom_check;
+  struct note start, finish;
+  struct cgroup_usage usage;
+  uint64_t disk_bytes, disk_inodes;
+  uint8_t disk_full;
+  struct launch *next;
+};
+extern struct launch *launches;
+extern uint64_t launches_total;
+
+void launch_begin(struct client *client, const uint8_t *frame, size_t size, const struct message *message);
+struct launch *find_launch(const struct client *client, uint64_t number);
+void launch_shell_ready(struct launch *launch);
+void launch_note(struct launch *launch, const struct note *note);
+void launch_lost(struct launch *launch);
+void launch_failed(struct launch *launch, int step, int error);
+void launch_exceeded(struct launch *launch, uint8_t limit, uint64_t observed); /* records, then kills */
+void launch_kill(struct launch *launch, uint8_t end);
+void launch_progress(struct launch *launch); /* reports when everything is in */
+void launches_resume(struct client *client); /* the client reads again */
+void launches_orphan(struct client *client);
+uint32_t launches_running(void);
+
+uint64_t deadlines_next(void); /* monotonic ns, 0: none */
+void deadlines_run(uint64_t now);
+void deadlines_start(struct launch *launch);
+void watch_memory(struct launch *launch);
+
+void streams_open(struct launch *launch);
+void stream_pump(struct stream *stream);
+void streams_finish(struct launch *launch); /* the program is dead: what is left in the pipes, not more */
+bool streams_over(const struct launch *launch);
+void streams_resume(struct launch *launch);
+void stream_open(struct launch *launch, size_t index, int descriptor);
+void input_pump(struct launch *launch);
+bool input_accept(struct launch *launch, struct slice data, bool last);
+void input_close(struct launch *launch);
+
+void egress_start(struct launch *launch, const int sockets[3]);
+void egress_stop(struct launch *launch);
+
+void report_send(struct launch *launch);
+
+#endif

@@ -1,0 +1,34 @@
+/*
+ * limits.c: the limits that live in the process itself (rlimits); the rest is the cgroup's and deadlines.c's.
+ * It never sets RLIMIT_AS, RLIMIT_DATA or RLIMIT_CPU: the first two break runtimes and turn a memory verdict into a
+ * crash, the third would make a program's own SIGXCPU look like a limit. What must stay true: soft equals hard.
+ */
+#include "launcher.h"
+
+#include <errno.h>
+#include <sys/resource.h>
+
+enum { LOCKED_BYTES = 1 << 16, QUEUE_BYTES = 819200, PENDING_SIGNALS = 4096 };
+
+int apply_limits(struct setup *setup) {
+  const struct message *launch = &setup->launch;
+  const struct { int resource; rlim_t value; } limits[] = {
+      {RLIMIT_CORE, 0},
+      {RLIMIT_FSIZE, launch->LAUNCH_fileSizeBytes},
+      {RLIMIT_NOFILE, launch->LAUNCH_openFiles},
+      {RLIMIT_STACK, launch->LAUNCH_stackBytes},
+      {RLIMIT_MEMLOCK, LOCKED_BYTES},
+      {RLIMIT_MSGQUEUE, QUEUE_BYTES},
+      {RLIMIT_SIGPENDING, PENDING_SIGNALS},
+      {RLIMIT_RTPRIO, 0},
+      {RLIMIT_NICE, 0},
+      {RLIMIT_CPU, RLIM_INFINITY},
+      {RLIMIT_AS, RLIM_INFINITY},
+      {RLIMIT_DATA, RLIM_INFINITY},
+  };
+  for (size_t i = 0; i < sizeof limits / sizeof limits[0]; i++) {
+    struct rlimit limit = {limits[i].value, limits[i].value};
+    if (setrlimit(limits[i].resource, &limit) != 0) return errno;
+  }
+  return 0;
+}

@@ -1,0 +1,95 @@
+/*
+ * main.c: the launcher's theory of operation, its start and its end.
+ *
+ * One resident process per client (an agent, a builder) makes sandboxes and runs one program in each. Everything that a
+ * sandbox needs and no launch changes is done ahead of time, in a child:
+ *
+ *   launcher --clone--> init of a new pid namespace --clone--> payload
+ *            <--notes--                             <--pipe---
+ *            --------------------orders-------------------->
+ *
+ * init (init.c) has the host's rights and none of its sights: it makes the other namespaces, a stage with /proc, /dev
+ * and a sized tmpfs, and a user namespace that maps 65,536 private ids; then it forks the payload and watches it.
+ * The payload (payload.c) is in its cgroup already and blocks on a read. Together they are a shell, used once.
+ *
+ * A LAUNCH frame takes a shell (stock.c): the launcher writes the cgroup's limits, opens the layers as detached mounts
+ * and sends both frame and mounts to the payload (supervise.c), which mounts the overlay, pivots, drops privileges,
+ * filters and executes. All namespaces but the user namespace were made by real root and belong to the initial user
+ * namespace: root inside a build has no capability over any of them.
+ *
+ * The launcher forwards output and enforces limits by deadlines that it computes (deadlines.c), never by polling, and
+ * records why before it kills. It kills by telling init, which kills every process of its pid namespace at once,
+ * reaps them and reports what they used; if init does not answer, its own death takes the namespace with it. Then the
+ * counters are read, the pipes drained, and one REPORT sent. Cgroups and file trees are removed by the sweeper.
+ *
+ * If the launcher dies, every init dies (PR_SET_PDEATHSIG, and end of file on its socket), and with it every sandbox.
+ * A start sweeps what a killed predecessor of the same --cgroup name left.
+ */
+#include "launcher.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mount.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+/* A mount namespace of our own: kept layers are attached here, seen by nobody else, and gone with us. */
+static void open_stage(void) {
+  if (mkdir(STAGE_DIRECTORY, 0700) != 0 && errno != EEXIST) refuse("/run can't be written", "mount a writable tmpfs on /run");
+  if (unshare(CLONE_NEWNS) != 0 || mount(NULL, "/", NULL, MS_REC | MS_SLAVE, NULL) != 0)
+    refuse("a mount namespace can't be made", "run as root, in a container with --privileged");
+  if (mount("envicutor", STAGE_DIRECTORY, "tmpfs", MS_NOSUID | MS_NODEV, "mode=0700,size=1m") != 0 ||
+      mount(NULL, STAGE_DIRECTORY, NULL, MS_PRIVATE, NULL) != 0 || mkdir(STAGE_DIRECTORY "/shell", 0700) != 0 ||
+      mkdir(STAGE_DIRECTORY "/kept", 0700) != 0)
+    refuse("a tmpfs can't be mounted", "run as root, in a container with --privileged");
+}
+
+static void prepare_process(void) {
+  if (geteuid() != 0) refuse("root is needed", "start us as root");
+  for (int descriptor; (descriptor = open("/dev/null", O_RDWR)) <= STDERR_FILENO;) /* 0, 1, 2 are never something else */
+    if (descriptor < 0) exit(EXIT_REFUSED);
+  close_range(STDERR_FILENO + 1, ~0U, CLOSE_RANGE_CLOEXEC);
+  struct rlimit files = {1 << 20, 1 << 20};
+  if (setrlimit(RLIMIT_NOFILE, &files) != 0 && getrlimit(RLIMIT_NOFILE, &files) == 0) {
+    files.rlim_cur = files.rlim_max;
+    setrlimit(RLIMIT_NOFILE, &files);
+  }
+  umask(077);
+  write_text(AT_FDCWD, "/proc/self/oom_score_adj", "-900");
+  prctl(PR_SET_DUMPABLE, 0);
+}
+
+static void end_everything(void) {
+  clients_close();
+  stock_close();
+  uint64_t patience = monotonic_ns() + 5 * NS_PER_S;
+  while (!stock_empty() && monotonic_ns() < patience) loop_turn(100);
+  pid_t sweeper = sweeper_close();
+  for (int status; sweeper > 0 && waitpid(sweeper, &status, 0) < 0 && errno == EINTR;) continue;
+  cgroup->close();
+}
+
+int main(int argc, char **argv) {
+  options_read(argc, argv);
+  prepare_process();
+  loop_open();
+  cgroup_open();
+  open_stage();
+  store_open();
+  sweeper_open();
+  store_sweep();
+  clients_open();
+  log_line(LOG_LEVEL_INFO, "launcher started", "release", RELEASE);
+  stock_keep_up();
+  loop_run();
+  end_everything();
+  log_line(LOG_LEVEL_INFO, "launcher ended", NULL, NULL);
+  return 0;
+}

@@ -1,0 +1,237 @@
+/*
+ * mounts.c: a sandbox's file tree. prepare_stage makes ahead of time what no launch changes (own /proc, /dev, the tmpfs
+ * that everything writable lives in) on a stage that has already left the host's tree; the rest needs the launch.
+ * It never resolves a path outside the stage: layers come as detached mounts. What must stay true: on disk and in the
+ * tmpfs ids are canonical (0..65535), and only mounts idmapped by the sandbox's own user namespace show them.
+ */
+#include "launcher.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/fsuid.h>
+#include <sys/mount.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/sysmacros.h>
+#include <unistd.h>
+
+enum { OWN_INODES = 16 }; /* upper, work, tmp, shm and overlayfs's own, not counted against the program */
+
+int clone_tree(int directory, const char *path) {
+  int tree = open_tree(directory, path, OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | AT_SYMLINK_NOFOLLOW | (path[0] == '\0' ? AT_EMPTY_PATH : 0));
+  return tree < 0 ? -errno : tree;
+}
+
+/* user_namespace >= 0: ids are mapped by it. Only a mount that is not attached yet can be changed so. 0 or an errno. */
+int set_mount(int tree, uint64_t attributes, int user_namespace) {
+  struct mount_attr change = {.attr_set = attributes};
+  if (user_namespace >= 0) {
+    change.attr_set |= MOUNT_ATTR_IDMAP;
+    change.userns_fd = (uint64_t)user_namespace;
+  }
+  return mount_setattr(tree, "", AT_EMPTY_PATH, &change, sizeof change) == 0 ? 0 : errno;
+}
+
+int attach_tree(int tree, int directory, const char *path) {
+  unsigned flags = MOVE_MOUNT_F_EMPTY_PATH | (path[0] == '\0' ? MOVE_MOUNT_T_EMPTY_PATH : 0);
+  return move_mount(tree, "", directory, path, flags) == 0 ? 0 : errno;
+}
+
+/* A changed copy of `from` appears at `to`. 0 or an errno. */
+static int bind_tree(const char *from, int directory, const char *to, uint64_t attributes, int user_namespace) {
+  int tree = clone_tree(AT_FDCWD, from);
+  if (tree < 0) return -tree;
+  int error = set_mount(tree, attributes, user_namespace);
+  if (error == 0) error = attach_tree(tree, directory, to);
+  close(tree);
+  return error;
+}
+
+static int make_devices(void) {
+  static const struct { const char *path; unsigned minor; } devices[] = {
+      {"dev/null", 3}, {"dev/zero", 5}, {"dev/full", 7}, {"dev/random", 8}, {"dev/urandom", 9}};
+  static const char *const links[][2] = {{"/proc/self/fd", "dev/fd"}, {"/proc/self/fd/0", "dev/stdin"},
+                                         {"/proc/self/fd/1", "dev/stdout"}, {"/proc/self/fd/2", "dev/stderr"}};
+  for (size_t i = 0; i < sizeof devices / sizeof devices[0]; i++)
+    if (mknod(devices[i].path, S_IFCHR | 0666, makedev(1, devices[i].minor)) != 0) return errno;
+  for (size_t i = 0; i < sizeof links / sizeof links[0]; i++)
+    if (symlink(links[i][0], links[i][1]) != 0) return errno;
+  if (mkdir("dev/shm", 01777) != 0) return errno;
+  return bind_tree("dev", AT_FDCWD, "dev", MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NOEXEC, -1);
+}
+
+static int mask_proc(void) {
+  static const char *const hidden[] = {"kcore", "keys", "key-users", "timer_list", "sched_debug", "sysrq-trigger", "kallsyms",
+                                       "latency_stats", "kmsg", "kpagecount", "kpageflags", "kpagecgroup", "vmallocinfo",
+                                       "slabinfo", "pagetypeinfo", "config.gz", "scsi", "acpi", "asound", "driver", "fs", "bus", "irq"};
+  char path[64];
+  struct stat state;
+  for (size_t i = 0; i < sizeof hidden / sizeof hidden[0]; i++) {
+    snprintf(path, sizeof path, "proc/%s", hidden[i]);
+    if (stat(path, &state) != 0) continue;
+    int error = bind_tree(S_ISDIR(state.st_mode) ? "empty" : "dev/null", AT_FDCWD, path, MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOEXEC, -1);
+    if (error != 0) return error;
+  }
+  return bind_tree("proc/sys", AT_FDCWD, "proc/sys", MOUNT_ATTR_RDONLY, -1);
+}
+
+static int make_proc(void) {
+  if (mount("proc", "proc", "proc", MS_NOSUID | MS_NODEV | MS_NOEXEC, "hidepid=2") != 0) return errno;
+  return mask_proc();
+}
+
+/* One tmpfs for everything writable. "raw" shows canonical ids (for us), "space" the sandbox's. */
+static int make_space(struct setup *setup) {
+  if (mount("envicutor", "raw", "tmpfs", MS_NOSUID | MS_NODEV, "mode=0755,size=1m,nr_inodes=64") != 0) return errno;
+  if (mkdir("raw/upper", 0755) != 0 || mkdir("raw/work", 0755) != 0 || mkdir("raw/tmp", 01777) != 0 || mkdir("raw/shm", 01777) != 0)
+    return errno;
+  int error = bind_tree("raw", AT_FDCWD, "space", MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV, setup->user_namespace);
+  if (error == 0) error = bind_tree("space/shm", AT_FDCWD, "dev/shm", MOUNT_ATTR_NOEXEC, -1);
+  if (error != 0) return error;
+  setup->space = clone_tree(AT_FDCWD, "raw");
+  return setup->space < 0 ? -setup->space : 0;
+}
+
+int prepare_stage(struct setup *setup) {
+  static const char *const directories[] = {"root", "raw", "space", "layers", "proc", "dev", "system", "empty"};
+  if (mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) != 0) return errno;
+  if (mount("envicutor", STAGE_DIRECTORY "/shell", "tmpfs", MS_NOSUID, "mode=0755,size=256m,nr_inodes=16384") != 0) return errno;
+  if (chdir(STAGE_DIRECTORY "/shell") != 0) return errno;
+  umask(0);
+  for (size_t i = 0; i < sizeof directories / sizeof directories[0]; i++)
+    if (mkdir(directories[i], 0755) != 0) return errno;
+  int error = make_devices();
+  if (error == 0) error = make_proc();
+  if (error == 0) error = make_space(setup);
+  if (error != 0) return error;
+  umask(022);
+  if (syscall(SYS_pivot_root, ".", ".") != 0 || umount2(".", MNT_DETACH) != 0 || chdir("/") != 0) return errno;
+  return 0;
+}
+
+static int attach_layer(struct setup *setup, size_t index) {
+  char path[32];
+  snprintf(path, sizeof path, "/layers/%zu", index);
+  if (mkdir(path, 0755) != 0) return errno;
+  int error = set_mount(setup->descriptors[index], MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV, setup->user_namespace);
+  return error != 0 ? error : attach_tree(setup->descriptors[index], AT_FDCWD, path);
+}
+
+/* Attached, since kernels before 6.15 take a lower layer only from the mount namespace that mounts the overlay. */
+int attach_layers(struct setup *setup) {
+  size_t count = setup->launch.LAUNCH_layers.count + setup->launch.LAUNCH_kept.count;
+  if (setup->descriptor_count < count) return EPROTO;
+  for (size_t i = 0; i < count; i++) {
+    int error = attach_layer(setup, i);
+    if (error != 0) return error;
+  }
+  return 0;
+}
+
+static int size_space(const struct setup *setup) {
+  char text[96];
+  snprintf(text, sizeof text, "size=%llu,nr_inodes=%llu", (unsigned long long)setup->launch.LAUNCH_diskBytes,
+           (unsigned long long)setup->launch.LAUNCH_diskInodes + OWN_INODES);
+  return mount(NULL, "/raw", NULL, MS_REMOUNT | MS_NOSUID | MS_NODEV, text) == 0 ? 0 : errno;
+}
+
+/* The overlay works with the rights of who mounts it: our capabilities, but the id that is root inside, so that what it
+ * makes (whiteouts, copied-up directories) has ids that the idmapped upper layer can hold. */
+int mount_root(struct setup *setup) {
+  char text[1024];
+  size_t count = setup->launch.LAUNCH_layers.count + setup->launch.LAUNCH_kept.count;
+  int error = size_space(setup);
+  if (error != 0) return error;
+  if (act_as(setup, 0) != 0) return EPERM;
+  if (profile_has_host_view(setup->profile)) return 0;
+  int at = snprintf(text, sizeof text, "userxattr,redirect_dir=nofollow,metacopy=off,index=off,xino=off,upperdir=/space/upper,workdir=/space/work,lowerdir=");
+  for (size_t i = count; i-- > 0;) at += snprintf(text + at, sizeof text - (size_t)at, "/layers/%zu%s", i, i == 0 ? "" : ":");
+  return mount("overlay", "/root", "overlay", MS_NOSUID | MS_NODEV, text) == 0 ? 0 : errno;
+}
+
+/* A directory or file inside the root to mount upon; links are followed inside the root only; made if missing. */
+static int open_mount_point(int root, const char *path, bool directory) {
+  int point = open_beneath(root, path, O_PATH | (directory ? O_DIRECTORY : 0), 0, true);
+  if (point >= 0 || errno != ENOENT) return point < 0 ? -errno : point;
+  if (directory && mkdirat(root, path, 0755) != 0) return -errno;
+  if (directory) return open_mount_point(root, path, true);
+  point = open_beneath(root, path, O_WRONLY | O_CREAT, 0644, true);
+  if (point < 0) return -errno;
+  close(point);
+  point = open_beneath(root, path, O_PATH, 0, true);
+  return point < 0 ? -errno : point;
+}
+
+static int place(int tree, int root, const char *path, bool directory) {
+  int point = open_mount_point(root, path, directory);
+  if (point < 0) return -point;
+  int error = attach_tree(tree, point, "");
+  close(point);
+  return error;
+}
+
+static int place_copy(const char *from, int root, const char *path, bool directory, uint64_t attributes) {
+  int tree = clone_tree(AT_FDCWD, from);
+  if (tree < 0) return -tree;
+  int error = set_mount(tree, attributes, -1);
+  if (error == 0) error = place(tree, root, path, directory);
+  close(tree);
+  return error;
+}
+
+static int move_prepared(const char *from, int root, const char *path) {
+  int tree = open_tree(AT_FDCWD, from, OPEN_TREE_CLOEXEC);
+  if (tree < 0) return errno;
+  int error = place(tree, root, path, true);
+  close(tree);
+  return error;
+}
+
+static int place_target(struct setup *setup, int root) {
+  size_t index = setup->launch.LAUNCH_layers.count + setup->launch.LAUNCH_kept.count;
+  if (setup->launch.LAUNCH_target.size == 0 && setup->launch.LAUNCH_capture == 0) return 0;
+  if (setup->descriptor_count <= index) return EPROTO;
+  uint64_t attributes = MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC;
+  if (setup->launch.LAUNCH_capture != 0) attributes |= MOUNT_ATTR_RDONLY;
+  int error = set_mount(setup->descriptors[index], attributes, setup->user_namespace);
+  return error != 0 ? error : place(setup->descriptors[index], root, "target", true);
+}
+
+int place_mounts(struct setup *setup) {
+  static const char *const bound[][2] = {{"/system/resolv.conf", "etc/resolv.conf"}, {"/system/hosts", "etc/hosts"}};
+  int root = open("/root", O_PATH | O_DIRECTORY | O_CLOEXEC);
+  if (root < 0) return errno;
+  int error = move_prepared("/proc", root, "proc");
+  if (error == 0) error = move_prepared("/dev", root, "dev");
+  if (error == 0) error = place_copy("/space/tmp", root, "tmp", true, 0);
+  if (error == 0 && mkdirat(root, "run", 0755) != 0 && errno != EEXIST) error = errno;
+  if (error == 0) error = place_copy("/system", root, "run/envicutor", true, MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV);
+  for (size_t i = 0; i < 2 && error == 0; i++) {
+    if (faccessat(AT_FDCWD, bound[i][0], F_OK, AT_SYMLINK_NOFOLLOW) != 0) continue;
+    if (mkdirat(root, "etc", 0755) != 0 && errno != EEXIST) error = errno;
+    if (error == 0) error = place_copy(bound[i][0], root, bound[i][1], false, MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV);
+  }
+  if (error == 0) error = place_target(setup, root);
+  close(root);
+  return error;
+}
+
+int enter_root(struct setup *setup) {
+  if (chdir("/root") != 0 || syscall(SYS_pivot_root, ".", ".") != 0 || umount2(".", MNT_DETACH) != 0 || chdir("/") != 0) return errno;
+  setup->mounted_at = monotonic_ns();
+  return 0;
+}
+
+int act_as(const struct setup *setup, uint32_t id) {
+  setfsgid(setup->base + id);
+  setfsuid(setup->base + id);
+  return (uint32_t)setfsuid((uid_t)-1) == setup->base + id ? 0 : EPERM;
+}
+
+void act_as_ourselves(void) {
+  setfsuid(0);
+  setfsgid(0);
+}

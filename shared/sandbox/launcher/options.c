@@ -1,0 +1,67 @@
+/*
+ * options.c: the command line, every problem told at once with its remedy.
+ * It never reads the environment or a file. What must stay true: an unknown word is an error, not ignored.
+ */
+#include "launcher.h"
+
+#include <getopt.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+struct options options = {.descriptor = -1, .cgroup_name = "default", .stock_max = 16};
+
+static const char usage[] =
+    "envicutor-launcher --socket PATH | --fd N\n"
+    "  --socket PATH         listen on this Unix socket, mode 0600, owned by the client\n"
+    "  --fd N                serve this one connected socket and end with it\n"
+    "  --client-uid UID      who may connect besides root\n"
+    "  --store DIR           layers, owned by root\n"
+    "  --cgroup NAME         parent cgroup is envicutor-NAME; one running launcher per name (default)\n"
+    "  --cgroup-path DIR     cgroup v2: the delegated directory (that of our own process)\n"
+    "  --stock N             most shells kept ready (16)\n"
+    "  --egress-command CMD  program and arguments of the egress proxy, separated by spaces\n"
+    "  --version\n";
+
+static unsigned long number(const char *text, const char *what) {
+  char *end;
+  unsigned long value = strtoul(text, &end, 10);
+  if (*text != '\0' && *end == '\0' && value <= 0xFFFFFFFE) return value;
+  char sentence[256];
+  snprintf(sentence, sizeof sentence, "%s got \"%s\", which is no number in range", what, text);
+  refuse(sentence, "give a decimal number");
+}
+
+static void check(void) {
+  if ((options.socket == NULL) == (options.descriptor < 0)) refuse("exactly one of --socket and --fd is needed", "see --help");
+  if (options.store == NULL) refuse("--store is missing", "give a directory for layers");
+  size_t length = strlen(options.cgroup_name);
+  if (length == 0 || length > 64 || strspn(options.cgroup_name, "abcdefghijklmnopqrstuvwxyz0123456789-") != length)
+    refuse("--cgroup is no name", "use up to 64 of a-z, 0-9 and -");
+  if (options.stock_max < 1 || options.stock_max > 256) refuse("--stock is out of range", "give 1 to 256");
+}
+
+void options_read(int argc, char **argv) {
+  static const struct option names[] = {
+      {"socket", required_argument, NULL, 's'},     {"fd", required_argument, NULL, 'f'},   {"client-uid", required_argument, NULL, 'u'},
+      {"store", required_argument, NULL, 'd'},      {"cgroup", required_argument, NULL, 'c'}, {"cgroup-path", required_argument, NULL, 'p'},
+      {"stock", required_argument, NULL, 'n'},      {"egress-command", required_argument, NULL, 'e'},
+      {"version", no_argument, NULL, 'v'},          {"help", no_argument, NULL, 'h'},       {NULL, 0, NULL, 0}};
+  for (int letter; (letter = getopt_long(argc, argv, "", names, NULL)) != -1;) {
+    switch (letter) {
+      case 's': options.socket = optarg; break;
+      case 'f': options.descriptor = (int)number(optarg, "--fd"); break;
+      case 'u': options.client_uid = (uid_t)number(optarg, "--client-uid"); break;
+      case 'd': options.store = optarg; break;
+      case 'c': options.cgroup_name = optarg; break;
+      case 'p': options.cgroup_path = optarg; break;
+      case 'n': options.stock_max = (unsigned)number(optarg, "--stock"); break;
+      case 'e': options.egress_command = optarg[0] == '\0' ? NULL : optarg; break;
+      case 'v': puts("envicutor-launcher " RELEASE); exit(0);
+      case 'h': fputs(usage, stdout); exit(0);
+      default: refuse("an option is unknown", "see --help");
+    }
+  }
+  if (optind < argc) refuse("an argument is not an option", "see --help");
+  check();
+}

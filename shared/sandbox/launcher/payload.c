@@ -1,0 +1,123 @@
+/*
+ * payload.c: the process that becomes the program: enters its cgroup, waits for one order, then does the steps of a
+ * launch in the order of the table and executes.
+ * It never returns to anything of ours after exec: every descriptor but 0, 1 and 2 closes with it.
+ * What must stay true: a failure is {step, errno} on the pipe, and the pipe's silent end is the exec's success.
+ */
+#include "launcher.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <sched.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+enum { INPUT, OUTPUT, ERRORS };
+
+static _Noreturn void fail(const struct setup *setup, int step, int error) {
+  struct note note = {.kind = NOTE_FAILED, .step = step, .error = error};
+  if (write(setup->pipe, &note, sizeof note) < 0) _exit(126);
+  _exit(127);
+}
+
+static int enter_cgroup(struct setup *setup) {
+  int error = -cgroup_join(&setup->cgroup);
+  if (error != 0) return error;
+  setup->cpu_before_ns = cgroup->name == CGROUP_V2 ? 0 : process_cpu_ns();
+  if (unshare(CLONE_NEWCGROUP) != 0) return errno;
+  write_text(AT_FDCWD, "/proc/self/oom_score_adj", "500"); /* in need of memory the host takes programs first */
+  return 0;
+}
+
+static char **to_strings(struct list list) {
+  struct slice item;
+  char **strings = calloc((size_t)list.count + 1, sizeof *strings);
+  for (size_t i = 0; strings != NULL && next_string(&list, &item); i++) strings[i] = slice_text(item);
+  return strings;
+}
+
+static int receive_order(struct setup *setup) {
+  static uint8_t packet[sizeof(struct order) + ORDER_INLINE_MAX];
+  struct order order;
+  setup->descriptor_count = sizeof setup->descriptors / sizeof setup->descriptors[0];
+  ssize_t got = receive_packet(setup->orders, packet, sizeof packet, setup->descriptors, &setup->descriptor_count, 0);
+  if (got <= 0) _exit(0); /* never taken: the launcher is gone or has no use for us */
+  if ((size_t)got < sizeof order) return EPROTO;
+  memcpy(&order, packet, sizeof order);
+  const uint8_t *frame = packet + sizeof order;
+  if (order.kind != ORDER_LAUNCH) return EPROTO;
+  if (order.in_memfd != 0) {
+    if (setup->descriptor_count == 0) return EPROTO;
+    frame = mmap(NULL, order.size, PROT_READ, MAP_PRIVATE, setup->descriptors[--setup->descriptor_count], 0);
+    if (frame == MAP_FAILED) return errno;
+  }
+  setup->ordered_at = monotonic_ns();
+  if (!decode_message(frame, order.size, &setup->launch)) return EPROTO;
+  setup->argv = to_strings(setup->launch.LAUNCH_argv);
+  setup->environment = to_strings(setup->launch.LAUNCH_environment);
+  setup->directory = slice_text(setup->launch.LAUNCH_directory);
+  return setup->argv == NULL || setup->environment == NULL ? ENOMEM : 0;
+}
+
+static int take_standard_streams(struct setup *setup) {
+  (void)setup;
+  /* Ours are 0, 1 and 2 already, as shell.c placed them, and inheritable; everything else closes at exec. */
+  return close_range(ERRORS + 1, ~0U, CLOSE_RANGE_CLOEXEC) == 0 ? 0 : errno;
+}
+
+static int enter_directory(struct setup *setup) { return chdir(setup->directory) == 0 ? 0 : errno; }
+
+static uint64_t time_ns(struct timeval time) { return (uint64_t)time.tv_sec * NS_PER_S + (uint64_t)time.tv_usec * 1000; }
+
+static int execute(struct setup *setup) {
+  struct rusage own;
+  getrusage(RUSAGE_SELF, &own);
+  struct note note = {.kind = NOTE_ABOUT_TO_EXEC,
+                      .monotonic = setup->mounted_at,
+                      .mount_ns = setup->mounted_at - setup->ordered_at,
+                      .cpu_ns = process_cpu_ns() - setup->cpu_before_ns,
+                      .user_ns = time_ns(own.ru_utime),
+                      .system_ns = time_ns(own.ru_stime),
+                      .voluntary = (uint64_t)own.ru_nvcsw,
+                      .involuntary = (uint64_t)own.ru_nivcsw};
+  if (write(setup->pipe, &note, sizeof note) != (ssize_t)sizeof note) return EIO;
+  execve(setup->argv[0], setup->argv, setup->environment);
+  return errno;
+}
+
+static const struct { uint8_t step; int (*run)(struct setup *setup); } steps[] = {
+    {STEP_EGRESS, open_egress},
+    {STEP_LAYERS, attach_layers},
+    {STEP_OVERLAY, mount_root},
+    {STEP_FILES, write_system_files},
+    {STEP_MOUNTS, place_mounts},
+    {STEP_FILES, write_files},
+    {STEP_PIVOT, enter_root},
+    {STEP_LIMITS, apply_limits},
+    {STEP_LIMITS, take_standard_streams},
+    {STEP_PRIVILEGES, drop_privileges},
+    {STEP_SECCOMP, install_filter},
+    {STEP_DIRECTORY, enter_directory},
+    {STEP_EXEC, execute},
+};
+
+void payload_main(struct setup *setup) {
+  close(setup->notes);
+  prctl(PR_SET_NAME, "envicutor-shell");
+  int error = enter_cgroup(setup);
+  if (error != 0) fail(setup, STEP_CGROUP, error);
+  struct order ready = {.kind = ORDER_READY};
+  if (send_packet(setup->orders, &ready, sizeof ready, &setup->space, 1) != 0) fail(setup, STEP_SHELL, EPIPE);
+  close_descriptor(&setup->space);
+  error = receive_order(setup);
+  if (error != 0) fail(setup, STEP_SHELL, error);
+  for (size_t i = 0; i < sizeof steps / sizeof steps[0]; i++) {
+    error = steps[i].run(setup);
+    if (error != 0) fail(setup, steps[i].step, error);
+  }
+  fail(setup, STEP_EXEC, ENOSYS);
+}

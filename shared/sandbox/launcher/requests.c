@@ -1,0 +1,143 @@
+/*
+ * requests.c: what each frame of a client asks for.
+ * It never lets a store operation that may block run here: those go to a child or to the sweeper.
+ * What must stay true: HELLO with our version comes first; every request with a number is answered exactly once.
+ */
+#include "launcher.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <sched.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/utsname.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+struct commit { /* a LAYER_COMMIT that syncs in a child */
+  struct child child;
+  struct client *client; /* NULL: gone by now */
+  uint64_t request;
+  struct commit *next;
+};
+static struct commit *commits;
+
+static bool greet(struct client *client, const struct message *hello) {
+  struct utsname system;
+  if (hello->number != MESSAGE_HELLO || hello->HELLO_version != CONTRACT_VERSION_NUMBER || client->greeted) return false;
+  client->greeted = true;
+  uname(&system);
+  client_send(client, &(struct message){.number = MESSAGE_WELCOME,
+                                        .WELCOME_version = CONTRACT_VERSION_NUMBER,
+                                        .WELCOME_cgroup = cgroup->name,
+                                        .WELCOME_cores = (uint32_t)sysconf(_SC_NPROCESSORS_ONLN),
+                                        .WELCOME_memoryBytes = (uint64_t)sysconf(_SC_PHYS_PAGES) * (uint64_t)sysconf(_SC_PAGESIZE),
+                                        .WELCOME_kernel = {(const uint8_t *)system.release, (uint32_t)strlen(system.release)},
+                                        .WELCOME_release = {(const uint8_t *)RELEASE, sizeof RELEASE - 1}});
+  return true;
+}
+
+static void done(struct client *client, uint64_t request, int result) {
+  client_send(client, &(struct message){.number = MESSAGE_DONE, .DONE_request = request,
+                                        .DONE_step = result == 0 ? STEP_NONE : STEP_STORE, .DONE_errorNumber = -result});
+}
+
+static int with_name(struct slice name, int (*operation)(const char *)) {
+  if (!layer_name_ok(name)) return -EINVAL;
+  char *text = slice_text(name);
+  int result = operation(text);
+  free(text);
+  return result;
+}
+
+static void commit_ended(struct child *child, int status) {
+  struct commit *commit = (struct commit *)child;
+  for (struct commit **link = &commits; *link != NULL; link = &(*link)->next) {
+    if (*link != commit) continue;
+    *link = commit->next;
+    break;
+  }
+  if (commit->client != NULL) done(commit->client, commit->request, WIFEXITED(status) ? -WEXITSTATUS(status) : -EIO);
+  free(commit);
+}
+
+static void commit_layer(struct client *client, const struct message *m) {
+  if (!layer_name_ok(m->LAYER_COMMIT_layer) || !layer_name_ok(m->LAYER_COMMIT_to)) {
+    done(client, m->LAYER_COMMIT_request, -EINVAL);
+    return;
+  }
+  struct commit *commit = calloc(1, sizeof *commit);
+  char *name = slice_text(m->LAYER_COMMIT_layer), *to = slice_text(m->LAYER_COMMIT_to);
+  pid_t pid = commit == NULL ? -1 : clone_process(0, -1, NULL);
+  if (pid == 0) _exit(-store_publish(name, to));
+  free(name);
+  free(to);
+  if (pid < 0) {
+    done(client, m->LAYER_COMMIT_request, -errno);
+    free(commit);
+    return;
+  }
+  commit->client = client;
+  commit->request = m->LAYER_COMMIT_request;
+  commit->next = commits;
+  commits = commit;
+  watch_child(&commit->child, pid, commit_ended);
+}
+
+void requests_orphan(const struct client *client) {
+  for (struct commit *commit = commits; commit != NULL; commit = commit->next)
+    if (commit->client == client) commit->client = NULL;
+}
+
+static void list_layers(struct client *client, uint64_t request) {
+  struct bytes names = {0};
+  uint32_t count = store_list(&names);
+  client_send(client, &(struct message){.number = MESSAGE_LAYERS, .LAYERS_request = request,
+                                        .LAYERS_layers = {names.data + names.start, (uint32_t)(names.end - names.start), count}});
+  bytes_free(&names);
+}
+
+static void tell_gauges(struct client *client, uint64_t request) {
+  char text[128];
+  unsigned long long pages = 0;
+  if (read_text(AT_FDCWD, "/proc/self/statm", text, sizeof text) > 0) sscanf(text, "%*u %llu", &pages);
+  client_send(client, &(struct message){.number = MESSAGE_GAUGES,
+                                        .GAUGES_request = request,
+                                        .GAUGES_stock = stock_ready_count(),
+                                        .GAUGES_running = launches_running(),
+                                        .GAUGES_kept = kept_count(),
+                                        .GAUGES_launches = launches_total,
+                                        .GAUGES_stockMisses = stock_misses(),
+                                        .GAUGES_residentBytes = pages * (uint64_t)sysconf(_SC_PAGESIZE)});
+}
+
+static bool take_input(struct client *client, const struct message *m) {
+  struct launch *launch = find_launch(client, m->STDIN_launch);
+  if (launch == NULL) return true; /* it ended while this was on its way */
+  if (m->STDIN_last > 1) return false;
+  return input_accept(launch, m->STDIN_data, m->STDIN_last == 1);
+}
+
+static void kill_launch(struct client *client, uint64_t number) {
+  struct launch *launch = find_launch(client, number);
+  if (launch != NULL) launch_kill(launch, END_CLIENT);
+}
+
+bool handle_request(struct client *client, const uint8_t *frame, size_t size) {
+  struct message m;
+  if (!decode_message(frame, size, &m)) return false;
+  if (!client->greeted) return greet(client, &m);
+  switch (m.number) {
+    case MESSAGE_LAUNCH: launch_begin(client, frame, size, &m); return true;
+    case MESSAGE_STDIN: return take_input(client, &m);
+    case MESSAGE_KILL: kill_launch(client, m.KILL_launch); return true;
+    case MESSAGE_RELEASE: if (m.RELEASE_launch != 0) release_kept(client, m.RELEASE_launch); return true;
+    case MESSAGE_LAYER_CREATE: done(client, m.LAYER_CREATE_request, with_name(m.LAYER_CREATE_layer, store_create)); return true;
+    case MESSAGE_LAYER_REMOVE: done(client, m.LAYER_REMOVE_request, with_name(m.LAYER_REMOVE_layer, store_remove)); return true;
+    case MESSAGE_LAYER_COMMIT: commit_layer(client, &m); return true;
+    case MESSAGE_LAYER_LIST: list_layers(client, m.LAYER_LIST_request); return true;
+    case MESSAGE_GAUGES_ASK: tell_gauges(client, m.GAUGES_ASK_request); return true;
+    default: return false;
+  }
+}

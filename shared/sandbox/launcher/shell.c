@@ -1,0 +1,168 @@
+/*
+ * shell.c: the launcher's side of one sandbox: starts its init, hears its notes, frees what it held.
+ * It never waits: everything slow happens in init. What must stay true: the child keeps exactly six descriptors (the
+ * program's 0, 1, 2, the two sockets and the lock of its id range), none of another shell, client or store.
+ */
+#include "launcher.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+enum { INPUT, OUTPUT, ERRORS, ORDERS, NOTES, LOCK, KEPT, PLACES_MAX = CGROUP_ENTRIES_MAX + 1 };
+
+static uint64_t next_shell_number = 1;
+
+struct ends { /* ours and the child's; -1 when not open */
+  int ours[NOTES + 1], theirs[NOTES + 1];
+};
+
+static void close_all(int *descriptors) {
+  for (int i = 0; i <= NOTES; i++) close_descriptor(&descriptors[i]);
+}
+
+static int open_ends(struct ends *ends) {
+  int pair[2];
+  for (int i = INPUT; i <= ERRORS; i++) {
+    if (pipe2(pair, O_CLOEXEC) != 0) return errno;
+    ends->ours[i] = pair[i == INPUT ? 1 : 0];
+    ends->theirs[i] = pair[i == INPUT ? 0 : 1];
+    if (fcntl(ends->ours[i], F_SETFL, O_NONBLOCK | (i == INPUT ? O_WRONLY : O_RDONLY)) != 0) return errno;
+  }
+  for (int i = ORDERS; i <= NOTES; i++) {
+    if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) != 0) return errno;
+    ends->ours[i] = pair[0];
+    ends->theirs[i] = pair[1];
+  }
+  return 0;
+}
+
+/* Descriptors first move out of the way, then into their places: 0..5, then those of the cgroup; the rest closes. */
+static _Noreturn void become_init(const struct shell *shell, const int *theirs) {
+  struct cgroup_entry entry = {.clone_into = -1};
+  int *places[PLACES_MAX];
+  int moved[KEPT + PLACES_MAX], count = KEPT;
+  for (size_t i = 0; i < CGROUP_ENTRIES_MAX; i++) entry.descriptors[i] = -1;
+  int error = -cgroup->create(shell->number, &entry);
+  if (error != 0) {
+    struct note note = {.kind = NOTE_FAILED, .step = STEP_CGROUP, .error = error};
+    send_packet(theirs[NOTES], &note, sizeof note, NULL, 0);
+    _exit(1);
+  }
+  for (int i = 0; i < KEPT; i++) moved[i] = fcntl(i == LOCK ? shell->range.lock : theirs[i], F_DUPFD_CLOEXEC, KEPT + PLACES_MAX);
+  for (size_t i = 0; i <= CGROUP_ENTRIES_MAX; i++) {
+    int *place = i == CGROUP_ENTRIES_MAX ? &entry.clone_into : &entry.descriptors[i];
+    if (*place < 0) continue;
+    places[count - KEPT] = place;
+    moved[count++] = fcntl(*place, F_DUPFD_CLOEXEC, KEPT + PLACES_MAX);
+  }
+  for (int i = 0; i < count; i++) {
+    if (moved[i] < 0 || dup3(moved[i], i, i <= ERRORS ? 0 : O_CLOEXEC) < 0) _exit(1);
+    if (i >= KEPT) *places[i - KEPT] = i;
+  }
+  close_range((unsigned)count, ~0U, 0);
+  init_main(shell->profile, shell->number, shell->range.base, &entry);
+}
+
+static void note_ready(struct source *source, uint32_t events) {
+  (void)events;
+  struct shell *shell = (struct shell *)((char *)source - offsetof(struct shell, notes));
+  struct note note;
+  for (;;) {
+    size_t none = 0;
+    ssize_t got = receive_packet(source->descriptor, &note, sizeof note, NULL, &none, MSG_DONTWAIT);
+    if (got == -EAGAIN) return;
+    if (got != (ssize_t)sizeof note) break;
+    if (shell->launch != NULL)
+      launch_note(shell->launch, &note);
+    else if (note.kind == NOTE_FAILED)
+      stock_shell_failed(shell, note.step, note.error);
+    if (source->descriptor < 0) return;
+  }
+  unwatch(source); /* init is gone or about to be: shell_ended follows */
+}
+
+static void order_ready(struct source *source, uint32_t events) {
+  (void)events;
+  struct shell *shell = (struct shell *)((char *)source - offsetof(struct shell, orders));
+  struct order order;
+  int descriptors[4];
+  size_t count = 4;
+  ssize_t got = receive_packet(source->descriptor, &order, sizeof order, descriptors, &count, MSG_DONTWAIT);
+  if (got == -EAGAIN) return;
+  if (got == (ssize_t)sizeof order && order.kind == ORDER_READY && count == 1 && shell->space < 0) {
+    shell->space = descriptors[0];
+    stock_shell_ready(shell);
+    return;
+  }
+  if (got == (ssize_t)sizeof order && order.kind == ORDER_EGRESS && count == 3 && shell->launch != NULL) {
+    egress_start(shell->launch, descriptors);
+    struct order go_on = {.kind = ORDER_GO_ON};
+    if (source->descriptor >= 0) send_packet(source->descriptor, &go_on, sizeof go_on, NULL, 0);
+  } else if (got > 0) {
+    log_line(LOG_LEVEL_WARN, "unexpected packet from a shell", NULL, NULL);
+  } else {
+    unwatch(source); /* the exec closed it */
+  }
+  for (size_t i = 0; i < count; i++) close(descriptors[i]);
+}
+
+static void shell_ended(struct child *child, int status) {
+  (void)status;
+  struct shell *shell = (struct shell *)child;
+  if (shell->notes.descriptor >= 0) note_ready(&shell->notes, 0); /* its last words may still be unread */
+  shell->state = SHELL_OVER;
+  struct launch *launch = shell->launch;
+  if (launch != NULL) launch_lost(launch);
+  stock_shell_gone(shell);
+  unwatch(&shell->notes);
+  unwatch(&shell->orders);
+  for (size_t i = 0; i < 3; i++) close_descriptor(&shell->pipes[i]);
+  if (shell->space >= 0) sweep_descriptor(shell->space);
+  shell->space = -1;
+  release_range(&shell->range);
+  sweep_cgroup(shell->number);
+  free_later(shell);
+}
+
+struct shell *shell_make(uint8_t profile) {
+  struct ends ends;
+  struct shell *shell = calloc(1, sizeof *shell);
+  if (shell == NULL) return NULL;
+  memset(&ends, 0xff, sizeof ends);
+  *shell = (struct shell){.state = SHELL_MAKING, .profile = profile, .number = next_shell_number, .space = -1, .range = {.lock = -1}};
+  int error = -claim_range(&shell->range);
+  if (error == 0) error = open_ends(&ends);
+  pid_t pid = error == 0 ? clone_process(CLONE_NEWPID, -1, NULL) : -1;
+  if (pid == 0) become_init(shell, ends.theirs);
+  if (pid < 0) {
+    if (error == 0) error = errno;
+    close_all(ends.ours);
+    close_all(ends.theirs);
+    release_range(&shell->range);
+    free(shell);
+    errno = error;
+    return NULL;
+  }
+  next_shell_number++;
+  close_all(ends.theirs);
+  memcpy(shell->pipes, ends.ours, sizeof shell->pipes);
+  watch(&shell->notes, ends.ours[NOTES], EPOLLIN, note_ready);
+  watch(&shell->orders, ends.ours[ORDERS], EPOLLIN, order_ready);
+  watch_child(&shell->init, pid, shell_ended);
+  return shell;
+}
+
+void shell_kill(struct shell *shell) {
+  if (shell->notes.descriptor < 0 || send(shell->notes.descriptor, "k", 1, MSG_NOSIGNAL | MSG_DONTWAIT) != 1) shell_destroy(shell);
+}
+
+void shell_destroy(struct shell *shell) {
+  if (shell->init.pid > 0) kill(shell->init.pid, SIGKILL);
+}

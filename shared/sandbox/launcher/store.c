@@ -1,0 +1,109 @@
+/*
+ * store.c: layers on disk, in a directory that only root may enter: final ones by name, those being made in incoming/,
+ * those being deleted in trash/. Ids in it are canonical; a sandbox sees them through an idmapped mount.
+ * It never builds a path from a client's text: a name is one checked part, opened beneath the store's descriptor.
+ * What must stay true: a final name appears at once and complete, synced before it is renamed.
+ */
+#include "launcher.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/mount.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+static int store = -1, incoming = -1, trash = -1;
+static unsigned long trash_count;
+
+static int open_directory(int parent, const char *name) {
+  if (mkdirat(parent, name, 0700) != 0 && errno != EEXIST) return -1;
+  return openat(parent, name, O_DIRECTORY | O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+}
+
+static int throw_away(int directory, const char *name) {
+  char place[64];
+  for (;;) {
+    snprintf(place, sizeof place, "%lu-%lu", (unsigned long)getpid(), trash_count++);
+    if (renameat2(directory, name, trash, place, RENAME_NOREPLACE) == 0) break;
+    if (errno != EEXIST) return -errno;
+  }
+  sweep_trash(place);
+  return 0;
+}
+
+/* What a predecessor left half made or half deleted. */
+static void sweep(int directory, bool is_trash) {
+  int copy = openat(directory, ".", O_DIRECTORY | O_RDONLY | O_CLOEXEC);
+  DIR *entries = copy < 0 ? NULL : fdopendir(copy);
+  for (struct dirent *entry; entries != NULL && (entry = readdir(entries)) != NULL;) {
+    if (strcmp(entry->d_name, ".") == 0 || strcmp(entry->d_name, "..") == 0) continue;
+    if (is_trash)
+      sweep_trash(entry->d_name);
+    else
+      throw_away(directory, entry->d_name);
+  }
+  if (entries != NULL) closedir(entries);
+}
+
+void store_open(void) {
+  store = open_directory(AT_FDCWD, options.store);
+  struct stat state;
+  if (store < 0 || fstat(store, &state) != 0 || state.st_uid != 0)
+    refuse("the layer store can't be opened", "give --store a directory on a local disk that root owns");
+  if (fchmod(store, 0700) != 0) refuse("the layer store's mode can't be set", "give --store a directory that root owns");
+  incoming = open_directory(store, "incoming");
+  trash = open_directory(store, "trash");
+  if (incoming < 0 || trash < 0) refuse("the layer store can't be written", "give --store a writable directory");
+}
+
+void store_sweep(void) {
+  sweep(trash, true);
+  sweep(incoming, false);
+}
+
+int store_trash(void) { return trash; }
+
+static int tree_of(int directory, const char *name) {
+  int layer = open_beneath(directory, name, O_PATH | O_DIRECTORY, 0, false);
+  if (layer < 0) return -errno;
+  int tree = clone_tree(layer, "");
+  close(layer);
+  return tree;
+}
+
+int store_layer_tree(const char *name) { return tree_of(store, name); }
+int store_incoming_tree(const char *name) { return tree_of(incoming, name); }
+int store_create(const char *name) { return mkdirat(incoming, name, 0755) == 0 ? 0 : -errno; }
+
+int store_publish(const char *name, const char *to) {
+  int layer = open_beneath(incoming, name, O_RDONLY | O_DIRECTORY, 0, false);
+  if (layer < 0) return -errno;
+  int error = syncfs(layer) != 0 ? errno : 0;
+  close(layer);
+  if (error == 0 && renameat2(incoming, name, store, to, RENAME_NOREPLACE) != 0) error = errno;
+  if (error == 0 && fsync(store) != 0) error = errno;
+  return -error;
+}
+
+int store_remove(const char *name) {
+  int result = throw_away(store, name);
+  return result == -ENOENT ? throw_away(incoming, name) : result;
+}
+
+uint32_t store_list(struct bytes *into) {
+  uint32_t count = 0;
+  int copy = openat(store, ".", O_DIRECTORY | O_RDONLY | O_CLOEXEC);
+  DIR *entries = copy < 0 ? NULL : fdopendir(copy);
+  for (struct dirent *entry; entries != NULL && (entry = readdir(entries)) != NULL;) {
+    uint32_t size = (uint32_t)strlen(entry->d_name);
+    if (!layer_name_ok((struct slice){(const uint8_t *)entry->d_name, size})) continue;
+    bytes_append(into, &size, sizeof size);
+    bytes_append(into, entry->d_name, size);
+    count++;
+  }
+  if (entries != NULL) closedir(entries);
+  return count;
+}

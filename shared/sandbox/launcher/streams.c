@@ -1,0 +1,153 @@
+/*
+ * streams.c: a program's bytes: its two output pipes (and the egress proxy's records) to the client, the client's to it.
+ * It never holds more than the client lets it: a congested client stops the reading, not the timers.
+ * What must stay true: exactly outputBytes of a stream are forwarded, the first byte above ends the run; and a program
+ * that does not read its input never makes its client wait: what it refuses is taken and thrown away.
+ */
+#include "launcher.h"
+
+#include <errno.h>
+#include <sys/epoll.h>
+#include <sys/ioctl.h>
+#include <unistd.h>
+
+enum { READS_PER_TURN = 16 };
+
+static void stream_ready(struct source *source, uint32_t events) {
+  (void)events;
+  struct stream *stream = (struct stream *)((char *)source - offsetof(struct stream, source));
+  struct launch *launch = stream->launch;
+  stream_pump(stream);
+  if (stream->over) launch_progress(launch);
+}
+
+void stream_open(struct launch *launch, size_t index, int descriptor) {
+  struct stream *stream = &launch->streams[index];
+  stream->over = false;
+  watch(&stream->source, descriptor, EPOLLIN, stream_ready);
+}
+
+void streams_open(struct launch *launch) {
+  int *pipes = launch->shell->pipes;
+  launch->input.descriptor = pipes[0];
+  launch->pipe_input = true;
+  pipes[0] = -1;
+  if (launch->message.LAUNCH_stdinOpen == 0) launch->input_last = true;
+  for (size_t i = 0; i < 2; i++) {
+    stream_open(launch, i, pipes[i + 1]);
+    pipes[i + 1] = -1;
+  }
+  input_pump(launch);
+}
+
+static void forward(struct stream *stream, const uint8_t *data, size_t size) {
+  struct launch *launch = stream->launch;
+  uint64_t limit = stream->number == 3 ? UINT64_MAX : launch->message.LAUNCH_outputBytes;
+  uint64_t left = limit - stream->forwarded;
+  size_t taken = size > left ? (size_t)left : size;
+  stream->forwarded += taken;
+  if (taken > 0 && launch->client != NULL)
+    client_send(launch->client, &(struct message){.number = MESSAGE_OUTPUT, .OUTPUT_launch = launch->number, .OUTPUT_stream = stream->number,
+                                                  .OUTPUT_data = {data, (uint32_t)taken}});
+  if (taken == size || stream->truncated) return;
+  stream->truncated = true;
+  launch_exceeded(launch, LIMIT_OUTPUT, limit + 1);
+}
+
+void stream_pump(struct stream *stream) {
+  static uint8_t buffer[OUTPUT_FRAME_BYTES_MAX];
+  struct launch *launch = stream->launch;
+  for (int turn = 0; turn < READS_PER_TURN && !stream->over; turn++) {
+    if (launch->client != NULL && client_congested(launch->client)) {
+      watch_for(&stream->source, 0); /* launches_resume will come */
+      return;
+    }
+    ssize_t got = read(stream->source.descriptor, buffer, sizeof buffer);
+    if (got > 0) {
+      forward(stream, buffer, (size_t)got);
+    } else if (got == 0 || (errno != EAGAIN && errno != EINTR)) {
+      stream->over = true;
+      unwatch(&stream->source);
+    } else {
+      return;
+    }
+  }
+}
+
+/* Every writer is dead, so each pipe soon says end of file; what is left in it is forwarded first. */
+void streams_finish(struct launch *launch) {
+  for (size_t i = 0; i < 2; i++)
+    if (!launch->streams[i].over) stream_pump(&launch->streams[i]);
+}
+
+bool streams_over(const struct launch *launch) {
+  return launch->streams[0].over && launch->streams[1].over && launch->streams[2].over;
+}
+
+void streams_resume(struct launch *launch) {
+  for (size_t i = 0; i < 3; i++)
+    if (!launch->streams[i].over) watch_for(&launch->streams[i].source, EPOLLIN);
+}
+
+/* ---- standard input ---- */
+
+static void give_credit(struct launch *launch, size_t size) {
+  launch->input_owed += size;
+  if (launch->client == NULL || launch->input_owed == 0) return;
+  bool idle = launch->input_queue.end == launch->input_queue.start;
+  if (!idle && launch->input_owed < STDIN_CREDIT_BYTES / 4) return;
+  launch->input_credit += launch->input_owed;
+  client_send(launch->client, &(struct message){.number = MESSAGE_STDIN_CREDIT, .STDIN_CREDIT_launch = launch->number,
+                                                .STDIN_CREDIT_bytes = (uint32_t)launch->input_owed});
+  launch->input_owed = 0;
+}
+
+static void input_ready(struct source *source, uint32_t events) {
+  (void)events;
+  input_pump((struct launch *)((char *)source - offsetof(struct launch, input)));
+}
+
+void input_pump(struct launch *launch) {
+  struct bytes *queue = &launch->input_queue;
+  if (!launch->pipe_input && !launch->input_broken) return; /* no shell yet: it waits */
+  while (queue->end > queue->start) {
+    size_t size = queue->end - queue->start;
+    ssize_t wrote = launch->input_broken ? (ssize_t)size : write(launch->input.descriptor, queue->data + queue->start, size);
+    if (wrote < 0 && (errno == EAGAIN || errno == EINTR)) break;
+    if (wrote < 0) {
+      launch->input_broken = true;
+      continue;
+    }
+    if (!launch->input_broken) launch->input_taken += (uint64_t)wrote;
+    bytes_consume(queue, (size_t)wrote);
+    if (!launch->input_last) give_credit(launch, (size_t)wrote);
+  }
+  bool waiting = queue->end > queue->start;
+  if (waiting && !launch->input_watched) {
+    watch(&launch->input, launch->input.descriptor, EPOLLOUT, input_ready);
+    launch->input_watched = true;
+  } else if (waiting || launch->input_watched) {
+    watch_for(&launch->input, waiting ? EPOLLOUT : 0);
+  }
+  if (!waiting && launch->input_last) input_close(launch);
+}
+
+/* false: more than the credit, or after the last: not the contract. */
+bool input_accept(struct launch *launch, struct slice data, bool last) {
+  if (launch->input_last || data.size > launch->input_credit) return launch->message.LAUNCH_stdinOpen != 0 && launch->ended;
+  launch->input_credit -= data.size;
+  bytes_append(&launch->input_queue, data.data, data.size);
+  launch->input_last = last;
+  input_pump(launch);
+  return true;
+}
+
+/* What still lies in the pipe was not taken by the program. */
+void input_close(struct launch *launch) {
+  int unread = 0;
+  if (!launch->pipe_input) return;
+  if (launch->ended && ioctl(launch->input.descriptor, FIONREAD, &unread) == 0 && unread > 0) launch->input_taken -= (uint64_t)unread;
+  launch->pipe_input = false;
+  launch->input_broken = true;
+  unwatch(&launch->input);
+}

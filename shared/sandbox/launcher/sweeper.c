@@ -1,0 +1,105 @@
+/*
+ * sweeper.c: one resident child that does what may take long and nobody waits for: removes cgroups, deletes trash,
+ * drops the last reference to a sandbox's tmpfs (freeing a million inodes takes seconds).
+ * It never answers. What must stay true: it works in order of arrival and survives any single failure; cgroups that
+ * are still busy are tried again for a bounded time.
+ */
+#include "launcher.h"
+
+#include <errno.h>
+#include <sched.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+enum errand_kind { ERRAND_CGROUP = 1, ERRAND_TRASH, ERRAND_KEPT, ERRAND_DESCRIPTOR };
+
+struct errand {
+  uint32_t kind;
+  uint64_t number;
+  char name[256];
+};
+
+static int line = -1;
+static struct child sweeper;
+
+static void remove_cgroup(uint64_t number) {
+  for (int attempt = 0; attempt < 500; attempt++) {
+    if (cgroup->remove(number) == 0) return;
+    usleep(attempt < 20 ? 500 : 10000);
+  }
+  log_line(LOG_LEVEL_WARN, "cgroup can't be removed", NULL, NULL);
+}
+
+static _Noreturn void sweep_for_ever(int socket) {
+  struct errand errand;
+  int descriptors[2];
+  prctl(PR_SET_NAME, "envicutor-sweep");
+  setpriority(PRIO_PROCESS, 0, 5);
+  for (;;) {
+    size_t count = 1;
+    ssize_t got = receive_packet(socket, &errand, sizeof errand, descriptors, &count, 0);
+    if (got == 0 || (got < 0 && got != -EINTR)) _exit(0); /* the launcher is gone, and everything was done */
+    errand.name[sizeof errand.name - 1] = '\0';
+    switch (errand.kind) {
+      case ERRAND_CGROUP: remove_cgroup(errand.number); break;
+      case ERRAND_TRASH: remove_tree(store_trash(), errand.name); break;
+      case ERRAND_KEPT: kept_unmount(errand.number); break;
+      default: break;
+    }
+    for (size_t i = 0; i < count; i++) close(descriptors[i]);
+  }
+}
+
+static void sweeper_ended(struct child *child, int status) {
+  (void)child;
+  (void)status;
+  line = -1;
+  if (loop_stopping()) return;
+  log_line(LOG_LEVEL_ERROR, "sweeper ended, a new one is started", NULL, NULL);
+  sweeper_open();
+}
+
+void sweeper_open(void) {
+  int pair[2];
+  if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) != 0) refuse("a socket pair can't be made", "raise the limit of open files");
+  int room = 4 << 20;
+  setsockopt(pair[0], SOL_SOCKET, SO_SNDBUF, &room, sizeof room);
+  pid_t pid = clone_process(0, -1, NULL);
+  if (pid == 0) {
+    close(pair[0]);
+    sweep_for_ever(pair[1]);
+  }
+  close(pair[1]);
+  line = pair[0];
+  if (pid < 0) refuse("a process can't be started", "raise the limit of processes");
+  watch_child(&sweeper, pid, sweeper_ended);
+}
+
+pid_t sweeper_close(void) {
+  pid_t pid = sweeper.pid;
+  close_descriptor(&line);
+  return pid;
+}
+
+static void send_errand(const struct errand *errand, const int *descriptor) {
+  if (line < 0 || send_packet(line, errand, sizeof *errand, descriptor, descriptor == NULL ? 0 : 1) != 0)
+    log_line(LOG_LEVEL_WARN, "sweeper does not take an errand", NULL, NULL);
+}
+
+void sweep_cgroup(uint64_t number) { send_errand(&(struct errand){.kind = ERRAND_CGROUP, .number = number}, NULL); }
+void sweep_kept(uint64_t serial) { send_errand(&(struct errand){.kind = ERRAND_KEPT, .number = serial}, NULL); }
+
+void sweep_trash(const char *name) {
+  struct errand errand = {.kind = ERRAND_TRASH};
+  strncpy(errand.name, name, sizeof errand.name - 1);
+  send_errand(&errand, NULL);
+}
+
+void sweep_descriptor(int descriptor) {
+  send_errand(&(struct errand){.kind = ERRAND_DESCRIPTOR}, &descriptor);
+  close(descriptor);
+}
