@@ -4,6 +4,7 @@
  */
 import { type Static, type TInteger, Type } from '@sinclair/typebox';
 import { Closed, OneOf } from '../shared/model/closed.ts';
+import { baseNames } from '../shared/model/environment.ts';
 import { type LimitName, limitMaxima, limitNames, limitProperties } from '../shared/model/limits.ts';
 
 /** Prefix of the coordinator's environment variables. */
@@ -48,6 +49,7 @@ export const CoordinatorConfig = Closed({
   }),
   storeDirectory: text('/var/lib/envicutor/store', 'The directory when storeKind is directory; read only from here.'),
   minioEndpoint: text('', 'URL of MinIO when storeKind is minio, for example http://10.0.0.5:9000.'),
+  minioPublicEndpoint: text('', 'URL under which agents reach MinIO; empty: minioEndpoint.'),
   minioBucket: text('envicutor', 'Bucket of the cache.'),
   minioRegion: text('us-east-1', 'Region that requests are signed for.'),
   minioAccessKey: text('', 'Access key of a user that may only read.'),
@@ -87,4 +89,25 @@ export function toLimitMaxima(config: CoordinatorConfig): Record<LimitName, numb
   const limits = { ...limitMaxima };
   for (const name of limitNames) limits[name] = config[`${name}Max`];
   return limits;
+}
+
+/** What is wrong with a configuration beyond its fields, each with its remedy. */
+export function findConfigProblems(config: CoordinatorConfig): string[] {
+  const problems: string[] = [];
+  const isLoopback = /^(127(\.\d{1,3}){3}|::1|localhost)$/.test(config.listenHost);
+  if (config.tenantsFile === '' && !isLoopback) {
+    problems.push(`listenHost ${config.listenHost} can be reached by others: set tenantsFile, or listen on 127.0.0.1`);
+  }
+  if (config.publicUrl === '' && /^(0\.0\.0\.0|::)$/.test(config.listenHost)) {
+    problems.push('publicUrl is needed when listenHost is every address: agents and builder fetch layers from there');
+  }
+  const needed = ['minioEndpoint', 'minioAccessKey', 'minioSecretKey'] as const;
+  for (const field of config.storeKind === 'minio' ? needed : []) {
+    if (config[field] === '') problems.push(`${field} is needed when storeKind is minio`);
+  }
+  const known: readonly string[] = baseNames;
+  for (const base of config.warmBases) {
+    if (!known.includes(base)) problems.push(`warmBases: there is no base '${base}'; there are ${known.join(', ')}`);
+  }
+  return problems;
 }

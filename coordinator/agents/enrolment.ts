@@ -3,7 +3,7 @@
  * Never stores a token in clear and never lets a public key be replaced. A token is used up only together with recording its agent.
  */
 import { createPublicKey, type KeyObject, verify } from 'node:crypto';
-import { renameSync, writeFileSync } from 'node:fs';
+import { chmodSync, renameSync, writeFileSync } from 'node:fs';
 import type { Clock, Random } from '../../shared/clock.ts';
 import { toTimestamp } from '../../shared/clock.ts';
 import { digestOf } from '../../shared/digest.ts';
@@ -63,6 +63,8 @@ export class Enrolment {
     const incoming = `${this.#tokenFile}.incoming`;
     try {
       writeFileSync(incoming, `${token}\n`, { mode: 0o640 });
+      // The umask may be narrower than the group that is to read it.
+      chmodSync(incoming, 0o640);
       renameSync(incoming, this.#tokenFile);
     } catch (cause) {
       const said = cause instanceof Error ? cause.message : String(cause);

@@ -9,9 +9,10 @@ import { type Clock, type Random, toTimestamp } from '../../shared/clock.ts';
 import type { Digest } from '../../shared/digest.ts';
 import { SystemError } from '../../shared/errors.ts';
 import { createId } from '../../shared/ids.ts';
+import { manifestKey, tenantScope } from '../../shared/layers/layer-manifest.ts';
 import type { Logger } from '../../shared/logger.ts';
 import type { BuildOrder } from '../../shared/model/build.ts';
-import type { LayerReference } from '../../shared/model/manifest.ts';
+import type { LayerReference, TrustedKey } from '../../shared/model/manifest.ts';
 import type { Report } from '../../shared/model/verdict.ts';
 import type { ObjectStore } from '../../shared/storage/object-store.ts';
 import { EventLog } from '../executions/event-log.ts';
@@ -25,7 +26,7 @@ import {
 } from './environment-key.ts';
 import { FailureMemory } from './failure-memory.ts';
 import type { LayerUrls } from './layer-urls.ts';
-import { type Layer, manifestKey, readLayer, tenantScope, toLayer } from './manifest.ts';
+import { type Layer, readLayer, toLayer } from './manifest.ts';
 import type { Verifier } from './verifier-client.ts';
 
 /** One layer that is wanted. */
@@ -100,6 +101,7 @@ export function toReference(layer: Layer, urls: LayerUrls, origin: 'stored' | 'b
 export class LayerBuilds {
   readonly #deps: LayerBuildsDeps;
   readonly #options: LayerBuildsOptions;
+  #trustedKeys: readonly TrustedKey[] | null = null;
   readonly #found = new LRUCache<string, Layer>({ max: 4096 });
   readonly #flights = new Map<string, Flight>();
   readonly #failures: FailureMemory<LayerFailure>;
@@ -119,7 +121,7 @@ export class LayerBuilds {
   async read(objectKey: string): Promise<Layer | null> {
     const known = this.#found.get(objectKey);
     if (known !== undefined) return known;
-    const layer = await readLayer(this.#deps.store, objectKey);
+    const layer = await readLayer(this.#deps.store, objectKey, await this.trustedKeys());
     if (layer !== null) this.#found.set(objectKey, layer);
     return layer;
   }
@@ -230,7 +232,7 @@ export class LayerBuilds {
     const startedAtMs = clock.monotonicMs();
     logger.info({ buildId, kind, environmentId: demand.description.id, tenantId: demand.tenantId }, 'build started');
     const news = (event: BuildNews) => log.append('news', event, event.type === 'log' ? event.text.length + 64 : 64);
-    const finished = await builder.build(this.#toOrder(buildId, demand), news, signal);
+    const finished = await builder.build(await this.#toOrder(buildId, demand), news, signal);
     try {
       const durationMs = Math.round(clock.monotonicMs() - startedAtMs);
       if (finished.endedIn !== null || finished.layer === null) {
@@ -248,7 +250,16 @@ export class LayerBuilds {
     }
   }
 
-  #toOrder(buildId: BuildOrder['buildId'], { tenantId, description, plan, parents }: LayerDemand): BuildOrder {
+  /** Keys that may sign manifests; SystemError `verifier-unavailable` until the verifier has answered once. */
+  async trustedKeys(): Promise<readonly TrustedKey[]> {
+    this.#trustedKeys ??= await this.#deps.verifier.keys();
+    return this.#trustedKeys;
+  }
+
+  async #toOrder(
+    buildId: BuildOrder['buildId'],
+    { tenantId, description, plan, parents }: LayerDemand,
+  ): Promise<BuildOrder> {
     const isBase = plan.kind === 'base';
     return {
       buildId,
@@ -256,6 +267,7 @@ export class LayerBuilds {
       kind: plan.kind,
       base: description.base,
       parents: parents.map((layer) => toReference(layer, this.#deps.urls, 'stored')),
+      trustedKeys: [...(await this.trustedKeys())],
       script: plan.script,
       files: isBase ? [] : [...description.files],
       variables: isBase ? {} : description.variables,
@@ -302,7 +314,7 @@ export class LayerBuilds {
       materials: finished.materials,
       builtAt: toTimestamp(this.#deps.clock.nowMs()),
     });
-    const layer = toLayer(manifestKey(scope, key), envelope);
+    const layer = toLayer(manifestKey(scope, key), envelope, await this.trustedKeys());
     this.#found.set(layer.objectKey, layer);
     return layer;
   }
@@ -318,7 +330,7 @@ export class LayerBuilds {
       );
     }
     const { envelope } = await this.#deps.verifier.promote({ envelope: layer.envelope, key });
-    const shared = toLayer(manifestKey('shared', key), envelope);
+    const shared = toLayer(manifestKey('shared', key), envelope, await this.trustedKeys());
     this.#found.set(shared.objectKey, shared);
     return shared;
   }

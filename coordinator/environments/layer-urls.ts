@@ -5,17 +5,13 @@
 import { createHmac, timingSafeEqual } from 'node:crypto';
 import type { Clock } from '../../shared/clock.ts';
 import { type Digest, digestHex, isDigest } from '../../shared/digest.ts';
+import { blobKey } from '../../shared/layers/layer-manifest.ts';
 import type { ObjectStore } from '../../shared/storage/object-store.ts';
 
 /** Path below which this coordinator serves layers. */
 export const LAYERS_PATH = '/internal/layers';
 
 const KEPT_MAX = 10_000;
-
-/** Object key of a blob. */
-export function blobKey(digest: Digest): string {
-  return `cas/sha256/${digestHex(digest)}`;
-}
 
 /** Makes URLs and checks the tokens in our own. */
 export class LayerUrls {

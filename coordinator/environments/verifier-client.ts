@@ -7,10 +7,11 @@ import { type TypeCheck, TypeCompiler } from '@sinclair/typebox/compiler';
 import { Client } from 'undici';
 import { type ErrorCode, errorCatalog, SystemError } from '../../shared/errors.ts';
 import { type PromotionOrder, Publication, type PublicationOrder } from '../../shared/model/build.ts';
+import { Closed } from '../../shared/model/closed.ts';
 import { TrustedKey } from '../../shared/model/manifest.ts';
 
 const publicationCheck = TypeCompiler.Compile(Publication);
-const keysCheck = TypeCompiler.Compile(Type.Array(TrustedKey));
+const keysCheck = TypeCompiler.Compile(Closed({ keys: Type.Array(TrustedKey) }));
 
 /** Checks, signs and writes layers. */
 export interface Verifier {
@@ -63,7 +64,7 @@ export function createVerifierClient(socketPath: string): Verifier {
   return {
     publish: (order) => ask('POST', '/publications', order, publicationCheck),
     promote: (order) => ask('POST', '/promotions', order, publicationCheck),
-    keys: () => ask('GET', '/keys', null, keysCheck),
+    keys: async () => (await ask('GET', '/keys', null, keysCheck)).keys,
     close: () => client.destroy(),
   };
 }

@@ -21,6 +21,7 @@ export class EventLog {
   #last = 0;
   #bytes = 0;
   #isClosed = false;
+  #isClosing = false;
 
   constructor(bytesMax: number) {
     this.#bytesMax = bytesMax;
@@ -28,6 +29,16 @@ export class EventLog {
 
   get isClosed(): boolean {
     return this.#isClosed;
+  }
+
+  /** True from the last event on, also while it is being told. */
+  get isClosing(): boolean {
+    return this.#isClosing;
+  }
+
+  /** Number of the newest event; 0 before there is one. */
+  get last(): number {
+    return this.#last;
   }
 
   /** Adds an event; `weight` is its size in bytes, roughly. */
@@ -42,6 +53,7 @@ export class EventLog {
 
   /** Adds the last event: listeners are told and let go. */
   close(name: string, data: unknown): void {
+    this.#isClosing = true;
     this.append(name, data, 0);
     this.#isClosed = true;
     this.#listeners.clear();

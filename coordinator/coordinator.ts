@@ -1,0 +1,197 @@
+/**
+ * Owns the wiring of a coordinator: who knows whom, the order of starting and its reverse. Never reads the environment, handles a signal or
+ * ends the process, so that several can live in one process; never knows a concrete adapter.
+ */
+import type { AddressInfo } from 'node:net';
+import type { Clock, Random } from '../shared/clock.ts';
+import { SystemError } from '../shared/errors.ts';
+import type { Logger } from '../shared/logger.ts';
+import type { baseNames } from '../shared/model/environment.ts';
+import { RELEASE } from '../shared/protocol/version.ts';
+import type { ObjectStore } from '../shared/storage/object-store.ts';
+import { AgentGateway } from './agents/agent-gateway.ts';
+import { Enrolment } from './agents/enrolment.ts';
+import { Fleet } from './agents/fleet.ts';
+import { type CoordinatorConfig, toLimitMaxima } from './config.ts';
+import type { Builder } from './environments/builder-client.ts';
+import type { KeySettings } from './environments/environment-key.ts';
+import { EnvironmentService } from './environments/environment-service.ts';
+import { LayerBuilds } from './environments/layer-builds.ts';
+import { LayerUrls } from './environments/layer-urls.ts';
+import type { Verifier } from './environments/verifier-client.ts';
+import { ExecutionService } from './executions/execution-service.ts';
+import type { StateStore } from './executions/state-store.ts';
+import { checkUpgrade, createAuthentication } from './http/authentication.ts';
+import { addEnvironmentRoutes } from './http/environment-routes.ts';
+import { addExecutionRoutes } from './http/execution-routes.ts';
+import { addLayerRoutes } from './http/layer-routes.ts';
+import { ApiDescription } from './http/openapi.ts';
+import { addOperatorRoutes } from './http/operator-routes.ts';
+import { createServer } from './http/server.ts';
+import type { InstanceKey } from './instance-key.ts';
+import { Metrics } from './metrics.ts';
+import { FirstComeScheduler } from './scheduler/first-come-scheduler.ts';
+import { type KeyRing, localTenant } from './tenants/keys.ts';
+
+/** The adapters that a coordinator runs on; `stop` closes none of them. */
+export interface CoordinatorDeps {
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly log: Logger;
+  readonly state: StateStore;
+  readonly store: ObjectStore;
+  readonly builder: Builder;
+  readonly verifier: Verifier;
+  readonly instanceKey: InstanceKey;
+  /** Keys of tenants, or null for the embedded mode. */
+  readonly keys: KeyRing | null;
+}
+
+/** A coordinator. */
+export interface Coordinator {
+  /** Listens and takes up what was left; resolves with the URL. SystemError, or the listening error as it is. */
+  start(): Promise<{ readonly url: string }>;
+  /** Accepts nothing more, lets running executions end for at most drainMsMax, closes everything. Idempotent. */
+  stop(): Promise<void>;
+  /** For issuing tokens without HTTP. */
+  readonly enrolment: Enrolment;
+}
+
+const BUILD_RETRY_MS = 500;
+
+function createServices(deps: CoordinatorDeps, config: CoordinatorConfig, metrics: Metrics) {
+  const { clock, random, log, state, store, builder, verifier, instanceKey } = deps;
+  const architecture = process.arch === 'arm64' ? 'aarch64' : 'x86_64';
+  const settings: KeySettings = {
+    architecture,
+    egressPolicyId: config.egressPolicyId,
+    epoch: config.cacheEpoch,
+    salt: config.cacheSalt,
+  };
+  const urls = new LayerUrls(
+    { clock, store, key: instanceKey.derive('layer-urls') },
+    { ttlSeconds: config.layerUrlTtlSeconds },
+  );
+  const looked: Metrics['looked'] = (kind, outcome) => metrics.looked(kind, outcome);
+  const layers = new LayerBuilds(
+    { clock, random, log, store, builder, verifier, urls, architecture, looked },
+    { failureTtlMs: config.failureTtlMs, unreachableTtlMs: config.unreachableTtlMs, retryDelayMs: BUILD_RETRY_MS },
+  );
+  const tenantKey = (tenantId: string) => ({ tenantId, key: instanceKey.derive(`tenant/${tenantId}`) });
+  const environments = new EnvironmentService({
+    clock,
+    log,
+    store: state.environments,
+    layers,
+    urls,
+    settings,
+    tenantKey,
+  });
+  const fleet = new Fleet();
+  const scheduler = new FirstComeScheduler({ clock, random, fleet }, config);
+  const executions = new ExecutionService(
+    { clock, random, log, store: state.executions, environments, scheduler, ended: (answer) => metrics.ended(answer) },
+    { ...config, limitMaxima: toLimitMaxima(config) },
+  );
+  const enrolment = new Enrolment(
+    { clock, random, agents: state.agents },
+    { tokenTtlMs: config.enrolmentTokenTtlMs, tokenFile: config.enrolmentTokenFile },
+  );
+  const gateway = new AgentGateway(
+    { clock, log, enrolment, fleet, leases: scheduler, trustedKeys: () => layers.trustedKeys() },
+    config,
+  );
+  return { urls, layers, environments, fleet, scheduler, executions, enrolment, gateway };
+}
+
+type Services = ReturnType<typeof createServices>;
+
+function createApi(deps: CoordinatorDeps, config: CoordinatorConfig, services: Services, metrics: Metrics) {
+  const { clock, log, random, state, store, keys, builder } = deps;
+  const { urls, layers, environments, fleet, executions, enrolment } = services;
+  const isEmbedded = keys === null;
+  const answered: Metrics['answered'] = (...answer) => metrics.answered(...answer);
+  const server = createServer({ log, random, authenticate: createAuthentication(keys), isEmbedded, answered }, config);
+  const description = new ApiDescription(RELEASE);
+  server.addHook('onRoute', (route) => description.add(route));
+  addExecutionRoutes(
+    server,
+    { clock, executions },
+    { waitSecondsMax: config.waitSecondsMax, limitMaxima: toLimitMaxima(config) },
+  );
+  addEnvironmentRoutes(server, { clock, environments });
+  addLayerRoutes(server, { store, urls });
+  const agents = async () => {
+    if (fleet.slots().total === 0) throw new SystemError('no-agent', 'no agent is connected');
+  };
+  const requirements = {
+    state: () => state.check(),
+    verifier: () => layers.trustedKeys(),
+    builder: () => builder.check(),
+    agents,
+  };
+  addOperatorRoutes(server, {
+    agents: state.agents,
+    fleet,
+    enrolment,
+    environments,
+    description,
+    metrics: () => metrics.read(),
+    requirements,
+  });
+  return server;
+}
+
+/** Makes a coordinator; nothing listens or runs before `start`. */
+export function createCoordinator(deps: CoordinatorDeps, config: CoordinatorConfig): Coordinator {
+  const { log } = deps;
+  const metrics = new Metrics();
+  const services = createServices(deps, config, metrics);
+  const { urls, environments, fleet, scheduler, executions, enrolment, gateway } = services;
+  const server = createApi(deps, config, services, metrics);
+  metrics.watch({
+    queueDepth: () => executions.waiting,
+    leases: () => scheduler.running,
+    builds: () => environments.building,
+    agents: () => fleet.size,
+    slots: () => fleet.slots(),
+  });
+  gateway.attach(server.server, checkUpgrade(deps.keys === null));
+  let stopping: Promise<void> | null = null;
+
+  async function stop(): Promise<void> {
+    await executions.drain(config.drainMsMax);
+    gateway.stop();
+    scheduler.stop();
+    await server.close();
+    log.info({}, 'coordinator stopped');
+  }
+
+  return {
+    enrolment,
+    async start() {
+      await deps.state.check();
+      await server.listen({ host: config.listenHost, port: config.listenPort });
+      const { port } = server.server.address() as AddressInfo;
+      const host = config.listenHost.includes(':') ? `[${config.listenHost}]` : config.listenHost;
+      const url = `http://${host}:${port}`;
+      urls.serveFrom(config.publicUrl === '' ? url : config.publicUrl);
+      await enrolment.writeTokenFile();
+      scheduler.start();
+      await environments.resume();
+      await executions.resume();
+      for (const base of config.warmBases) {
+        const name = base as (typeof baseNames)[number];
+        environments
+          .warm(localTenant.id, name)
+          .catch((error: unknown) => log.warn({ err: error, base }, 'base not warmed'));
+      }
+      log.info({ url }, 'coordinator ready');
+      return { url };
+    },
+    stop() {
+      stopping ??= stop();
+      return stopping;
+    },
+  };
+}

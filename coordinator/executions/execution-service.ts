@@ -1,0 +1,367 @@
+/**
+ * Owns executions from request to result: the only writer of an execution's stage. Never chooses an agent (scheduler) and never builds
+ * (environments).
+ * Invariants: an asynchronous execution is durable before it is accepted, its result before it is announced; a result counts once; what was
+ * accepted and not finished is taken up again after a restart.
+ */
+import { LRUCache } from 'lru-cache';
+import type { Clock, Random } from '../../shared/clock.ts';
+import { type Digest, digestOf } from '../../shared/digest.ts';
+import { SystemError, toSystemError } from '../../shared/errors.ts';
+import { createId, type ExecutionId, isId } from '../../shared/ids.ts';
+import type { StageCause } from '../../shared/lifecycle/execution.ts';
+import type { Logger } from '../../shared/logger.ts';
+import type { Execution, ExecutionRequest } from '../../shared/model/execution.ts';
+import type { AllLimits } from '../../shared/model/limits.ts';
+import type { LeaseResultMessage } from '../../shared/protocol/agent-messages.ts';
+import type { AgentFacts } from '../agents/fleet.ts';
+import type { BuildResult, EnvironmentBuild } from '../environments/environment-build.ts';
+import { withoutSecrets } from '../environments/environment-key.ts';
+import type { EnvironmentService } from '../environments/environment-service.ts';
+import type { DemandListener, LeaseOutput, Scheduler } from '../scheduler/scheduler.ts';
+import { toLeaseOrder } from './lease-order.ts';
+import { type ExecutionTerms, LiveExecution } from './live-execution.ts';
+import type { ExecutionStore, IdempotencyKey, Page } from './state-store.ts';
+
+/** What the service talks to. */
+export interface ExecutionServiceDeps {
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly log: Logger;
+  readonly store: ExecutionStore;
+  readonly environments: EnvironmentService;
+  readonly scheduler: Scheduler;
+  /** Hears of every execution that is over. */
+  readonly ended?: (answer: Execution) => void;
+}
+
+/** Bounds of the service. */
+export interface ExecutionServiceOptions {
+  readonly queueDepthMax: number;
+  readonly finishedKept: number;
+  readonly idempotencyTtlMs: number;
+  readonly limitMaxima: AllLimits;
+}
+
+/** How a client asks. */
+export interface SubmitTerms {
+  readonly tenantId: string;
+  readonly isWaited: boolean;
+  /** The client's Idempotency-Key, or null. */
+  readonly key: string | null;
+}
+
+/** An accepted execution: live, or already over when the idempotency key was known. */
+export type Submitted = LiveExecution | { readonly isOver: true; readonly answer: Execution };
+
+/** Bytes of finished, not durable answers kept in memory. */
+const KEPT_BYTES_MAX = 64 * 1024 * 1024;
+
+/** See the head of this file. */
+export class ExecutionService implements DemandListener {
+  readonly #deps: ExecutionServiceDeps;
+  readonly #options: ExecutionServiceOptions;
+  readonly #live = new Map<ExecutionId, LiveExecution>();
+  readonly #finished: LRUCache<string, LiveExecution>;
+  #waiting = 0;
+  #isDraining = false;
+
+  constructor(deps: ExecutionServiceDeps, options: ExecutionServiceOptions) {
+    this.#deps = deps;
+    this.#options = options;
+    this.#finished = new LRUCache<string, LiveExecution>({
+      max: options.finishedKept,
+      maxSize: KEPT_BYTES_MAX,
+      sizeCalculation: ({ result }) => 4096 + outputLength(result?.run ?? null) + outputLength(result?.compile ?? null),
+    });
+  }
+
+  /** Executions that are neither running nor over. */
+  get waiting(): number {
+    return this.#waiting;
+  }
+
+  get unfinished(): number {
+    return this.#live.size;
+  }
+
+  /** Accepts a request: SystemError `queue-full`, `draining`, `environment-not-found`, `idempotency-key-reused`. */
+  async submit(request: ExecutionRequest, { tenantId, isWaited, key }: SubmitTerms): Promise<Submitted> {
+    this.#admit();
+    const { clock, random } = this.#deps;
+    const isDurable = !isWaited || key !== null;
+    const terms: ExecutionTerms = { tenantId, request, isDurable, isStreamed: !isWaited };
+    const execution = new LiveExecution(clock, createId('execution', random), terms);
+    // Refuses an unknown environment before anything is recorded.
+    const opened = await this.#deps.environments.open(tenantId, request.environment);
+    if (isDurable) {
+      const before = await this.#accept(execution, key);
+      if (before !== null) return before;
+    }
+    this.#begin(execution, opened);
+    return execution;
+  }
+
+  #admit(): void {
+    if (this.#isDraining) {
+      throw new SystemError('draining', 'this instance is stopping; ask again in a moment', { retryAfterSeconds: 5 });
+    }
+    const { queueDepthMax } = this.#options;
+    if (this.#waiting < queueDepthMax) return;
+    const retryAfterSeconds = this.#deps.scheduler.retryAfterSeconds();
+    const detail = `${this.#waiting} executions wait and at most ${queueDepthMax} may; try again in ${retryAfterSeconds} s`;
+    throw new SystemError('queue-full', detail, { retryAfterSeconds });
+  }
+
+  async #accept(execution: LiveExecution, key: string | null): Promise<Submitted | null> {
+    const { store, clock } = this.#deps;
+    const { tenantId, request } = execution.terms;
+    const nowMs = clock.nowMs();
+    const idempotency: IdempotencyKey | null =
+      key === null
+        ? null
+        : { key, bodyDigest: digestOf(JSON.stringify(request)), expiresAtMs: nowMs + this.#options.idempotencyTtlMs };
+    const stored = typeof request.environment === 'string' ? request.environment : withoutSecrets(request.environment);
+    const taken = await store.accept(
+      { tenantId, answer: execution.toAnswer(), request: { ...request, environment: stored }, idempotency },
+      nowMs,
+    );
+    if (taken === null) return null;
+    return await this.#repeated(tenantId, taken, idempotency?.bodyDigest ?? null);
+  }
+
+  async #repeated(
+    tenantId: string,
+    taken: { id: ExecutionId; bodyDigest: Digest },
+    bodyDigest: Digest | null,
+  ): Promise<Submitted> {
+    if (taken.bodyDigest !== bodyDigest) {
+      throw new SystemError(
+        'idempotency-key-reused',
+        `this key belongs to execution ${taken.id}, whose body was another`,
+      );
+    }
+    const live = this.#live.get(taken.id);
+    if (live !== undefined) return live;
+    const answer = await this.#deps.store.get(tenantId, taken.id);
+    if (answer === null) throw new SystemError('execution-not-found', `execution ${taken.id} was deleted`);
+    return { isOver: true, answer };
+  }
+
+  #begin(execution: LiveExecution, opened: Awaited<ReturnType<EnvironmentService['open']>>): void {
+    this.#live.set(execution.id, execution);
+    this.#waiting += 1;
+    if ('ready' in opened) {
+      execution.environment = opened.ready;
+      execution.environmentId = opened.ready.id;
+      this.#schedule(execution);
+    } else {
+      this.#move(execution, 'environment-missing');
+      this.#awaitBuild(execution, opened.build);
+    }
+  }
+
+  #move(execution: LiveExecution, cause: StageCause): void {
+    const wasWaiting = execution.isWaiting;
+    const from = execution.stage;
+    execution.move(cause);
+    if (wasWaiting !== execution.isWaiting) this.#waiting += wasWaiting ? -1 : 1;
+    const { tenantId } = execution.terms;
+    this.#deps.log.debug({ executionId: execution.id, tenantId, from, to: execution.stage, cause }, 'execution moved');
+  }
+
+  #awaitBuild(execution: LiveExecution, build: EnvironmentBuild): void {
+    execution.environmentId = build.description.id;
+    const release = build.want();
+    const unfollow = build.log.follow(0, ({ name, data }) => {
+      if (name.startsWith('build.')) execution.log.append(name, data, JSON.stringify(data).length);
+    });
+    execution.unwant = () => {
+      execution.unwant = null;
+      unfollow();
+      release();
+    };
+    build.result.then(
+      (result) => this.#built(execution, result),
+      (error: unknown) => this.#giveUp(execution, toSystemError(error)),
+    );
+  }
+
+  #built(execution: LiveExecution, result: BuildResult): void {
+    if (execution.isOver) return;
+    execution.unwant?.();
+    execution.reports = { setup: result.setup, dependencies: result.dependencies, verify: result.verify };
+    if (result.environment === null) {
+      execution.endedByBuild = { verdict: result.verdict, endedIn: result.endedIn };
+      this.#end(execution, 'environment-failed')?.catch(() => undefined);
+      return;
+    }
+    execution.environment = result.environment;
+    execution.built = result.built;
+    this.#move(execution, 'environment-ready');
+    this.#schedule(execution);
+  }
+
+  #schedule(execution: LiveExecution): void {
+    const { environment } = execution;
+    if (environment === null) throw new Error(`${execution.id} is scheduled without an environment`);
+    const { environments, scheduler } = this.#deps;
+    const { limitMaxima } = this.#options;
+    scheduler.submit({
+      executionId: execution.id,
+      tenantId: execution.terms.tenantId,
+      architecture: environment.architecture,
+      layers: environment.digests,
+      order: () => toLeaseOrder(execution, environments.references(environment, execution.built), limitMaxima),
+      listener: this,
+    });
+  }
+
+  placed(id: ExecutionId, agent: AgentFacts): void {
+    const execution = this.#live.get(id);
+    if (execution === undefined) return;
+    execution.agent = agent;
+    execution.attempts += 1;
+    this.#move(execution, 'placed');
+  }
+
+  started(id: ExecutionId): void {
+    const execution = this.#live.get(id);
+    if (execution?.allows('started')) this.#move(execution, 'started');
+  }
+
+  output(id: ExecutionId, { script, stream, data }: LeaseOutput): void {
+    this.#live.get(id)?.log.append(stream, { script, data, encoding: 'base64' }, data.length + 64);
+  }
+
+  requeued(id: ExecutionId, cause: SystemError): void {
+    const execution = this.#live.get(id);
+    if (execution === undefined) return;
+    const { tenantId } = execution.terms;
+    this.#deps.log.warn({ executionId: id, tenantId, code: cause.code, reason: cause.message }, 'execution requeued');
+    execution.agent = null;
+    this.#move(execution, 'requeued');
+  }
+
+  completed(id: ExecutionId, result: LeaseResultMessage): Promise<void> | undefined {
+    const execution = this.#live.get(id);
+    if (execution === undefined) return undefined;
+    execution.result = result;
+    if (result.failure === null) return this.#end(execution, 'completed');
+    const { code, detail } = result.failure;
+    execution.failure = { code, detail };
+    // What the agent found wrong may be the layers: the next use reads their manifests again.
+    if (execution.environmentId !== null) {
+      this.#deps.environments.invalidate(execution.terms.tenantId, execution.environmentId);
+    }
+    return this.#end(execution, 'gave-up');
+  }
+
+  gaveUp(id: ExecutionId, cause: SystemError): void {
+    const execution = this.#live.get(id);
+    if (execution !== undefined) this.#giveUp(execution, cause);
+  }
+
+  #giveUp(execution: LiveExecution, cause: SystemError): void {
+    if (execution.isOver) return;
+    execution.unwant?.();
+    execution.failure = { code: cause.code, detail: cause.message };
+    this.#end(execution, 'gave-up')?.catch(() => undefined);
+  }
+
+  /** Moves to a final stage, keeps the answer, then announces it; the promise is there when keeping takes time. */
+  #end(execution: LiveExecution, cause: StageCause): Promise<void> | undefined {
+    this.#move(execution, cause);
+    const answer = execution.toAnswer();
+    if (!execution.terms.isDurable) {
+      this.#announce(execution, answer);
+      return undefined;
+    }
+    return this.#deps.store.finish(answer).then(
+      () => this.#announce(execution, answer),
+      (error: unknown) => {
+        this.#deps.log.error({ err: error, executionId: execution.id }, 'result not recorded');
+        // Whoever waits gets the answer; after a restart it would run again, since nobody was told that it is durable.
+        this.#announce(execution, answer);
+        throw error;
+      },
+    );
+  }
+
+  #announce(execution: LiveExecution, answer: Execution): void {
+    this.#live.delete(execution.id);
+    this.#finished.set(execution.id, execution);
+    const { tenantId } = execution.terms;
+    const { id, stage, verdict, endedIn, attempts } = answer;
+    this.#deps.log.info({ executionId: id, tenantId, stage, verdict, endedIn, attempts }, 'execution ended');
+    this.#deps.ended?.(answer);
+    execution.announce(answer);
+  }
+
+  /** The live or just finished execution of a tenant, for events. */
+  find(tenantId: string, id: string): LiveExecution | null {
+    if (!isId('execution', id)) return null;
+    const execution = this.#live.get(id) ?? this.#finished.get(id);
+    return execution?.terms.tenantId === tenantId ? execution : null;
+  }
+
+  /** The execution as it is now; SystemError `execution-not-found`. */
+  async get(tenantId: string, id: string): Promise<Execution> {
+    const execution = this.find(tenantId, id);
+    // A result is shown once it is kept, not before.
+    if (execution?.isOver) return await execution.done;
+    const answer = execution?.toAnswer() ?? (await this.#deps.store.get(tenantId, id));
+    if (answer === null) throw new SystemError('execution-not-found', `there is no execution ${id}`);
+    return answer;
+  }
+
+  /** Durable executions of a tenant, newest first. */
+  async list(tenantId: string, cursor: number | null, limit: number): Promise<Page<Execution>> {
+    const page = await this.#deps.store.list(tenantId, cursor, limit);
+    return { items: page.items.map((item) => this.find(tenantId, item.id)?.toAnswer() ?? item), next: page.next };
+  }
+
+  /** Ends an execution for its client, wherever it is; one that is over stays as it is. */
+  async cancel(tenantId: string, id: string): Promise<Execution> {
+    const execution = this.find(tenantId, id);
+    if (execution === null || execution.isOver) return await this.get(tenantId, id);
+    execution.unwant?.();
+    this.#deps.scheduler.withdraw(execution.id);
+    await this.#end(execution, 'cancelled');
+    return await execution.done;
+  }
+
+  /** Takes up what was accepted before a restart. */
+  async resume(): Promise<void> {
+    const { store, clock, log, environments } = this.#deps;
+    for (const { tenantId, answer, request } of await store.unfinished()) {
+      const terms: ExecutionTerms = { tenantId, request, isDurable: true, isStreamed: true };
+      const execution = new LiveExecution(clock, answer.id as ExecutionId, terms, answer.createdAt);
+      log.info({ executionId: answer.id, tenantId }, 'execution taken up again');
+      try {
+        const hadSecrets = typeof request.environment !== 'string' && request.environment.secrets !== undefined;
+        if (hadSecrets) throw new SystemError('build-failed', 'the secrets of its environment were lost in a restart');
+        this.#begin(execution, await environments.open(tenantId, request.environment));
+      } catch (error) {
+        this.#live.set(execution.id, execution);
+        this.#waiting += 1;
+        this.#giveUp(execution, toSystemError(error));
+      }
+    }
+  }
+
+  /** Accepts nothing more; resolves when nothing runs or the time is over. Queued durable work waits for the next start. */
+  async drain(timeMsMax: number): Promise<void> {
+    this.#isDraining = true;
+    const running = [...this.#live.values()].filter(({ isWaiting, terms }) => !isWaiting || !terms.isDurable);
+    if (running.length === 0) return;
+    const { promise, resolve } = Promise.withResolvers<void>();
+    const timer = this.#deps.clock.after(timeMsMax, resolve);
+    await Promise.race([promise, Promise.all(running.map(({ done }) => done))]);
+    timer.cancel();
+  }
+}
+
+function outputLength(report: Execution['run']): number {
+  return report === null ? 0 : report.stdout.length + report.stderr.length;
+}

@@ -1,0 +1,160 @@
+/**
+ * Owns what is known about one execution from its acceptance to its result, and assembles the answer from it. The only place that moves
+ * its stage; only execution-service calls it. Never sends, stores or schedules.
+ * Invariant: a final stage is entered once, and `done` resolves after whoever ended it has kept the result.
+ */
+import { type Clock, toTimestamp } from '../../shared/clock.ts';
+import type { ExecutionId } from '../../shared/ids.ts';
+import { executionLifecycle, type Stage, type StageCause } from '../../shared/lifecycle/execution.ts';
+import type { Execution, ExecutionRequest } from '../../shared/model/execution.ts';
+import type { LeaseResultMessage } from '../../shared/protocol/agent-messages.ts';
+import type { AgentFacts } from '../agents/fleet.ts';
+import type { BuildReports, ReadyEnvironment } from '../environments/environment-build.ts';
+import { EventLog } from './event-log.ts';
+
+/** How an execution was asked for. */
+export interface ExecutionTerms {
+  readonly tenantId: string;
+  readonly request: ExecutionRequest;
+  /** Recorded before it was accepted; else it lives in memory only. */
+  readonly isDurable: boolean;
+  /** Is output to be sent while it runs? */
+  readonly isStreamed: boolean;
+}
+
+const LOG_BYTES_MAX = 2 * 1024 * 1024;
+const noReports: BuildReports = { setup: null, dependencies: null, verify: null };
+const noBuilt: ReadonlySet<string> = new Set();
+
+/** One execution that has no result yet, or has just got it. */
+export class LiveExecution {
+  readonly id: ExecutionId;
+  readonly terms: ExecutionTerms;
+  readonly log = new EventLog(LOG_BYTES_MAX);
+  readonly done: Promise<Execution>;
+  environment: ReadyEnvironment | null = null;
+  environmentId: string | null = null;
+  built: ReadonlySet<string> = noBuilt;
+  reports: BuildReports = noReports;
+  endedByBuild: Pick<Execution, 'verdict' | 'endedIn'> | null = null;
+  result: LeaseResultMessage | null = null;
+  failure: Execution['failure'] = null;
+  agent: AgentFacts | null = null;
+  attempts = 0;
+  isOver = false;
+  /** Stops waiting for the environment's build, while there is one. */
+  unwant: (() => void) | null = null;
+  readonly #clock: Clock;
+  readonly #createdAt: string;
+  readonly #startMs: number;
+  #resolve: (answer: Execution) => void = () => undefined;
+  #stage: Stage = 'queued';
+  #stageMs: number;
+  #queuedMs = 0;
+  #buildMs = 0;
+  #finishedAt: string | null = null;
+  #endMs = 0;
+
+  constructor(clock: Clock, id: ExecutionId, terms: ExecutionTerms, createdAt = toTimestamp(clock.nowMs())) {
+    this.#clock = clock;
+    this.id = id;
+    this.terms = terms;
+    this.#createdAt = createdAt;
+    this.#startMs = clock.monotonicMs();
+    this.#stageMs = this.#startMs;
+    this.done = new Promise((resolve) => {
+      this.#resolve = resolve;
+    });
+  }
+
+  get stage(): Stage {
+    return this.#stage;
+  }
+
+  /** Is it neither running nor over? */
+  get isWaiting(): boolean {
+    return this.#stage === 'queued' || this.#stage === 'building';
+  }
+
+  allows(cause: StageCause): boolean {
+    return executionLifecycle.allows(this.#stage, cause);
+  }
+
+  /** Moves the stage and books the time of the one that ends. */
+  move(cause: StageCause): void {
+    const from = this.#stage;
+    const nowMs = this.#clock.monotonicMs();
+    this.#stage = executionLifecycle.next(from, cause);
+    if (from === 'queued') this.#queuedMs += nowMs - this.#stageMs;
+    if (from === 'building') this.#buildMs += nowMs - this.#stageMs;
+    this.#stageMs = nowMs;
+    if (executionLifecycle.isFinal(this.#stage)) {
+      this.isOver = true;
+      this.#endMs = nowMs;
+      this.#finishedAt = toTimestamp(this.#clock.nowMs());
+    } else {
+      this.log.append('stage', { stage: this.#stage, cause });
+    }
+  }
+
+  /** Tells everybody that waits; call once the result is kept. */
+  announce(answer: Execution): void {
+    this.log.append('stage', { stage: this.#stage, cause: null });
+    this.log.close('finished', answer);
+    this.#resolve(answer);
+  }
+
+  #environmentUse(): Execution['environment'] {
+    if (this.environmentId === null) return null;
+    const layers = (this.result?.layers ?? []).map((layer) =>
+      this.built.has(layer.digest) ? { ...layer, origin: 'built' as const } : layer,
+    );
+    return { id: this.environmentId, scope: this.environment?.scope ?? 'tenant', layers };
+  }
+
+  #timing(): Execution['timing'] {
+    const nowMs = this.#clock.monotonicMs();
+    const isQueued = this.#stage === 'queued';
+    const queuedMs = this.#queuedMs + (isQueued ? nowMs - this.#stageMs : 0);
+    const buildMs = this.#buildMs + (this.#stage === 'building' ? nowMs - this.#stageMs : 0);
+    const { fetchMs, prepareMs, executeMs, collectMs } = this.result?.timing ?? {
+      fetchMs: 0,
+      prepareMs: 0,
+      executeMs: 0,
+      collectMs: 0,
+    };
+    const totalMs = (this.isOver ? this.#endMs : nowMs) - this.#startMs;
+    const known = queuedMs + buildMs + fetchMs + prepareMs + executeMs + collectMs;
+    const overheadMs = this.result === null ? 0 : Math.max(0, totalMs - known);
+    return { queuedMs, buildMs, fetchMs, prepareMs, executeMs, collectMs, overheadMs };
+  }
+
+  /** The execution as every answer shows it. */
+  toAnswer(): Execution {
+    const { result, agent } = this;
+    return {
+      id: this.id,
+      stage: this.#stage,
+      verdict: this.endedByBuild?.verdict ?? result?.verdict ?? null,
+      endedIn: this.endedByBuild?.endedIn ?? result?.endedIn ?? null,
+      environment: this.#environmentUse(),
+      setup: this.reports.setup,
+      dependencies: this.reports.dependencies,
+      verify: this.reports.verify,
+      compile: result?.compile ?? null,
+      run: result?.run ?? null,
+      tests: [],
+      score: null,
+      timing: this.#timing(),
+      certificate: null,
+      receipt: null,
+      files: [],
+      agent: agent === null ? null : { id: agent.id, name: agent.name, pool: agent.pool },
+      attempts: this.attempts,
+      failure: this.failure,
+      metadata: this.terms.request.metadata ?? {},
+      createdAt: this.#createdAt,
+      finishedAt: this.#finishedAt,
+    };
+  }
+}

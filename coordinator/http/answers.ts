@@ -1,0 +1,44 @@
+/**
+ * Owns the schemas of answers and parameters that several routes share, and what a cursor looks like. Never used for anything but HTTP.
+ */
+import { type TSchema, Type } from '@sinclair/typebox';
+import { SystemError } from '../../shared/errors.ts';
+import { Closed, Nullable } from '../../shared/model/closed.ts';
+import type { Page } from '../executions/state-store.ts';
+import { Problem } from './problem.ts';
+
+/** The errors that every route may answer with, for documentation and serialisation. */
+export const problems = { '4xx': Problem, '5xx': Problem };
+
+/** A page of a listing; `next` is the cursor of the page after it. */
+export const PageOf = <Schema extends TSchema>(schema: Schema) =>
+  Closed({ items: Type.Array(schema), next: Nullable(Type.String()) });
+
+/** Parameters of a listing. */
+export const PageQuery = Closed({
+  cursor: Type.Optional(Type.String({ description: 'Where the page before ended.' })),
+  limit: Type.Optional(Type.String({ pattern: '^([1-9]|[1-9][0-9]|100)$', description: '1 to 100; default 20.' })),
+});
+
+/** Parameters of an item. */
+export const IdParams = Closed({ id: Type.String() });
+
+/** Headers of an event stream. */
+export const StreamHeaders = Type.Object({ 'last-event-id': Type.Optional(Type.String({ maxLength: 32 })) });
+
+const PAGE_SIZE = 20;
+
+/** What a listing's parameters mean; SystemError `request-invalid` for a cursor that is none of ours. */
+export function toPageRequest(query: { cursor?: string; limit?: string }): { cursor: number | null; limit: number } {
+  const limit = query.limit === undefined ? PAGE_SIZE : Number(query.limit);
+  if (query.cursor === undefined) return { cursor: null, limit };
+  const text = Buffer.from(query.cursor, 'base64url').toString();
+  if (/^p\d{1,15}$/.test(text)) return { cursor: Number(text.slice(1)), limit };
+  const errors = [{ pointer: '?cursor', detail: 'is not a cursor of this listing' }];
+  throw new SystemError('request-invalid', '?cursor is not a cursor of this listing', { errors });
+}
+
+/** A page as it is answered. */
+export function toPageAnswer<Item>({ items, next }: Page<Item>): { items: Item[]; next: string | null } {
+  return { items: [...items], next: next === null ? null : Buffer.from(`p${next}`).toString('base64url') };
+}

@@ -1,0 +1,62 @@
+/**
+ * Owns server-sent events: a log's events as text, resumed by Last-Event-ID, with pings against silent proxies. Never buffers without
+ * bound: a reader that is too slow is cut off and may resume.
+ */
+import type { FastifyReply } from 'fastify';
+import type { Clock, Timer } from '../../shared/clock.ts';
+import type { EventLog, LoggedEvent } from '../executions/event-log.ts';
+
+const PING_MS = 15_000;
+const UNSENT_BYTES_MAX = 1024 * 1024;
+
+function toText({ number, name, data }: LoggedEvent): string {
+  return `id: ${number}\nevent: ${name}\ndata: ${JSON.stringify(data)}\n\n`;
+}
+
+/** Answers with the events after `lastEventId` until the log closes; with 204 when there will never be one, so that readers stop. */
+export function streamEvents(
+  reply: FastifyReply,
+  log: EventLog,
+  lastEventId: string | undefined,
+  clock: Clock,
+): FastifyReply {
+  const after = Math.max(0, Number.parseInt(lastEventId ?? '0', 10) || 0);
+  if (log.isClosed && after >= log.last) return reply.code(204).send();
+  reply.hijack();
+  const { raw } = reply;
+  raw.writeHead(200, {
+    'content-type': 'text/event-stream',
+    'cache-control': 'no-store',
+    'x-accel-buffering': 'no',
+    'x-request-id': reply.request.id,
+  });
+  let ping: Timer | null = null;
+  let isOver = false;
+  const write = (text: string) => {
+    if (isOver) return;
+    raw.write(text);
+    if (raw.writableLength > UNSENT_BYTES_MAX) raw.destroy();
+  };
+  const keepAlive = () => {
+    ping = clock.after(PING_MS, () => {
+      write(': ping\n\n');
+      keepAlive();
+    });
+  };
+  const end = () => {
+    isOver = true;
+    ping?.cancel();
+  };
+  raw.flushHeaders();
+  const unfollow = log.follow(after, (event) => {
+    write(toText(event));
+    if (event.number === log.last && log.isClosing) raw.end();
+  });
+  raw.on('close', () => {
+    end();
+    unfollow();
+  });
+  if (log.isClosed) raw.end();
+  else keepAlive();
+  return reply;
+}

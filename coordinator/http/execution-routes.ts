@@ -1,0 +1,169 @@
+/**
+ * Owns the routes of executions: submit, get, list, cancel, follow. Never moves a stage: the execution service does.
+ * Invariant: nothing is started before the whole request has been checked.
+ */
+import { type Static, Type } from '@sinclair/typebox';
+import type { FastifyReply } from 'fastify';
+import type { Clock } from '../../shared/clock.ts';
+import { type ErrorCode, SystemError } from '../../shared/errors.ts';
+import { Closed } from '../../shared/model/closed.ts';
+import { Execution, ExecutionRequest } from '../../shared/model/execution.ts';
+import type { AllLimits } from '../../shared/model/limits.ts';
+import { EventLog } from '../executions/event-log.ts';
+import type { ExecutionService } from '../executions/execution-service.ts';
+import type { LiveExecution } from '../executions/live-execution.ts';
+import { IdParams, PageOf, PageQuery, problems, StreamHeaders, toPageAnswer, toPageRequest } from './answers.ts';
+import { streamEvents } from './event-stream.ts';
+import { checkExecution } from './request-checks.ts';
+import type { HttpServer } from './server.ts';
+
+/** What the routes talk to. */
+export interface ExecutionRoutesDeps {
+  readonly clock: Clock;
+  readonly executions: ExecutionService;
+}
+
+/** Bounds of the routes. */
+export interface ExecutionRoutesOptions {
+  readonly waitSecondsMax: number;
+  readonly limitMaxima: AllLimits;
+}
+
+const SubmitQuery = Closed({
+  wait: Type.Optional(
+    Type.String({
+      pattern: '^(true|[0-9]{1,6}(\\.[0-9]{1,3})?)$',
+      description: "Wait so many seconds for the result, or `true`: as long as the operator's maximum.",
+    }),
+  ),
+});
+
+const SubmitHeaders = Type.Object({
+  'idempotency-key': Type.Optional(
+    Type.String({
+      minLength: 1,
+      maxLength: 255,
+      description: 'Repeating the request with the same key changes nothing.',
+    }),
+  ),
+});
+
+/** How long to wait in milliseconds, or null; SystemError `request-invalid` above the maximum. */
+function toWaitMs(wait: string | undefined, waitSecondsMax: number): number | null {
+  if (wait === undefined) return null;
+  const seconds = wait === 'true' ? waitSecondsMax : Number(wait);
+  if (seconds <= waitSecondsMax) return seconds * 1000;
+  const detail = `is ${seconds} s; at most ${waitSecondsMax} are allowed`;
+  throw new SystemError('request-invalid', `?wait ${detail}`, { errors: [{ pointer: '?wait', detail }] });
+}
+
+/** The result, or null when the time is over first; a client that goes away cancels what nobody else can find. */
+async function waitFor(
+  execution: LiveExecution,
+  waitMs: number,
+  deps: ExecutionRoutesDeps,
+  reply: FastifyReply,
+  isCancelledOnClose: boolean,
+): Promise<Static<typeof Execution> | null> {
+  const { promise, resolve } = Promise.withResolvers<Static<typeof Execution> | null>();
+  const timer = deps.clock.after(waitMs, () => resolve(null));
+  const close = () => {
+    resolve(null);
+    if (isCancelledOnClose) deps.executions.cancel(execution.terms.tenantId, execution.id).catch(() => undefined);
+  };
+  reply.raw.on('close', close);
+  execution.done.then(resolve, () => resolve(null));
+  const answer = await promise;
+  timer.cancel();
+  reply.raw.off('close', close);
+  return answer;
+}
+
+/** A failure that means "not now" is an error of this request; everything else is the execution's own story. */
+function checkAnswered(answer: Static<typeof Execution>): void {
+  const code: ErrorCode = 'no-agent';
+  if (answer.stage === 'failed' && answer.failure?.code === code) throw new SystemError(code, answer.failure.detail);
+}
+
+/** Adds the routes. */
+export function addExecutionRoutes(
+  server: HttpServer,
+  deps: ExecutionRoutesDeps,
+  options: ExecutionRoutesOptions,
+): void {
+  const { executions, clock } = deps;
+
+  server.post(
+    '/v1/executions',
+    {
+      schema: {
+        summary: 'Run code in an environment that the request describes',
+        body: ExecutionRequest,
+        querystring: SubmitQuery,
+        headers: SubmitHeaders,
+        response: { 200: Execution, 202: Execution, ...problems },
+      },
+    },
+    async (request, reply) => {
+      const waitMs = toWaitMs(request.query.wait, options.waitSecondsMax);
+      checkExecution(request.body, options.limitMaxima);
+      const key = request.headers['idempotency-key'] ?? null;
+      const tenantId = request.tenant.id;
+      const submitted = await executions.submit(request.body, { tenantId, isWaited: waitMs !== null, key });
+      let answer: Static<typeof Execution> | null = null;
+      if (!('done' in submitted)) answer = submitted.answer;
+      else if (waitMs !== null) answer = await waitFor(submitted, waitMs, deps, reply, key === null);
+      if (answer !== null && waitMs !== null) {
+        checkAnswered(answer);
+        return answer;
+      }
+      const now = 'done' in submitted ? submitted.toAnswer() : submitted.answer;
+      return reply.code(202).header('location', `/v1/executions/${now.id}`).send(now);
+    },
+  );
+
+  server.get(
+    '/v1/executions',
+    {
+      schema: {
+        summary: "The tenant's executions, newest first",
+        querystring: PageQuery,
+        response: { 200: PageOf(Execution), ...problems },
+      },
+    },
+    async (request) => {
+      const { cursor, limit } = toPageRequest(request.query);
+      return toPageAnswer(await executions.list(request.tenant.id, cursor, limit));
+    },
+  );
+
+  server.get(
+    '/v1/executions/:id',
+    { schema: { summary: 'One execution', params: IdParams, response: { 200: Execution, ...problems } } },
+    (request) => executions.get(request.tenant.id, request.params.id),
+  );
+
+  server.delete(
+    '/v1/executions/:id',
+    { schema: { summary: 'Cancel an execution', params: IdParams, response: { 200: Execution, ...problems } } },
+    (request) => executions.cancel(request.tenant.id, request.params.id),
+  );
+
+  server.get(
+    '/v1/executions/:id/events',
+    { schema: { summary: 'Follow an execution (server-sent events)', params: IdParams, headers: StreamHeaders } },
+    async (request, reply) => {
+      const { id } = request.params;
+      const live = executions.find(request.tenant.id, id);
+      const log = live?.log ?? toClosedLog(await executions.get(request.tenant.id, id));
+      return streamEvents(reply, log, request.headers['last-event-id'], clock);
+    },
+  );
+}
+
+/** The log of an execution whose events are not remembered any more: its end. */
+function toClosedLog(answer: Static<typeof Execution>): EventLog {
+  const log = new EventLog(0);
+  log.close('finished', answer);
+  return log;
+}

@@ -1,0 +1,181 @@
+/**
+ * Owns the operator's routes: health, readiness, metrics, the API's own description, agents, enrolment, promotion.
+ * Never decides placement or trust. Agents' and cache's routes need an operator's key.
+ */
+import { Type } from '@sinclair/typebox';
+import { toTimestamp } from '../../shared/clock.ts';
+import { SystemError, toSystemError } from '../../shared/errors.ts';
+import { Closed, Nullable, OneOf } from '../../shared/model/closed.ts';
+import { Environment } from '../../shared/model/environment.ts';
+import type { Enrolment } from '../agents/enrolment.ts';
+import type { Fleet } from '../agents/fleet.ts';
+import type { EnvironmentService } from '../environments/environment-service.ts';
+import type { AgentStore, EnrolledAgent } from '../executions/state-store.ts';
+import { IdParams, problems } from './answers.ts';
+import { requireOperator } from './authentication.ts';
+import type { ApiDescription } from './openapi.ts';
+import type { HttpServer } from './server.ts';
+
+/** What the routes talk to. */
+export interface OperatorRoutesDeps {
+  readonly agents: AgentStore;
+  readonly fleet: Fleet;
+  readonly enrolment: Enrolment;
+  readonly environments: EnvironmentService;
+  readonly description: ApiDescription;
+  /** Text of the metrics and its content type. */
+  readonly metrics: () => Promise<{ text: string; type: string }>;
+  /** Each is a thing that must answer before work can be done; its name is shown when it does not. */
+  readonly requirements: Readonly<Record<string, () => Promise<unknown>>>;
+}
+
+const Agent = Closed({
+  id: Type.String(),
+  name: Type.String(),
+  pool: Type.String(),
+  state: OneOf(['ready', 'draining', 'disconnected']),
+  slots: Closed({ total: Type.Integer(), free: Type.Integer() }),
+  layers: Type.Integer(),
+  architecture: Nullable(Type.String()),
+  release: Nullable(Type.String()),
+  kernel: Nullable(Type.String()),
+  cores: Nullable(Type.Integer()),
+  memoryBytes: Nullable(Type.Integer()),
+  labels: Type.Record(Type.String(), Type.String()),
+  enrolledAt: Type.String(),
+  connectedAt: Nullable(Type.String()),
+});
+
+const Readiness = Closed({
+  state: OneOf(['ready', 'not-ready']),
+  problems: Type.Array(Closed({ requirement: Type.String(), detail: Type.String() })),
+});
+
+const Promotion = Closed({
+  environment: Type.String({ pattern: '^env_[0-9a-z]{8,64}$' }),
+  tenant: Type.Optional(Type.String({ description: "Whose environment it is; default: the asking key's tenant." })),
+});
+
+/** Adds the routes. */
+export function addOperatorRoutes(server: HttpServer, deps: OperatorRoutesDeps): void {
+  addHealthRoutes(server, deps);
+  addAgentRoutes(server, deps);
+
+  server.post(
+    '/v1/cache/promote',
+    {
+      schema: {
+        summary: "Share a tenant's environment with every tenant",
+        body: Promotion,
+        response: { 200: Environment, ...problems },
+      },
+    },
+    (request) => {
+      requireOperator(request.tenant);
+      return deps.environments.promote(request.body.tenant ?? request.tenant.id, request.body.environment);
+    },
+  );
+}
+
+function addHealthRoutes(server: HttpServer, { metrics, requirements, description }: OperatorRoutesDeps): void {
+  const config = { isOpen: true };
+  const State = Closed({ state: Type.String() });
+
+  server.get('/healthz', { config, schema: { summary: 'Is it alive?', response: { 200: State } } }, () => ({
+    state: 'alive',
+  }));
+
+  server.get(
+    '/readyz',
+    { config, schema: { summary: 'Can it do work?', response: { 200: Readiness, 503: Readiness } } },
+    async (_request, reply) => {
+      const found: { requirement: string; detail: string }[] = [];
+      for (const [requirement, check] of Object.entries(requirements)) {
+        await check().catch((error: unknown) => found.push({ requirement, detail: toSystemError(error).message }));
+      }
+      const isReady = found.length === 0;
+      return reply.code(isReady ? 200 : 503).send({ state: isReady ? 'ready' : 'not-ready', problems: found });
+    },
+  );
+
+  server.get(
+    '/metrics',
+    { config, schema: { summary: 'Metrics in the Prometheus text format' } },
+    async (_request, reply) => {
+      const { text, type } = await metrics();
+      return reply.header('content-type', type).send(text);
+    },
+  );
+
+  server.get('/openapi.json', { config, schema: { summary: 'This description' } }, async (_request, reply) =>
+    reply.header('content-type', 'application/json; charset=utf-8').send(description.text()),
+  );
+}
+
+function addAgentRoutes(server: HttpServer, { agents, fleet, enrolment }: OperatorRoutesDeps): void {
+  const toAnswer = (known: EnrolledAgent) => {
+    const agent = fleet.get(known.id);
+    const { architecture, release, kernel, cores, memoryBytes, labels } = agent?.facts ?? {};
+    return {
+      id: known.id,
+      name: agent?.facts.name ?? known.name,
+      pool: known.pool,
+      state:
+        agent === undefined ? ('disconnected' as const) : known.isDraining ? ('draining' as const) : ('ready' as const),
+      slots: { total: agent?.slots ?? 0, free: agent?.freeSlots ?? 0 },
+      layers: agent?.layers.size ?? 0,
+      architecture: architecture ?? null,
+      release: release ?? null,
+      kernel: kernel ?? null,
+      cores: cores ?? null,
+      memoryBytes: memoryBytes ?? null,
+      labels: { ...labels },
+      enrolledAt: toTimestamp(known.enrolledAtMs),
+      connectedAt: agent === undefined ? null : toTimestamp(agent.connectedAtMs),
+    };
+  };
+
+  server.get(
+    '/v1/agents',
+    {
+      schema: { summary: 'All enrolled agents', response: { 200: Closed({ items: Type.Array(Agent) }), ...problems } },
+    },
+    async (request) => {
+      requireOperator(request.tenant);
+      return { items: (await agents.list()).map(toAnswer) };
+    },
+  );
+
+  server.post(
+    '/v1/agents/enrolments',
+    {
+      schema: {
+        summary: 'A one-time token that lets one agent in',
+        response: { 201: Closed({ token: Type.String(), expiresAt: Type.String() }), ...problems },
+      },
+    },
+    async (request, reply) => {
+      requireOperator(request.tenant);
+      return reply.code(201).send(await enrolment.issue());
+    },
+  );
+
+  for (const verb of ['drain', 'resume'] as const) {
+    const summary = verb === 'drain' ? 'Give an agent no more work' : 'Give an agent work again';
+    server.post(
+      `/v1/agents/:id/${verb}`,
+      { schema: { summary, params: IdParams, response: { 200: Agent, ...problems } } },
+      async (request) => {
+        requireOperator(request.tenant);
+        const { id } = request.params;
+        await agents.setDraining(id, verb === 'drain');
+        const known = await agents.get(id);
+        if (known === null) throw new SystemError('agent-not-found', `there is no agent ${id}`);
+        const agent = fleet.get(known.id);
+        if (agent !== undefined) agent.isDraining = verb === 'drain';
+        agent?.send({ type: 'agent.drain', state: verb });
+        return toAnswer(known);
+      },
+    );
+  }
+}

@@ -1,0 +1,64 @@
+/**
+ * Owns what an error looks like over HTTP: RFC 9457 problem+json with our stable code. Never decides whose fault something is (the catalog
+ * does) and never shows an internal error's message to a client.
+ */
+import { type Static, Type } from '@sinclair/typebox';
+import { errorCatalog, SystemError } from '../../shared/errors.ts';
+import { Closed } from '../../shared/model/closed.ts';
+
+/** Content type of every error. */
+export const PROBLEM_TYPE = 'application/problem+json; charset=utf-8';
+
+/** An error as a client gets it. */
+export const Problem = Closed(
+  {
+    type: Type.String(),
+    title: Type.String(),
+    status: Type.Integer(),
+    detail: Type.String(),
+    code: Type.String({ description: 'Stable; see docs/errors.md.' }),
+    errors: Type.Array(Closed({ pointer: Type.String(), detail: Type.String() })),
+    requestId: Type.String(),
+  },
+  { description: 'RFC 9457 problem details.' },
+);
+export type Problem = Static<typeof Problem>;
+
+/** The problem of an error. */
+export function toProblem(error: SystemError, requestId: string): Problem {
+  const { title, http } = errorCatalog[error.code];
+  return {
+    type: `urn:envicutor:problem:${error.code}`,
+    title,
+    status: http,
+    detail: error.code === 'internal' ? `look for ${requestId} in the coordinator's log` : error.message,
+    code: error.code,
+    errors: [...error.errors],
+    requestId,
+  };
+}
+
+interface FrameworkError {
+  readonly code?: unknown;
+  readonly statusCode?: unknown;
+  readonly message?: unknown;
+}
+
+/** Our error for whatever a route or the HTTP framework threw; `bodyBytesMax` is the allowed size of a body. */
+export function toHttpError(error: unknown, bodyBytesMax: number): SystemError {
+  if (error instanceof SystemError) return error;
+  const { code, statusCode, message } = (error ?? {}) as FrameworkError;
+  if (code === 'FST_ERR_CTP_BODY_TOO_LARGE') {
+    return new SystemError(
+      'body-too-large',
+      `a body has at most ${bodyBytesMax} bytes; send less, or raise bodyBytesMax`,
+    );
+  }
+  if (code === 'FST_ERR_CTP_INVALID_MEDIA_TYPE') {
+    return new SystemError('media-type-unsupported', 'send the body as application/json');
+  }
+  if (typeof statusCode === 'number' && statusCode >= 400 && statusCode < 500) {
+    return new SystemError('request-invalid', String(message), { cause: error });
+  }
+  return new SystemError('internal', String(message ?? error), { cause: error });
+}

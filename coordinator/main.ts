@@ -1,0 +1,85 @@
+/**
+ * Owns the composition root of the coordinator's process: configuration, adapters, coordinator, signals. The only file here that knows
+ * concrete adapters. Never decides anything. SIGTERM and SIGINT drain and end with 0; what can't work ends with 78 and one sentence.
+ */
+import { join } from 'node:path';
+import { systemClock, systemRandom } from '../shared/clock.ts';
+import { loadConfig, refuseToStart } from '../shared/config.ts';
+import { SystemError } from '../shared/errors.ts';
+import { createLogger, type Logger } from '../shared/logger.ts';
+import { DirectoryObjectStore } from '../shared/storage/directory-object-store.ts';
+import { MinioObjectStore } from '../shared/storage/minio-object-store.ts';
+import type { ObjectStore } from '../shared/storage/object-store.ts';
+import { CONFIG_PREFIX, CoordinatorConfig, findConfigProblems } from './config.ts';
+import { createCoordinator } from './coordinator.ts';
+import { createBuilderClient } from './environments/builder-client.ts';
+import { createVerifierClient } from './environments/verifier-client.ts';
+import { openSqliteStateStore } from './executions/sqlite-state-store.ts';
+import { openInstanceKey } from './instance-key.ts';
+import { readTenants } from './tenants/keys.ts';
+
+function openStore(config: CoordinatorConfig): ObjectStore {
+  if (config.storeKind === 'directory') return new DirectoryObjectStore(config.storeDirectory);
+  return new MinioObjectStore({
+    endpoint: config.minioEndpoint,
+    ...(config.minioPublicEndpoint === '' ? {} : { publicEndpoint: config.minioPublicEndpoint }),
+    bucket: config.minioBucket,
+    region: config.minioRegion,
+    reader: { accessKey: config.minioAccessKey, secretKey: config.minioSecretKey },
+  });
+}
+
+/** The sentence for what a start can fail by; anything else is a defect and is thrown on. */
+function toRefusal(error: unknown, config: CoordinatorConfig): string {
+  const { code, message } = error as NodeJS.ErrnoException;
+  const where = `${config.listenHost}:${config.listenPort}`;
+  if (code === 'EADDRINUSE') return `${where} is taken: stop what listens there, or set ENVICUTOR_LISTEN_PORT`;
+  if (code === 'EACCES' || code === 'EADDRNOTAVAIL') {
+    return `can't listen on ${where} (${code}): set ENVICUTOR_LISTEN_HOST and ENVICUTOR_LISTEN_PORT`;
+  }
+  if (error instanceof SystemError) return message;
+  throw error;
+}
+
+async function run(config: CoordinatorConfig, log: Logger): Promise<void> {
+  const state = openSqliteStateStore(join(config.stateDirectory, 'coordinator.sqlite'));
+  const builder = createBuilderClient(config.builderSocketPath);
+  const verifier = createVerifierClient(config.verifierSocketPath);
+  const coordinator = createCoordinator(
+    {
+      clock: systemClock,
+      random: systemRandom,
+      log,
+      state,
+      store: openStore(config),
+      builder,
+      verifier,
+      instanceKey: openInstanceKey(config.stateDirectory, systemRandom),
+      keys: config.tenantsFile === '' ? null : readTenants(config.tenantsFile),
+    },
+    config,
+  );
+  const stop = async (signal: string) => {
+    log.info({ signal }, 'coordinator stopping');
+    await coordinator.stop();
+    await Promise.allSettled([builder.close(), verifier.close()]);
+    await state.close();
+    process.exit(0);
+  };
+  for (const signal of ['SIGTERM', 'SIGINT'] as const) {
+    process.once(signal, () => {
+      stop(signal).catch((error: unknown) => {
+        log.error({ err: error }, 'stopping failed');
+        process.exit(1);
+      });
+    });
+  }
+  await coordinator.start();
+}
+
+const config = loadConfig(CoordinatorConfig, CONFIG_PREFIX);
+const problems = findConfigProblems(config);
+if (problems.length > 0) refuseToStart(problems.map((problem) => `configuration: ${problem}`).join('\n'));
+await run(config, createLogger('coordinator', { level: config.logLevel })).catch((error: unknown) =>
+  refuseToStart(toRefusal(error, config)),
+);

@@ -1,0 +1,100 @@
+/**
+ * Owns the coordinator's metrics: what is counted and under which name. Core files know nothing of it: they are listened to, or asked when
+ * somebody scrapes. Never labels by tenant, id or anything else without bound.
+ */
+import { Counter, Gauge, Histogram, Registry } from 'prom-client';
+import type { Execution } from '../shared/model/execution.ts';
+import type { LookupOutcome } from './environments/layer-builds.ts';
+
+/** What is read when somebody scrapes. */
+export interface Gauges {
+  readonly queueDepth: () => number;
+  readonly leases: () => number;
+  readonly builds: () => number;
+  readonly agents: () => number;
+  readonly slots: () => { total: number; free: number };
+}
+
+const SECONDS = [0.001, 0.002, 0.004, 0.008, 0.016, 0.032, 0.064, 0.25, 1, 4, 16, 64, 300];
+
+/** Counters that core events move, and the text that a scraper reads. */
+export class Metrics {
+  readonly #registry = new Registry();
+  readonly #executions: Counter;
+  readonly #retries: Counter;
+  readonly #lookups: Counter;
+  readonly #http: Histogram;
+  readonly #overhead: Histogram;
+
+  constructor() {
+    const registers = [this.#registry];
+    this.#executions = new Counter({
+      name: 'envicutor_executions_total',
+      help: 'Executions that are over, by stage and verdict.',
+      labelNames: ['stage', 'verdict'],
+      registers,
+    });
+    this.#retries = new Counter({
+      name: 'envicutor_execution_retries_total',
+      help: 'Attempts beyond the first.',
+      registers,
+    });
+    this.#lookups = new Counter({
+      name: 'envicutor_layer_lookups_total',
+      help: 'Layers looked up, by kind and outcome: hit, built, failed (by its script), broken (by us).',
+      labelNames: ['kind', 'outcome'],
+      registers,
+    });
+    this.#http = new Histogram({
+      name: 'envicutor_http_request_seconds',
+      help: 'Duration of requests by route.',
+      labelNames: ['method', 'route', 'code'],
+      buckets: SECONDS,
+      registers,
+    });
+    this.#overhead = new Histogram({
+      name: 'envicutor_execution_overhead_seconds',
+      help: 'Time of an execution that was spent in none of its phases.',
+      buckets: SECONDS,
+      registers,
+    });
+  }
+
+  /** Adds what is asked for at every scrape. */
+  watch(gauges: Gauges): void {
+    const gauge = (name: string, help: string, read: () => number) =>
+      new Gauge({
+        name,
+        help,
+        registers: [this.#registry],
+        collect() {
+          this.set(read());
+        },
+      });
+    gauge('envicutor_queue_depth', 'Executions that wait for an agent or an environment.', gauges.queueDepth);
+    gauge('envicutor_leases', 'Leases that are out.', gauges.leases);
+    gauge('envicutor_builds', 'Environments being built.', gauges.builds);
+    gauge('envicutor_agents', 'Connected agents.', gauges.agents);
+    gauge('envicutor_slots', 'Slots of all connected agents.', () => gauges.slots().total);
+    gauge('envicutor_slots_free', 'Free slots of all connected agents.', () => gauges.slots().free);
+  }
+
+  ended({ stage, verdict, attempts, timing, agent }: Execution): void {
+    this.#executions.inc({ stage, verdict: verdict ?? 'none' });
+    if (attempts > 1) this.#retries.inc(attempts - 1);
+    if (agent !== null) this.#overhead.observe(timing.overheadMs / 1000);
+  }
+
+  looked(kind: string, outcome: LookupOutcome): void {
+    this.#lookups.inc({ kind, outcome });
+  }
+
+  answered(route: string, method: string, code: number, durationMs: number): void {
+    this.#http.observe({ method, route, code }, durationMs / 1000);
+  }
+
+  /** What a scraper reads. */
+  async read(): Promise<{ text: string; type: string }> {
+    return { text: await this.#registry.metrics(), type: this.#registry.contentType };
+  }
+}
