@@ -1,0 +1,85 @@
+/**
+ * Owns a whole coordinator for tests: real HTTP, WebSocket, SQLite and object store in a temporary folder; fake builder and verifier.
+ */
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import type { TestContext } from 'node:test';
+import { Value } from '@sinclair/typebox/value';
+import { CoordinatorConfig } from '../../coordinator/config.ts';
+import { createCoordinator } from '../../coordinator/coordinator.ts';
+import { createBuilderClient } from '../../coordinator/environments/builder-client.ts';
+import { createVerifierClient } from '../../coordinator/environments/verifier-client.ts';
+import { openSqliteStateStore } from '../../coordinator/executions/sqlite-state-store.ts';
+import { openInstanceKey } from '../../coordinator/instance-key.ts';
+import type { KeyRing } from '../../coordinator/tenants/keys.ts';
+import { systemClock, systemRandom } from '../../shared/clock.ts';
+import { silentLogger } from '../../shared/logger.ts';
+import { DirectoryObjectStore } from '../../shared/storage/directory-object-store.ts';
+import { startBuildServices } from './fake-build-services.ts';
+import { type AgentScript, ScriptedAgent } from './scripted-agent.ts';
+
+/** A coordinator that is stopped when the test ends. */
+export async function startCoordinator(
+  test: TestContext,
+  changes: Partial<CoordinatorConfig> = {},
+  keys: KeyRing | null = null,
+) {
+  const folder = await mkdtemp(join(tmpdir(), 'envicutor-coordinator-'));
+  const store = new DirectoryObjectStore(join(folder, 'store'));
+  const services = await startBuildServices(folder, store);
+  const defaults = { ...Value.Create(CoordinatorConfig), listenPort: 0, drainMsMax: 0, stateDirectory: folder };
+  const config: CoordinatorConfig = { ...defaults, ...changes };
+  const start = async (port = 0) => {
+    const state = openSqliteStateStore(join(folder, 'coordinator.sqlite'));
+    const builder = createBuilderClient(`${folder}/builder.sock`);
+    const verifier = createVerifierClient(`${folder}/verifier.sock`);
+    const instanceKey = openInstanceKey(folder, systemRandom);
+    const ports = { clock: systemClock, random: systemRandom, log: silentLogger };
+    const deps = { ...ports, state, store, builder, verifier, instanceKey, keys };
+    const coordinator = createCoordinator(deps, { ...config, listenPort: port });
+    const { url } = await coordinator.start();
+    const stop = async () => {
+      await coordinator.stop();
+      await Promise.all([builder.close(), verifier.close(), state.close()]);
+    };
+    return { url, stop, coordinator, state };
+  };
+  const running = { ...(await start()), services, folder, store };
+  const agents: ScriptedAgent[] = [];
+  test.after(async () => {
+    for (const agent of agents) agent.socket.terminate();
+    await running.stop();
+    services.builder.closeAllConnections();
+    services.verifier.closeAllConnections();
+    await Promise.all([services.builder[Symbol.asyncDispose](), services.verifier[Symbol.asyncDispose]()]);
+    await rm(folder, { recursive: true });
+  });
+  return Object.assign(running, {
+    /** Stops and starts again on the same state. */
+    async restart() {
+      await running.stop();
+      Object.assign(running, await start());
+    },
+    /** An agent that has been let in and has reported, unless the script says otherwise. */
+    async join(script: AgentScript = {}) {
+      const { token } = await running.coordinator.enrolment.issue();
+      const agent = new ScriptedAgent(running.url, { token, ...script });
+      agents.push(agent);
+      await agent.heard('session.welcome');
+      return agent;
+    },
+    /** An agent that nobody has let in yet. */
+    dial(script: AgentScript) {
+      const agent = new ScriptedAgent(running.url, script);
+      agents.push(agent);
+      return agent;
+    },
+    /** Asks the API. */
+    ask(method: string, path: string, body?: unknown, headers: Record<string, string> = {}) {
+      const content = body === undefined ? {} : { body: typeof body === 'string' ? body : JSON.stringify(body) };
+      const type: Record<string, string> = body === undefined ? {} : { 'content-type': 'application/json' };
+      return fetch(`${running.url}${path}`, { method, headers: { ...type, ...headers }, ...content });
+    },
+  });
+}

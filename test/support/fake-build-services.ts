@@ -1,0 +1,69 @@
+/**
+ * Owns a builder and a verifier that build nothing: HTTP on Unix sockets, real signatures, an in-memory object store's worth of truth.
+ * Never runs a script: a test says how each build ends.
+ */
+import { generateKeyPairSync } from 'node:crypto';
+import { once } from 'node:events';
+import { createServer, type IncomingMessage, type RequestListener, type Server } from 'node:http';
+import { json } from 'node:stream/consumers';
+import { digestOf } from '../../shared/digest.ts';
+import { toSigningKey, toTrustedKey } from '../../shared/layers/envelope.ts';
+import { encodeEnvelope, manifestKey, signManifest } from '../../shared/layers/layer-manifest.ts';
+import type { BuildEvent, BuildOrder, PublicationOrder } from '../../shared/model/build.ts';
+import { describeBytes, type ObjectStore } from '../../shared/storage/object-store.ts';
+import { makeReport } from './lease-results.ts';
+
+/** How a build ends; `wait` holds it open until the promise resolves. */
+export type BuildScript = (order: BuildOrder) => readonly BuildEvent[] | Promise<readonly BuildEvent[]>;
+
+/** A build that ends well. */
+export const builds: BuildScript = (order) => {
+  const tar = { digest: digestOf(order.buildId), bytes: 1, entries: 1, rules: 1 };
+  const layer = {
+    buildId: order.buildId,
+    blob: { digest: digestOf(`z${order.buildId}`), bytes: 1 },
+    tar,
+    variables: {},
+  };
+  const end = { report: makeReport(), verify: null, materials: [], isNetworkUnreachable: false, isPrivate: false };
+  return [
+    { type: 'log', stream: 'stdout', text: `building ${order.kind}\n` },
+    { type: 'finished', endedIn: null, layer, ...end },
+  ];
+};
+
+/** Starts a server on a Unix socket. */
+async function serve(path: string, listener: RequestListener): Promise<Server> {
+  const server = createServer(listener).listen(path);
+  await once(server, 'listening');
+  return server;
+}
+
+/** Both services; `orders` holds every build that was asked for. */
+export async function startBuildServices(folder: string, store: ObjectStore) {
+  const key = toSigningKey(generateKeyPairSync('ed25519').privateKey);
+  const state = { script: builds, orders: [] as BuildOrder[], closedEarly: 0, verifierCode: 200 };
+  const builder = await serve(`${folder}/builder.sock`, async (request, response) => {
+    if (request.method !== 'POST') return response.end('{}');
+    const order = (await json(request)) as BuildOrder;
+    state.orders.push(order);
+    response.on('close', () => (state.closedEarly += response.writableFinished ? 0 : 1));
+    response.writeHead(200, { 'content-type': 'application/x-ndjson' }).flushHeaders();
+    for (const event of await state.script(order)) response.write(`${JSON.stringify(event)}\n`);
+    return response.end();
+  });
+  const publish = async (request: IncomingMessage) => {
+    const { staged, externalParameters: _, materials: __, ...rest } = (await json(request)) as PublicationOrder;
+    const { blob, tar, variables } = staged;
+    const facts = { version: 1, blob: { ...blob, codec: 'zstd' }, tar, variables, provenance: null } as const;
+    const envelope = signManifest({ ...rest, ...facts }, key);
+    const stored = encodeEnvelope(envelope);
+    await store.put(manifestKey(rest.scope, rest.key), stored, describeBytes(stored));
+    return { envelope, isNew: true };
+  };
+  const verifier = await serve(`${folder}/verifier.sock`, async (request, response) => {
+    const answer = request.url === '/keys' ? { keys: [toTrustedKey(key)] } : await publish(request);
+    response.writeHead(state.verifierCode).end(JSON.stringify(answer));
+  });
+  return Object.assign(state, { builder, verifier });
+}

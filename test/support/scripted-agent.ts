@@ -1,0 +1,75 @@
+/**
+ * Owns an agent that does what a test tells it, over a real WebSocket. Never sandboxes anything; the protocol is the real one.
+ */
+import { generateKeyPairSync, type KeyObject, sign } from 'node:crypto';
+import { once } from 'node:events';
+import { WebSocket } from 'ws';
+import { type AgentMessage, challengeText } from '../../shared/protocol/agent-messages.ts';
+import { type CoordinatorMessage, decodeCoordinatorMessage } from '../../shared/protocol/coordinator-messages.ts';
+import { PROTOCOL_VERSION } from '../../shared/protocol/version.ts';
+
+type Offer = Extract<CoordinatorMessage, { type: 'lease.offer' }>;
+
+/** What a test may change of an agent. */
+export interface AgentScript {
+  readonly token?: string | null;
+  readonly agentId?: string | null;
+  readonly protocol?: number;
+  readonly keys?: { publicKey: KeyObject; privateKey: KeyObject };
+  readonly signedText?: (nonce: string) => string;
+  readonly slots?: number;
+  /** Called for every offer. */
+  readonly offered?: (offer: Offer, agent: ScriptedAgent) => void;
+}
+
+/** A connected agent; `said` holds everything that the coordinator has said. */
+export class ScriptedAgent {
+  readonly said: CoordinatorMessage[] = [];
+  readonly socket: WebSocket;
+  readonly keys: { publicKey: KeyObject; privateKey: KeyObject };
+  /** Close code and reason, once it is closed. */
+  readonly closed: Promise<{ code: number; reason: string }>;
+
+  constructor(url: string, script: AgentScript) {
+    this.keys = script.keys ?? generateKeyPairSync('ed25519');
+    this.socket = new WebSocket(`${url.replace('http', 'ws')}/agents`);
+    const publicKey = this.keys.publicKey.export({ type: 'spki', format: 'der' }).toString('base64');
+    const { token = null, agentId = null, protocol = PROTOCOL_VERSION, slots = 2 } = script;
+    const facts = { release: 'test', architecture: 'x86_64', kernel: 'test', cores: 2, memoryBytes: 1 } as const;
+    const hello = { protocol, name: 'scripted', publicKey, agentId, token, ...facts, pool: 'default', labels: {} };
+    this.socket.on('open', () => this.say({ type: 'agent.hello', ...hello }));
+    this.socket.on('message', (data) => {
+      const message = decodeCoordinatorMessage(String(data));
+      this.said.push(message);
+      if (message.type === 'session.challenge') {
+        const text = (script.signedText ?? challengeText)(message.nonce);
+        this.say({
+          type: 'agent.proof',
+          signature: sign(null, Buffer.from(text), this.keys.privateKey).toString('base64'),
+        });
+      } else if (message.type === 'session.welcome') this.report(slots);
+      else if (message.type === 'lease.offer') script.offered?.(message, this);
+      this.socket.emit('said', message);
+    });
+    this.closed = once(this.socket, 'close').then(([code, reason]) => ({ code, reason: String(reason) }));
+  }
+
+  say(message: AgentMessage): void {
+    this.socket.send(JSON.stringify(message));
+  }
+
+  report(total: number, leases: { lease: string; fence: number }[] = [], layers: string[] = []): void {
+    this.say({ type: 'agent.report', slots: { total, free: total }, leases, layers, draining: false });
+  }
+
+  /** The first message of this type, said already or to come. */
+  async heard<Name extends CoordinatorMessage['type']>(
+    type: Name,
+  ): Promise<Extract<CoordinatorMessage, { type: Name }>> {
+    for (;;) {
+      const found = this.said.find((message) => message.type === type);
+      if (found !== undefined) return found as Extract<CoordinatorMessage, { type: Name }>;
+      await once(this.socket, 'said');
+    }
+  }
+}
