@@ -2,7 +2,7 @@
  * A coordinator made of a script, on a real WebSocket server: it lets agents in, keeps what they say and says what the test wants.
  * Never schedules anything.
  */
-import { once } from 'node:events';
+import { EventEmitter, once } from 'node:events';
 import type { AddressInfo } from 'node:net';
 import { type WebSocket, WebSocketServer } from 'ws';
 import { type AgentMessage, decodeAgentMessage } from '../../shared/protocol/agent-messages.ts';
@@ -18,8 +18,9 @@ export class ScriptedCoordinator {
   /** What answers a proof; the welcome, unless the test sets a refusal. */
   answerToProof = welcome;
   readonly #server = new WebSocketServer({ port: 0, host: '127.0.0.1' });
+  readonly #events = new EventEmitter();
+  readonly listening = once(this.#server, 'listening');
   #socket: WebSocket | null = null;
-  #wake = (): void => undefined;
 
   constructor() {
     this.#server.on('connection', (socket) => {
@@ -27,33 +28,20 @@ export class ScriptedCoordinator {
     });
   }
 
-  static async listen(): Promise<ScriptedCoordinator> {
-    const coordinator = new ScriptedCoordinator();
-    await once(coordinator.#server, 'listening');
-    return coordinator;
-  }
-
   get url(): string {
     return `ws://127.0.0.1:${(this.#server.address() as AddressInfo).port}/agents`;
   }
 
-  say(message: CoordinatorMessage | string): void {
-    this.#socket?.send(typeof message === 'string' ? message : JSON.stringify(message));
-  }
+  say = (message: CoordinatorMessage): void => this.#socket?.send(JSON.stringify(message));
+  drop = (): void => this.#socket?.close(1001);
 
   /** The first message of this name that nobody has taken yet. */
   async next<Name extends AgentMessage['type']>(name: Name): Promise<Named<Name>> {
     for (;;) {
       const index = this.received.findIndex(({ type }) => type === name);
       if (index >= 0) return this.received.splice(index, 1)[0] as Named<Name>;
-      const { promise, resolve } = Promise.withResolvers<void>();
-      this.#wake = resolve;
-      await promise;
+      await once(this.#events, 'message');
     }
-  }
-
-  drop(): void {
-    this.#socket?.close(1001);
   }
 
   async close(): Promise<void> {
@@ -65,6 +53,6 @@ export class ScriptedCoordinator {
     this.received.push(message);
     if (message.type === 'agent.hello') this.say({ type: 'session.challenge', nonce: 'n0nce' });
     if (message.type === 'agent.proof') this.say(this.answerToProof);
-    this.#wake();
+    this.#events.emit('message');
   }
 }

@@ -43,7 +43,8 @@ interface Stage {
 }
 
 async function setStage(context: TestContext, outboxEntriesMax = 10): Promise<Stage> {
-  const coordinator = await ScriptedCoordinator.listen();
+  const coordinator = new ScriptedCoordinator();
+  await coordinator.listening;
   const folder = await mkdtemp(join(tmpdir(), 'envicutor-agent-'));
   const identity = await Identity.open(folder);
   const running: ((report: LaunchReport) => void)[] = [];
@@ -216,6 +217,6 @@ test('a message that is not of the protocol ends the connection, and the agent c
   const { coordinator } = await setStage(context);
   await coordinator.next('agent.hello');
   await coordinator.next('agent.report');
-  coordinator.say('{"type":"lease.cancel","lease":"lease_1","unknown":1}');
+  coordinator.say({ type: 'lease.cancel', lease: 'lease_1', unknown: 1 } as CoordinatorMessage);
   await coordinator.next('agent.hello');
 });
