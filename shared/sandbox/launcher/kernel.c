@@ -13,6 +13,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
 #include <time.h>
@@ -28,6 +29,7 @@ uint64_t monotonic_ns(void) { return clock_ns(CLOCK_MONOTONIC); }
 uint64_t realtime_ns(void) { return clock_ns(CLOCK_REALTIME); }
 uint64_t process_cpu_ns(void) { return clock_ns(CLOCK_PROCESS_CPUTIME_ID); }
 
+/* The child has ordinary priority, whatever ours is. */
 pid_t clone_process(uint64_t flags, int cgroup_descriptor, int *pidfd) {
   struct clone_args arguments = {.flags = flags, .exit_signal = SIGCHLD};
   if (cgroup_descriptor >= 0) {
@@ -38,7 +40,9 @@ pid_t clone_process(uint64_t flags, int cgroup_descriptor, int *pidfd) {
     arguments.flags |= CLONE_PIDFD;
     arguments.pidfd = (uint64_t)(uintptr_t)pidfd;
   }
-  return (pid_t)syscall(SYS_clone3, &arguments, sizeof arguments);
+  pid_t pid = (pid_t)syscall(SYS_clone3, &arguments, sizeof arguments);
+  if (pid == 0) setpriority(PRIO_PROCESS, 0, 0);
+  return pid;
 }
 
 /* in_root: symbolic links are followed as if directory were "/". Otherwise no link is followed at all. */
