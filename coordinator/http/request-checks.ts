@@ -33,11 +33,7 @@ export function checkExecution(request: ExecutionRequest, maxima: AllLimits): vo
   findLimits(request.compile?.limits, '/compile/limits', 'compile', maxima, findings);
   findLimits(request.run.limits, '/run/limits', 'run', maxima, findings);
   findText(request.run.stdin ?? '', request.run.stdinEncoding, '/run/stdin', findings);
-  if (request.metadata !== undefined) {
-    const bytes = Buffer.byteLength(JSON.stringify(request.metadata));
-    const detail = `has ${bytes} bytes as JSON; at most ${METADATA_BYTES_MAX} are kept`;
-    if (bytes > METADATA_BYTES_MAX) findings.places.push({ pointer: '/metadata', detail });
-  }
+  if (request.metadata !== undefined) findMetadata(request.metadata, findings);
   refuse(findings);
 }
 
@@ -75,6 +71,17 @@ function findLimits(
   for (const excess of resolveLimits(asked, purpose, maxima).excesses) {
     const detail = `is ${excess.asked}; the operator allows at most ${excess.maximum}`;
     excesses.push({ pointer: `${pointer}/${excess.limit}`, detail });
+  }
+}
+
+function findMetadata(metadata: Readonly<Record<string, unknown>>, { places }: Findings): void {
+  const pointer = '/metadata';
+  try {
+    const bytes = Buffer.byteLength(JSON.stringify(metadata));
+    const detail = `has ${bytes} bytes as JSON; at most ${METADATA_BYTES_MAX} are kept`;
+    if (bytes > METADATA_BYTES_MAX) places.push({ pointer, detail });
+  } catch {
+    places.push({ pointer, detail: 'is nested too deeply' });
   }
 }
 

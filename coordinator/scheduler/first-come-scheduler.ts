@@ -27,12 +27,16 @@ interface Entry {
   readonly excluded: Set<AgentId>;
   readonly submittedAtMs: number;
   queuedAtMs: number;
+  /** Until then it waits for an agent that it has not failed on. */
+  patientUntilMs: number;
   failures: number;
   lease: Lease | null;
 }
 
 const SWEEP_MS = 250;
 const REST_MS = 250;
+/** Doubles with every failure. */
+const PATIENCE_MS = 100;
 /** How many waiting demands are looked at when the first ones can't be placed. */
 const SCAN_MAX = 64;
 
@@ -89,6 +93,7 @@ export class FirstComeScheduler implements Scheduler, LeaseEvents {
       excluded: new Set<AgentId>(),
       submittedAtMs: now,
       queuedAtMs: now,
+      patientUntilMs: 0,
       failures: 0,
       lease: null,
     };
@@ -119,11 +124,12 @@ export class FirstComeScheduler implements Scheduler, LeaseEvents {
   }
 
   #placeAll(): void {
+    const nowMs = this.#clock.monotonicMs();
     let scanned = 0;
     for (const queue of [this.#returned, this.#waiting]) {
       for (const entry of queue.values()) {
         if (scanned++ >= SCAN_MAX) return;
-        const agent = place(entry.demand, this.#fleet.all(), entry.excluded);
+        const agent = place(entry.demand, this.#fleet.all(), entry.excluded, nowMs < entry.patientUntilMs);
         if (agent === null) continue;
         scanned -= 1;
         queue.delete(entry.demand.executionId);
@@ -169,6 +175,7 @@ export class FirstComeScheduler implements Scheduler, LeaseEvents {
       return;
     }
     entry.queuedAtMs = this.#clock.monotonicMs();
+    if (isCounted) entry.patientUntilMs = entry.queuedAtMs + PATIENCE_MS * 2 ** entry.failures;
     this.#returned.set(demand.executionId, entry);
     demand.listener.requeued(demand.executionId, cause);
   }

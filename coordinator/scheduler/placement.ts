@@ -20,14 +20,19 @@ export interface PlacementDemand {
   readonly layers: readonly string[];
 }
 
-/** The agent to use, or null when it has to wait; agents in `excluded` are used only when every fitting agent is in it. */
+/**
+ * The agent to use, or null when it has to wait. Agents in `excluded` are used only when every fitting agent is in it, and then only
+ * when `isPatient` is over, since what failed there a moment ago would fail again.
+ */
 export function place<Agent extends Candidate>(
   demand: PlacementDemand,
   agents: Iterable<Agent>,
   excluded: ReadonlySet<AgentId>,
+  isPatient: boolean,
 ): Agent | null {
   const fitting = [...agents].filter((agent) => agent.architecture === demand.architecture);
   const others = fitting.filter((agent) => !excluded.has(agent.id));
+  if (others.length === 0 && isPatient) return null;
   let best: Agent | null = null;
   let bestHeld = -1;
   for (const agent of others.length > 0 ? others : fitting) {
