@@ -116,20 +116,27 @@ function forward(context: ExchangeContext, exchange: Exchange, retriesLeft: numb
   });
   const abandon = (): void => void outgoing.destroy();
   response.once('close', abandon);
-  let isAnswered = false;
+  let isSettled = false;
+  const settle = (): boolean => {
+    const isFirst = !isSettled;
+    isSettled = true;
+    return isFirst;
+  };
   outgoing.once('response', (answer) => {
-    isAnswered = true;
-    relay(context, exchange, answer, outgoing, wants);
+    if (settle()) relay(context, exchange, answer, outgoing, wants);
   });
-  outgoing.on('error', (error: NodeJS.ErrnoException) => {
+  const fail = (error: NodeJS.ErrnoException): void => {
     // After the answer began, its own stream reports the failure.
-    if (isAnswered || response.destroyed) return;
+    if (!settle() || response.destroyed) return;
     response.off('close', abandon);
     const isStale = outgoing.reusedSocket && (error.code === 'ECONNRESET' || error.code === 'EPIPE');
-    if (isStale && !hasBody && retriesLeft > 0) return forward(context, exchange, retriesLeft - 1);
+    if (isStale && !hasBody && retriesLeft > 0) return void forward(context, exchange, retriesLeft - 1);
     const failure = toUpstreamError(error, destination.host);
     exchange.refuse({ code: failure.code, sentence: failure.message });
-  });
+  };
+  outgoing.on('error', fail);
+  // An upgrade that nobody asked for ends without an answer and without an error.
+  outgoing.once('close', () => fail(new UpstreamError('upstream-broken', `${destination.host} gave no answer`)));
   if (wants === null) outgoing.end();
   else pipeline(request, wants, outgoing, (error) => (error ? abandon() : undefined));
 }
@@ -201,6 +208,16 @@ function relay(
   meter.once('error', fail);
   answer.once('error', fail);
   response.sendDate = false;
-  response.writeHead(answer.statusCode ?? 502, answer.statusMessage ?? '', toClientHeaders(answer.rawHeaders));
+  try {
+    response.writeHead(answer.statusCode ?? 502, answer.statusMessage ?? '', toClientHeaders(answer.rawHeaders));
+  } catch {
+    // The parser is more tolerant than the writer: a code of 99, control characters in a phrase.
+    outgoing.destroy();
+    isOver = true;
+    return void refuse({
+      code: 'upstream-broken',
+      sentence: `${destination.host} answered with something that is not HTTP`,
+    });
+  }
   pipeline(answer, meter, response, (error) => (error ? outgoing.destroy() : undefined));
 }

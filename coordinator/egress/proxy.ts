@@ -155,6 +155,8 @@ function createHttp(context: ExchangeContext, origins: WeakMap<Duplex, Origin>):
       carryOut(context, origin, request, response);
     },
   );
+  // A client may end its side once it has asked; Node would abandon its answer otherwise.
+  Object.assign(http, { httpAllowHalfOpen: true });
   http.on('clientError', (error: NodeJS.ErrnoException, socket) => {
     // Anything else is a connection that ended, not something that was asked for.
     if (error.code?.startsWith('HPE_') !== true) return void socket.destroy();
