@@ -14,7 +14,7 @@ import type { LayerManifest, LayerReference } from '../model/manifest.ts';
 import type { Sandbox } from '../sandbox/sandbox.ts';
 import type { LayerFetcher } from './layer-fetcher.ts';
 import { type IndexedLayer, LayerIndex } from './layer-index.ts';
-import { checkParents, checkScope, layerName } from './layer-manifest.ts';
+import { checkArchitecture, checkParents, checkScope, layerName } from './layer-manifest.ts';
 import type { AcquiredLayers, LayerSource } from './layer-source.ts';
 import { LayerUnpacker } from './layer-unpacker.ts';
 import type { ManifestTrust } from './manifest-trust.ts';
@@ -113,7 +113,10 @@ export class LayerCache implements LayerSource {
   acquire(references: readonly LayerReference[], tenantId: string): Promise<AcquiredLayers> {
     try {
       const manifests = references.map(({ envelope }) => this.#options.trust.open(envelope));
-      for (const manifest of manifests) checkScope(manifest, tenantId);
+      for (const manifest of manifests) {
+        checkScope(manifest, tenantId);
+        checkArchitecture(manifest);
+      }
       checkParents(manifests);
       return this.#acquire(references, manifests);
     } catch (error) {

@@ -10,6 +10,7 @@ import { Agent, type Dispatcher, request } from 'undici';
 import { type Digest, DigestingStream } from '../digest.ts';
 import { SystemError } from '../errors.ts';
 import type { LayerManifest } from '../model/manifest.ts';
+import { streamFile, writeStream } from '../storage/file-streams.ts';
 import { createIncomingPath, sweepIncoming } from '../storage/incoming-folder.ts';
 import type { ObjectStore } from '../storage/object-store.ts';
 import { blobKey } from './layer-manifest.ts';
@@ -37,7 +38,6 @@ export interface LayerFetcherOptions {
 
 const STALL_TIMEOUT_MS = 30_000;
 const CONNECTIONS_MAX = 16;
-const READ_CHUNK_BYTES = 256 * 1024;
 
 /** Fetches blobs; its folder is touched at the first fetch. */
 export class LayerFetcher {
@@ -127,7 +127,7 @@ async function createUnnamedFile(directory: string): Promise<FileHandle> {
 
 async function receive(body: Readable, file: FileHandle, blob: BlobDescription, url: string): Promise<void> {
   const digesting = new DigestingStream(blob.bytes);
-  await pipeline(body, digesting, file.createWriteStream({ autoClose: false, start: 0 })).catch((error) => {
+  await pipeline(body, digesting, (source: AsyncIterable<Uint8Array>) => writeStream(file, source)).catch((error) => {
     if (error instanceof RangeError) throw mismatch(url, blob, `has more than ${blob.bytes} bytes`);
     throw error;
   });
@@ -141,7 +141,7 @@ function toBlob(file: FileHandle, bytes: number): FetchedBlob {
   let closed: Promise<void> | null = null;
   return {
     bytes,
-    read: () => file.createReadStream({ autoClose: false, start: 0, highWaterMark: READ_CHUNK_BYTES }),
+    read: () => streamFile(file),
     close: () => {
       closed ??= file.close();
       return closed;

@@ -66,6 +66,19 @@ export function checkScope(manifest: LayerManifest, tenantId: string): void {
   }
 }
 
+/** This machine's architecture as manifests name it. */
+export const machineArchitecture: LayerManifest['architecture'] = process.arch === 'arm64' ? 'aarch64' : 'x86_64';
+
+/** Throws SystemError `layer-untrusted` for a layer of another architecture: it would not run, so nobody meant it for here. */
+export function checkArchitecture(manifest: LayerManifest): void {
+  if (manifest.architecture !== machineArchitecture) {
+    throw new SystemError(
+      'layer-untrusted',
+      `layer ${manifest.key} is for ${manifest.architecture}, this machine is ${machineArchitecture}`,
+    );
+  }
+}
+
 /** Throws SystemError `layer-untrusted` unless each layer was built on exactly those before it in the list, lowest first. */
 export function checkParents(manifests: readonly LayerManifest[]): void {
   const below: string[] = [];

@@ -38,7 +38,12 @@ export function createVerifierServer(verifier: Verifier, logger: Logger): Server
   return server;
 }
 
-async function answer(routes: Routes, request: IncomingMessage, response: ServerResponse, logger: Logger): Promise<void> {
+async function answer(
+  routes: Routes,
+  request: IncomingMessage,
+  response: ServerResponse,
+  logger: Logger,
+): Promise<void> {
   try {
     const route = routes[`${request.method} ${request.url}`];
     if (route === undefined) throw new SystemError('not-found', `there is no ${request.method} ${request.url} here`);

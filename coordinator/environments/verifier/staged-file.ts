@@ -11,6 +11,7 @@ import { Writable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { createZstdDecompress, constants as zlibConstants } from 'node:zlib';
 import { type Digest, DigestingStream } from '../../../shared/digest.ts';
+import { streamFile } from '../../../shared/storage/file-streams.ts';
 import { Refusal } from './refusal.ts';
 import { type TarBounds, TarCheck, type TarSummary } from './tar-check.ts';
 
@@ -26,7 +27,6 @@ const RATIO_MAX = 200;
 const RATIO_FREE_BYTES = 64 * 1024 ** 2;
 /** 128 MiB: what agents will grant as well. */
 const WINDOW_LOG_MAX = 27;
-const READ_CHUNK_BYTES = 256 * 1024;
 
 /** Opens `<stagingDirectory>/<buildId>/layer.tar.zst` for reading; the build id must have been validated. Throws Refusal. */
 export async function openStaged(stagingDirectory: string, buildId: string): Promise<FileHandle> {
@@ -62,7 +62,7 @@ export async function readStaged(file: FileHandle, bounds: TarBounds): Promise<S
   const zstd = createZstdDecompress({ params: { [zlibConstants.ZSTD_d_windowLogMax]: WINDOW_LOG_MAX } });
   const tar = new DigestingStream(bytesMax);
   const check = new TarCheck({ ...bounds, bytesMax });
-  await pipeline(streamOf(file), blob, zstd, tar, toWritable(check)).catch((error: unknown) => {
+  await pipeline(streamFile(file), blob, zstd, tar, toWritable(check)).catch((error: unknown) => {
     throw asRefusal(error, bytesMax);
   });
   // The decompressor stops after the first frame and swallows the rest; nothing may hide there.
@@ -75,11 +75,6 @@ export async function readStaged(file: FileHandle, bounds: TarBounds): Promise<S
     tar: { digest: tar.digest(), bytes: tar.bytes, entries },
     variablesFile,
   };
-}
-
-/** The file from its start as a stream; may be called again. */
-export function streamOf(file: FileHandle): ReturnType<FileHandle['createReadStream']> {
-  return file.createReadStream({ autoClose: false, start: 0, highWaterMark: READ_CHUNK_BYTES });
 }
 
 function toWritable(check: TarCheck): Writable {

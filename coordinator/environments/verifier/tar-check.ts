@@ -25,8 +25,8 @@ export interface TarSummary {
 /** Where scripts 1 and 2 leave variables: `$ENVICUTOR_ENV`, relative to the root. */
 export const VARIABLES_PATH = 'environment/.envicutor/variables';
 
-const PATH_BYTES_MAX = 4096;
-const LINK_BYTES_MAX = 4096;
+const PATH_BYTES_MAX = 4095;
+const LINK_BYTES_MAX = 4095;
 const SEGMENT_BYTES_MAX = 255;
 const DEPTH_MAX = 256;
 const NAME_FIELD_BYTES = 100;

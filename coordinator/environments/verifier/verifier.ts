@@ -21,12 +21,13 @@ import {
 import type { Logger } from '../../../shared/logger.ts';
 import type { PromotionOrder, Publication, PublicationOrder } from '../../../shared/model/build.ts';
 import { type Envelope, LayerManifest, type TrustedKey } from '../../../shared/model/manifest.ts';
+import { streamFile } from '../../../shared/storage/file-streams.ts';
 import { describeBytes, type ObjectStore, readObject } from '../../../shared/storage/object-store.ts';
 import { checkAgainstOrder } from './order-check.ts';
 import { describeProvenance, PROVENANCE_PAYLOAD_TYPE } from './provenance.ts';
 import { Refusal } from './refusal.ts';
 import type { SigningKeys } from './signing-key.ts';
-import { openStaged, readStaged, streamOf } from './staged-file.ts';
+import { openStaged, readStaged } from './staged-file.ts';
 import { putBlob } from './stored-blob.ts';
 import type { TarBounds } from './tar-check.ts';
 
@@ -110,7 +111,7 @@ export class Verifier {
     const file = await openStaged(stagingDirectory, order.staged.buildId);
     try {
       checkAgainstOrder(await readStaged(file, bounds), order);
-      await putBlob(store, order.staged.blob, () => streamOf(file));
+      await putBlob(store, order.staged.blob, () => streamFile(file));
     } finally {
       await file.close();
     }
