@@ -95,7 +95,7 @@ int send_packet(int socket, const void *data, size_t size, const int *descriptor
     memset(&control, 0, sizeof control);
     message.msg_control = &control;
     message.msg_controllen = CMSG_SPACE(sizeof(int) * count);
-    struct cmsghdr *header = CMSG_FIRSTHDR(&message);
+    struct cmsghdr *header = &control.header;
     header->cmsg_level = SOL_SOCKET;
     header->cmsg_type = SCM_RIGHTS;
     header->cmsg_len = CMSG_LEN(sizeof(int) * count);

@@ -30,14 +30,12 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <sched.h>
-#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mount.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 /* A mount namespace of our own: kept layers are attached here, seen by nobody else, and gone with us. */
@@ -72,8 +70,7 @@ static void end_everything(void) {
   stock_close();
   uint64_t patience = monotonic_ns() + 5 * NS_PER_S;
   while (!stock_empty() && monotonic_ns() < patience) loop_turn(100);
-  pid_t sweeper = sweeper_close();
-  for (int status; sweeper > 0 && waitpid(sweeper, &status, 0) < 0 && errno == EINTR;) continue;
+  sweeper_close();
   cgroup->close();
 }
 

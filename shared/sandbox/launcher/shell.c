@@ -46,7 +46,7 @@ static int open_ends(struct ends *ends) {
 /* Descriptors first move out of the way, then into their places: 0..5, then those of the cgroup; the rest closes. */
 static _Noreturn void become_init(const struct shell *shell, const int *theirs) {
   struct cgroup_entry entry = {.clone_into = -1};
-  int *places[PLACES_MAX];
+  int *places[PLACES_MAX] = {NULL};
   int moved[KEPT + PLACES_MAX], count = KEPT;
   for (size_t i = 0; i < CGROUP_ENTRIES_MAX; i++) entry.descriptors[i] = -1;
   int error = -cgroup->create(shell->number, &entry);
@@ -64,7 +64,7 @@ static _Noreturn void become_init(const struct shell *shell, const int *theirs) 
   }
   for (int i = 0; i < count; i++) {
     if (moved[i] < 0 || dup3(moved[i], i, i <= ERRORS ? 0 : O_CLOEXEC) < 0) _exit(1);
-    if (i >= KEPT) *places[i - KEPT] = i;
+    if (i >= KEPT && places[i - KEPT] != NULL) *places[i - KEPT] = i;
   }
   close_range((unsigned)count, ~0U, 0);
   init_main(shell->profile, shell->number, shell->range.base, &entry);

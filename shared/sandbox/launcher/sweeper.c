@@ -1,7 +1,7 @@
 /*
- * sweeper.c: one resident child that does what may take long and nobody waits for: removes cgroups, deletes trash,
+ * sweeper.c: two resident children that do what may take long and nobody waits for: removes cgroups, deletes trash,
  * drops the last reference to a sandbox's tmpfs (freeing a million inodes takes seconds).
- * It never answers. What must stay true: it works in order of arrival and survives any single failure; cgroups that
+ * They never answer. What must stay true: each works in order of arrival and survives any single failure; cgroups that
  * are still busy are tried again for a bounded time.
  */
 #include "launcher.h"
@@ -13,6 +13,7 @@
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 enum errand_kind { ERRAND_CGROUP = 1, ERRAND_TRASH, ERRAND_KEPT, ERRAND_DESCRIPTOR };
@@ -23,8 +24,13 @@ struct errand {
   char name[256];
 };
 
-static int line = -1;
-static struct child sweeper;
+/* Two processes: deleting a million files must not keep cgroups from going. */
+enum { QUICK, SLOW, SWEEPERS };
+struct sweeper {
+  struct child child; /* first member: the callback casts */
+  int line;
+};
+static struct sweeper sweepers[SWEEPERS] = {{.line = -1}, {.line = -1}};
 
 static void remove_cgroup(uint64_t number) {
   for (int attempt = 0; attempt < 500; attempt++) {
@@ -54,38 +60,51 @@ static _Noreturn void sweep_for_ever(int socket) {
   }
 }
 
+static void sweeper_start(struct sweeper *sweeper);
+
 static void sweeper_ended(struct child *child, int status) {
-  (void)child;
   (void)status;
-  line = -1;
+  struct sweeper *sweeper = (struct sweeper *)child;
+  close_descriptor(&sweeper->line);
   if (loop_stopping()) return;
   log_line(LOG_LEVEL_ERROR, "sweeper ended, a new one is started", NULL, NULL);
-  sweeper_open();
+  sweeper_start(sweeper);
 }
 
-void sweeper_open(void) {
+static void sweeper_start(struct sweeper *sweeper) {
   int pair[2];
   if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) != 0) refuse("a socket pair can't be made", "raise the limit of open files");
   int room = 4 << 20;
   setsockopt(pair[0], SOL_SOCKET, SO_SNDBUF, &room, sizeof room);
   pid_t pid = clone_process(0, -1, NULL);
+  if (pid < 0) refuse("a process can't be started", "raise the limit of processes");
   if (pid == 0) {
     close(pair[0]);
+    for (size_t i = 0; i < SWEEPERS; i++) close_descriptor(&sweepers[i].line);
     sweep_for_ever(pair[1]);
   }
   close(pair[1]);
-  line = pair[0];
-  if (pid < 0) refuse("a process can't be started", "raise the limit of processes");
-  watch_child(&sweeper, pid, sweeper_ended);
+  sweeper->line = pair[0];
+  watch_child(&sweeper->child, pid, sweeper_ended);
 }
 
-pid_t sweeper_close(void) {
-  pid_t pid = sweeper.pid;
-  close_descriptor(&line);
-  return pid;
+void sweeper_open(void) {
+  for (size_t i = 0; i < SWEEPERS; i++) sweeper_start(&sweepers[i]);
+}
+
+/* Cgroups and mounts are waited for; trash that is left is the next start's. */
+void sweeper_close(void) {
+  for (size_t i = 0; i < SWEEPERS; i++) {
+    pid_t pid = sweepers[i].child.pid;
+    close_descriptor(&sweepers[i].line);
+    if (pid <= 0) continue;
+    if (i == SLOW) kill(pid, SIGKILL);
+    while (waitpid(pid, NULL, 0) < 0 && errno == EINTR) continue;
+  }
 }
 
 static void send_errand(const struct errand *errand, const int *descriptor) {
+  int line = sweepers[errand->kind == ERRAND_TRASH ? SLOW : QUICK].line;
   if (line < 0 || send_packet(line, errand, sizeof *errand, descriptor, descriptor == NULL ? 0 : 1) != 0)
     log_line(LOG_LEVEL_WARN, "sweeper does not take an errand", NULL, NULL);
 }
