@@ -161,6 +161,8 @@ export function createCoordinator(deps: CoordinatorDeps, config: CoordinatorConf
 
   async function stop(): Promise<void> {
     await executions.drain(config.drainMsMax);
+    executions.stop();
+    environments.stop();
     gateway.stop();
     scheduler.stop();
     await server.close();

@@ -130,6 +130,11 @@ export class EnvironmentBuild {
     };
   }
 
+  /** Ends the build whoever waits. */
+  cancel(): void {
+    this.#abort.abort(new SystemError('draining', 'the coordinator is stopping'));
+  }
+
   #move(cause: BuildCause): void {
     const state = buildLifecycle.next(this.#answer.state, cause);
     this.#answer = { ...this.#answer, state };

@@ -50,6 +50,7 @@ export class EnvironmentService {
   readonly #deps: EnvironmentServiceDeps;
   readonly #fingerprint: string;
   readonly #ready = new LRUCache<string, ReadyEnvironment>({ max: READY_MAX });
+  #isStopped = false;
   readonly #builds = new Map<string, EnvironmentBuild>();
   /** Builds that have ended, for listeners that come late. */
   readonly #ended = new LRUCache<string, EnvironmentBuild>({ max: ENDED_MAX });
@@ -164,9 +165,11 @@ export class EnvironmentService {
     return build;
   }
 
-  #save(build: EnvironmentBuild, manifests: readonly string[]): Promise<void> {
+  async #save(build: EnvironmentBuild, manifests: readonly string[]): Promise<void> {
+    // What a stop cut off stays unfinished in the store and is taken up by the next start.
+    if (this.#isStopped) return;
     const { id, request } = build.description;
-    return this.#deps.store.save({
+    await this.#deps.store.save({
       tenantId: build.tenantId,
       id,
       request: withoutSecrets({ ...request, ...(request.fresh === undefined ? {} : { fresh: false }) }),
@@ -269,6 +272,12 @@ export class EnvironmentService {
         await this.#deps.store.save({ ...row, answer: { ...row.answer, state: 'failed', failure } });
       }
     }
+  }
+
+  /** Cuts off what is being built; `resume` of the next start takes it up. */
+  stop(): void {
+    this.#isStopped = true;
+    for (const build of this.#builds.values()) build.cancel();
   }
 
   /** Builds a base for the tenant of the embedded mode, so that the first client does not wait for it. */

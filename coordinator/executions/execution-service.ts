@@ -65,6 +65,7 @@ export class ExecutionService implements DemandListener {
   readonly #finished: LRUCache<string, LiveExecution>;
   #waiting = 0;
   #isDraining = false;
+  #isStopped = false;
 
   constructor(deps: ExecutionServiceDeps, options: ExecutionServiceOptions) {
     this.#deps = deps;
@@ -188,7 +189,7 @@ export class ExecutionService implements DemandListener {
   }
 
   #built(execution: LiveExecution, result: BuildResult): void {
-    if (execution.isOver) return;
+    if (execution.isOver || this.#isStopped) return;
     execution.unwant?.();
     execution.reports = { setup: result.setup, dependencies: result.dependencies, verify: result.verify };
     if (result.environment === null) {
@@ -263,7 +264,7 @@ export class ExecutionService implements DemandListener {
   }
 
   #giveUp(execution: LiveExecution, cause: SystemError): void {
-    if (execution.isOver) return;
+    if (execution.isOver || this.#isStopped) return;
     execution.unwant?.();
     execution.failure = { code: cause.code, detail: cause.message };
     this.#end(execution, 'gave-up')?.catch(() => undefined);
@@ -359,6 +360,11 @@ export class ExecutionService implements DemandListener {
     const timer = this.#deps.clock.after(timeMsMax, resolve);
     await Promise.race([promise, Promise.all(running.map(({ done }) => done))]);
     timer.cancel();
+  }
+
+  /** From now on nothing that happens ends an execution: what is durable is taken up by the next start. */
+  stop(): void {
+    this.#isStopped = true;
   }
 }
 

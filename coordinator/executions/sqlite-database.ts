@@ -74,6 +74,7 @@ export class SqliteDatabase {
 
   /** Runs a write within the next group commit. */
   write<Value>(run: () => Value): Promise<Value> {
+    if (!this.#database.isOpen) return Promise.reject(unavailable('writing the database', 'it is closed'));
     return new Promise((resolve, reject) => {
       if (this.#pending.length === 0) setImmediate(() => this.#flush());
       this.#pending.push({ run, resolve: resolve as (value: unknown) => void, reject });
