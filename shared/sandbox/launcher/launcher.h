@@ -170,6 +170,7 @@ struct note { /* payload to init, init to launcher */
   int32_t status;               /* ENDED: wait status of the program */
   uint64_t monotonic, realtime; /* STARTED, ENDED */
   uint64_t mount_ns, exec_ns;   /* STARTED */
+  uint64_t exec_at;             /* STARTED: the payload's own clock before exec */
   uint64_t cpu_ns, user_ns, system_ns, voluntary, involuntary; /* STARTED: what setting up cost; ENDED: all children */
 };
 

@@ -78,6 +78,7 @@ static int execute(struct setup *setup) {
   getrusage(RUSAGE_SELF, &own);
   struct note note = {.kind = NOTE_ABOUT_TO_EXEC,
                       .monotonic = setup->mounted_at,
+                      .exec_at = monotonic_ns(),
                       .mount_ns = setup->mounted_at - setup->ordered_at,
                       .cpu_ns = process_cpu_ns() - setup->cpu_before_ns,
                       .user_ns = time_ns(own.ru_utime),
