@@ -14,7 +14,7 @@ import { openSqliteStateStore } from '../../coordinator/executions/sqlite-state-
 import { openInstanceKey } from '../../coordinator/instance-key.ts';
 import type { KeyRing } from '../../coordinator/tenants/keys.ts';
 import { systemClock, systemRandom } from '../../shared/clock.ts';
-import { silentLogger } from '../../shared/logger.ts';
+import type { Logger } from '../../shared/logger.ts';
 import { DirectoryObjectStore } from '../../shared/storage/directory-object-store.ts';
 import { startBuildServices } from './fake-build-services.ts';
 import { type AgentScript, ScriptedAgent } from './scripted-agent.ts';
@@ -30,12 +30,16 @@ export async function startCoordinator(
   const services = await startBuildServices(folder, store);
   const defaults = { ...Value.Create(CoordinatorConfig), listenPort: 0, drainMsMax: 0, stateDirectory: folder };
   const config: CoordinatorConfig = { ...defaults, ...changes };
+  const logged: { msg: string }[] = [];
+  const note = (_fields: unknown, msg: string) => logged.push({ msg });
+  // Only what the coordinator calls; everything that is said is kept for the test.
+  const log = { debug: () => 0, info: note, warn: note, error: note } as never as Logger;
   const start = async (port = 0) => {
     const state = openSqliteStateStore(join(folder, 'coordinator.sqlite'));
     const builder = createBuilderClient(`${folder}/builder.sock`);
     const verifier = createVerifierClient(`${folder}/verifier.sock`);
     const instanceKey = openInstanceKey(folder, systemRandom);
-    const ports = { clock: systemClock, random: systemRandom, log: silentLogger };
+    const ports = { clock: systemClock, random: systemRandom, log };
     const deps = { ...ports, state, store, builder, verifier, instanceKey, keys };
     const coordinator = createCoordinator(deps, { ...config, listenPort: port });
     const { url } = await coordinator.start();
@@ -45,7 +49,7 @@ export async function startCoordinator(
     };
     return { url, stop, coordinator, state };
   };
-  const running = { ...(await start()), services, folder, store };
+  const running = { ...(await start()), services, folder, store, logged };
   const agents: ScriptedAgent[] = [];
   test.after(async () => {
     for (const agent of agents) agent.socket.terminate();

@@ -8,8 +8,9 @@ import { createServer, type IncomingMessage, type RequestListener, type Server }
 import { json } from 'node:stream/consumers';
 import { digestOf } from '../../shared/digest.ts';
 import { toSigningKey, toTrustedKey } from '../../shared/layers/envelope.ts';
-import { encodeEnvelope, manifestKey, signManifest } from '../../shared/layers/layer-manifest.ts';
-import type { BuildEvent, BuildOrder, PublicationOrder } from '../../shared/model/build.ts';
+import { encodeEnvelope, manifestKey, openManifest, signManifest } from '../../shared/layers/layer-manifest.ts';
+import type { BuildEvent, BuildOrder, PromotionOrder, PublicationOrder } from '../../shared/model/build.ts';
+import type { LayerManifest } from '../../shared/model/manifest.ts';
 import { describeBytes, type ObjectStore } from '../../shared/storage/object-store.ts';
 import { makeReport } from './lease-results.ts';
 
@@ -47,22 +48,35 @@ export async function startBuildServices(folder: string, store: ObjectStore) {
     if (request.method !== 'POST') return response.end('{}');
     const order = (await json(request)) as BuildOrder;
     state.orders.push(order);
-    response.on('close', () => (state.closedEarly += response.writableFinished ? 0 : 1));
+    response.on('close', () => {
+      if (response.writableFinished) return;
+      state.closedEarly += 1;
+      builder.emit('closed-early');
+    });
     response.writeHead(200, { 'content-type': 'application/x-ndjson' }).flushHeaders();
     for (const event of await state.script(order)) response.write(`${JSON.stringify(event)}\n`);
     return response.end();
   });
+  const promote = async (request: IncomingMessage) => {
+    const { envelope } = (await json(request)) as PromotionOrder;
+    return write({ ...openManifest(envelope, [toTrustedKey(key)]), scope: 'shared' });
+  };
   const publish = async (request: IncomingMessage) => {
     const { staged, externalParameters: _, materials: __, ...rest } = (await json(request)) as PublicationOrder;
     const { blob, tar, variables } = staged;
     const facts = { version: 1, blob: { ...blob, codec: 'zstd' }, tar, variables, provenance: null } as const;
-    const envelope = signManifest({ ...rest, ...facts }, key);
+    return write({ ...rest, ...facts });
+  };
+  const write = async (manifest: LayerManifest) => {
+    const envelope = signManifest(manifest, key);
     const stored = encodeEnvelope(envelope);
-    await store.put(manifestKey(rest.scope, rest.key), stored, describeBytes(stored));
+    await store.put(manifestKey(manifest.scope, manifest.key), stored, describeBytes(stored));
     return { envelope, isNew: true };
   };
+  const trusted = { keys: [toTrustedKey(key)] };
   const verifier = await serve(`${folder}/verifier.sock`, async (request, response) => {
-    const answer = request.url === '/keys' ? { keys: [toTrustedKey(key)] } : await publish(request);
+    const answer =
+      request.method === 'GET' ? trusted : await (request.url === '/promotions' ? promote : publish)(request);
     response.writeHead(state.verifierCode).end(JSON.stringify(answer));
   });
   return Object.assign(state, { builder, verifier });
