@@ -38,7 +38,8 @@ export class BuildService {
   assertAcceptable(order: BuildOrder): void {
     if (this.#isDraining) throw new SystemError('draining', 'the builder is shutting down');
     if (this.#builds.has(order.buildId)) throw new SystemError('conflict', `build ${order.buildId} is under way`);
-    if (this.#waiting.length >= this.#options.waitingMax) {
+    const { concurrencyMax, waitingMax } = this.#options;
+    if (this.#running >= concurrencyMax && this.#waiting.length >= waitingMax) {
       throw new SystemError('queue-full', `${this.#waiting.length} builds wait already; try again later`);
     }
   }

@@ -3,7 +3,14 @@
  * Never judges a program. Whoever asked for a kept layer releases it; after a throw there is nothing to release.
  */
 import { SystemError } from '../../shared/errors.ts';
-import type { KeptLayer, LaunchListener, LaunchReport, LaunchSpec, Sandbox } from '../../shared/sandbox/sandbox.ts';
+import type {
+  KeptLayer,
+  Launch,
+  LaunchListener,
+  LaunchReport,
+  LaunchSpec,
+  Sandbox,
+} from '../../shared/sandbox/sandbox.ts';
 
 /** A launch that ran its program, or whose program could not be started. */
 export interface EndedLaunch {
@@ -23,6 +30,7 @@ export async function runToEnd(
 ): Promise<EndedLaunch> {
   signal.throwIfAborted();
   let problem: unknown = null;
+  let launch: Launch | null = null;
   /** A listener that throws must end this launch, not the connection. */
   const guarded = (action: ((chunk: Uint8Array) => void) | undefined) => (chunk: Uint8Array) => {
     if (problem !== null) return;
@@ -30,22 +38,24 @@ export async function runToEnd(
       action?.(chunk);
     } catch (error) {
       problem = error;
-      launch.kill();
+      launch?.kill();
     }
   };
-  const launch = sandbox.launch(spec, {
+  const running = sandbox.launch(spec, {
     stdout: guarded(listener.stdout?.bind(listener)),
     stderr: guarded(listener.stderr?.bind(listener)),
     network: guarded(listener.network?.bind(listener)),
   });
-  const cancel = () => launch.kill();
+  launch = running;
+  if (problem !== null) running.kill();
+  const cancel = () => running.kill();
   signal.addEventListener('abort', cancel);
   try {
-    const report = await launch.report;
+    const report = await running.report;
     if (problem === null && report.end !== 'client' && report.end !== 'setup-failed') {
-      return { report, kept: launch.kept };
+      return { report, kept: running.kept };
     }
-    if (spec.isKept) sandbox.release(launch.kept);
+    if (spec.isKept) sandbox.release(running.kept);
     if (problem !== null) throw problem;
     signal.throwIfAborted();
     const step = report.failure === null ? report.end : `step ${report.failure.step}, ${report.failure.errno}`;
