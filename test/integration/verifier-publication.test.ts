@@ -45,7 +45,11 @@ async function createBench(context: TestContext, wrap = (store: ObjectStore): Ob
   const keys = await loadSigningKeys(join(folder, 'keys'));
   const stagingDirectory = staging;
   const verifier = new Verifier({ store: wrap(store), keys, stagingDirectory, bounds, logger: silentLogger });
-  const stored = async () => (await Array.fromAsync(store.list(''))).map(({ key }) => key);
+  const stored = async () => {
+    const found: string[] = [];
+    for await (const { key } of store.list('')) found.push(key);
+    return found;
+  };
   return { folder, staging, store, keys, verifier, stored };
 }
 
