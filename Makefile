@@ -10,7 +10,7 @@ help: ## show this menu
 	@sed -n 's/^\([a-z-]*\):[^#]*## \(.*\)/  make \1\t\2/p' $(firstword $(MAKEFILE_LIST)) | expand -t 20
 
 run: ## start everything on this machine (root), prove it with one real program, serve until Ctrl-C
-	@node=$$($(PREPARE) all) && exec $$node ops/local/main.ts $(ARGUMENTS)
+	@node=$$($(PREPARE) all) && NODE_COMPILE_CACHE=node_modules/.compiled exec $$node ops/local/main.ts $(ARGUMENTS)
 
 test: ## check, then every test there is, with real sandboxes, stores and registries (root)
 	@node=$$($(PREPARE) test) && $(MAKE) --no-print-directory check && exec $$node test/run.ts $(FOLDERS)

@@ -58,9 +58,15 @@ async function follow(url: string, say: Say, signal: AbortSignal): Promise<void>
   for await (const { event, data } of readEvents(url, signal)) {
     if (event === 'finished') return;
     const fields = JSON.parse(data) as Record<string, unknown>;
-    if (event === 'stage') say('demonstration', `stage ${String(fields['stage'] ?? data)}`);
+    if (event === 'stage') say('demonstration', describeStage(String(fields['stage'])));
     if (event === 'build.log') sayLines(say, fields);
   }
+}
+
+function describeStage(stage: string): string {
+  return stage === 'building'
+    ? 'building: nobody asked for this environment before; base, compiler and library take a minute or two'
+    : stage;
 }
 
 function sayLines(say: Say, fields: Record<string, unknown>): void {
@@ -78,7 +84,7 @@ export function describe(execution: Execution, url: string): string[] {
     `${execution.verdict}: ${run?.stdout.trim()}`,
     `environment ${environment?.id}: ${layers}`,
     `build ${seconds(timing.buildMs)}, fetch ${seconds(timing.fetchMs)}, compile and run ${seconds(timing.executeMs)}; ` +
-      `run: ${run?.usage.wallTimeMs} ms wall, ${megabytes(run?.usage.memoryPeakBytes ?? 0)} of memory`,
+      `run: ${run?.usage.wallTimeMs.toFixed(1)} ms, ${megabytes(run?.usage.memoryPeakBytes ?? 0)} of memory`,
     'the same again, by hand:',
     `  curl -s '${url}/v1/executions?wait=true' -H 'content-type: application/json' -d '${shellQuoted(environment?.id)}'`,
   ];
@@ -89,4 +95,4 @@ function shellQuoted(environment: string | undefined): string {
 }
 
 const seconds = (durationMs: number) => `${(durationMs / 1000).toFixed(1)} s`;
-const megabytes = (bytes: number) => `${(bytes / 1e6).toFixed(0)} MB`;
+const megabytes = (bytes: number) => `${(bytes / 1e6).toFixed(bytes < 1e7 ? 1 : 0)} MB`;

@@ -49,9 +49,7 @@ async function serve(): Promise<void> {
     `ready in ${((performance.now() - startedAt) / 1000).toFixed(1)} s: ${settings.url} (state in ${settings.stateDirectory})`,
   );
   if (settings.isDemonstrated) {
-    say(
-      'proving it: a C++ program, its compiler and a library by apt; the first time this builds a base and takes a minute or two',
-    );
+    say('proving it: a C++ program whose compiler and library come by its own scripts');
     const execution = await demonstrate(settings.url, (name, text) => log.line(name, text), stopping.signal);
     for (const text of describe(execution, settings.url)) log.line('demonstration', text);
   }

@@ -32,9 +32,8 @@ export function describeProcesses(settings: Settings, folders: Folders): readonl
     [
       describeLauncher('agent', settings, folders.agentLauncher, folders.agentLayers, folders),
       describeLauncher('builder', settings, folders.builderLauncher, folders.builderLayers, folders),
-      describeVerifier(folders),
     ],
-    [describeBuilder(folders), describeCoordinator(settings, folders)],
+    [describeVerifier(folders), describeBuilder(folders), describeCoordinator(settings, folders)],
     [describeAgent(settings, folders)],
   ];
 }
@@ -53,7 +52,8 @@ function environmentOf(
   own: Readonly<Record<string, string>>,
 ): Record<string, string> {
   const given = name === 'coordinator' ? coordinatorVariables() : prefixedEnvironment(prefixes[name]);
-  return { ...inheritedEnvironment(inherited), ...given, PATH, HOME: home, TMPDIR: home, ...own };
+  const cache = { NODE_COMPILE_CACHE: join(home, 'compiled') };
+  return { ...inheritedEnvironment(inherited), ...given, ...cache, PATH, HOME: home, TMPDIR: home, ...own };
 }
 
 function coordinatorVariables(): Record<string, string> {
@@ -62,7 +62,7 @@ function coordinatorVariables(): Record<string, string> {
   return Object.fromEntries(all.filter(([variable]) => !others.some((other) => variable.startsWith(other))));
 }
 
-/** Node runs TypeScript from the read-only view. */
+/** Node runs TypeScript from the read-only view; what it compiled is kept, which makes a second start quicker. */
 function nodeCommand(folders: Folders, program: string): string[] {
   return [toProgramPath(folders, process.execPath), join(folders.program, program)];
 }
@@ -86,7 +86,8 @@ function describeLauncher(
     ...['--socket', socket],
     ...['--client-uid', String(hostIds[client])],
     ...['--store', store],
-    ...['--cgroup', `${settings.cgroup}-${client}`],
+    // The launcher puts `envicutor-` before it; sweep.ts looks for the same names.
+    ...['--cgroup', `${settings.port}-${client}`],
   ];
   if (client === 'builder')
     command.push('--egress-command', nodeCommand(folders, 'coordinator/egress/main.ts').join(' '));

@@ -29,6 +29,7 @@ await sweep(settings);
 const command = [
   'setpriv', '--pdeathsig', 'KILL', '--',
   'unshare', '--mount', '--propagation', 'private', '--pid', '--fork', '--kill-child', '--mount-proc', '--',
+  'env', `NODE_COMPILE_CACHE=${join(settings.stateDirectory, 'compiled')}`,
   process.execPath, join(import.meta.dirname, 'inside.ts'), ...process.argv.slice(2),
 ];
 const inside = spawn(command[0] ?? '', command.slice(1), {

@@ -16,7 +16,7 @@ const levels: Readonly<Record<number, string>> = {
   60: 'fatal',
 };
 /** Fields that the line shows elsewhere, or that are the same in all lines. */
-const elsewhere = new Set(['level', 'time', 'msg', 'component', 'pid', 'hostname', 'v']);
+const elsewhere = new Set(['level', 'time', 'msg', 'component', 'name', 'pid', 'hostname', 'v']);
 
 /** Lines of several processes on one stream. */
 export class PrefixedLog {
@@ -58,12 +58,18 @@ export class PrefixedLog {
 export function toSentence(text: string): string {
   const entry = parseEntry(text);
   if (entry === null) return text;
-  const time = String(entry['time'] ?? '').slice(11, 19);
+  const time = toClockTime(entry['time']);
   const fields = Object.entries(entry)
     .filter(([key]) => !elsewhere.has(key))
     .map(([key, value]) => `${key}=${typeof value === 'string' ? value : JSON.stringify(value)}`);
-  const level = levels[Number(entry['level'])] ?? '';
+  const level = levels[Number(entry['level'])] ?? String(entry['level'] ?? '');
   return [time, level.padEnd(5), entry['msg'] ?? '', ...fields].join(' ').trimEnd();
+}
+
+/** `hh:mm:ss` of an ISO 8601 text or of milliseconds since 1970. */
+function toClockTime(time: unknown): string {
+  const text = typeof time === 'number' ? new Date(time).toISOString() : String(time ?? '');
+  return text.slice(11, 19);
 }
 
 function parseEntry(text: string): Record<string, unknown> | null {

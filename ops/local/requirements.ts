@@ -2,8 +2,7 @@
  * Owns what a machine must offer before anything starts: one check per requirement, each with one sentence that names the remedy.
  * Never changes the machine, and never lets a start go on with less: a limit that can't be enforced is refused here.
  */
-import { accessSync, constants, existsSync, readFileSync, statfsSync, statSync } from 'node:fs';
-import { mkdir } from 'node:fs/promises';
+import { accessSync, constants, existsSync, mkdirSync, readFileSync, statfsSync, statSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { release } from 'node:os';
 import { dirname, join } from 'node:path';
@@ -30,7 +29,7 @@ export async function findObstacle(settings: Settings, root: string): Promise<st
     checkPrograms() ??
     checkCgroups(readFileSync('/proc/self/mounts', 'utf8')) ??
     checkReadable(root) ??
-    (await checkStateDirectory(settings.stateDirectory)) ??
+    checkStateDirectory(settings.stateDirectory) ??
     (await checkPort(settings.port))
   );
 }
@@ -90,9 +89,12 @@ function checkReadable(root: string): string | null {
   return null;
 }
 
-async function checkStateDirectory(directory: string): Promise<string | null> {
+function checkStateDirectory(directory: string): string | null {
   try {
-    await mkdir(directory, { recursive: true, mode: 0o711 });
+    // Step by step: Node's recursive form never ends below a file system that refuses with ENOENT, such as /proc.
+    for (const folder of [directory, ...ancestors(directory)].reverse()) {
+      if (!existsSync(folder)) mkdirSync(folder, { mode: 0o711 });
+    }
     accessSync(directory, constants.W_OK);
   } catch (error) {
     const why = error instanceof Error && 'code' in error ? String(error.code) : String(error);
