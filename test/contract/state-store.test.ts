@@ -1,0 +1,138 @@
+/**
+ * Owns what every state store must do, against each implementation in turn. Nothing here knows an engine.
+ */
+import assert from 'node:assert/strict';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { after, describe, test } from 'node:test';
+import { openSqliteStateStore } from '../../coordinator/executions/sqlite-state-store.ts';
+import type { StateStore } from '../../coordinator/executions/state-store.ts';
+import { digestOf } from '../../shared/digest.ts';
+import type { EnvironmentId } from '../../shared/ids.ts';
+import type { Environment } from '../../shared/model/environment.ts';
+import type { Execution } from '../../shared/model/execution.ts';
+
+const implementations: Readonly<Record<string, (folder: string) => StateStore>> = {
+  sqlite: (folder) => openSqliteStateStore(join(folder, 'state.sqlite')),
+};
+
+const execution = (id: string, stage: Execution['stage'] = 'queued') => ({ id: `exec_${id}`, stage }) as Execution;
+const request = { environment: 'env_00000000', run: { script: 'true' } };
+const entry = (id: string, tenantId = 'one') => ({ tenantId, answer: execution(id), request, idempotency: null });
+const key = (expiresAtMs: number) => ({ key: 'k', bodyDigest: digestOf('body'), expiresAtMs });
+const agent = (id: string) => ({
+  id: `agent_${id}` as const,
+  name: 'a',
+  publicKey: `key-${id}`,
+  pool: 'default',
+  enrolledAtMs: 5,
+  isDraining: false,
+});
+
+for (const [name, open] of Object.entries(implementations)) {
+  describe(name, async () => {
+    const folder = await mkdtemp(join(tmpdir(), 'envicutor-state-'));
+    let store = open(folder);
+    after(async () => {
+      await store.close();
+      await rm(folder, { recursive: true });
+    });
+    const reopen = async () => {
+      await store.close();
+      store = open(folder);
+    };
+
+    test('what was accepted and has no result is unfinished, also after a restart', async () => {
+      await Promise.all(['a', 'b', 'c'].map((id) => store.executions.accept(entry(id), 0)));
+      await store.executions.finish(execution('b', 'finished'));
+      await reopen();
+      const unfinished = await store.executions.unfinished();
+      assert.deepEqual(
+        unfinished.map(({ answer }) => answer.id),
+        ['exec_a', 'exec_c'],
+      );
+      assert.deepEqual(unfinished[0]?.request, request);
+      assert.equal((await store.executions.get('one', 'exec_b'))?.stage, 'finished');
+    });
+
+    test('executions are listed newest first, page by page, and only to their tenant', async () => {
+      await store.executions.accept(entry('d', 'two'), 0);
+      const first = await store.executions.list('one', null, 2);
+      assert.deepEqual(
+        first.items.map(({ id }) => id),
+        ['exec_c', 'exec_b'],
+      );
+      const second = await store.executions.list('one', first.next, 2);
+      assert.deepEqual(
+        second.items.map(({ id }) => id),
+        ['exec_a'],
+      );
+      assert.equal(second.next, null);
+      assert.equal(await store.executions.get('two', 'exec_a'), null);
+    });
+
+    test('an idempotency key is taken once for each tenant until it expires', async () => {
+      const keyed = (id: string, tenantId: string) => ({ ...entry(id, tenantId), idempotency: key(100) });
+      const both = [store.executions.accept(keyed('k1', 'one'), 0), store.executions.accept(keyed('k2', 'one'), 0)];
+      assert.deepEqual(await Promise.all(both), [null, { id: 'exec_k1', bodyDigest: digestOf('body') }]);
+      assert.equal(await store.executions.get('one', 'exec_k2'), null);
+      assert.equal(await store.executions.accept(keyed('k3', 'two'), 0), null);
+      assert.equal(await store.executions.accept(keyed('k4', 'one'), 100), null);
+    });
+
+    test('an environment is replaced by its newer row and keeps its place', async () => {
+      const row = (id: string, state: Environment['state'], manifests: string[] = []) => ({
+        tenantId: 'one',
+        id: `env_${id}` as EnvironmentId,
+        request: { setup: id },
+        answer: { id: `env_${id}`, state } as Environment,
+        manifests,
+        fingerprint: 'f',
+      });
+      await store.environments.save(row('a', 'queued'));
+      await store.environments.save(row('b', 'building'));
+      await store.environments.save(row('a', 'ready', ['m1', 'm2']));
+      assert.deepEqual(await store.environments.get('one', 'env_a'), row('a', 'ready', ['m1', 'm2']));
+      assert.equal(await store.environments.get('two', 'env_a'), null);
+      assert.deepEqual(
+        (await store.environments.unfinished()).map(({ id }) => id),
+        ['env_b'],
+      );
+      assert.deepEqual(
+        (await store.environments.list('one', null, 5)).items.map(({ id }) => id),
+        ['env_b', 'env_a'],
+      );
+    });
+
+    test('a token lets in one agent before it expires, and a known key never twice', async () => {
+      const token = digestOf('token');
+      await store.agents.addToken(token, 100);
+      assert.equal(await store.agents.enrol(digestOf('other'), agent('x'), 50), false);
+      const both = [store.agents.enrol(token, agent('x'), 50), store.agents.enrol(token, agent('y'), 50)];
+      assert.deepEqual(await Promise.all(both), [true, false]);
+      await store.agents.addToken(digestOf('late'), 100);
+      assert.equal(await store.agents.enrol(digestOf('late'), agent('z'), 100), false);
+      await reopen();
+      assert.deepEqual(await store.agents.list(), [agent('x')]);
+      assert.deepEqual(await store.agents.findByKey('key-x'), agent('x'));
+      await store.agents.addToken(digestOf('second'), 100);
+      const twin = { ...agent('w'), publicKey: 'key-x' };
+      await assert.rejects(store.agents.enrol(digestOf('second'), twin, 50), { code: 'state-store-unavailable' });
+      assert.equal(await store.agents.enrol(digestOf('second'), agent('w'), 50), true, 'the token was not used up');
+    });
+
+    test('draining is remembered; an unknown agent is not drained', async () => {
+      assert.equal(await store.agents.setDraining('agent_x', true), true);
+      assert.equal((await store.agents.get('agent_x'))?.isDraining, true);
+      assert.equal(await store.agents.setDraining('agent_q', true), false);
+    });
+
+    test('a closed store says so', async () => {
+      await store.close();
+      await assert.rejects(store.check(), { code: 'state-store-unavailable' });
+      store = open(folder);
+      await store.check();
+    });
+  });
+}

@@ -1,0 +1,195 @@
+/**
+ * Owns the plain scheduler under a virtual clock: order, slots, leases, fences, retries. No sockets.
+ */
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { Fleet, FleetAgent } from '../../coordinator/agents/fleet.ts';
+import { FirstComeScheduler } from '../../coordinator/scheduler/first-come-scheduler.ts';
+import type { Demand, DemandListener } from '../../coordinator/scheduler/scheduler.ts';
+import { systemRandom } from '../../shared/clock.ts';
+import type { CoordinatorMessage, LeaseOrderMessage } from '../../shared/protocol/coordinator-messages.ts';
+import { makeResult } from '../support/lease-results.ts';
+import { VirtualClock } from '../support/virtual-clock.ts';
+
+type Offer = Extract<CoordinatorMessage, { type: 'lease.offer' }>;
+
+const options = {
+  retriesMax: 3,
+  leaseTtlMs: 15_000,
+  offerTimeoutMs: 5000,
+  reconnectGraceMs: 1000,
+  queueWaitMsMax: 60_000,
+};
+const retryable = makeResult({
+  verdict: null,
+  run: null,
+  failure: { code: 'sandbox-failed', detail: 'x', isRetryable: true },
+});
+
+function setUp() {
+  const clock = new VirtualClock();
+  const fleet = new Fleet();
+  const scheduler = new FirstComeScheduler({ clock, random: systemRandom, fleet }, options);
+  scheduler.start();
+  const told: string[] = [];
+  const tell = (what: string) => (id: string) => void told.push(`${what} ${id.slice(5)}`);
+  const listener: DemandListener = {
+    placed: tell('placed'),
+    started: tell('started'),
+    output: tell('output'),
+    requeued: tell('requeued'),
+    completed: (id) => void tell('completed')(id),
+    gaveUp: (id, { code }) => void told.push(`${code} ${id.slice(5)}`),
+  };
+  const submit = (name: string) => {
+    const order = () => ({ executionId: name }) as LeaseOrderMessage;
+    const demand: Demand = {
+      executionId: `exec_${name}`,
+      tenantId: 't',
+      architecture: 'x86_64',
+      layers: [],
+      order,
+      listener,
+    };
+    scheduler.submit(demand);
+  };
+  const join = (name: string, slots: number) => {
+    const said: CoordinatorMessage[] = [];
+    const facts = {
+      name,
+      pool: 'p',
+      labels: {},
+      architecture: 'x86_64',
+      release: '',
+      kernel: '',
+      cores: 1,
+      memoryBytes: 1,
+    };
+    const agent = new FleetAgent(
+      { id: `agent_${name}`, ...facts },
+      { isDraining: false, connectedAtMs: 0, send: (message) => said.push(message) },
+    );
+    agent.report(slots, []);
+    fleet.join(agent);
+    scheduler.joined(agent.id);
+    scheduler.reported(agent.id, []);
+    const offers = () => said.filter((message): message is Offer => message.type === 'lease.offer');
+    return { id: agent.id, agent, said, offers, last: () => offers().at(-1) as Offer };
+  };
+  return { clock, fleet, scheduler, told, submit, join };
+}
+
+test('demands are served in the order in which they came, as slots become free', () => {
+  const { scheduler, submit, join, told } = setUp();
+  for (const name of ['a', 'b', 'c']) submit(name);
+  const agent = join('one', 1);
+  for (const name of ['a', 'b', 'c']) {
+    const { lease, fence, order } = agent.last();
+    assert.equal(order.executionId, name);
+    scheduler.completed(agent.id, lease, fence, makeResult());
+  }
+  assert.deepEqual(told, ['placed a', 'completed a', 'placed b', 'completed b', 'placed c', 'completed c']);
+  assert.equal(scheduler.running, 0);
+});
+
+test('an old fence, a foreign lease and a result that comes twice change nothing', () => {
+  const { scheduler, submit, join, told } = setUp();
+  const one = join('one', 1);
+  const two = join('two', 1);
+  submit('a');
+  const { lease, fence } = one.last();
+  scheduler.completed(one.id, lease, fence - 1, makeResult());
+  scheduler.completed(two.id, lease, fence, makeResult());
+  assert.deepEqual(told, ['placed a']);
+  scheduler.completed(one.id, lease, fence, makeResult());
+  scheduler.completed(one.id, lease, fence, makeResult());
+  assert.deepEqual(told, ['placed a', 'completed a']);
+});
+
+test('a lease without reports ends, and the demand goes to another agent; the late result is void', () => {
+  const { clock, scheduler, submit, join, told } = setUp();
+  const one = join('one', 1);
+  submit('a');
+  const { lease, fence } = one.last();
+  scheduler.accepted(one.id, lease);
+  const two = join('two', 1);
+  clock.pass(options.leaseTtlMs - 1000);
+  assert.equal(two.offers().length, 0);
+  clock.pass(2000);
+  assert.equal(two.last().order.executionId, 'a');
+  assert.ok(two.last().fence > fence);
+  scheduler.completed(one.id, lease, fence, makeResult());
+  assert.deepEqual(told, ['placed a', 'requeued a', 'placed a']);
+});
+
+test('an agent that comes back within the grace keeps its leases, one that comes later finds them gone', () => {
+  const { clock, fleet, scheduler, submit, join, told } = setUp();
+  const one = join('one', 1);
+  submit('a');
+  const { lease, fence } = one.last();
+  scheduler.accepted(one.id, lease);
+  fleet.leave(one.agent);
+  scheduler.left(one.id);
+  clock.pass(500);
+  fleet.join(one.agent);
+  one.agent.leases = 0;
+  assert.equal(scheduler.reported(one.id, [{ lease, fence }]), null);
+  assert.equal(one.agent.freeSlots, 0);
+  fleet.leave(one.agent);
+  scheduler.left(one.id);
+  clock.pass(2000);
+  assert.deepEqual(told, ['placed a', 'requeued a']);
+  fleet.join(one.agent);
+  one.agent.leases = 0;
+  assert.deepEqual(scheduler.reported(one.id, [{ lease, fence }]), []);
+});
+
+test('a failure of ours goes back to the same agent only when there is no other, later each time, and not for ever', () => {
+  const { clock, scheduler, submit, join, told } = setUp();
+  const agent = join('one', 1);
+  submit('a');
+  for (let attempt = 1; attempt <= 4; attempt += 1) {
+    assert.equal(agent.offers().length, attempt);
+    const { lease, fence } = agent.last();
+    scheduler.completed(agent.id, lease, fence, retryable);
+    assert.equal(agent.offers().length, attempt);
+    clock.pass(2000);
+  }
+  assert.equal(told.at(-1), 'retries-exhausted a');
+});
+
+test('an agent that refuses is left alone for a moment; refusals are no failures', () => {
+  const { clock, scheduler, submit, join, told } = setUp();
+  const agent = join('one', 1);
+  submit('a');
+  for (let index = 1; index <= 6; index += 1) {
+    scheduler.refused(agent.id, agent.last().lease, 'no slot');
+    assert.equal(agent.offers().length, index);
+    clock.pass(600);
+  }
+  assert.ok(!told.some((what) => what.startsWith('retries')));
+});
+
+test('a withdrawn demand is cancelled where it runs, and its slot is taken until the agent says that it is over', () => {
+  const { scheduler, submit, join, told } = setUp();
+  const agent = join('one', 1);
+  submit('a');
+  submit('b');
+  const { lease } = agent.last();
+  scheduler.withdraw('exec_a');
+  assert.deepEqual(agent.said.at(-1), { type: 'lease.cancel', lease });
+  assert.equal(agent.offers().length, 1);
+  scheduler.reported(agent.id, []);
+  assert.equal(agent.last().order.executionId, 'b');
+  scheduler.withdraw('exec_b');
+  scheduler.withdraw('exec_b');
+  assert.deepEqual(told, ['placed a', 'placed b']);
+});
+
+test('a demand that waits too long for an agent is given up with a time to come back', () => {
+  const { clock, submit, told, scheduler } = setUp();
+  submit('a');
+  clock.pass(options.queueWaitMsMax + 1000);
+  assert.deepEqual(told, ['no-agent a']);
+  assert.equal(scheduler.depth, 0);
+});
