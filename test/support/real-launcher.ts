@@ -19,9 +19,10 @@ const binary = new URL('../../shared/sandbox/launcher/build/envicutor-launcher',
 const programs =
   'sh dash cat true false env printf dd head tail sleep id ls yes ln mkdir touch seq wc stat uname sha256sum';
 
-/** Copies the programs, the libraries that they name and what a shell expects. */
+const SOCKET = 'launcher.sock';
+
+/** Copies the programs, the libraries that they name and what a shell expects, into the working directory. */
 const fill = `set -e
-cd /target
 mkdir -p usr/bin usr/lib usr/lib64 etc tmp dev proc sys run
 ln -s usr/bin bin; ln -s usr/lib lib; ln -s usr/lib64 lib64
 printf 'root:x:0:0::/:/bin/sh\\nuser:x:1000:1000::/environment/workspace:/bin/sh\\n' > etc/passwd
@@ -32,41 +33,54 @@ while read -r library; do mkdir -p "./usr/$(dirname "$library")"; cp -L "$librar
 /** A running launcher with a layer `base` of the machine's own programs. */
 export class RealLauncher {
   readonly folder: string;
+  readonly socketPath: string;
   readonly sandbox: Sandbox;
-  readonly process: ChildProcess;
+  readonly #command: readonly string[];
+  #process: ChildProcess;
 
-  private constructor(folder: string, process: ChildProcess, sandbox: Sandbox) {
+  private constructor(folder: string, command: readonly string[], process: ChildProcess, sandbox: Sandbox) {
     this.folder = folder;
-    this.process = process;
+    this.socketPath = join(folder, SOCKET);
+    this.#command = command;
+    this.#process = process;
     this.sandbox = sandbox;
   }
 
   static async start(name: string): Promise<RealLauncher> {
     const folder = await mkdtemp(join(tmpdir(), 'envicutor-real-launcher-'));
-    const socketPath = join(folder, 'launcher.sock');
-    const place = ['--socket', socketPath, '--store', join(folder, 'store'), '--cgroup', `${name}-${process.pid}`];
-    const child = spawn(binary, [...place, '--client-uid', String(process.getuid?.() ?? 0), '--stock', '4'], {
-      stdio: ['ignore', 'inherit', 'inherit'],
-    });
-    const launcher = new RealLauncher(folder, child, await connect(child, socketPath));
+    const place = ['--socket', join(folder, SOCKET), '--store', join(folder, 'store')];
+    const client = ['--client-uid', String(process.getuid?.() ?? 0)];
+    const command = [...place, ...client, '--cgroup', `${name}-${process.pid}`, '--stock', '4'];
+    const child = spawnLauncher(command);
+    const launcher = new RealLauncher(folder, command, child, await connect(child, join(folder, SOCKET)));
     await launcher.#makeBase();
     return launcher;
   }
 
+  /** Kills it as a crash would and starts it again in the same place. */
+  async restart(): Promise<void> {
+    await this.#end('SIGKILL');
+    this.#process = spawnLauncher(this.#command);
+    await (await connect(this.#process, this.socketPath)).close();
+  }
+
   async stop(): Promise<void> {
     await this.sandbox.close();
-    if (this.process.exitCode === null) {
-      this.process.kill('SIGTERM');
-      await once(this.process, 'exit');
-    }
+    await this.#end('SIGTERM');
     await rm(this.folder, { recursive: true, force: true });
+  }
+
+  async #end(signal: NodeJS.Signals): Promise<void> {
+    if (this.#process.exitCode !== null || this.#process.signalCode !== null) return;
+    this.#process.kill(signal);
+    await once(this.#process, 'exit');
   }
 
   async #makeBase(): Promise<void> {
     const { store } = this.sandbox;
     await store.create('base-new');
     const said = new OutputBuffer();
-    const spec = launchSpec(['/bin/sh', '-c', fill], {
+    const spec = launchSpec(['/bin/sh', '-c', `cd /target; ${fill}`], {
       target: 'base-new',
       directory: '/',
       limits: limitDefaults.build,
@@ -79,6 +93,10 @@ export class RealLauncher {
   }
 }
 
+function spawnLauncher(command: readonly string[]): ChildProcess {
+  return spawn(binary, command, { stdio: ['ignore', 'ignore', 'inherit'] });
+}
+
 async function connect(child: ChildProcess, socketPath: string): Promise<Sandbox> {
   for (;;) {
     try {
@@ -87,6 +105,19 @@ async function connect(child: ChildProcess, socketPath: string): Promise<Sandbox
       if (!(error instanceof SystemError) || child.exitCode !== null) throw error;
       await new Promise((resolve) => setTimeout(resolve, 10));
     }
+  }
+}
+
+/** The same layer as a tar of canonical owners. */
+export function tarOfBase(): Buffer {
+  const folder = mkdtempSync(join(tmpdir(), 'envicutor-base-'));
+  try {
+    const tar = 'tar --create --sort=name --numeric-owner --owner=0 --group=0 --format=posix .';
+    const made = spawnSync('/bin/sh', ['-c', `${fill}\n${tar}`], { cwd: folder, maxBuffer: 1 << 28 });
+    if (made.status !== 0) throw new Error(`the tar of the base layer: ${made.stderr}`);
+    return made.stdout;
+  } finally {
+    rmSync(folder, { recursive: true });
   }
 }
 
