@@ -81,7 +81,7 @@ int write_system_files(struct setup *setup) {
   struct file_entry entry;
   if (files.count == 0) return 0;
   if (act_as(setup, 0) != 0) return EPERM;
-  int directory = open("/system", O_PATH | O_DIRECTORY | O_CLOEXEC);
+  int directory = open("/space/system", O_PATH | O_DIRECTORY | O_CLOEXEC);
   int error = directory < 0 ? errno : 0;
   while (error == 0 && next_file(&files, &entry)) error = write_file(directory, &entry);
   if (directory >= 0) close(directory);

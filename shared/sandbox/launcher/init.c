@@ -19,7 +19,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-enum { INPUT, OUTPUT, ERRORS, ORDERS, NOTES }; /* descriptors as shell.c leaves them; 5 keeps the id range locked */
+enum { INPUT, OUTPUT, ERRORS, ORDERS, NOTES, LOCK, TEMPLATE }; /* as shell.c leaves them; LOCK keeps the id range ours */
 
 struct program {
   pid_t pid;
@@ -45,6 +45,7 @@ static int make_ids(struct setup *setup) {
 
 static int make_namespaces(struct setup *setup) {
   (void)setup;
+  if (setns(TEMPLATE, CLONE_NEWNS) != 0 || close(TEMPLATE) != 0) return errno;
   if (unshare(CLONE_NEWNS | CLONE_NEWNET | CLONE_NEWIPC | CLONE_NEWUTS) != 0) return errno;
   return sethostname("envicutor", 9) == 0 && setdomainname("", 0) == 0 ? 0 : errno;
 }
@@ -52,9 +53,9 @@ static int make_namespaces(struct setup *setup) {
 static const struct { uint8_t step; int (*run)(struct setup *setup); } preparation[] = {
     {STEP_SHELL, harden},
     {STEP_IDS, make_ids},
+    {STEP_MOUNTS, prepare_host_view},
     {STEP_SHELL, make_namespaces},
     {STEP_NETWORK, prepare_network},
-    {STEP_MOUNTS, prepare_host_view},
     {STEP_MOUNTS, prepare_stage},
     {STEP_MOUNTS, build_host_view},
 };

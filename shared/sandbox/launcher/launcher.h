@@ -24,6 +24,7 @@
 enum {
   EXIT_REFUSED = 78,          /* this host can't do it; the message names the remedy */
   LAYERS_MAX = 64,            /* store layers and kept layers of one launch */
+  SPACE_OWN_INODES = 24,      /* directories, devices and overlayfs's own in the tmpfs, not counted against the program */
   ORDER_INLINE_MAX = 32768,   /* a larger LAUNCH frame goes to the payload in a memfd */
   QUEUE_PAUSE_BYTES = 1 << 20 /* bytes waiting for a slow client above which pipes are no longer read */
 };
@@ -214,6 +215,11 @@ uint32_t stock_ready_count(void);
 uint64_t stock_misses(void);
 void stock_close(void);
 
+/* ---- template.c: the mount namespace that every shell starts from ---------------------------------------------- */
+
+void template_open(void);
+int template_namespace(void); /* descriptor */
+
 /* ---- init.c, payload.c: what runs in a shell ------------------------------------------------------------------- */
 
 struct setup { /* of one shell; init fills it, the payload inherits it */
@@ -254,6 +260,7 @@ int enter_root(struct setup *setup);
 int apply_limits(struct setup *setup);
 int drop_privileges(struct setup *setup);
 int install_filter(struct setup *setup);
+int bind_tree(const char *from, int directory, const char *to, uint64_t attributes, int user_namespace);
 int attach_tree(int tree, int directory, const char *path);
 int clone_tree(int directory, const char *path);
 int set_mount(int tree, uint64_t attributes, int user_namespace);
@@ -327,7 +334,7 @@ struct launch {
   uint64_t received_at, taken_at, kill_at, next_check, oom_check;
   struct note start, finish;
   struct cgroup_usage usage;
-  uint64_t disk_bytes, disk_inodes;
+  uint64_t disk_bytes_before, disk_inodes_before, disk_bytes, disk_inodes;
   uint8_t disk_full;
   struct launch *next;
 };

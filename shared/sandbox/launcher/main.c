@@ -80,6 +80,7 @@ int main(int argc, char **argv) {
   loop_open();
   cgroup_open();
   open_stage();
+  template_open();
   store_open();
   sweeper_open();
   store_sweep();

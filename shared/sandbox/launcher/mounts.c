@@ -1,7 +1,6 @@
 /*
  * mounts.c: a sandbox's file tree. prepare_stage makes ahead of time what no launch changes (own /proc, /dev, the tmpfs
- * that everything writable lives in) on a stage that has already left the host's tree; the rest needs the launch.
- * It never resolves a path outside the stage: layers come as detached mounts. What must stay true: on disk and in the
+ * that everything writable lives in) in a private copy of the template; the rest needs the launch. It never resolves a path outside the stage: layers come as detached mounts. What must stay true: on disk and in the
  * tmpfs ids are canonical (0..65535), and only mounts idmapped by the sandbox's own user namespace show them.
  */
 #include "launcher.h"
@@ -18,7 +17,6 @@
 #include <sys/sysmacros.h>
 #include <unistd.h>
 
-enum { OWN_INODES = 16 }; /* upper, work, tmp, shm and overlayfs's own, not counted against the program */
 
 int clone_tree(int directory, const char *path) {
   int tree = open_tree(directory, path, OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | AT_SYMLINK_NOFOLLOW | (path[0] == '\0' ? AT_EMPTY_PATH : 0));
@@ -41,7 +39,7 @@ int attach_tree(int tree, int directory, const char *path) {
 }
 
 /* A changed copy of `from` appears at `to`. 0 or an errno. */
-static int bind_tree(const char *from, int directory, const char *to, uint64_t attributes, int user_namespace) {
+int bind_tree(const char *from, int directory, const char *to, uint64_t attributes, int user_namespace) {
   int tree = clone_tree(AT_FDCWD, from);
   if (tree < 0) return -tree;
   int error = set_mount(tree, attributes, user_namespace);
@@ -50,29 +48,39 @@ static int bind_tree(const char *from, int directory, const char *to, uint64_t a
   return error;
 }
 
-static int make_devices(void) {
+static int make_device(const char *path, unsigned minor) {
+  char source[32];
+  if (mknod(path, S_IFCHR | 0666, makedev(1, minor)) == 0) return 0;
+  /* Where devices may not be made (containers), the launcher's own are bound instead. */
+  snprintf(source, sizeof source, "/dev/%s", strrchr(path, '/') + 1);
+  int file = open(path, O_WRONLY | O_CREAT | O_CLOEXEC, 0666);
+  close_descriptor(&file);
+  return bind_tree(source, AT_FDCWD, path, MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NOEXEC, -1);
+}
+
+/* Nodes of its own for every sandbox: a lock on a shared /dev/null would be a channel between two runs. */
+static int make_devices(const struct setup *setup) {
   static const struct { const char *path; unsigned minor; } devices[] = {
-      {"dev/null", 3}, {"dev/zero", 5}, {"dev/full", 7}, {"dev/random", 8}, {"dev/urandom", 9}};
-  static const char *const links[][2] = {{"/proc/self/fd", "dev/fd"}, {"/proc/self/fd/0", "dev/stdin"},
-                                         {"/proc/self/fd/1", "dev/stdout"}, {"/proc/self/fd/2", "dev/stderr"}};
-  for (size_t i = 0; i < sizeof devices / sizeof devices[0]; i++)
-    if (mknod(devices[i].path, S_IFCHR | 0666, makedev(1, devices[i].minor)) != 0) return errno;
-  for (size_t i = 0; i < sizeof links / sizeof links[0]; i++)
-    if (symlink(links[i][0], links[i][1]) != 0) return errno;
-  if (mkdir("dev/shm", 01777) != 0) return errno;
-  return bind_tree("dev", AT_FDCWD, "dev", MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NOEXEC, -1);
+      {"raw/dev/null", 3}, {"raw/dev/zero", 5}, {"raw/dev/full", 7}, {"raw/dev/random", 8}, {"raw/dev/urandom", 9}};
+  static const char *const links[][2] = {{"/proc/self/fd", "raw/dev/fd"}, {"/proc/self/fd/0", "raw/dev/stdin"},
+                                         {"/proc/self/fd/1", "raw/dev/stdout"}, {"/proc/self/fd/2", "raw/dev/stderr"}};
+  int error = mkdir("raw/dev/shm", 01777) != 0 ? errno : 0;
+  for (size_t i = 0; i < sizeof devices / sizeof devices[0] && error == 0; i++) error = make_device(devices[i].path, devices[i].minor);
+  for (size_t i = 0; i < sizeof links / sizeof links[0] && error == 0; i++)
+    if (symlink(links[i][0], links[i][1]) != 0) error = errno;
+  if (error == 0) error = bind_tree("raw/dev", AT_FDCWD, "dev", MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NOEXEC, setup->user_namespace);
+  return error != 0 ? error : bind_tree("space/shm", AT_FDCWD, "dev/shm", MOUNT_ATTR_NOEXEC, -1);
 }
 
 static int mask_proc(void) {
   static const char *const hidden[] = {"kcore", "keys", "key-users", "timer_list", "sched_debug", "sysrq-trigger", "kallsyms",
-                                       "latency_stats", "kmsg", "kpagecount", "kpageflags", "kpagecgroup", "vmallocinfo",
-                                       "slabinfo", "pagetypeinfo", "config.gz", "scsi", "acpi", "asound", "driver", "fs", "bus", "irq"};
+                                       "latency_stats", "kmsg", "config.gz", "scsi", "acpi", "asound", "driver", "fs", "bus", "irq"};
   char path[64];
   struct stat state;
   for (size_t i = 0; i < sizeof hidden / sizeof hidden[0]; i++) {
     snprintf(path, sizeof path, "proc/%s", hidden[i]);
     if (stat(path, &state) != 0) continue;
-    int error = bind_tree(S_ISDIR(state.st_mode) ? "empty" : "dev/null", AT_FDCWD, path, MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOEXEC, -1);
+    int error = bind_tree(S_ISDIR(state.st_mode) ? "raw/empty" : "raw/dev/null", AT_FDCWD, path, MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOEXEC, -1);
     if (error != 0) return error;
   }
   return bind_tree("proc/sys", AT_FDCWD, "proc/sys", MOUNT_ATTR_RDONLY, -1);
@@ -83,39 +91,32 @@ static int make_proc(void) {
   return mask_proc();
 }
 
-/* One tmpfs for everything writable. "raw" shows canonical ids (for us), "space" the sandbox's. */
+/* One tmpfs for everything of this sandbox. "raw" shows canonical ids (for us), "space" the sandbox's. */
 static int make_space(struct setup *setup) {
-  if (mount("envicutor", "raw", "tmpfs", MS_NOSUID | MS_NODEV, "mode=0755,size=1m,nr_inodes=64") != 0) return errno;
-  if (mkdir("raw/upper", 0755) != 0 || mkdir("raw/work", 0755) != 0 || mkdir("raw/tmp", 01777) != 0 || mkdir("raw/shm", 01777) != 0)
-    return errno;
+  static const struct { const char *path; mode_t mode; } directories[] = {
+      {"raw/upper", 0755}, {"raw/work", 0755}, {"raw/system", 0755}, {"raw/empty", 0555}, {"raw/dev", 0755}, {"raw/tmp", 01777}, {"raw/shm", 01777}};
+  if (mount("envicutor", "raw", "tmpfs", MS_NOSUID, "mode=0755,size=1m,nr_inodes=64") != 0) return errno;
+  for (size_t i = 0; i < sizeof directories / sizeof directories[0]; i++)
+    if (mkdir(directories[i].path, directories[i].mode) != 0) return errno;
   int error = bind_tree("raw", AT_FDCWD, "space", MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV, setup->user_namespace);
-  if (error == 0) error = bind_tree("space/shm", AT_FDCWD, "dev/shm", MOUNT_ATTR_NOEXEC, -1);
+  if (error == 0) error = make_devices(setup);
   if (error != 0) return error;
   setup->space = clone_tree(AT_FDCWD, "raw");
   return setup->space < 0 ? -setup->space : 0;
 }
 
+/* We are in our private copy of the template (template.c) already. */
 int prepare_stage(struct setup *setup) {
-  static const char *const directories[] = {"root", "raw", "space", "layers", "proc", "dev", "system", "empty"};
-  if (mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) != 0) return errno;
-  if (mount("envicutor", STAGE_DIRECTORY "/shell", "tmpfs", MS_NOSUID, "mode=0755,size=256m,nr_inodes=16384") != 0) return errno;
-  if (chdir(STAGE_DIRECTORY "/shell") != 0) return errno;
   umask(0);
-  for (size_t i = 0; i < sizeof directories / sizeof directories[0]; i++)
-    if (mkdir(directories[i], 0755) != 0) return errno;
-  int error = make_devices();
+  int error = make_space(setup);
   if (error == 0) error = make_proc();
-  if (error == 0) error = make_space(setup);
-  if (error != 0) return error;
   umask(022);
-  if (syscall(SYS_pivot_root, ".", ".") != 0 || umount2(".", MNT_DETACH) != 0 || chdir("/") != 0) return errno;
-  return 0;
+  return error;
 }
 
 static int attach_layer(struct setup *setup, size_t index) {
   char path[32];
   snprintf(path, sizeof path, "/layers/%zu", index);
-  if (mkdir(path, 0755) != 0) return errno;
   int error = set_mount(setup->descriptors[index], MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV, setup->user_namespace);
   return error != 0 ? error : attach_tree(setup->descriptors[index], AT_FDCWD, path);
 }
@@ -134,8 +135,8 @@ int attach_layers(struct setup *setup) {
 static int size_space(const struct setup *setup) {
   char text[96];
   snprintf(text, sizeof text, "size=%llu,nr_inodes=%llu", (unsigned long long)setup->launch.LAUNCH_diskBytes,
-           (unsigned long long)setup->launch.LAUNCH_diskInodes + OWN_INODES);
-  return mount(NULL, "/raw", NULL, MS_REMOUNT | MS_NOSUID | MS_NODEV, text) == 0 ? 0 : errno;
+           (unsigned long long)setup->launch.LAUNCH_diskInodes + SPACE_OWN_INODES + setup->launch.LAUNCH_systemFiles.count);
+  return mount(NULL, "/raw", NULL, MS_REMOUNT | MS_NOSUID, text) == 0 ? 0 : errno;
 }
 
 /* The overlay works with the rights of who mounts it: our capabilities, but the id that is root inside, so that what it
@@ -201,14 +202,14 @@ static int place_target(struct setup *setup, int root) {
 }
 
 int place_mounts(struct setup *setup) {
-  static const char *const bound[][2] = {{"/system/resolv.conf", "etc/resolv.conf"}, {"/system/hosts", "etc/hosts"}};
+  static const char *const bound[][2] = {{"/space/system/resolv.conf", "etc/resolv.conf"}, {"/space/system/hosts", "etc/hosts"}};
   int root = open("/root", O_PATH | O_DIRECTORY | O_CLOEXEC);
   if (root < 0) return errno;
   int error = move_prepared("/proc", root, "proc");
   if (error == 0) error = move_prepared("/dev", root, "dev");
   if (error == 0) error = place_copy("/space/tmp", root, "tmp", true, 0);
   if (error == 0 && mkdirat(root, "run", 0755) != 0 && errno != EEXIST) error = errno;
-  if (error == 0) error = place_copy("/system", root, "run/envicutor", true, MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV);
+  if (error == 0) error = place_copy("/space/system", root, "run/envicutor", true, MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV);
   for (size_t i = 0; i < 2 && error == 0; i++) {
     if (faccessat(AT_FDCWD, bound[i][0], F_OK, AT_SYMLINK_NOFOLLOW) != 0) continue;
     if (mkdirat(root, "etc", 0755) != 0 && errno != EEXIST) error = errno;

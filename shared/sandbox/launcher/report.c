@@ -78,8 +78,8 @@ static void tell_usage(const struct launch *launch, struct message *report) {
   report->REPORT_stdoutTruncated = launch->streams[0].truncated;
   report->REPORT_stderrTruncated = launch->streams[1].truncated;
   report->REPORT_stdinBytes = launch->input_taken;
-  report->REPORT_diskBytes = launch->disk_bytes;
-  report->REPORT_diskInodes = launch->disk_inodes;
+  report->REPORT_diskBytes = difference(launch->disk_bytes, launch->disk_bytes_before);
+  report->REPORT_diskInodes = difference(launch->disk_inodes, launch->disk_inodes_before);
   report->REPORT_diskFull = launch->disk_full;
   report->REPORT_voluntarySwitches = difference(launch->finish.voluntary, launch->start.voluntary);
   report->REPORT_involuntarySwitches = difference(launch->finish.involuntary, launch->start.involuntary);

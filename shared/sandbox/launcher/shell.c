@@ -1,7 +1,7 @@
 /*
  * shell.c: the launcher's side of one sandbox: starts its init, hears its notes, frees what it held.
- * It never waits: everything slow happens in init. What must stay true: the child keeps exactly six descriptors (the
- * program's 0, 1, 2, the two sockets and the lock of its id range), none of another shell, client or store.
+ * It never waits: everything slow happens in init. What must stay true: the child keeps its own descriptors (the
+ * program's 0, 1, 2, two sockets, id lock, template, cgroup) and none of another shell, client or store.
  */
 #include "launcher.h"
 
@@ -15,7 +15,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-enum { INPUT, OUTPUT, ERRORS, ORDERS, NOTES, LOCK, KEPT, PLACES_MAX = CGROUP_ENTRIES_MAX + 1 };
+enum { INPUT, OUTPUT, ERRORS, ORDERS, NOTES, LOCK, TEMPLATE, KEPT, PLACES_MAX = CGROUP_ENTRIES_MAX + 1 };
 
 static uint64_t next_shell_number = 1;
 
@@ -43,7 +43,7 @@ static int open_ends(struct ends *ends) {
   return 0;
 }
 
-/* Descriptors first move out of the way, then into their places: 0..5, then those of the cgroup; the rest closes. */
+/* Descriptors first move out of the way, then into their places: KEPT of them, then those of the cgroup; the rest closes. */
 static _Noreturn void become_init(const struct shell *shell, const int *theirs) {
   struct cgroup_entry entry = {.clone_into = -1};
   int *places[PLACES_MAX] = {NULL};
@@ -55,7 +55,10 @@ static _Noreturn void become_init(const struct shell *shell, const int *theirs) 
     send_packet(theirs[NOTES], &note, sizeof note, NULL, 0);
     _exit(1);
   }
-  for (int i = 0; i < KEPT; i++) moved[i] = fcntl(i == LOCK ? shell->range.lock : theirs[i], F_DUPFD_CLOEXEC, KEPT + PLACES_MAX);
+  for (int i = 0; i < KEPT; i++) {
+    int descriptor = i == LOCK ? shell->range.lock : i == TEMPLATE ? template_namespace() : theirs[i];
+    moved[i] = fcntl(descriptor, F_DUPFD_CLOEXEC, KEPT + PLACES_MAX);
+  }
   for (size_t i = 0; i <= CGROUP_ENTRIES_MAX; i++) {
     int *place = i == CGROUP_ENTRIES_MAX ? &entry.clone_into : &entry.descriptors[i];
     if (*place < 0) continue;

@@ -16,7 +16,6 @@
 #include <unistd.h>
 
 #define KILL_PATIENCE_NS (5 * NS_PER_S)
-enum { OWN_INODES = 16 };
 
 struct launch *launches;
 uint64_t launches_total;
@@ -133,11 +132,22 @@ static int limit_cgroup(struct launch *launch) {
   return result;
 }
 
+static void measure_space(struct launch *launch) {
+  struct statfs space;
+  if (launch->shell->space < 0 || fstatfs(launch->shell->space, &space) != 0) return;
+  launch->disk_inodes = (uint64_t)(space.f_files - space.f_ffree);
+  launch->disk_bytes = (uint64_t)(space.f_blocks - space.f_bfree) * (uint64_t)space.f_bsize;
+  if (launch->started) launch->disk_full = space.f_bfree == 0 ? 1 : space.f_ffree == 0 ? 2 : 0;
+}
+
 void launch_shell_ready(struct launch *launch) {
   int trees[LAYERS_MAX + 4];
   size_t count = 0;
   int step = STEP_CGROUP;
   launch->shell->state = SHELL_TAKEN;
+  measure_space(launch);
+  launch->disk_bytes_before = launch->disk_bytes;
+  launch->disk_inodes_before = launch->disk_inodes;
   int result = limit_cgroup(launch);
   if (result == 0) {
     step = STEP_LAYERS;
@@ -192,15 +202,6 @@ void launch_exceeded(struct launch *launch, uint8_t limit, uint64_t observed) {
     launch->observed = observed;
   }
   launch_kill(launch, 0);
-}
-
-static void measure_space(struct launch *launch) {
-  struct statfs space;
-  if (launch->shell->space < 0 || fstatfs(launch->shell->space, &space) != 0) return;
-  uint64_t inodes = (uint64_t)(space.f_files - space.f_ffree);
-  launch->disk_bytes = (uint64_t)(space.f_blocks - space.f_bfree) * (uint64_t)space.f_bsize;
-  launch->disk_inodes = inodes > OWN_INODES ? inodes - OWN_INODES : 0;
-  if (launch->started) launch->disk_full = space.f_bfree == 0 ? 1 : space.f_ffree == 0 ? 2 : 0;
 }
 
 static void ended(struct launch *launch, const struct note *note) {
