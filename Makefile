@@ -15,8 +15,9 @@ run: ## start everything on this machine (root), prove it with one real program,
 test: ## check, then every test there is, with real sandboxes, stores and registries (root)
 	@node=$$($(PREPARE) test) && $(MAKE) --no-print-directory check && exec $$node test/run.ts $(FOLDERS)
 
-test-deep: ## make test, then longer property tests and fuzzing
-	@node=$$($(PREPARE) test) && $(MAKE) --no-print-directory test && $(MAKE) -C $(LAUNCHER) fuzz && exec $$node test/run.ts --deep
+test-deep: test ## make test, then the sandbox's tests again on a launcher with address and undefined-behaviour sanitizers
+	@$(MAKE) --silent --no-print-directory -C $(LAUNCHER) sanitize && node=$$($(PREPARE) test) && \
+	ENVICUTOR_TEST_LAUNCHER=$(CURDIR)/$(LAUNCHER)/build/envicutor-launcher-sanitize exec $$node test/run.ts contract sandbox
 
 check: ## types, lint and format, warnings and static analysis of the launcher, house rules
 	@node=$$($(PREPARE) node) && \

@@ -31,7 +31,6 @@ const catalog = {
   'queue-full':               { http: 429, retryable: true,  fault: 'coordinator', title: 'The queue is full' },
   'quota-exceeded':           { http: 429, retryable: true,  fault: 'caller',      title: 'A quota of this tenant is used up' },
   'internal':                 { http: 500, retryable: false, fault: 'coordinator', title: 'Something went wrong on our side' },
-  'not-implemented':          { http: 501, retryable: false, fault: 'coordinator', title: 'This instance does not offer that' },
   'no-agent':                 { http: 503, retryable: true,  fault: 'coordinator', title: 'No agent can run this now' },
   'draining':                 { http: 503, retryable: true,  fault: 'coordinator', title: 'This instance is shutting down' },
   'state-store-unavailable':  { http: 503, retryable: true,  fault: 'dependency',  title: 'The state store does not answer' },

@@ -1,5 +1,5 @@
 /**
- * Owns the order in which the test folders run, and the closing count: `node test/run.ts [--deep] [folder...]`.
+ * Owns the order in which the test folders run, and the closing count: `node test/run.ts [folder...]`.
  * Never decides what a test needs: make prepares the machine before.
  * Invariant: a failed, cancelled or skipped test makes the exit code 1, and the folders after a failing one do not run.
  */
@@ -42,7 +42,7 @@ function describeCount(folder: string, count: Count): string {
 }
 
 const root = new URL('..', import.meta.url).pathname.replace(/\/$/, '');
-const asked = process.argv.slice(2).filter((argument) => !argument.startsWith('--'));
+const asked = process.argv.slice(2);
 const chosen: readonly string[] = asked.length > 0 ? asked : folders;
 const lines: string[] = [];
 const total: Count = { passed: 0, failed: 0, skipped: 0, durationMs: 0 };

@@ -53,8 +53,16 @@ const hidden = new RegExp(
 
 const blank = (part: string) => part.replace(/[^\n]/g, ' ');
 
+const blanked = new Map<string, string>();
+
 /** The text with comments, strings, regular expressions and the literal parts of templates turned into blanks. */
 export function blankOut(text: string): string {
+  const known = blanked.get(text) ?? scan(text);
+  blanked.set(text, known);
+  return known;
+}
+
+function scan(text: string): string {
   let result = '';
   let at = 0;
   /** For each open template the number of braces that are open inside its present `${…}`. */

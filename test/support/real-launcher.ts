@@ -15,7 +15,9 @@ import { OutputBuffer } from '../../shared/sandbox/output-buffer.ts';
 import type { Sandbox } from '../../shared/sandbox/sandbox.ts';
 import { launchSpec } from './launch-spec.ts';
 
-const binary = new URL('../../shared/sandbox/launcher/build/envicutor-launcher', import.meta.url).pathname;
+const built = new URL('../../shared/sandbox/launcher/build/envicutor-launcher', import.meta.url).pathname;
+/** The ordinary build, or the one with sanitizers (make test-deep). */
+const binary = process.env['ENVICUTOR_TEST_LAUNCHER'] ?? built;
 const programs =
   'sh dash cat true false env printf dd head tail sleep id ls yes ln mkdir touch seq wc stat uname sha256sum';
 
