@@ -8,8 +8,9 @@
  *            <--notes--                             <--pipe---
  *            --------------------orders-------------------->
  *
- * init (init.c) has the host's rights and none of its sights: it makes the other namespaces, a stage with /proc, /dev
- * and a sized tmpfs, and a user namespace that maps 65,536 private ids; then it forks the payload and watches it.
+ * init (init.c) has the host's rights and none of its sights: it makes a user namespace that maps 65,536 private ids,
+ * leaves the host's tree for a copy of an empty one (template.c), makes the other namespaces, /proc, /dev and a sized
+ * tmpfs in it, then forks the payload and watches it.
  * The payload (payload.c) is in its cgroup already and blocks on a read. Together they are a shell, used once.
  *
  * A LAUNCH frame takes a shell (stock.c): the launcher writes the cgroup's limits, opens the layers as detached mounts

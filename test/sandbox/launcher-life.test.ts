@@ -1,0 +1,105 @@
+/**
+ * Owns the proof that a launcher, its clients and its programs live and die in the right order, and that bad input costs
+ * only who sent it. Runs the real launcher; needs root.
+ */
+import assert from 'node:assert/strict';
+import { once } from 'node:events';
+import { existsSync, readdirSync } from 'node:fs';
+import { createConnection } from 'node:net';
+import { after, before, test } from 'node:test';
+import { setTimeout as wait } from 'node:timers/promises';
+import { connectLauncher } from '../../shared/sandbox/launcher-client.ts';
+import { launchSpec } from '../support/launch-spec.ts';
+import { RealLauncher } from '../support/real-launcher.ts';
+
+let launcher: RealLauncher;
+before(async () => {
+  launcher = await RealLauncher.start('envicutor-life');
+});
+after(() => launcher.stop());
+
+const shell = (script: string) => launchSpec(['/bin/sh', '-c', script], { layers: ['base'] });
+
+async function running(): Promise<number> {
+  return (await launcher.sandbox.gauges()).running;
+}
+
+async function closedAfter(bytes: Buffer): Promise<boolean> {
+  const socket = createConnection(launcher.socketPath);
+  socket.on('error', () => {});
+  socket.resume();
+  socket.write(bytes);
+  await once(socket, 'close', { signal: AbortSignal.timeout(2000) });
+  return true;
+}
+
+test('a frame that is not of the contract closes its connection and no other', async () => {
+  assert.ok(await closedAfter(Buffer.alloc(4)));
+  assert.ok(await closedAfter(Buffer.from([255, 255, 255, 255, 1])));
+  assert.ok(await closedAfter(Buffer.from([5, 0, 0, 0, 1, 9, 0, 0, 0])));
+  assert.ok(await closedAfter(Buffer.from([2, 0, 0, 0, 200, 0])));
+  assert.equal((await launcher.sandbox.launch(shell('exit 3')).report).exitCode, 3);
+});
+
+test('a client that goes takes its running programs with it', async () => {
+  const other = await connectLauncher({ socketPath: launcher.socketPath });
+  const lost = assert.rejects(other.launch(shell('sleep 60')).report);
+  for (let tries = 0; (await running()) !== 1 && tries < 100; tries++) await wait(10);
+  assert.equal(await running(), 1);
+  await other.close();
+  await lost;
+  for (let tries = 0; (await running()) !== 0 && tries < 100; tries++) await wait(10);
+  assert.equal(await running(), 0);
+});
+
+test('what a compile kept is a layer of every later run until it is released', async () => {
+  const compile = launcher.sandbox.launch({
+    ...shell('echo built > program; rm /usr/bin/wc 2>/dev/null; id -u > user'),
+    isKept: true,
+  });
+  assert.equal((await compile.report).exitCode, 0);
+  const run = { ...shell('[ "$(cat program user)" = "built\n1000" ] && echo more >> program'), kept: [compile.kept] };
+  const reports = await Promise.all(Array.from({ length: 5 }, () => launcher.sandbox.launch(run).report));
+  assert.deepEqual(
+    reports.map((report) => report.exitCode),
+    [0, 0, 0, 0, 0],
+  );
+  launcher.sandbox.release(compile.kept);
+  assert.equal((await launcher.sandbox.gauges()).kept, 0);
+});
+
+test('a value out of range is refused before anything starts', async () => {
+  for (const change of [
+    { directory: 'relative' },
+    { argv: [] },
+    { layers: [] },
+    { cpuShares: 0 },
+    { layers: ['../base'] },
+  ]) {
+    const report = await launcher.sandbox.launch({ ...shell('true'), ...change }).report;
+    assert.deepEqual([report.end, report.failure?.step], ['setup-failed', 'decode'], JSON.stringify(change));
+  }
+});
+
+test('an exec that is refused is told with its errno, apart from exit 127', async () => {
+  for (const [path, errno] of [
+    ['/nope', 'ENOENT'],
+    ['/etc/passwd', 'EACCES'],
+  ]) {
+    const report = await launcher.sandbox.launch(launchSpec([String(path)], { layers: ['base'] })).report;
+    assert.deepEqual([report.end, report.failure?.step, report.failure?.errno], ['start-failed', 'exec', errno]);
+  }
+  assert.deepEqual((await launcher.sandbox.launch(shell('exit 127')).report).end, 'exited');
+});
+
+test('a killed launcher leaves no program, and its successor no cgroup', async () => {
+  const before = await launcher.sandbox.launch(shell('true')).report;
+  assert.equal(before.exitCode, 0);
+  const lost = assert.rejects(launcher.sandbox.launch(shell('sleep 4711')).report);
+  for (let tries = 0; (await running()) !== 1 && tries < 100; tries++) await wait(10);
+  await launcher.restart();
+  await lost;
+  const parent = `/sys/fs/cgroup/memory/envicutor-envicutor-life-${process.pid}`;
+  if (existsSync(parent)) assert.ok(readdirSync(parent).filter((name) => /^s\d/.test(name)).length <= 6);
+  assert.equal((await launcher.sandbox.launch(shell('exit 4')).report).exitCode, 4);
+});
