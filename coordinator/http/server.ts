@@ -44,6 +44,7 @@ export interface ServerOptions {
 
 const REQUEST_MS_MAX = 120_000;
 const RETRY_AFTER_SECONDS = 2;
+const DISCARDED_BYTES_MAX = 256 * 1024 * 1024;
 
 /** A server without routes that does not listen yet. */
 export function createServer(deps: ServerDeps, options: ServerOptions) {
@@ -111,10 +112,19 @@ function sendProblem(
     reply.header('retry-after', String(error.retryAfterSeconds ?? RETRY_AFTER_SECONDS));
   }
   if (error.http === 401) reply.header('www-authenticate', 'Bearer');
-  // The rest of a refused body is not worth reading.
-  if (error.code === 'body-too-large') reply.header('connection', 'close');
+  if (error.code === 'body-too-large') lingerOrClose(request, reply);
   return reply
     .code(error.http)
     .header('content-type', PROBLEM_TYPE)
     .send(JSON.stringify(toProblem(error, request.id)));
+}
+
+/**
+ * A client that is still sending when its connection is reset never sees the answer. So the rest of a refused body of bounded,
+ * announced length is read and thrown away (Node does that on a connection that stays open); any other closes the connection.
+ */
+function lingerOrClose(request: FastifyRequest, reply: FastifyReply): void {
+  const announced = Number(request.headers['content-length']);
+  if (announced <= DISCARDED_BYTES_MAX) reply.removeHeader('connection');
+  else reply.header('connection', 'close');
 }
