@@ -42,7 +42,7 @@ const inside = spawn(command[0] ?? '', command.slice(1), {
 let interrupts = 0;
 const interrupt = () => {
   interrupts += 1;
-  if (interrupts === 1) inside.send('stop');
+  if (interrupts === 1 && inside.connected) inside.send('stop');
   else inside.kill('SIGKILL');
 };
 process.on('SIGINT', interrupt);
