@@ -198,11 +198,10 @@ class LeasingAgent implements Agent, SessionListener {
   }
 
   #accept(lease: string, fence: number, order: Received<'lease.offer'>['order'], slot: number): void {
-    const execution = new Execution(this.#needs, order, slot, this.#toListener(lease));
+    const execution = new Execution(this.#needs, order, slot, this.#toListener(lease, order.executionId, slot));
     const held: HeldLease = { fence, execution, executionId: order.executionId };
     this.#leases.set(lease, held);
     this.#session.send({ type: 'lease.accepted', lease });
-    this.#needs.logger.info({ lease, executionId: order.executionId, slot }, 'lease accepted');
     void execution.execute().then((result) => {
       this.#leases.delete(lease);
       this.#slots.giveBack(slot);
@@ -227,9 +226,12 @@ class LeasingAgent implements Agent, SessionListener {
     logger.info({ lease, executionId, verdict, endedIn, failure }, 'lease completed');
   }
 
-  #toListener(lease: string): ExecutionListener {
+  #toListener(lease: string, executionId: string, slot: number): ExecutionListener {
     return {
-      running: () => this.#session.send({ type: 'lease.stage', lease, stage: 'running' }),
+      running: () => {
+        this.#session.send({ type: 'lease.stage', lease, stage: 'running' });
+        this.#needs.logger.info({ lease, executionId, slot }, 'lease running');
+      },
       output: (script, stream, chunk) => {
         const data = Buffer.from(chunk.buffer, chunk.byteOffset, chunk.length).toString('base64');
         this.#session.send({ type: 'lease.output', lease, script, stream, data });

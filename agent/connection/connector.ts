@@ -2,6 +2,7 @@
  * Owns the WebSocket to the coordinator: the only importer of ws here. Dials, dials again with full-jitter back-off, notices silence.
  * Never reads a message. Invariant: at most one socket is open or being opened, and its owner hears `closed` once for each `opened`.
  */
+import type { Socket } from 'node:net';
 import { WebSocket } from 'ws';
 import type { Clock, Random, Timer } from '../../shared/clock.ts';
 import type { Logger } from '../../shared/logger.ts';
@@ -33,6 +34,26 @@ export interface ConnectorOptions {
   readonly clock: Clock;
   readonly random: Random;
   readonly logger: Logger;
+}
+
+/** What is said within one turn of the event loop leaves in one write, after the turn's other work: a lease's accepted and running, say. */
+class JoinedWrites {
+  readonly #stream: Socket | null;
+  #isJoining = false;
+
+  constructor(stream: Socket | null) {
+    this.#stream = stream;
+  }
+
+  begin(): void {
+    if (this.#isJoining || this.#stream === null) return;
+    this.#isJoining = true;
+    this.#stream.cork();
+    setImmediate(() => {
+      this.#isJoining = false;
+      this.#stream?.uncork();
+    });
+  }
 }
 
 const ABNORMAL_CLOSE = 1006;
@@ -86,10 +107,18 @@ export class Connector {
     this.#socket = socket;
     let heartbeat: Timer | null = null;
     let why = '';
+    let stream: Socket | null = null;
+    socket.on('upgrade', (response) => {
+      stream = response.socket;
+    });
     socket.on('open', () => {
       heartbeat = this.#watch(socket);
+      const joined = new JoinedWrites(stream);
       this.#owner.opened({
-        send: (text) => socket.send(text),
+        send: (text) => {
+          joined.begin();
+          socket.send(text);
+        },
         close: (code, reason) => socket.close(code, reason),
       });
     });

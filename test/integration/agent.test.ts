@@ -102,9 +102,9 @@ test('an execution goes from HTTP through the agent into a sandbox and back; a r
 test('an execution whose launcher dies is not lost, and the agent works with the next launcher', async (context) => {
   const { launcher, startAgent, execute } = await setStage(context);
   const agent = await startAgent({ LAUNCHER_WAIT_MS: '5000' });
-  await execute({ run: { script: 'true' } });
+  const first = await execute({ run: { script: 'true' } });
   const running = execute({ run: { script: 'sleep 1; echo done' } });
-  await agent.logged(({ msg, slot }) => msg === 'lease accepted' && slot === 0);
+  await agent.logged(({ msg, executionId }) => msg === 'lease running' && executionId !== first.id);
   await launcher.restart();
   const result = await running;
   assert.deepEqual([result.verdict, result.run?.stdout], ['ok', 'done\n'], JSON.stringify(result));

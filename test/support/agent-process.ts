@@ -22,7 +22,7 @@ export class AgentProcess {
     const names = Object.entries(variables).map(([name, value]) => [`ENVICUTOR_AGENT_${name}`, value]);
     const cache = { NODE_COMPILE_CACHE: join(variables['STATE_DIRECTORY'] ?? '', 'compiled') };
     const env = { ...Object.fromEntries(names), ...cache };
-    this.#child = spawn(process.execPath, ['--max-semi-space-size=1', program], { env, stdio: 'pipe' });
+    this.#child = spawn(process.execPath, [program], { env, stdio: 'pipe' });
     const { stdout, stderr } = this.#child;
     if (stdout === null || stderr === null) throw new Error('the agent has no output');
     createInterface({ input: stdout }).on('line', (line) => {
