@@ -13,6 +13,8 @@ export class FakeLayerStore implements Pick<Sandbox, 'launch' | 'store'> {
   exitCode = 0;
   /** Set to hold every unpacking back until it resolves. */
   gate: Promise<void> = Promise.resolve();
+  /** Set to hold every removal back until it resolves. */
+  removal: Promise<void> = Promise.resolve();
 
   readonly store: LayerStore = {
     create: async (layer) => {
@@ -28,6 +30,7 @@ export class FakeLayerStore implements Pick<Sandbox, 'launch' | 'store'> {
     },
     remove: async (layer) => {
       this.commands.push(`remove ${layer.slice(0, 12)}`);
+      await this.removal;
       this.layers.delete(layer);
     },
     list: async () => [...this.layers].filter((layer) => !layer.startsWith('incoming-')),

@@ -112,7 +112,9 @@ test('the least recently used goes first, and never what is in use or pinned', a
 test('a layer that is being removed comes back whole when it is asked for at that moment', async (context) => {
   const { sandbox, open } = await createMachine(context);
   const cache = await open(WEIGHT);
-  await use(cache, one, two);
+  await use(cache, one);
+  sandbox.removal = new Promise((resolve) => setTimeout(resolve, 50));
+  await use(cache, two);
   const acquired = await cache.acquire([one.reference], 'local');
   await cache.stop();
   assert.ok(sandbox.layers.has(acquired.names[0] ?? ''));
@@ -235,9 +237,14 @@ test('a warm acquire waits for nothing and takes less than 0.1 ms', async (conte
   const references = [one.reference, setup.reference];
   (await cache.acquire(references, 'local')).release();
   const fresh = Array.from({ length: 2000 }, () => structuredClone(references));
-  const startedAt = performance.now();
-  for (const asked of fresh) (await cache.acquire(asked, 'local')).release();
-  const eachMs = (performance.now() - startedAt) / fresh.length;
-  context.diagnostic(`${(eachMs * 1000).toFixed(1)} µs each`);
-  assert.ok(eachMs < 0.1, `${eachMs} ms`);
+  const eachMs: number[] = [];
+  for (const asked of fresh) {
+    const startedAt = performance.now();
+    (await cache.acquire(asked, 'local')).release();
+    eachMs.push(performance.now() - startedAt);
+  }
+  // The median: on a busy machine a few of them are interrupted by somebody else's work.
+  const medianMs = eachMs.sort((left, right) => left - right)[eachMs.length / 2] ?? Number.NaN;
+  context.diagnostic(`${(medianMs * 1000).toFixed(1)} µs`);
+  assert.ok(medianMs < 0.1, `${medianMs} ms`);
 });
