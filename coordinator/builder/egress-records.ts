@@ -15,6 +15,8 @@ export class EgressRecords {
   readonly #records: EgressRecord[] = [];
   #rest = Buffer.alloc(0);
   #isDamaged = false;
+  /** Has the proxy said anything? */
+  #isServing = false;
   #isUnreachable = false;
   #isWithCredentials = false;
 
@@ -47,9 +49,10 @@ export class EgressRecords {
     return this.#isWithCredentials;
   }
 
-  /** Did the proxy end in order, so that the records are all there are? */
+  /** Are the records all there are? A proxy that ended before it served let nothing through; any other must have ended in order. */
   get isComplete(): boolean {
-    return !this.#isDamaged && this.#rest.length === 0 && this.#records.at(-1)?.kind === 'summary';
+    const isEnded = !this.#isServing || this.#records.at(-1)?.kind === 'summary';
+    return isEnded && !this.#isDamaged && this.#rest.length === 0;
   }
 
   #line(line: string): void {
@@ -58,6 +61,8 @@ export class EgressRecords {
       this.#isDamaged = true;
       return;
     }
+    this.#isServing = true;
+    if (record.kind === 'note' && record.code === 'serving') return;
     this.#records.push(record);
     if (record.kind === 'refusal') {
       this.#isUnreachable ||= record.code === 'upstream-unreachable';

@@ -8,7 +8,7 @@ import { readFileSync, writeSync } from 'node:fs';
 import { networkInterfaces } from 'node:os';
 import { Value } from '@sinclair/typebox/value';
 import { systemClock } from '../../shared/clock.ts';
-import { EgressConfig } from '../../shared/model/egress.ts';
+import { EgressConfig, type EgressRecord } from '../../shared/model/egress.ts';
 import { createAddressPolicy } from './address-policy.ts';
 import { BUILD_NETWORK_ADDRESS } from './build-certificates.ts';
 import { createLeafIssuer } from './certificates.ts';
@@ -56,6 +56,9 @@ function start(): void {
     { config, ledger, upstream, underWay: new Set() },
     createLeafIssuer(config.authority),
   );
+  // Before anything is answered: a build may end before we are here, and then silence must mean that nothing came through.
+  const serving: EgressRecord = { kind: 'note', code: 'serving', sentence: 'the proxy answers from now on' };
+  print(`${JSON.stringify(serving)}\n`);
   const names = serveNames(descriptors.names, BUILD_NETWORK_ADDRESS);
   proxy.listen({ fd: descriptors.http }, 80);
   proxy.listen({ fd: descriptors.https }, 443);

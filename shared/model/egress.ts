@@ -132,10 +132,13 @@ export const RefusalRecord = Closed({
 });
 export type RefusalRecord = Static<typeof RefusalRecord>;
 
-/** Something worth knowing that is no refusal: a client that distrusts the CA, an audit call that was turned away. */
+/**
+ * Something worth knowing that is no refusal: a client that distrusts the CA, an audit call that was turned away. `serving` is the first
+ * line of every proxy, written before it answers anything: a proxy that said nothing let nothing through.
+ */
 export const NoteRecord = Closed({
   kind: Type.Literal('note'),
-  code: OneOf(['client-distrusts', 'client-protocol', 'audit-denied', 'records-dropped']),
+  code: OneOf(['serving', 'client-distrusts', 'client-protocol', 'audit-denied', 'records-dropped']),
   sentence: Type.String(),
 });
 export type NoteRecord = Static<typeof NoteRecord>;

@@ -69,6 +69,7 @@ test(
         record.kind === 'artefact' ? `${record.httpCode} ${record.url} ${record.bytes}` : record.kind,
       ),
       [
+        'note',
         '200 https://registry.example/curl 26',
         '200 http://registry.example/plain 6',
         '200 https://registry.example/python 28',
@@ -106,7 +107,7 @@ test('a name at a private address is refused inside TLS with a sentence that the
   const { records } = await network.stop();
   assert.deepEqual(
     records.map((record) => (record.kind === 'refusal' ? record.code : record.kind)),
-    ['address-denied', 'summary'],
+    ['note', 'address-denied', 'summary'],
   );
 });
 

@@ -132,6 +132,17 @@ test('credentials that the proxy saw make a layer private; a proxy that did not 
   assert.deepEqual(second.staged(), []);
 });
 
+test('a proxy that was not needed before the script ended let nothing through; one that served and fell silent did', async (context) => {
+  const folder = temporaryFolder(context);
+  const idle = runnerOn(sandboxDoing({ records: [] }), folder);
+  assert.deepEqual((await idle.runner.run(buildOrder(), idle.emit, never)).materials, []);
+  const serving: EgressRecord = { kind: 'note', code: 'serving', sentence: 'from now on' };
+  const silent = runnerOn(sandboxDoing({ records: [serving] }), folder);
+  await assert.rejects(silent.runner.run(buildOrder(), silent.emit, never), /incomplete/);
+  const ended = runnerOn(sandboxDoing({ records: [serving, summary] }), folder);
+  assert.deepEqual((await ended.runner.run(buildOrder(), ended.emit, never)).materials, [summary]);
+});
+
 test('a secret is in no event and no Report, wherever the chunks of the output fall', async (context) => {
   const stdout = ['token is hun', 'ter22!\nand ag', 'ain hunter2', '2'];
   const { runner, emit, said } = runnerOn(sandboxDoing({ stdout }), temporaryFolder(context));
