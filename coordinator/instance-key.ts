@@ -3,10 +3,11 @@
  * are derived. Never leaves the process. Losing it makes private layers unreachable (they are built again), nothing else.
  */
 import { createHmac } from 'node:crypto';
-import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Random } from '../shared/clock.ts';
 import { SystemError } from '../shared/errors.ts';
+import { makeStateFolder } from './state-folder.ts';
 
 /** Derives keys by purpose; the same purpose gives the same key for as long as the state directory lives. */
 export class InstanceKey {
@@ -26,7 +27,7 @@ export class InstanceKey {
 export function openInstanceKey(stateDirectory: string, random: Random): InstanceKey {
   const path = join(stateDirectory, 'instance.key');
   try {
-    mkdirSync(stateDirectory, { recursive: true, mode: 0o700 });
+    makeStateFolder(stateDirectory);
     try {
       writeFileSync(path, random.bytes(32), { mode: 0o600, flag: 'wx', flush: true });
     } catch (error) {

@@ -43,6 +43,8 @@ function toRefusal(error: unknown, config: CoordinatorConfig): string {
 }
 
 async function run(config: CoordinatorConfig, log: Logger): Promise<void> {
+  // First of all: it says what is wrong with the state directory.
+  const instanceKey = openInstanceKey(config.stateDirectory, systemRandom);
   const state = openSqliteStateStore(join(config.stateDirectory, 'coordinator.sqlite'));
   const builder = createBuilderClient(config.builderSocketPath);
   const verifier = createVerifierClient(config.verifierSocketPath);
@@ -55,7 +57,7 @@ async function run(config: CoordinatorConfig, log: Logger): Promise<void> {
       store: await openStore(config),
       builder,
       verifier,
-      instanceKey: openInstanceKey(config.stateDirectory, systemRandom),
+      instanceKey,
       keys: config.tenantsFile === '' ? null : readTenants(config.tenantsFile),
     },
     config,
@@ -78,6 +80,8 @@ async function run(config: CoordinatorConfig, log: Logger): Promise<void> {
   await coordinator.start();
 }
 
+// Requests are in the database; only files made for others are opened to them, one by one.
+process.umask(0o077);
 const config = loadConfig(CoordinatorConfig, CONFIG_PREFIX);
 const problems = findConfigProblems(config);
 if (problems.length > 0) refuseToStart(problems.map((problem) => `configuration: ${problem}`).join('\n'));

@@ -3,8 +3,6 @@
  * transaction and one fsync. Never interprets what is stored.
  * Invariants: a write's promise resolves after the commit (WAL, synchronous=FULL); a write that throws undoes only itself.
  */
-import { mkdirSync } from 'node:fs';
-import { dirname } from 'node:path';
 import { DatabaseSync, type StatementSync } from 'node:sqlite';
 import { SystemError } from '../../shared/errors.ts';
 import { initial } from './migrations/0001-initial.ts';
@@ -31,7 +29,6 @@ export class SqliteDatabase {
   /** Opens or makes the file; SystemError `state-store-unavailable` when that fails or it is of a newer release. */
   constructor(path: string) {
     try {
-      mkdirSync(dirname(path), { recursive: true, mode: 0o700 });
       this.#database = new DatabaseSync(path);
       this.#database.exec('PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA busy_timeout = 5000;');
       this.#migrate();

@@ -1,0 +1,13 @@
+/**
+ * Owns making the state directory. Never removes anything.
+ */
+import { existsSync, mkdirSync } from 'node:fs';
+import { dirname } from 'node:path';
+
+/** Makes a private folder and those above it; throws the system's error. One by one, since Node's recursive form never ends below /proc. */
+export function makeStateFolder(path: string): void {
+  if (existsSync(path)) return;
+  const above = dirname(path);
+  if (above !== path) makeStateFolder(above);
+  mkdirSync(path, { mode: 0o700 });
+}
