@@ -76,6 +76,15 @@ test('every decision is one page, numbered without gaps, and in the index', () =
   });
 });
 
+test('every document is in the index', () => {
+  const index = read('docs/README.md');
+  const missing = documents
+    .filter(({ path }) => /^docs\/[^/]+$/.test(path) && path !== 'docs/README.md')
+    .filter(({ path }) => !index.includes(`](${path.slice('docs/'.length)})`))
+    .map(({ path }) => path);
+  assert.deepEqual(missing, []);
+});
+
 test('README stays within 150 lines and ARCHITECTURE within 1500 words', () => {
   assert.ok(read('README.md').split('\n').length <= 150);
   assert.ok(read('ARCHITECTURE.md').split(/\s+/).length <= 1500);
