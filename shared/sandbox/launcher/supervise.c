@@ -186,7 +186,7 @@ void launch_failed(struct launch *launch, int step, int error) {
 }
 
 void launch_kill(struct launch *launch, uint8_t end) {
-  if (end != 0 && launch->end == 0) launch->end = end;
+  if (!launch->kill_sent && launch->exceeded == LIMIT_NONE) launch->end = end; /* whoever came first */
   if (launch->kill_sent || launch->ended || launch->shell == NULL) return;
   launch->kill_sent = true;
   launch->kill_at = monotonic_ns() + KILL_PATIENCE_NS;
