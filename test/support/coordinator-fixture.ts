@@ -19,6 +19,9 @@ import { DirectoryObjectStore } from '../../shared/storage/directory-object-stor
 import { startBuildServices } from './fake-build-services.ts';
 import { type AgentScript, ScriptedAgent } from './scripted-agent.ts';
 
+/** An answer whose body a test reads without saying its type: the assertions do. */
+type Answer = Omit<Response, 'json'> & { json(): Promise<ReturnType<typeof JSON.parse>> };
+
 /** A coordinator that is stopped when the test ends. */
 export async function startCoordinator(
   test: TestContext,
@@ -80,7 +83,7 @@ export async function startCoordinator(
       return agent;
     },
     /** Asks the API. */
-    ask(method: string, path: string, body?: unknown, headers: Record<string, string> = {}) {
+    ask(method: string, path: string, body?: unknown, headers: Record<string, string> = {}): Promise<Answer> {
       const content = body === undefined ? {} : { body: typeof body === 'string' ? body : JSON.stringify(body) };
       const type: Record<string, string> = body === undefined ? {} : { 'content-type': 'application/json' };
       return fetch(`${running.url}${path}`, { method, headers: { ...type, ...headers }, ...content });
