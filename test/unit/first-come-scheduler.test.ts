@@ -86,7 +86,7 @@ test('demands are served in the order in which they came, as slots become free',
   for (const name of ['a', 'b', 'c']) {
     const { lease, fence, order } = agent.last();
     assert.equal(order.executionId, name);
-    scheduler.completed(agent.id, lease, fence, makeResult());
+    void scheduler.completed(agent.id, lease, fence, makeResult());
   }
   assert.deepEqual(told, ['placed a', 'completed a', 'placed b', 'completed b', 'placed c', 'completed c']);
   assert.equal(scheduler.running, 0);
@@ -98,11 +98,11 @@ test('an old fence, a foreign lease and a result that comes twice change nothing
   const two = join('two', 1);
   submit('a');
   const { lease, fence } = one.last();
-  scheduler.completed(one.id, lease, fence - 1, makeResult());
-  scheduler.completed(two.id, lease, fence, makeResult());
+  void scheduler.completed(one.id, lease, fence - 1, makeResult());
+  void scheduler.completed(two.id, lease, fence, makeResult());
   assert.deepEqual(told, ['placed a']);
-  scheduler.completed(one.id, lease, fence, makeResult());
-  scheduler.completed(one.id, lease, fence, makeResult());
+  void scheduler.completed(one.id, lease, fence, makeResult());
+  void scheduler.completed(one.id, lease, fence, makeResult());
   assert.deepEqual(told, ['placed a', 'completed a']);
 });
 
@@ -118,7 +118,7 @@ test('a lease without reports ends, and the demand goes to another agent; the la
   clock.pass(2000);
   assert.equal(two.last().order.executionId, 'a');
   assert.ok(two.last().fence > fence);
-  scheduler.completed(one.id, lease, fence, makeResult());
+  void scheduler.completed(one.id, lease, fence, makeResult());
   assert.deepEqual(told, ['placed a', 'requeued a', 'placed a']);
 });
 
@@ -151,7 +151,7 @@ test('a failure of ours goes back to the same agent only when there is no other,
   for (let attempt = 1; attempt <= 4; attempt += 1) {
     assert.equal(agent.offers().length, attempt);
     const { lease, fence } = agent.last();
-    scheduler.completed(agent.id, lease, fence, retryable);
+    void scheduler.completed(agent.id, lease, fence, retryable);
     assert.equal(agent.offers().length, attempt);
     clock.pass(2000);
   }
