@@ -14,7 +14,7 @@ import { Enrolment } from './agents/enrolment.ts';
 import { Fleet } from './agents/fleet.ts';
 import { type CoordinatorConfig, toLimitMaxima } from './config.ts';
 import type { Builder } from './environments/builder-client.ts';
-import type { KeySettings } from './environments/environment-key.ts';
+import type { KeySettings, TenantKey } from './environments/environment-key.ts';
 import { EnvironmentService } from './environments/environment-service.ts';
 import { LayerBuilds } from './environments/layer-builds.ts';
 import { LayerUrls } from './environments/layer-urls.ts';
@@ -77,7 +77,12 @@ function createServices(deps: CoordinatorDeps, config: CoordinatorConfig, metric
     { clock, random, log, store, builder, verifier, urls, architecture, looked },
     { failureTtlMs: config.failureTtlMs, unreachableTtlMs: config.unreachableTtlMs, retryDelayMs: BUILD_RETRY_MS },
   );
-  const tenantKey = (tenantId: string) => ({ tenantId, key: instanceKey.derive(`tenant/${tenantId}`) });
+  const tenantKeys = new Map<string, TenantKey>();
+  const tenantKey = (tenantId: string): TenantKey => {
+    const known = tenantKeys.get(tenantId) ?? { tenantId, key: instanceKey.derive(`tenant/${tenantId}`) };
+    tenantKeys.set(tenantId, known);
+    return known;
+  };
   const environments = new EnvironmentService({
     clock,
     log,

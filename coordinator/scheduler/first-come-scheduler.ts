@@ -262,7 +262,7 @@ export class FirstComeScheduler implements Scheduler, LeaseEvents {
     const entry = this.#entryOf(lease);
     const { failure } = result;
     if (entry !== undefined && failure?.isRetryable === true) {
-      const detail = `agent ${agentId}: ${failure.detail}`;
+      const detail = `agent ${agentId}: ${failure.code}: ${failure.detail}`;
       this.#retry(lease, new SystemError('sandbox-failed', detail), true);
       this.#placeAll();
       return undefined;
