@@ -141,6 +141,23 @@ function forward(context: ExchangeContext, exchange: Exchange, retriesLeft: numb
   else pipeline(request, wants, outgoing, (error) => (error ? abandon() : undefined));
 }
 
+/** The upstream's failure as it is, or any other as a broken upstream. */
+function toAnswerFailure(error: Error, sentence: string): UpstreamError {
+  return error instanceof UpstreamError ? error : new UpstreamError('upstream-broken', sentence);
+}
+
+/** What a record says of the exchange's heads. */
+function describeAnswer(
+  request: IncomingMessage,
+  answer: IncomingMessage,
+): Pick<ArtefactRecord, 'method' | 'httpCode' | 'contentEncoding'> {
+  return {
+    method: request.method as ArtefactRecord['method'],
+    httpCode: answer.statusCode ?? 0,
+    contentEncoding: answer.headers['content-encoding'] ?? null,
+  };
+}
+
 function relay(
   { ledger, underWay }: ExchangeContext,
   { destination, url, request, response, refuse }: Exchange,
@@ -171,11 +188,9 @@ function relay(
     ledger.write({
       kind: 'artefact',
       url: toRecordedUrl(url),
-      method: request.method as ArtefactRecord['method'],
-      httpCode: answer.statusCode ?? 0,
+      ...describeAnswer(request, answer),
       sha256: meter.sha256,
       bytes: meter.bytes,
-      contentEncoding: answer.headers['content-encoding'] ?? null,
       location: location === null ? null : toRecordedUrl(location),
       commits: [...(wants?.wants ?? [])],
       isWithCredentials: hasCredentials(request.rawHeaders) || (isSignedQuery(query) && !ledger.wasHandedOut(url)),
@@ -194,10 +209,7 @@ function relay(
     record(false);
     if (isOver) return;
     isOver = true;
-    const failure =
-      error instanceof UpstreamError
-        ? error
-        : new UpstreamError('upstream-broken', `${destination.host} broke off its answer`);
+    const failure = toAnswerFailure(error, `${destination.host} broke off its answer`);
     ledger.refuse(url, failure.code, failure.message);
   };
   // Records come before the client sees the end, so that a build that is over at once has left them.
