@@ -48,13 +48,14 @@ test('an environment is declared, followed to its end, and there afterwards', as
   assert.equal(coordinator.services.orders.length, 3);
 });
 
-test('many who want the same environment share one build of each layer', async (t) => {
+test('many who want the same environment share one build of each layer, and of the base with all others', async (t) => {
   const coordinator = await startCoordinator(t);
-  const all = Array.from({ length: 10 }, () => coordinator.ask('POST', '/v1/environments', setup));
-  const [first] = await Promise.all((await Promise.all(all)).map((answer) => answer.json()));
-  const { id } = first;
-  await (await coordinator.ask('GET', `/v1/environments/${id}/events`)).text();
-  assert.deepEqual(kinds(coordinator.services.orders), ['base', 'setup']);
+  const wanted = [setup, { dependencies: 'npm install' }, setup, { dependencies: 'npm install' }];
+  const all = wanted.map(async (body) => (await coordinator.ask('POST', '/v1/environments', body)).json());
+  const ids = new Set((await Promise.all(all)).map(({ id }) => id));
+  assert.equal(ids.size, 2);
+  for (const id of ids) await (await coordinator.ask('GET', `/v1/environments/${id}/events`)).text();
+  assert.deepEqual(kinds(coordinator.services.orders).sort(), ['base', 'dependencies', 'setup']);
 });
 
 test('a fresh environment is built again and replaces the one before; the base stays', async (t) => {
