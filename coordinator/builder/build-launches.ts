@@ -111,6 +111,8 @@ export function toCaptureSpec(kept: KeptLayer, limits: AllLimits, cpuShares: num
       '--xattrs', '--xattrs-include=user.overlay.opaque',
       '--xattrs-include=security.capability',                  // to be listed; the writer leaves it out
       '--no-acls', '--no-selinux',
+      // Big, and dropped by the capture rules anyway: not even read. What the rules say stays the rules' alone.
+      '--anchored', '--exclude=./var/lib/apt/lists/*_*', '--exclude=./var/cache/apt/*.bin', '--exclude=./var/cache/apt/archives/*.deb',
       '.',
     ],
     environment: { LC_ALL: 'C', PATH: '/usr/bin:/bin' },

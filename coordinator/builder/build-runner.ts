@@ -47,6 +47,8 @@ interface Build {
 }
 
 const DIAGNOSIS_CHARACTERS_MAX = 2000;
+/** A proxy that has not begun after so long will not: whatever the script made of that is no verdict about it. */
+const PROXY_START_MS_MAX = 5000;
 
 /** Runs builds; SystemError when one could not be carried out, the signal's reason when it was cancelled. */
 export class BuildRunner {
@@ -90,6 +92,7 @@ export class BuildRunner {
     setting.emit({ type: 'phase', phase: 'running' });
     const { outcome, captured } = order.kind === 'base' ? await this.#base(build) : await this.#script(build);
     const { report, records } = outcome;
+    assertServed(outcome);
     const finished: FinishedBuild = {
       type: 'finished',
       endedIn: report.verdict === 'ok' ? null : order.kind,
@@ -101,8 +104,10 @@ export class BuildRunner {
       isPrivate: setting.masking !== null || records.isWithCredentials,
     };
     if (captured === null) return finished;
-    if (!records.isComplete)
-      throw new SystemError('build-failed', 'the record of what the build fetched is incomplete');
+    const { incompleteness } = records;
+    if (incompleteness !== null) {
+      throw new SystemError('build-failed', `the record of what the build fetched is incomplete: ${incompleteness}`);
+    }
     for (const text of captureSentences(captured)) setting.emit({ type: 'log', stream: 'stderr', text });
     return order.verify === null ? finished : await this.#verify(build, order.verify, captured.staged, finished);
   }
@@ -190,4 +195,13 @@ export class BuildRunner {
       capture.close();
     }
   }
+}
+
+/** Some clients succeed without a network (apt-get update does): that must not become a layer, nor a script's failure. */
+function assertServed({ report, records }: ScriptOutcome): void {
+  if (records.isServed || report.usage.wallTimeMs < PROXY_START_MS_MAX) return;
+  throw new SystemError(
+    'build-failed',
+    "the build's egress proxy did not start; its messages are in the launcher's log",
+  );
 }

@@ -14,7 +14,7 @@ export class EgressRecords {
   readonly #told: (sentence: string) => void;
   readonly #records: EgressRecord[] = [];
   #rest = Buffer.alloc(0);
-  #isDamaged = false;
+  #damage: string | null = null;
   /** Has the proxy said anything? */
   #isServing = false;
   #isUnreachable = false;
@@ -31,7 +31,7 @@ export class EgressRecords {
       this.#line(data.toString('utf8', 0, end));
       data = data.subarray(end + 1);
     }
-    this.#isDamaged ||= data.length > LINE_BYTES_MAX;
+    if (data.length > LINE_BYTES_MAX) this.#damage ??= 'a line of the proxy is too long';
     this.#rest = data.length > LINE_BYTES_MAX ? Buffer.alloc(0) : data;
   }
 
@@ -49,16 +49,23 @@ export class EgressRecords {
     return this.#isWithCredentials;
   }
 
-  /** Are the records all there are? A proxy that ended before it served let nothing through; any other must have ended in order. */
-  get isComplete(): boolean {
+  /** Did the proxy begin to answer? */
+  get isServed(): boolean {
+    return this.#isServing;
+  }
+
+  /** Why the records may not be all there are; null: they are. A proxy that ended before it served let nothing through. */
+  get incompleteness(): string | null {
+    if (this.#damage !== null) return this.#damage;
+    if (this.#rest.length > 0) return "the proxy's last line is cut off";
     const isEnded = !this.#isServing || this.#records.at(-1)?.kind === 'summary';
-    return isEnded && !this.#isDamaged && this.#rest.length === 0;
+    return isEnded ? null : 'the proxy ended without its summary';
   }
 
   #line(line: string): void {
     const record = parse(line);
     if (record === null) {
-      this.#isDamaged = true;
+      this.#damage ??= `a line of the proxy is no record: ${line.slice(0, 200)}`;
       return;
     }
     this.#isServing = true;

@@ -143,6 +143,15 @@ test('a proxy that was not needed before the script ended let nothing through; o
   assert.deepEqual((await ended.runner.run(buildOrder(), ended.emit, never)).materials, [summary]);
 });
 
+test('a script that went on for long without a proxy has no verdict, however it ended', async (context) => {
+  for (const exitCode of [0, 100]) {
+    const sandbox = sandboxDoing({ records: [], report: { exitCode, wallTimeMs: 20_000 } });
+    const { runner, emit, staged } = runnerOn(sandbox, temporaryFolder(context));
+    await assert.rejects(runner.run(buildOrder(), emit, never), /proxy did not start/);
+    assert.deepEqual([sandbox.released, staged()], [[1n], []]);
+  }
+});
+
 test('a secret is in no event and no Report, wherever the chunks of the output fall', async (context) => {
   const stdout = ['token is hun', 'ter22!\nand ag', 'ain hunter2', '2'];
   const { runner, emit, said } = runnerOn(sandboxDoing({ stdout }), temporaryFolder(context));
