@@ -8,11 +8,10 @@ import { type Canonical, canonicalJson, type Digest, digestOf } from '../../shar
 import { type EnvironmentId, toBase32 } from '../../shared/ids.ts';
 import type { EnvironmentRequest, File, LayerKind } from '../../shared/model/environment.ts';
 import { type AllLimits, buildLimitMaxima, resolveLimits } from '../../shared/model/limits.ts';
+import { CAPTURE_RULES_VERSION } from '../builder/capture-rules.ts';
 
 /** Raise when the builder's way of running scripts changes what they can observe. */
 export const BUILDER_VERSION = 1;
-/** Raise together with the builder's capture rules. */
-export const CAPTURE_RULES_VERSION = 1;
 
 /** A tenant's own key: makes private things unguessable for everybody else. */
 export interface TenantKey {

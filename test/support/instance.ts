@@ -72,7 +72,7 @@ export class Instance {
   }
 
   async agents(): Promise<readonly AgentRow[]> {
-    return (await this.api.get<{ agents: AgentRow[] }>('/v1/agents')).body.agents;
+    return (await this.api.get<{ items: AgentRow[] }>('/v1/agents')).body.items;
   }
 
   /** The agent that `make run` started. */
@@ -90,7 +90,9 @@ export class Instance {
   async startSecondAgent(): Promise<{ name: string; stop(): Promise<void> }> {
     const state = mkdtempSync(join(tmpdir(), 'envicutor-second-'));
     const socket = join(state, 'launcher.sock');
+    const tokenFile = join(state, 'token');
     const { body } = await this.api.post<{ token: string }>('/v1/agents/enrolments', {});
+    writeFileSync(tokenFile, body.token);
     const launcher = spawn(
       join(root, 'shared/sandbox/launcher/build/envicutor-launcher'),
       [
@@ -112,13 +114,10 @@ export class Instance {
         ENVICUTOR_AGENT_COORDINATOR_URL: `${this.#main.url.replace('http', 'ws')}/agents`,
         ENVICUTOR_AGENT_STATE_DIRECTORY: state,
         ENVICUTOR_AGENT_LAUNCHER_SOCKET_PATH: socket,
-        ENVICUTOR_AGENT_ENROLMENT_TOKEN: body.token,
+        ENVICUTOR_AGENT_ENROLMENT_TOKEN_FILE: tokenFile,
       },
       stdio: ['ignore', 'inherit', 'inherit'],
     });
-    while (!(await this.agents()).some((row) => row.name === 'second' && row.state === 'ready')) {
-      if (agent.exitCode !== null) throw new Error(`the second agent ended with ${agent.exitCode}`);
-    }
     const stop = async (): Promise<void> => {
       for (const child of [agent, launcher]) {
         child.kill('SIGTERM');
@@ -126,6 +125,11 @@ export class Instance {
       }
       rmSync(state, { recursive: true, force: true });
     };
+    while (!(await this.agents()).some((row) => row.name === 'second' && row.state === 'ready')) {
+      if (agent.exitCode === null) continue;
+      await stop();
+      throw new Error(`the second agent ended with ${agent.exitCode}`);
+    }
     return { name: 'second', stop };
   }
 }

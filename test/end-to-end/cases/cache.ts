@@ -45,7 +45,10 @@ export function cacheCases(instance: Instance): void {
     const first = await tenants.a.execute({ environment: mine, run: { script: 'cat /environment/word' } });
     assert.equal(first.environment?.scope, 'tenant', JSON.stringify(first));
     const before = await tenants.a.metric('envicutor_builds_total{kind="setup",outcome="published"}');
-    const promoted = await tenants.operator.post('/v1/cache/promote', { environment: first.environment?.id });
+    const promoted = await tenants.operator.post('/v1/cache/promote', {
+      environment: first.environment?.id,
+      tenant: 'a',
+    });
     assert.equal(promoted.status, 200, JSON.stringify(promoted.body));
     const second = await tenants.b.execute({ environment: mine, run: { script: 'cat /environment/word' } });
     assert.equal(second.run?.stdout, 'shared\n', JSON.stringify(second));
