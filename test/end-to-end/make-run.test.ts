@@ -14,7 +14,6 @@ import { after, afterEach, describe, test } from 'node:test';
 
 const root = join(import.meta.dirname, '../..');
 const PORT = 7391;
-const READY_MS_MAX = 3_000;
 const state = mkdtempSync(join(tmpdir(), 'envicutor-make-run-'));
 after(() => rmSync(state, { recursive: true, force: true }));
 
@@ -105,20 +104,16 @@ describe('make run', () => {
     assert.deepEqual(leftovers(), []);
   });
 
-  test('a second start is ready in under 3 s, and Ctrl-C stops it and leaves nothing', async (context) => {
-    const readyMs: number[] = [];
-    // The best of three: what else runs on this machine is not the question.
-    while (readyMs.length < 3 && !readyMs.some((each) => each < READY_MS_MAX)) {
-      const startedAt = performance.now();
-      const { child, exit, until: seen } = start(['--no-demo']);
-      await seen(/serving until Ctrl-C/);
-      readyMs.push(Math.round(performance.now() - startedAt));
-      child.kill('SIGINT');
-      assert.equal(await exit, 0);
-      assert.deepEqual(leftovers(), []);
-    }
-    context.diagnostic(`ready after ${readyMs.join(', ')} ms`);
-    assert.ok(Math.min(...readyMs) < READY_MS_MAX, `ready after ${readyMs.join(', ')} ms`);
+  test('a second start needs no build, says how long it took, and Ctrl-C stops it and leaves nothing', async (context) => {
+    const { lines, child, exit, until: seen } = start(['--no-demo']);
+    await seen(/serving until Ctrl-C/);
+    // How long is a figure of bench/scenarios/second-start, not of a test: what else runs on this machine is not the question.
+    context.diagnostic(lines.find((line) => /ready in [\d.]+ s/.test(line)) ?? 'no ready line');
+    assert.ok(lines.some((line) => /ready in [\d.]+ s/.test(line)));
+    assert.ok(!lines.some((line) => line.startsWith('build')));
+    child.kill('SIGINT');
+    assert.equal(await exit, 0);
+    assert.deepEqual(leftovers(), []);
   });
 
   test('kill -9 of the supervisor kills every process of the instance; the next start finds a clean machine', async () => {
