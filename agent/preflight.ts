@@ -23,7 +23,7 @@ export type PreflightOutcome =
   | { readonly sandbox: Sandbox; readonly problems: readonly [] }
   | { readonly problems: readonly string[] };
 
-const KERNEL_MIN = [5, 14] as const;
+const KERNEL_MIN = [6, 6] as const;
 const CONNECT_INTERVAL_MS = 50;
 const GiB = 1024 ** 3;
 

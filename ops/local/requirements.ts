@@ -8,8 +8,8 @@ import { release } from 'node:os';
 import { dirname, join } from 'node:path';
 import type { Settings } from './settings.ts';
 
-/** The oldest kernel that gives tmpfs and overlay idmapped mounts, as [major, minor]. */
-const KERNEL_MIN = [6, 3] as const;
+/** The oldest kernel whose tmpfs has idmapped mounts (6.3) and user xattrs, which an overlay on it needs (6.6); [major, minor]. */
+const KERNEL_MIN = [6, 6] as const;
 /** Free bytes of the state directory's file system: a base, a toolchain and room to unpack both. */
 const DISK_BYTES_MIN = 3 * 1024 ** 3;
 
@@ -43,7 +43,7 @@ function checkUser(): string | null {
 export function checkKernel(text: string): string | null {
   const [major = 0, minor = 0] = text.split('.').map(Number);
   if (major > KERNEL_MIN[0] || (major === KERNEL_MIN[0] && minor >= KERNEL_MIN[1])) return null;
-  return `Linux ${text} can't give sandboxes idmapped mounts on tmpfs: boot a kernel of at least ${KERNEL_MIN.join('.')}`;
+  return `Linux ${text} can't give sandboxes idmapped mounts and user xattrs on tmpfs: boot a kernel of at least ${KERNEL_MIN.join('.')}`;
 }
 
 function checkPrograms(): string | null {

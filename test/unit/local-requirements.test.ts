@@ -9,12 +9,12 @@ import { checkCgroups, checkKernel } from '../../ops/local/requirements.ts';
 const v1 = (names: string[]) =>
   names.map((name) => `cgroup /sys/fs/cgroup/${name} cgroup rw,relatime,${name} 0 0`).join('\n');
 
-test('a kernel from 6.3 on will do, an older one is refused with the version that is needed', () => {
-  assert.equal(checkKernel('6.3.0-generic'), null);
+test('a kernel from 6.6 on will do, an older one is refused with the version that is needed', () => {
+  assert.equal(checkKernel('6.6.0-generic'), null);
   assert.equal(checkKernel('6.12.1'), null);
   assert.equal(checkKernel('7.0.0-rc1'), null);
-  assert.match(checkKernel('6.2.16') ?? '', /6\.2\.16.*at least 6\.3/);
-  assert.match(checkKernel('5.15.0-91-generic') ?? '', /at least 6\.3/);
+  assert.match(checkKernel('6.5.16') ?? '', /6\.5\.16.*at least 6\.6/);
+  assert.match(checkKernel('5.15.0-91-generic') ?? '', /at least 6\.6/);
 });
 
 test('all controllers of version 1 will do, whichever mounts they share', () => {
