@@ -11,8 +11,10 @@ import { toRow } from './samples.ts';
 import type { ScenarioOptions, ScenarioResult } from './scenario.ts';
 import { environmentBuild } from './scenarios/environment-build.ts';
 import { executionOverhead } from './scenarios/execution-overhead.ts';
+import { residentMemory } from './scenarios/resident-memory.ts';
+import { secondStart } from './scenarios/second-start.ts';
 
-const scenarios = [executionOverhead, environmentBuild];
+const scenarios = [executionOverhead, environmentBuild, residentMemory, secondStart];
 
 const { values, positionals } = parseArgs({
   options: { quick: { type: 'boolean', default: false }, url: { type: 'string' } },
@@ -30,13 +32,14 @@ if (unknown.length > 0) {
 
 /** The answer to one question, as Markdown. */
 function toMarkdown(question: string, result: ScenarioResult): string {
+  const unit = result.unit ?? 'ms';
   const rows = result.rows.map(({ label, summary }) =>
     toRow([label, String(summary.count), summary.p50, summary.p90, summary.p99]),
   );
   return [
     `## ${question}`,
     '',
-    toRow(['', 'samples', 'p50 ms', 'p90 ms', 'p99 ms']),
+    toRow(['', 'samples', `p50 ${unit}`, `p90 ${unit}`, `p99 ${unit}`]),
     '|---|---|---|---|---|',
     ...rows,
     '',
@@ -50,7 +53,7 @@ try {
   const before = machineFacts();
   const sections: string[] = [];
   for (const scenario of chosen) {
-    const result = await scenario.run({ url }, options);
+    const result = await scenario.run({ url: instance?.url ?? url, instance }, options);
     sections.push(toMarkdown(scenario.question, result));
     process.stdout.write(`${sections.at(-1)}\n`);
   }

@@ -56,6 +56,19 @@ function processesOf(program: string, marker: string): number[] {
     .map(Number);
 }
 
+/** The programs that learn the state directory from their environment. */
+const programs = ['agent/main.ts', 'coordinator/main.ts', 'builder/main.ts', 'verifier/main.ts'] as const;
+
+/** VmRSS of a process in bytes, 0 when it is gone. */
+function residentOf(pid: number): number {
+  try {
+    const kibibytes = /^VmRSS:\s+(\d+) kB/m.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1];
+    return Number(kibibytes ?? 0) * 1024;
+  } catch {
+    return 0;
+  }
+}
+
 /** `make run` without its preparation and demonstration. */
 export class PrivateInstance {
   readonly stateDirectory = mkdtempSync(join(tmpdir(), 'envicutor-private-'));
@@ -92,13 +105,35 @@ export class PrivateInstance {
     }
   }
 
-  async stop(): Promise<void> {
+  /** Stops and starts with the same state; milliseconds from the start's spawn to its last word before serving. */
+  async restart(): Promise<number> {
+    await this.#end();
+    const from = performance.now();
+    await this.start();
+    return performance.now() - from;
+  }
+
+  /** Resident bytes of each process of the instance, by its program's path; shared pages count in each. */
+  residentBytes(): ReadonlyMap<string, number> {
+    const found = new Map<string, number>();
+    for (const program of programs) {
+      const bytes = processesOf(program, `${this.stateDirectory}/`).map(residentOf);
+      if (bytes.length > 0) found.set(program, Math.max(...bytes));
+    }
+    return found;
+  }
+
+  async #end(): Promise<void> {
     const supervisor = this.#supervisor;
     this.#supervisor = null;
     if (supervisor !== null && supervisor.exitCode === null) {
       supervisor.kill('SIGINT');
       await once(supervisor, 'exit');
     }
+  }
+
+  async stop(): Promise<void> {
+    await this.#end();
     rmSync(this.stateDirectory, { recursive: true, force: true });
   }
 }

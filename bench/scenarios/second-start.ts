@@ -1,0 +1,19 @@
+/**
+ * Question: how long does `make run` take to be ready when everything has been built before?
+ * From the supervisor's spawn to its line that it serves, with the state that the scenarios before it left.
+ */
+import { summarise } from '../samples.ts';
+import type { Scenario, ScenarioResult } from '../scenario.ts';
+
+const STARTS = 5;
+
+/** The scenario; only for an instance of our own. */
+export const secondStart: Scenario = {
+  name: 'second-start',
+  question: 'How long does a second start take until it serves?',
+  async run(target): Promise<ScenarioResult> {
+    const samples: number[] = [];
+    while (target.instance !== null && samples.length < STARTS) samples.push(await target.instance.restart());
+    return { rows: [{ label: 'start to serving', summary: summarise(samples) }] };
+  },
+};
