@@ -20,7 +20,7 @@
 enum tree { MEMORY, PIDS, CPU, CPUACCT, CPUSET, TREES };
 static const char *const controllers[TREES] = {"memory", "pids", "cpu", "cpuacct", "cpuset"};
 static int parents[TREES] = {-1, -1, -1, -1, -1};
-static bool swap_limited;
+static bool swap_limited, sockets_limited; /* v1 counts sockets' buffers apart from memory, and only when told so */
 
 static bool find_mount(const char *controller, char *into, size_t size) {
   FILE *mounts = setmntent("/proc/self/mounts", "r");
@@ -76,6 +76,7 @@ static void v1_open(void) {
   for (enum tree tree = MEMORY; tree < TREES; tree++)
     if (parents[tree] >= 0) cgroup_sweep_directory(parents[tree]);
   swap_limited = faccessat(parents[MEMORY], "memory.memsw.limit_in_bytes", W_OK, 0) == 0;
+  sockets_limited = faccessat(parents[MEMORY], "memory.kmem.tcp.limit_in_bytes", W_OK, 0) == 0;
   if (!swap_limited && host_swaps())
     refuse("swap is on but can't be limited", "turn swap off (swapoff -a), or boot with swapaccount=1");
 }
@@ -110,6 +111,7 @@ static int v1_limit(uint64_t number, const struct cgroup_limits *limits) {
   snprintf(text, sizeof text, "%llu", (unsigned long long)limits->memory_bytes);
   int result = put(MEMORY, number, "memory.limit_in_bytes", text);
   if (result == 0 && swap_limited) result = put(MEMORY, number, "memory.memsw.limit_in_bytes", text);
+  if (result == 0 && sockets_limited) result = put(MEMORY, number, "memory.kmem.tcp.limit_in_bytes", text);
   snprintf(text, sizeof text, "%llu", (unsigned long long)limits->processes);
   if (result == 0) result = put(PIDS, number, "pids.max", text);
   if (result == 0 && limits->cpu_shares != 1024) {

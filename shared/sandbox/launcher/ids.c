@@ -8,9 +8,11 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <sched.h>
+#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/file.h>
+#include <sys/prctl.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -97,10 +99,22 @@ static int map_ids(int pid, uint32_t base) {
   return result;
 }
 
+/* Some limits (inotify, message queues, pending signals) are counted against the owner, too: were it root, every sandbox
+ * would eat from the host's own, and tell the others by it. The owner is an id of this range, which nobody else has. */
+static pid_t clone_owned(uint32_t base, int *pidfd) {
+  if (setresuid((uid_t)-1, base + BUILD_IDS - 1, (uid_t)-1) != 0) return -1;
+  pid_t pid = clone_process(CLONE_NEWUSER, -1, pidfd);
+  if (pid == 0) return 0;
+  int error = errno;
+  if (setresuid((uid_t)-1, 0, (uid_t)-1) != 0 || prctl(PR_SET_PDEATHSIG, SIGKILL) != 0) _exit(1); /* the change cleared it */
+  errno = error;
+  return pid;
+}
+
 int make_user_namespace(uint32_t base) {
   int gate[2], pidfd = -1, status;
   if (pipe2(gate, O_CLOEXEC) != 0) return -errno;
-  pid_t pid = clone_process(CLONE_NEWUSER, -1, &pidfd);
+  pid_t pid = clone_owned(base, &pidfd);
   if (pid < 0) {
     int error = errno;
     close(gate[0]);

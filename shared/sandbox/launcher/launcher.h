@@ -24,7 +24,7 @@
 enum {
   EXIT_REFUSED = 78,          /* this host can't do it; the message names the remedy */
   LAYERS_MAX = 64,            /* store layers and kept layers of one launch */
-  SPACE_OWN_INODES = 24,      /* directories, devices and overlayfs's own in the tmpfs, not counted against the program */
+  SPACE_OWN_INODES = 64,      /* room in the tmpfs for our directories, devices and mount points, until they are counted */
   ORDER_INLINE_MAX = 32768,   /* a larger LAUNCH frame goes to the payload in a memfd */
   QUEUE_PAUSE_BYTES = 1 << 20 /* bytes waiting for a slow client above which pipes are no longer read */
 };

@@ -8,12 +8,13 @@
 #include <errno.h>
 #include <sys/resource.h>
 
-enum { LOCKED_BYTES = 1 << 16, QUEUE_BYTES = 819200, PENDING_SIGNALS = 4096 };
+/* A core of one byte is none, and the one value for which the kernel does not start the host's crash handler either. */
+enum { CORE_BYTES = 1, LOCKED_BYTES = 1 << 16, QUEUE_BYTES = 819200, PENDING_SIGNALS = 4096 };
 
 int apply_limits(struct setup *setup) {
   const struct message *launch = &setup->launch;
   const struct { int resource; rlim_t value; } limits[] = {
-      {RLIMIT_CORE, 0},
+      {RLIMIT_CORE, CORE_BYTES},
       {RLIMIT_FSIZE, launch->LAUNCH_fileSizeBytes},
       {RLIMIT_NOFILE, launch->LAUNCH_openFiles},
       {RLIMIT_STACK, launch->LAUNCH_stackBytes},

@@ -13,6 +13,7 @@
 #include <sys/fsuid.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
+#include <sys/statfs.h>
 #include <sys/syscall.h>
 #include <sys/sysmacros.h>
 #include <unistd.h>
@@ -132,11 +133,18 @@ int attach_layers(struct setup *setup) {
   return 0;
 }
 
-static int size_space(const struct setup *setup) {
+static int size_space(const struct setup *setup, uint64_t own_inodes) {
   char text[96];
   snprintf(text, sizeof text, "size=%llu,nr_inodes=%llu", (unsigned long long)setup->launch.LAUNCH_diskBytes,
-           (unsigned long long)setup->launch.LAUNCH_diskInodes + SPACE_OWN_INODES + setup->launch.LAUNCH_systemFiles.count);
+           (unsigned long long)(setup->launch.LAUNCH_diskInodes + own_inodes));
   return mount(NULL, "/raw", NULL, MS_REMOUNT | MS_NOSUID, text) == 0 ? 0 : errno;
+}
+
+/* Once everything of ours is there: what is free now is exactly the program's; supervise.c relies on it. */
+static int grant_inodes(const struct setup *setup) {
+  struct statfs space;
+  if (statfs("/raw", &space) != 0) return errno;
+  return size_space(setup, (uint64_t)(space.f_files - space.f_ffree));
 }
 
 /* The overlay works with the rights of who mounts it: our capabilities, but the id that is root inside, so that what it
@@ -144,7 +152,7 @@ static int size_space(const struct setup *setup) {
 int mount_root(struct setup *setup) {
   char text[1024];
   size_t count = setup->launch.LAUNCH_layers.count + setup->launch.LAUNCH_kept.count;
-  int error = size_space(setup);
+  int error = size_space(setup, SPACE_OWN_INODES + setup->launch.LAUNCH_systemFiles.count);
   if (error != 0) return error;
   if (act_as(setup, 0) != 0) return EPERM;
   if (profile_has_host_view(setup->profile)) return 0;
@@ -217,7 +225,7 @@ int place_mounts(struct setup *setup) {
   }
   if (error == 0) error = place_target(setup, root);
   close(root);
-  return error;
+  return error != 0 ? error : grant_inodes(setup);
 }
 
 int enter_root(struct setup *setup) {

@@ -64,8 +64,10 @@ static int receive_order(struct setup *setup) {
 }
 
 static int take_standard_streams(struct setup *setup) {
-  (void)setup;
+  uid_t user = setup->base + program_user(setup->profile);
   /* Ours are 0, 1 and 2 already, as shell.c placed them, and inheritable; everything else closes at exec. */
+  for (int i = INPUT; i <= ERRORS; i++) /* so that /dev/stdin and its like can be opened */
+    if (fchown(i, user, user) != 0) return errno;
   return close_range(ERRORS + 1, ~0U, CLOSE_RANGE_CLOEXEC) == 0 ? 0 : errno;
 }
 

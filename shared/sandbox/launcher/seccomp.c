@@ -7,11 +7,14 @@
 #include "launcher.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <linux/audit.h>
 #include <linux/filter.h>
 #include <linux/seccomp.h>
+#include <netinet/in.h>
 #include <sched.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
 
@@ -22,6 +25,9 @@
 #else
 #error "the filter knows x86-64 and arm64"
 #endif
+
+/* Newer than the headers of the oldest system that we build on. */
+enum { CALL_CACHESTAT = 451, CALL_STATMOUNT = 457, CALL_LISTMOUNT = 458 };
 
 enum { NEWEST_KNOWN_CALL = 466, INSTRUCTIONS_MAX = 512, TERMINAL_INJECT = 0x5412, TERMINAL_LINUX = 0x541C };
 
@@ -39,7 +45,9 @@ static const struct denial everywhere[] = {
     {SYS_open_by_handle_at, EPERM}, {SYS_name_to_handle_at, EPERM}, {SYS_fanotify_init, EPERM}, {SYS_fanotify_mark, EPERM},
     {SYS_vhangup, EPERM}, {SYS_syslog, EPERM}, {SYS_memfd_secret, ENOSYS}, {SYS_move_pages, EPERM}, {SYS_migrate_pages, EPERM},
     {SYS_mbind, EPERM}, {SYS_set_mempolicy, EPERM}, {SYS_set_mempolicy_home_node, EPERM}, {SYS_lookup_dcookie, EPERM},
-    {SYS_nfsservctl, ENOSYS}, {SYS_quotactl_fd, EPERM}, {SYS_kexec_file_load, EPERM},
+    {SYS_nfsservctl, ENOSYS}, {SYS_quotactl_fd, EPERM}, {SYS_kexec_file_load, EPERM}, {CALL_CACHESTAT, ENOSYS},
+    {CALL_STATMOUNT, ENOSYS}, {CALL_LISTMOUNT, ENOSYS},
+    {SYS_sync, 0}, /* done, as far as a tmpfs goes: never flush the host's disks */
 #if defined(__x86_64__)
     {SYS_iopl, EPERM}, {SYS_ioperm, EPERM}, {SYS_modify_ldt, EPERM}, {SYS_create_module, ENOSYS}, {SYS_query_module, ENOSYS},
     {SYS_get_kernel_syms, ENOSYS}, {SYS_uselib, ENOSYS}, {SYS__sysctl, ENOSYS}, {SYS_ustat, ENOSYS}, {SYS_sysfs, ENOSYS},
@@ -85,10 +93,57 @@ static void allow_only(uint32_t call, unsigned argument, const uint32_t *values,
   ANSWER(error);
 }
 
+/* Refuses, or pretends, when two arguments have these values; the accumulator holds the call's number before and after. */
+static void answer_pair(uint32_t call, unsigned first, uint32_t one, unsigned second, uint32_t other, uint32_t error) {
+  SKIP(BPF_JEQ, call, 0, 6);
+  LOAD_ARGUMENT(first);
+  SKIP(BPF_JEQ, one, 0, 3);
+  LOAD_ARGUMENT(second);
+  SKIP(BPF_JEQ, other, 0, 1);
+  ANSWER(error);
+  LOAD_CALL();
+}
+
+/* Only what the kernel has built in and programs use: the rest would load modules at a stranger's wish. */
+static void check_protocol(void) {
+  static const uint32_t protocols[] = {0, IPPROTO_ICMP, IPPROTO_TCP, IPPROTO_UDP, IPPROTO_ICMPV6};
+  enum { COUNT = sizeof protocols / sizeof protocols[0] };
+  SKIP(BPF_JEQ, SYS_socket, 0, COUNT + 3);
+  LOAD_ARGUMENT(2);
+  for (uint8_t i = 0; i < COUNT; i++) SKIP(BPF_JEQ, protocols[i], COUNT - i, 0);
+  ANSWER(EPROTONOSUPPORT);
+  LOAD_CALL();
+}
+
+/* A program that sets its core limit to 0 would have the host's crash handler run for it; NULL as new limit only asks. */
+static void keep_core_limit(void) {
+  SKIP(BPF_JEQ, SYS_prlimit64, 0, 8);
+  LOAD_ARGUMENT(1);
+  SKIP(BPF_JEQ, RLIMIT_CORE, 0, 5);
+  LOAD_ARGUMENT(2);
+  SKIP(BPF_JEQ, 0, 0, 2);
+  LOAD(offsetof(struct seccomp_data, args) + 8 * 2 + 4);
+  SKIP(BPF_JEQ, 0, 1, 0);
+  ANSWER(0);
+  LOAD_CALL();
+  SKIP(BPF_JEQ, SYS_setrlimit, 0, 4);
+  LOAD_ARGUMENT(0);
+  SKIP(BPF_JEQ, RLIMIT_CORE, 0, 1);
+  ANSWER(0);
+  LOAD_CALL();
+}
+
 static void check_arguments(uint8_t profile) {
   static const uint32_t families[] = {AF_UNIX, AF_INET, AF_INET6, AF_NETLINK};
   static const uint32_t personalities[] = {0, 0xFFFFFFFF, 0x0008, 0x20000, 0x20008, 0x0040000};
   uint8_t family_count = profile == PROFILE_EXECUTION ? 3 : 4;
+  static const uint32_t filters[] = {SO_ATTACH_FILTER, SO_ATTACH_BPF, SO_ATTACH_REUSEPORT_CBPF, SO_ATTACH_REUSEPORT_EBPF};
+  for (size_t i = 0; i < sizeof filters / sizeof filters[0]; i++) /* they eat from the machine's one budget for compiled filters */
+    answer_pair(SYS_setsockopt, 1, SOL_SOCKET, 2, filters[i], EPERM);
+  /* To drop the pages of a layer's file would slow the neighbours, and tell them: the advice is taken and ignored. */
+  answer_pair(SYS_fadvise64, 3, POSIX_FADV_DONTNEED, 3, POSIX_FADV_DONTNEED, 0);
+  keep_core_limit();
+  if (profile == PROFILE_EXECUTION) check_protocol();
   allow_only(SYS_socket, 0, families, family_count, EAFNOSUPPORT);
   allow_only(SYS_socketpair, 0, families, 3, EAFNOSUPPORT);
   allow_only(SYS_personality, 0, personalities, 6, EPERM);

@@ -146,7 +146,10 @@ bool input_accept(struct launch *launch, struct slice data, bool last) {
 void input_close(struct launch *launch) {
   int unread = 0;
   if (!launch->pipe_input) return;
-  if (launch->ended && ioctl(launch->input.descriptor, FIONREAD, &unread) == 0 && unread > 0) launch->input_taken -= (uint64_t)unread;
+  if (launch->ended && ioctl(launch->input.descriptor, FIONREAD, &unread) == 0 && unread > 0) {
+    uint64_t left = (uint64_t)unread; /* more than we gave, if the program wrote into its own input */
+    launch->input_taken -= left < launch->input_taken ? left : launch->input_taken;
+  }
   launch->pipe_input = false;
   launch->input_broken = true;
   unwatch(&launch->input);

@@ -136,6 +136,10 @@ static void measure_space(struct launch *launch) {
   struct statfs space;
   if (launch->shell->space < 0 || fstatfs(launch->shell->space, &space) != 0) return;
   launch->disk_inodes = (uint64_t)(space.f_files - space.f_ffree);
+  if (launch->started) { /* what it was granted less what is free: ours are not counted (mounts.c) */
+    uint64_t granted = launch->message.LAUNCH_diskInodes, unused = (uint64_t)space.f_ffree;
+    launch->disk_inodes = launch->disk_inodes_before + (granted > unused ? granted - unused : 0);
+  }
   launch->disk_bytes = (uint64_t)(space.f_blocks - space.f_bfree) * (uint64_t)space.f_bsize;
   if (launch->started) launch->disk_full = space.f_bfree == 0 ? 1 : space.f_ffree == 0 ? 2 : 0;
 }
