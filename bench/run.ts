@@ -14,7 +14,7 @@ import { executionOverhead } from './scenarios/execution-overhead.ts';
 import { residentMemory } from './scenarios/resident-memory.ts';
 import { secondStart } from './scenarios/second-start.ts';
 
-const scenarios = [executionOverhead, environmentBuild, residentMemory, secondStart];
+const scenarios = [executionOverhead, environmentBuild, secondStart, residentMemory];
 
 const { values, positionals } = parseArgs({
   options: { quick: { type: 'boolean', default: false }, url: { type: 'string' } },

@@ -45,6 +45,9 @@ const prefixes = {
   agent: `${prefix}_AGENT`,
 } as const;
 
+/** glibc keeps one heap per thread and gives little back; one heap that is trimmed costs nothing here and holds tens of megabytes less. */
+const allocator = { MALLOC_ARENA_MAX: '1', MALLOC_TRIM_THRESHOLD_: '131072' };
+
 /** The variables of a process: the machine's, the operator's for it, then ours. */
 function environmentOf(
   name: 'coordinator' | keyof typeof prefixes,
@@ -52,7 +55,7 @@ function environmentOf(
   own: Readonly<Record<string, string>>,
 ): Record<string, string> {
   const given = name === 'coordinator' ? coordinatorVariables() : prefixedEnvironment(prefixes[name]);
-  const cache = { NODE_COMPILE_CACHE: join(home, 'compiled') };
+  const cache = { NODE_COMPILE_CACHE: join(home, 'compiled'), ...allocator };
   return { ...inheritedEnvironment(inherited), ...given, ...cache, PATH, HOME: home, TMPDIR: home, ...own };
 }
 
@@ -62,9 +65,12 @@ function coordinatorVariables(): Record<string, string> {
   return Object.fromEntries(all.filter(([variable]) => !others.some((other) => variable.startsWith(other))));
 }
 
+/** Short-lived garbage is collected before it makes the heap grow: half the resident memory for a few percent of cpu (bench resident-memory). */
+const nodeFlags = ['--max-semi-space-size=2', '--disable-warning=ExperimentalWarning'];
+
 /** Node runs TypeScript from the read-only view; what it compiled is kept, which makes a second start quicker. */
 function nodeCommand(folders: Folders, program: string): string[] {
-  return [toProgramPath(folders, process.execPath), join(folders.program, program)];
+  return [toProgramPath(folders, process.execPath), ...nodeFlags, join(folders.program, program)];
 }
 
 /** The place of a file of the checkout in the read-only view. */
