@@ -57,7 +57,12 @@ function processesOf(program: string, marker: string): number[] {
 }
 
 /** The programs that learn the state directory from their environment. */
-const programs = ['agent/main.ts', 'coordinator/main.ts', 'builder/main.ts', 'verifier/main.ts'] as const;
+const programs = [
+  'agent/main.ts',
+  'coordinator/main.ts',
+  'coordinator/builder/main.ts',
+  'coordinator/environments/verifier/main.ts',
+] as const;
 
 /** VmRSS of a process in bytes, 0 when it is gone. */
 function residentOf(pid: number): number {
@@ -103,6 +108,13 @@ export class PrivateInstance {
     while (processesOf('agent/main.ts', `${this.stateDirectory}/`).every((pid) => pid === victim) || !(await ready())) {
       await new Promise((resolve) => setImmediate(resolve));
     }
+  }
+
+  /** Ends a process of the instance with SIGKILL, by its program's path; the supervisor starts its successor. */
+  kill(program: (typeof programs)[number]): void {
+    const [victim] = processesOf(program, `${this.stateDirectory}/`);
+    if (victim === undefined) throw new Error(`${program} is not found in /proc`);
+    process.kill(victim, 'SIGKILL');
   }
 
   /** Stops and starts with the same state; milliseconds from the start's spawn to its last word before serving. */

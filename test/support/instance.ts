@@ -11,6 +11,7 @@ import { chmodSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { PrivateInstance } from '../../ops/local/private-instance.ts';
+import type { Execution } from '../../shared/model/execution.ts';
 import { ApiClient } from './api-client.ts';
 
 const root = join(import.meta.dirname, '../..');
@@ -84,6 +85,25 @@ export class Instance {
 
   async killAgent(): Promise<void> {
     await this.#main.killAgent(async () => (await this.firstAgent()).state === 'ready');
+  }
+
+  /** Asks until the execution is over, also while nobody answers. */
+  async untilFinished(id: string): Promise<Execution> {
+    for (;;) {
+      const answer = await this.api.get<Execution>(`/v1/executions/${id}`).catch(() => null);
+      if (answer?.status === 200 && answer.body.finishedAt !== null) return answer.body;
+      await new Promise((resolve) => setImmediate(resolve));
+    }
+  }
+
+  /** Kills a process of the coordinator's side. */
+  kill(program: 'builder' | 'verifier' | 'coordinator'): void {
+    const paths = {
+      builder: 'coordinator/builder/main.ts',
+      verifier: 'coordinator/environments/verifier/main.ts',
+      coordinator: 'coordinator/main.ts',
+    } as const;
+    this.#main.kill(paths[program]);
   }
 
   /** A second agent with a launcher and a layer store of its own; `stop` ends both. */

@@ -4,6 +4,7 @@
  */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import type { Execution } from '../../../shared/model/execution.ts';
 import type { Instance } from '../../support/instance.ts';
 import { python } from './environments.ts';
 
@@ -82,5 +83,30 @@ export function cacheCases(instance: Instance): void {
       ['local', 'local', 'local'],
       JSON.stringify(after),
     );
+  });
+
+  for (const program of ['builder', 'verifier'] as const) {
+    test(`a ${program} that is killed during a build loses nothing`, async () => {
+      const interrupted = { setup: `echo began ${program}; sleep 2; echo whole > /environment/word` };
+      const posted = await instance.api.post<{ id: string }>('/v1/environments', interrupted);
+      await instance.api.events(`/v1/environments/${posted.body.id}/events`, 'build.log');
+      instance.kill(program);
+      const execution = await instance.api.execute({
+        environment: interrupted,
+        run: { script: 'cat /environment/word' },
+      });
+      assert.equal(execution.run?.stdout, 'whole\n', JSON.stringify(execution));
+    });
+  }
+
+  test('an accepted asynchronous execution survives the death of its coordinator', async () => {
+    const accepted = await instance.api.post<Execution>('/v1/executions', {
+      environment: {},
+      run: { script: 'sleep 1; echo still here' },
+    });
+    assert.equal(accepted.status, 202);
+    instance.kill('coordinator');
+    const execution = await instance.untilFinished(accepted.body.id);
+    assert.deepEqual([execution.stage, execution.run?.stdout], ['finished', 'still here\n'], JSON.stringify(execution));
   });
 }
