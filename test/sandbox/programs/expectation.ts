@@ -1,0 +1,28 @@
+/**
+ * What one hostile program must get: exact output, verdict and cause. Data only.
+ * Never a duration: a clock is no proof on a busy machine. What is left out is the plain success of a program that says nothing.
+ */
+import type { AllLimits, LimitName } from '../../../shared/model/limits.ts';
+import type { Report, Verdict } from '../../../shared/model/verdict.ts';
+import type { SandboxFile } from '../../../shared/sandbox/sandbox.ts';
+
+/** The table's row; what the program tries stands in its own first comment. */
+export interface Expectation {
+  /** Exact standard output, or its pattern where a figure is the host's. */
+  readonly says?: string | RegExp;
+  readonly stderr?: string | RegExp;
+  readonly verdict?: Verdict;
+  /** `any`: whether the program or its kill came first is chance; then the signal is not looked at either. */
+  readonly exitCode?: number | null | 'any';
+  readonly signal?: string | null;
+  readonly exceeded?: LimitName;
+  readonly limits?: Partial<AllLimits>;
+  /** Further words of its command line. */
+  readonly words?: readonly string[];
+  readonly stdin?: Uint8Array | AsyncIterable<Uint8Array>;
+  readonly files?: readonly SandboxFile[];
+  readonly environment?: Readonly<Record<string, string>>;
+  readonly cpus?: string;
+  /** What only the report shows. */
+  readonly check?: (report: Report) => void;
+}

@@ -1,0 +1,52 @@
+/**
+ * What each program of this folder must get; its own first comment says what it tries: programs at the edges of their streams, files and arguments.
+ * Never a duration: see ../expectation.ts for what a row means.
+ */
+import type { Expectation } from '../expectation.ts';
+
+/** An input that goes on: its first bytes, then nothing. */
+async function* endless(): AsyncGenerator<Uint8Array> {
+  yield Buffer.from('0123456789');
+  await new Promise(() => {});
+}
+
+/** The table; a key is a program's name. */
+export const ioEdge: Readonly<Record<string, Expectation>> = {
+  'flood-both': {
+    says: /^[^a]{0,50000}$/,
+    limits: { outputBytes: 50_000 },
+    verdict: 'output-exceeded',
+    signal: 'SIGKILL',
+    exceeded: 'outputBytes',
+    stderr: /^[^a]*$/,
+  },
+  'exact-output': { says: /^[0-9]{10000}$/, limits: { outputBytes: 10_000 }, stderr: /^[^a]*$/ },
+  'one-byte-more': {
+    says: /^[0-9]{10000}$/,
+    limits: { outputBytes: 10_000 },
+    verdict: 'output-exceeded',
+    signal: 'SIGKILL',
+    exceeded: 'outputBytes',
+  },
+  'closes-everything': { verdict: 'nonzero-exit', exitCode: 4 },
+  'closes-input': { says: 'closed\n', stdin: Buffer.alloc(4 << 20) },
+  'ignores-input': { stdin: Buffer.alloc(4 << 20) },
+  'reads-input': { says: '4194304\n', stdin: Buffer.alloc(4 << 20) },
+  'writes-own-input': { says: '1\n', stdin: endless() },
+  'reads-own-output': { says: /end\n$/ },
+  'streams-by-name': { says: '/dev/stdin: ok\n/dev/stdout: ok\n/dev/stderr: ok\n/dev/fd/0: ok\n' },
+  'output-after-end': { says: /^(late\n)*(l|la|lat|late)?$/ },
+  'not-text': { says: 'AP/+AMCACg==' },
+  'nonblocking-output': { says: /^[^a]{300000}$/ },
+  'socket-as-output': {},
+  'hostile-names': { says: 'long: ok\nlines: ok\nbad text: ok\nformat: ok\ndots: ok\ntoo long: ENAMETOOLONG\n' },
+  'hostile-kinds': { says: 'link: ok\nloop: ok\npipe: ok\ndevice: ok\ndirectory: ok\nhard: ok\n' },
+  'bad-pointers': { says: 'open: EFAULT\nhigh: EFAULT\nwrite: EFAULT\nexec: EFAULT\n' },
+  'many-variables': {
+    says: '10000\n',
+    environment: Object.fromEntries(Array.from({ length: 10_000 }, (_, index) => [`V${index}`, 'x'])),
+  },
+  'many-words': { says: '10002\n', words: Array.from({ length: 10_001 }, () => 'x') },
+  'too-long-word': { words: ['x'.repeat(200_000)], verdict: 'start-failed', exitCode: null },
+  'executes-own-file': { says: 'made\n' },
+};

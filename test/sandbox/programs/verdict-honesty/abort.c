@@ -1,0 +1,9 @@
+/*
+ * Aborts.
+ */
+#include "../attack.h"
+
+int main(void) {
+  abort();
+  return 0;
+}

@@ -1,0 +1,12 @@
+/*
+ * Writes a file that is too large.
+ */
+#include "../attack.h"
+
+static char block[1 << 16];
+
+int main(void) {
+  int file = open("f", O_CREAT | O_WRONLY, 0600);
+  while (write(file, block, sizeof block) > 0) continue;
+  return 0;
+}

@@ -1,0 +1,9 @@
+/*
+ * Stops itself.
+ */
+#include "../attack.h"
+
+int main(void) {
+  raise(SIGSTOP);
+  return 0;
+}

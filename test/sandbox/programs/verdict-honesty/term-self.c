@@ -1,0 +1,9 @@
+/*
+ * Ends by a termination signal.
+ */
+#include "../attack.h"
+
+int main(void) {
+  raise(SIGTERM);
+  return 0;
+}

@@ -1,0 +1,9 @@
+/*
+ * Runs into a breakpoint.
+ */
+#include "../attack.h"
+
+int main(void) {
+  raise(SIGTRAP);
+  return 0;
+}
