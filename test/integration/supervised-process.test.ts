@@ -14,6 +14,14 @@ import { SupervisedProcess } from '../../ops/local/supervised-process.ts';
 const folder = mkdtempSync(join(tmpdir(), 'envicutor-supervised-'));
 after(() => rmSync(folder, { recursive: true }));
 
+/** A shell script under supervision that never becomes ready. */
+function superviseUnready(name: string, script: string): SupervisedProcess {
+  const command = ['/bin/sh', '-c', script];
+  const isReady = async () => false;
+  const description = { name, command, environment: { PATH: '/usr/bin:/bin' }, userId: null, groupId: null, isReady };
+  return new SupervisedProcess(description, new PrefixedLog(new PassThrough()));
+}
+
 /** A shell script under supervision that is ready when it has written its pid into a file named after it. */
 function supervise(name: string, script: string, log = new PrefixedLog(new PassThrough())) {
   const pidFile = join(folder, name);
@@ -23,7 +31,7 @@ function supervise(name: string, script: string, log = new PrefixedLog(new PassT
     { name, command, environment: { PATH: '/usr/bin:/bin' }, userId: null, groupId: null, isReady },
     log,
   );
-  return { supervised, pid: () => Number(readFileSync(pidFile, 'utf8')), pidFile };
+  return { supervised, pid: () => Number(readFileSync(pidFile, 'utf8')) };
 }
 
 const isAlive = (pid: number) => existsSync(`/proc/${pid}`);
@@ -43,14 +51,15 @@ test('a process that is killed is started again, and stop ends it for good', asy
 });
 
 test('a process that refuses its configuration is not tried again', async () => {
-  const { supervised, pidFile } = supervise('refused', `rm ${join(folder, 'refused')}; exit 78`);
+  const started = join(folder, 'started');
+  const supervised = superviseUnready('refused', `echo once >>${started}; exit 78`);
   await assert.rejects(supervised.start(), /refused refused to start/);
   assert.equal(supervised.isRefused, true);
-  assert.equal(existsSync(pidFile), false);
+  assert.equal(readFileSync(started, 'utf8'), 'once\n');
 });
 
 test('a process that always dies before it is ready is given up after three times', async () => {
-  const { supervised } = supervise('dying', `rm ${join(folder, 'dying')}; exit 1`);
+  const supervised = superviseUnready('dying', 'exit 1');
   await assert.rejects(supervised.start(), /dying died 3 times before it was ready/);
 });
 
