@@ -60,6 +60,7 @@ export async function startCoordinator(
     services.builder.closeAllConnections();
     services.verifier.closeAllConnections();
     await Promise.all([services.builder[Symbol.asyncDispose](), services.verifier[Symbol.asyncDispose]()]);
+    await services.settled();
     await rm(folder, { recursive: true });
   });
   return Object.assign(running, {

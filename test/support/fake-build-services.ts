@@ -33,9 +33,15 @@ export const builds: BuildScript = (order) => {
   ];
 };
 
-/** Starts a server on a Unix socket. */
-async function serve(path: string, listener: RequestListener): Promise<Server> {
-  const server = createServer(listener).listen(path);
+type AsyncListener = (...parameters: Parameters<RequestListener>) => Promise<unknown>;
+
+/** Starts a server on a Unix socket; what a listener has begun is in `underWay` until it is over. */
+async function serve(path: string, underWay: Set<Promise<unknown>>, listener: AsyncListener): Promise<Server> {
+  const server = createServer((request, response) => {
+    const answered = listener(request, response).catch(() => response.destroy());
+    underWay.add(answered);
+    void answered.then(() => underWay.delete(answered));
+  }).listen(path);
   await once(server, 'listening');
   return server;
 }
@@ -44,7 +50,8 @@ async function serve(path: string, listener: RequestListener): Promise<Server> {
 export async function startBuildServices(folder: string, store: ObjectStore) {
   const key = toSigningKey(generateKeyPairSync('ed25519').privateKey);
   const state = { script: builds, orders: [] as BuildOrder[], closedEarly: 0, verifierCode: 200 };
-  const builder = await serve(`${folder}/builder.sock`, async (request, response) => {
+  const underWay = new Set<Promise<unknown>>();
+  const builder = await serve(`${folder}/builder.sock`, new Set(), async (request, response) => {
     if (request.method !== 'POST') return response.end('{}');
     const order = (await json(request)) as BuildOrder;
     state.orders.push(order);
@@ -74,10 +81,14 @@ export async function startBuildServices(folder: string, store: ObjectStore) {
     return { envelope, isNew: true };
   };
   const trusted = { keys: [toTrustedKey(key)] };
-  const verifier = await serve(`${folder}/verifier.sock`, async (request, response) => {
+  const verifier = await serve(`${folder}/verifier.sock`, underWay, async (request, response) => {
     const answer =
       request.method === 'GET' ? trusted : await (request.url === '/promotions' ? promote : publish)(request);
     response.writeHead(state.verifierCode).end(JSON.stringify(answer));
   });
-  return Object.assign(state, { builder, verifier });
+  /** Resolves when the verifier writes to the store no more; a build that a test holds open is nobody's to wait for. */
+  const settled = async () => {
+    while (underWay.size > 0) await Promise.all(underWay);
+  };
+  return Object.assign(state, { builder, verifier, settled });
 }
