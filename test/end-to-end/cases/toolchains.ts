@@ -94,11 +94,11 @@ export function toolchainCases(instance: Instance): void {
         },
       ],
       compile: {
-        script: 'javac -cp "$(find /environment/.m2 -name "commons-lang3-*.jar")" Main.java',
+        script: 'javac -cp "$(find /environment/.m2 -name "commons-lang3-3.14.0.jar")" Main.java',
         limits: { memoryBytes: 2 * 1024 ** 3 },
       },
       run: {
-        script: 'java -cp "$(find /environment/.m2 -name "commons-lang3-*.jar"):." Main',
+        script: 'java -cp "$(find /environment/.m2 -name "commons-lang3-3.14.0.jar"):." Main',
         limits: { memoryBytes: 1024 ** 3 },
       },
     });
