@@ -6,11 +6,11 @@
 import { type ChildProcess, execFile, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtemp, rm } from 'node:fs/promises';
-import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { promisify } from 'node:util';
+import { freePort } from '../../ops/local/private-instance.ts';
 import { createCredentials, provisionMinio, type StoreUsers } from '../../ops/minio/provision.ts';
 import type { StoreCredentials } from '../../shared/storage/request-signature.ts';
 
@@ -90,14 +90,4 @@ async function untilLive(endpoint: string, child: ChildProcess, output: readonly
     await delay(50);
   }
   throw new Error(`MinIO did not become ready:\n${Buffer.concat(output)}`);
-}
-
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const address = server.address();
-  server.close();
-  await once(server, 'close');
-  if (address === null || typeof address === 'string') throw new Error('no port was given');
-  return address.port;
 }
