@@ -102,19 +102,18 @@ export class PrivateInstance {
 
   /** Ends the agent with SIGKILL; resolves when its successor is another process. */
   async killAgent(ready: () => Promise<boolean>): Promise<void> {
-    const [victim] = processesOf('agent/main.ts', `${this.stateDirectory}/`);
-    if (victim === undefined) throw new Error('the agent is not found in /proc');
-    process.kill(victim, 'SIGKILL');
+    const victim = this.kill('agent/main.ts');
     while (processesOf('agent/main.ts', `${this.stateDirectory}/`).every((pid) => pid === victim) || !(await ready())) {
       await new Promise((resolve) => setImmediate(resolve));
     }
   }
 
-  /** Ends a process of the instance with SIGKILL, by its program's path; the supervisor starts its successor. */
-  kill(program: (typeof programs)[number]): void {
+  /** Ends a process of the instance with SIGKILL, by its program's path, and returns its id; the supervisor starts its successor. */
+  kill(program: (typeof programs)[number]): number {
     const [victim] = processesOf(program, `${this.stateDirectory}/`);
     if (victim === undefined) throw new Error(`${program} is not found in /proc`);
     process.kill(victim, 'SIGKILL');
+    return victim;
   }
 
   /** Stops and starts with the same state; milliseconds from the start's spawn to its last word before serving. */
