@@ -146,6 +146,8 @@ export class Execution {
         limits: stage.limits,
         cpuShares: ORDINARY_CPU_SHARES,
         cpus: null,
+        terminal: null,
+        collect: null,
       },
       this.#toLaunchListener(stage.script, stdout, stderr),
     );

@@ -42,6 +42,8 @@ const common = {
   stdin: null,
   egress: null,
   cpus: null,
+  terminal: null,
+  collect: null,
 } as const;
 
 /** How many bytes a raw tar of what fits these limits can have. */

@@ -100,6 +100,8 @@ export class LayerUnpacker {
       limits: limitsFor(manifest),
       cpuShares: 1024,
       cpus: null,
+      terminal: null,
+      collect: null,
     };
   }
 }

@@ -4,7 +4,7 @@
  */
 
 /** Version of the contract; both sides must say the same. */
-export const CONTRACT_VERSION = 1;
+export const CONTRACT_VERSION = 2;
 
 /** Every message: its number, who sends it (C client, L launcher) and its fields in wire order. */
 export const messages = {
@@ -47,6 +47,12 @@ export const messages = {
       diskInodes: 'U64',
       cpuShares: 'U32',
       cpus: 'STR',
+      terminal: 'U8',
+      terminalRows: 'U32',
+      terminalColumns: 'U32',
+      collect: 'STRS',
+      collectBytesMax: 'U64',
+      collectFilesMax: 'U32',
     },
   },
   STDIN: {
@@ -111,6 +117,15 @@ export const messages = {
       request: 'U64',
     },
   },
+  RESIZE: {
+    number: 11,
+    direction: 'C',
+    fields: {
+      launch: 'U64',
+      rows: 'U32',
+      columns: 'U32',
+    },
+  },
   WELCOME: {
     number: 64,
     direction: 'L',
@@ -121,6 +136,8 @@ export const messages = {
       memoryBytes: 'U64',
       kernel: 'STR',
       release: 'STR',
+      rootless: 'U8',
+      missing: 'STRS',
     },
   },
   STARTED: {
@@ -215,6 +232,25 @@ export const messages = {
       launches: 'U64',
       stockMisses: 'U64',
       residentBytes: 'U64',
+      stockWanted: 'U32',
+      sweeping: 'U32',
+    },
+  },
+  COLLECTED: {
+    number: 72,
+    direction: 'L',
+    fields: {
+      path: 'STR',
+      state: 'U8',
+      executable: 'U8',
+      size: 'U64',
+    },
+  },
+  COLLECTED_DATA: {
+    number: 73,
+    direction: 'L',
+    fields: {
+      data: 'BYTES',
     },
   },
 } as const;
@@ -269,6 +305,13 @@ export const names = {
     EXEC: 16,
     STORE: 17,
     LOST: 18,
+  },
+  COLLECT: {
+    COPIED: 1,
+    NOT_REGULAR: 2,
+    TOO_LARGE: 3,
+    TOO_MANY: 4,
+    UNREADABLE: 5,
   },
 } as const;
 

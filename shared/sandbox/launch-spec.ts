@@ -11,6 +11,7 @@ const profiles: Readonly<Record<Profile, number>> = {
   build: names.PROFILE.BUILD,
   bootstrap: names.PROFILE.BOOTSTRAP,
   host: names.PROFILE.HOST,
+  command: names.PROFILE.COMMAND,
 };
 
 const nothing = new Uint8Array(0);
@@ -53,5 +54,11 @@ export function toLaunchFields(launch: number, spec: LaunchSpec): FieldsOf<'LAUN
     diskInodes: limits.diskInodes,
     cpuShares: spec.cpuShares,
     cpus: spec.cpus ?? '',
+    terminal: spec.terminal === null ? 0 : 1,
+    terminalRows: spec.terminal?.rows ?? 0,
+    terminalColumns: spec.terminal?.columns ?? 0,
+    collect: spec.collect?.patterns ?? [],
+    collectBytesMax: spec.collect?.bytesMax ?? 0,
+    collectFilesMax: spec.collect?.filesMax ?? 0,
   };
 }

@@ -65,6 +65,7 @@ class LauncherClient implements Sandbox {
       report: promise,
       kept: { launch: BigInt(launch) },
       kill: () => connection.send('KILL', { launch }),
+      resize: (size) => connection.send('RESIZE', { launch, ...size }),
     };
     const running: RunningLaunch = { listener, stdin: null, resolve, reject, failure: null };
     try {

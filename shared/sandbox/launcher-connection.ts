@@ -176,13 +176,14 @@ export class LauncherConnection {
       this.#lose(this.#unavailable(said));
       return;
     }
-    const { cores, memoryBytes, kernel, release } = fields;
+    const { cores, memoryBytes, kernel, release, missing } = fields;
     const queued = this.#queued ?? [];
     this.#queued = null;
     this.joined(() => {
       for (const frame of queued) this.#socket.write(frame);
     });
-    this.#settleWelcome({ cgroup: cgroupModes[fields.cgroup] ?? 'none', cores, memoryBytes, kernel, release });
+    const cgroup = cgroupModes[fields.cgroup] ?? 'none';
+    this.#settleWelcome({ cgroup, cores, memoryBytes, kernel, release, isRootless: fields.rootless === 1, missing });
   }
 
   #output(fields: FieldsOf<'OUTPUT'>): void {

@@ -7,7 +7,7 @@
 import type { AllLimits } from '../model/limits.ts';
 
 /** Which kind of sandbox; see contract.def. */
-export type Profile = 'execution' | 'build' | 'bootstrap' | 'host';
+export type Profile = 'execution' | 'build' | 'bootstrap' | 'host' | 'command';
 
 /** A file that the launcher writes before the program starts. */
 export interface SandboxFile {
@@ -45,6 +45,36 @@ export interface LaunchSpec {
   readonly cpuShares: number;
   /** cpuset list, or null. */
   readonly cpus: string | null;
+  /** A pseudo-terminal of its own as standard input, output and error (all output comes as stdout), or null for pipes. */
+  readonly terminal: TerminalSize | null;
+  /** What is copied out of the workspace after the last process died, or null for nothing. */
+  readonly collect: CollectSpec | null;
+}
+
+/** A terminal's size in characters. */
+export interface TerminalSize {
+  readonly rows: number;
+  readonly columns: number;
+}
+
+/** Which files are copied out; regular files only, no link is ever followed. */
+export interface CollectSpec {
+  /** fnmatch(3) patterns of paths relative to `directory`; `*` does not match `/`. */
+  readonly patterns: readonly string[];
+  /** All files together. */
+  readonly bytesMax: number;
+  readonly filesMax: number;
+}
+
+/** Why a file's bytes came, or did not. */
+export type CollectedState = 'copied' | 'not-regular' | 'too-large' | 'too-many' | 'unreadable';
+
+/** One file that matched; its bytes follow by `collectedData`. */
+export interface CollectedFile {
+  readonly path: string;
+  readonly state: CollectedState;
+  readonly isExecutable: boolean;
+  readonly bytes: number;
 }
 
 /** A writable layer that the launcher keeps; good on the connection that made it. */
@@ -109,6 +139,9 @@ export interface LaunchListener {
   stderr?(chunk: Uint8Array): void | Promise<void>;
   /** Lines of the egress proxy. */
   network?(chunk: Uint8Array): void | Promise<void>;
+  /** A file that `collect` asked for; then its bytes in order. All of it comes before the report. */
+  collected?(file: CollectedFile): void | Promise<void>;
+  collectedData?(chunk: Uint8Array): void | Promise<void>;
 }
 
 /** A running launch. */
@@ -118,6 +151,8 @@ export interface Launch {
   readonly kept: KeptLayer;
   /** Ends the run; the report then says `client`. Idempotent. */
   kill(): void;
+  /** Tells the program's terminal its new size; nothing happens without one. */
+  resize(size: TerminalSize): void;
 }
 
 /** What the launcher says about its machine. */
@@ -127,6 +162,10 @@ export interface SandboxFacts {
   readonly memoryBytes: number;
   readonly kernel: string;
   readonly release: string;
+  /** An ordinary user's launcher: everything happens in a user namespace of its own. */
+  readonly isRootless: boolean;
+  /** Names of what this host or user can't have; see launcher-facts.ts for sentences and remedies. */
+  readonly missing: readonly string[];
 }
 
 /** Gauges of the launcher, for metrics. */
@@ -137,6 +176,10 @@ export interface SandboxGauges {
   readonly launches: number;
   readonly stockMisses: number;
   readonly residentBytes: number;
+  /** How many shells the stock is being filled up to. */
+  readonly stockWanted: number;
+  /** Cgroups and file trees that wait to be removed. */
+  readonly sweeping: number;
 }
 
 /** Fresh sandboxes on this machine. */

@@ -50,6 +50,7 @@ export class FakeLayerStore implements Pick<Sandbox, 'launch' | 'store'> {
       kill: () => {
         isKilled = true;
       },
+      resize: () => undefined,
     };
   }
 }

@@ -37,7 +37,7 @@ export class FakeSandbox implements Pick<Sandbox, 'launch' | 'release'> {
       resolve(launchReport({ end: 'client', exitCode: null, signal: 9 }));
     };
     new Promise<LaunchReport>((settle) => settle(this.#script(spec, listener))).then(resolve, reject);
-    return { report: promise, kept: { launch: BigInt(this.launched.length) }, kill };
+    return { report: promise, kept: { launch: BigInt(this.launched.length) }, kill, resize: () => undefined };
   }
 
   release(kept: { readonly launch: bigint }): void {

@@ -25,6 +25,8 @@ export function launchSpec(argv: readonly string[], changes: Partial<LaunchSpec>
     limits: limitDefaults.run,
     cpuShares: 1024,
     cpus: null,
+    terminal: null,
+    collect: null,
     ...changes,
   };
 }

@@ -35,7 +35,8 @@ export class ScriptedLauncher {
       const decoder = new FrameDecoder((frame) => {
         this.received.push(frame.name);
         const machine = { cgroup: 2, cores: 2, memoryBytes: 1e9, kernel: '6.18.0', release: 'scripted' };
-        if (frame.name === 'HELLO') this.send('WELCOME', { version: this.version, ...machine });
+        const kind = { rootless: 0, missing: [] };
+        if (frame.name === 'HELLO') this.send('WELCOME', { version: this.version, ...machine, ...kind });
         else answer(frame, this);
       });
       socket.on('data', (chunk) => decoder.push(chunk));

@@ -10,7 +10,7 @@
 #include <string.h>
 
 #define NUMBER_MAX (UINT64_C(1) << 62)
-enum { PATH_BYTES_MAX = 4095, NAME_BYTES_MAX = 96, CPUS_BYTES_MAX = 256 };
+enum { PATH_BYTES_MAX = 4095, NAME_BYTES_MAX = 96, CPUS_BYTES_MAX = 256, COLLECT_PATTERNS_MAX = 64 };
 
 static bool text_ok(struct slice text) { return text.size == 0 || memchr(text.data, '\0', text.size) == NULL; }
 
@@ -91,10 +91,21 @@ static bool profile_ok(const struct message *m) {
   return m->LAUNCH_egress <= 1 && (m->LAUNCH_egress == 0 || may_reach_out);
 }
 
+static bool terminal_ok(const struct message *m) {
+  bool none = m->LAUNCH_terminalRows == 0 && m->LAUNCH_terminalColumns == 0;
+  bool sized = m->LAUNCH_terminalRows - 1 < UINT16_MAX && m->LAUNCH_terminalColumns - 1 < UINT16_MAX;
+  return m->LAUNCH_terminal == 0 ? none : m->LAUNCH_terminal == 1 && sized;
+}
+
+static bool collect_ok(const struct message *m) {
+  return m->LAUNCH_collect.count <= COLLECT_PATTERNS_MAX && strings_ok(m->LAUNCH_collect) && m->LAUNCH_collectBytesMax <= NUMBER_MAX;
+}
+
 int validate_launch(const struct message *m) {
   if (m->LAUNCH_layers.count > LAYERS_MAX || m->LAUNCH_kept.count > LAYERS_MAX - m->LAUNCH_layers.count) return E2BIG;
   bool ok = m->LAUNCH_launch != 0 && profile_ok(m) && numbers_ok(m) && m->LAUNCH_keep <= 1 && m->LAUNCH_stdinOpen <= 1;
   ok = ok && layers_ok(m->LAUNCH_layers) && m->LAUNCH_argv.count > 0 && strings_ok(m->LAUNCH_argv) && strings_ok(m->LAUNCH_environment);
   ok = ok && directory_ok(m->LAUNCH_directory) && files_ok(m->LAUNCH_files, false) && files_ok(m->LAUNCH_systemFiles, true);
-  return ok && cpus_ok(m->LAUNCH_cpus) ? 0 : EINVAL;
+  if (!ok || !cpus_ok(m->LAUNCH_cpus) || !terminal_ok(m) || !collect_ok(m)) return EINVAL;
+  return m->LAUNCH_terminal == 0 && m->LAUNCH_collect.count == 0 ? 0 : ENOTSUP; /* not here yet */
 }
