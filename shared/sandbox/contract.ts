@@ -262,6 +262,7 @@ export const names = {
     BUILD: 2,
     BOOTSTRAP: 3,
     HOST: 4,
+    COMMAND: 5,
   },
   CGROUP: {
     NONE: 0,
