@@ -32,7 +32,15 @@ test('the welcome tells about the machine', async () => {
   await withLauncher(
     () => undefined,
     async ({ facts }) => {
-      const expected = { cgroup: 'v2', cores: 2, memoryBytes: 1e9, kernel: '6.18.0', release: 'scripted' };
+      const expected = {
+        cgroup: 'v2',
+        cores: 2,
+        memoryBytes: 1e9,
+        kernel: '6.18.0',
+        release: 'scripted',
+        isRootless: false,
+        missing: [],
+      };
       assert.deepEqual(facts, expected);
     },
   );
@@ -48,7 +56,7 @@ test('a launcher that is not there is an error with path and remedy', async () =
 test('a launcher of another contract is refused', async () => {
   const launcher = await ScriptedLauncher.listen();
   launcher.version = 99;
-  await assert.rejects(connectLauncher({ socketPath: launcher.path }), /contract 99, this program 1/);
+  await assert.rejects(connectLauncher({ socketPath: launcher.path }), /contract 99, this program 2/);
   await launcher.close();
 });
 
