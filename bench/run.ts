@@ -1,23 +1,39 @@
 /**
- * Owns the menu of benchmarks: starts a private instance (or asks one that runs), warms it, runs the scenarios and prints Markdown.
+ * Owns the menu of benchmarks: starts what the chosen scenarios need (a private instance, a launcher, nothing), runs them and prints Markdown.
  * Never asserts a figure: it reports what was seen and on which machine.
+ * Invariant: what one scenario needs is stopped before another kind is started, so that no idle process is in anybody's figures.
  */
 import { mkdirSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { PrivateInstance } from '../ops/local/private-instance.ts';
+import { BenchLauncher } from './bench-launcher.ts';
 import { machineFacts } from './machine.ts';
-import { toRow } from './samples.ts';
-import type { ScenarioOptions, ScenarioResult } from './scenario.ts';
+import { toMarkdown } from './report.ts';
+import type { InstanceScenario, LauncherScenario, Scenario, ScenarioOptions, ScenarioResult } from './scenario.ts';
 import { environmentBuild } from './scenarios/environment-build.ts';
 import { executionOverhead } from './scenarios/execution-overhead.ts';
+import { launcherThroughput } from './scenarios/launcher-throughput.ts';
 import { residentMemory } from './scenarios/resident-memory.ts';
+import { sandboxOverhead } from './scenarios/sandbox-overhead.ts';
 import { secondStart } from './scenarios/second-start.ts';
 
-const scenarios = [executionOverhead, environmentBuild, secondStart, residentMemory];
+const scenarios: readonly Scenario[] = [
+  sandboxOverhead,
+  launcherThroughput,
+  executionOverhead,
+  environmentBuild,
+  secondStart,
+  residentMemory,
+];
 
 const { values, positionals } = parseArgs({
-  options: { quick: { type: 'boolean', default: false }, url: { type: 'string' } },
+  options: {
+    quick: { type: 'boolean', default: false },
+    url: { type: 'string' },
+    launcher: { type: 'string' },
+    output: { type: 'string', default: join(import.meta.dirname, 'results/latest.md') },
+  },
   allowPositionals: true,
 });
 const options: ScenarioOptions = values.quick ? { warmUp: 5, rounds: 20 } : { warmUp: 100, rounds: 400 };
@@ -30,40 +46,41 @@ if (unknown.length > 0) {
   process.exit(64);
 }
 
-/** The answer to one question, as Markdown. */
-function toMarkdown(question: string, result: ScenarioResult): string {
-  const unit = result.unit ?? 'ms';
-  const rows = result.rows.map(({ label, summary }) =>
-    toRow([label, String(summary.count), summary.p50, summary.p90, summary.p99]),
-  );
-  return [
-    `## ${question}`,
-    '',
-    toRow(['', 'samples', `p50 ${unit}`, `p90 ${unit}`, `p99 ${unit}`]),
-    '|---|---|---|---|---|',
-    ...rows,
-    '',
-  ].join('\n');
+const sections: string[] = [];
+
+function report(scenario: Scenario, result: ScenarioResult): void {
+  sections.push(toMarkdown(scenario.question, result));
+  process.stdout.write(`${sections.at(-1)}\n`);
 }
 
-const instance = values.url === undefined ? new PrivateInstance() : null;
-try {
-  await instance?.start();
-  const url = instance?.url ?? values.url ?? '';
-  const before = machineFacts();
-  const sections: string[] = [];
-  for (const scenario of chosen) {
-    const result = await scenario.run({ url: instance?.url ?? url, instance }, options);
-    sections.push(toMarkdown(scenario.question, result));
-    process.stdout.write(`${sections.at(-1)}\n`);
+/** A launcher for each, so that none finds what another left. */
+async function askLauncher(scenario: LauncherScenario): Promise<void> {
+  const launcher = await BenchLauncher.start(values.launcher);
+  try {
+    report(scenario, await scenario.run(launcher, options));
+  } finally {
+    await launcher.stop();
   }
-  const after = machineFacts();
-  const machine = `${before.processor}, ${before.cores} cores, ${before.memoryGiB} GiB, Linux ${before.kernel}, Node ${before.node}, governor ${before.governor}`;
-  const steal = `steal during the run: ${after.stealTicks - before.stealTicks} ticks`;
-  process.stdout.write(`${machine}; ${steal}\n`);
-  const folder = join(import.meta.dirname, 'results');
-  mkdirSync(folder, { recursive: true });
-  writeFileSync(join(folder, 'latest.md'), `${sections.join('\n')}\n${machine}; ${steal}\n`);
-} finally {
-  await instance?.stop();
 }
+
+async function askInstance(list: readonly InstanceScenario[]): Promise<void> {
+  if (list.length === 0) return;
+  const instance = values.url === undefined ? new PrivateInstance() : null;
+  try {
+    await instance?.start();
+    for (const scenario of list)
+      report(scenario, await scenario.run({ url: instance?.url ?? values.url ?? '', instance }, options));
+  } finally {
+    await instance?.stop();
+  }
+}
+
+const before = machineFacts();
+for (const scenario of chosen) if (scenario.needs === 'launcher') await askLauncher(scenario);
+await askInstance(chosen.filter((scenario) => scenario.needs === 'instance'));
+const after = machineFacts();
+const machine = `${before.processor}, ${before.cores} cores, ${before.memoryGiB} GiB, Linux ${before.kernel}, Node ${before.node}, governor ${before.governor}`;
+const steal = `steal during the run: ${after.stealTicks - before.stealTicks} ticks`;
+process.stdout.write(`${machine}; ${steal}\n`);
+mkdirSync(dirname(values.output), { recursive: true });
+writeFileSync(values.output, `${sections.join('\n')}\n${machine}; ${steal}\n`);

@@ -1,7 +1,10 @@
 /**
- * Owns what a scenario is: one question, asked of a running instance, answered by rows of milliseconds.
+ * Owns what a scenario is: one question, what must run for it to be asked, and an answer of rows and goals.
+ * Never runs anything itself; run.ts starts what a scenario needs, and nothing else.
+ * Invariant: a row that speaks of a rival was taken in the same run, between our own rounds.
  */
 import type { PrivateInstance } from '../ops/local/private-instance.ts';
+import type { BenchLauncher } from './bench-launcher.ts';
 import type { Summary } from './samples.ts';
 
 /** The running instance that a scenario asks. */
@@ -17,16 +20,47 @@ export interface ScenarioOptions {
   readonly rounds: number;
 }
 
+/** One series. */
+export interface ScenarioRow {
+  readonly label: string;
+  readonly summary: Summary;
+  /** The series that this one is set against: p50 is shown as a multiple of its p50. */
+  readonly against?: Summary;
+}
+
+/** A figure that was promised, and what was seen. */
+export interface Goal {
+  readonly promise: string;
+  readonly seen: string;
+  readonly isReached: boolean;
+}
+
 /** A scenario's answer. */
 export interface ScenarioResult {
   /** What the figures are in; milliseconds unless said. */
   readonly unit?: string;
-  readonly rows: readonly { readonly label: string; readonly summary: Summary }[];
+  readonly rows: readonly ScenarioRow[];
+  readonly goals?: readonly Goal[];
+  /** What a reader must know to believe the figures: a rival that is missing, how a series was taken. */
+  readonly notes?: readonly string[];
+}
+
+interface Question {
+  readonly name: string;
+  readonly question: string;
+}
+
+/** Asks a whole instance over HTTP. */
+export interface InstanceScenario extends Question {
+  readonly needs: 'instance';
+  run(target: Target, options: ScenarioOptions): Promise<ScenarioResult>;
+}
+
+/** Asks one launcher over its socket. */
+export interface LauncherScenario extends Question {
+  readonly needs: 'launcher';
+  run(launcher: BenchLauncher, options: ScenarioOptions): Promise<ScenarioResult>;
 }
 
 /** One question. */
-export interface Scenario {
-  readonly name: string;
-  readonly question: string;
-  run(target: Target, options: ScenarioOptions): Promise<ScenarioResult>;
-}
+export type Scenario = InstanceScenario | LauncherScenario;

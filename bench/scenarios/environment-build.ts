@@ -7,7 +7,7 @@ import { randomUUID } from 'node:crypto';
 import { request } from 'undici';
 import type { Environment } from '../../shared/model/environment.ts';
 import { summarise } from '../samples.ts';
-import type { Scenario, ScenarioResult } from '../scenario.ts';
+import type { InstanceScenario, ScenarioResult } from '../scenario.ts';
 
 const events = /^event: ?(.*)$/m;
 const data = /^data: ?(.*)$/gm;
@@ -40,7 +40,8 @@ async function phases(url: string, id: string): Promise<Map<string, number>> {
 }
 
 /** The scenario. */
-export const environmentBuild: Scenario = {
+export const environmentBuild: InstanceScenario = {
+  needs: 'instance',
   name: 'environment-build',
   question: 'How long does a C++ environment take to build from nothing?',
   async run(target): Promise<ScenarioResult> {

@@ -8,7 +8,7 @@ import { setTimeout as pause } from 'node:timers/promises';
 import { Pool } from 'undici';
 import type { Execution } from '../../shared/model/execution.ts';
 import { type Summary, summarise } from '../samples.ts';
-import type { Scenario, ScenarioResult } from '../scenario.ts';
+import type { InstanceScenario, ScenarioResult } from '../scenario.ts';
 
 const GAP_MS = 30;
 
@@ -66,7 +66,8 @@ async function measure(pool: Pool, body: string, rounds: number, gapMs: number):
 }
 
 /** The scenario; the instance is warm and holds the base environment. */
-export const executionOverhead: Scenario = {
+export const executionOverhead: InstanceScenario = {
+  needs: 'instance',
   name: 'execution-overhead',
   question: 'What does a warm `true` cost over HTTP, next to a bare spawn?',
   async run(target, options): Promise<ScenarioResult> {

@@ -4,13 +4,14 @@
  */
 import { request } from 'undici';
 import { summarise } from '../samples.ts';
-import type { Scenario, ScenarioResult } from '../scenario.ts';
+import type { InstanceScenario, ScenarioResult } from '../scenario.ts';
 
 const EXECUTIONS = 100;
 const MEBIBYTE = 1024 * 1024;
 
 /** The scenario; only for an instance of our own. */
-export const residentMemory: Scenario = {
+export const residentMemory: InstanceScenario = {
+  needs: 'instance',
   name: 'resident-memory',
   question: 'How much memory does each process hold after a hundred executions?',
   async run(target): Promise<ScenarioResult> {

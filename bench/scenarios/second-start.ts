@@ -3,12 +3,13 @@
  * From the supervisor's spawn to its line that it serves, with the state that the scenarios before it left.
  */
 import { summarise } from '../samples.ts';
-import type { Scenario, ScenarioResult } from '../scenario.ts';
+import type { InstanceScenario, ScenarioResult } from '../scenario.ts';
 
 const STARTS = 5;
 
 /** The scenario; only for an instance of our own. */
-export const secondStart: Scenario = {
+export const secondStart: InstanceScenario = {
+  needs: 'instance',
   name: 'second-start',
   question: 'How long does a second start take until it serves?',
   async run(target): Promise<ScenarioResult> {

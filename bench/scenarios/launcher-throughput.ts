@@ -1,0 +1,67 @@
+/**
+ * Question: how many sandboxed programs per second does one launcher start and end, next to Node's own unsandboxed spawn?
+ * The same Node process asks for both, with as many in flight; windows of a fixed length, interleaved, each begun when the launcher has
+ * nothing left to tidy up. A window is long beside the stock of prepared sandboxes, so that making new ones and removing old ones is in it.
+ */
+import type { BenchLauncher } from '../bench-launcher.ts';
+import { runtimeSpawn } from '../peers/runtime-spawn.ts';
+import { summarise } from '../samples.ts';
+import type { Goal, LauncherScenario, ScenarioResult, ScenarioRow } from '../scenario.ts';
+
+const PROGRAM = '/bin/true';
+const IN_FLIGHT = [1, 2, 4, 8] as const;
+const TIMES_SPAWN = 1.2;
+
+/** Rounds per second with `inFlight` under way all the time, during `windowMs`. */
+export async function perSecond(inFlight: number, windowMs: number, round: () => Promise<unknown>): Promise<number> {
+  const from = performance.now();
+  let done = 0;
+  const lane = async () => {
+    while (performance.now() - from < windowMs) {
+      await round();
+      done++;
+    }
+  };
+  await Promise.all(Array.from({ length: inFlight }, lane));
+  return (done * 1000) / (performance.now() - from);
+}
+
+async function measure(launcher: BenchLauncher, inFlight: number, windows: number, windowMs: number) {
+  const spec = launcher.spec([PROGRAM]);
+  const [ours, theirs]: [number[], number[]] = [[], []];
+  for (let window = 0; window < windows; window++) {
+    await launcher.settled();
+    theirs.push(await perSecond(inFlight, windowMs, () => runtimeSpawn(PROGRAM)));
+    ours.push(await perSecond(inFlight, windowMs, () => launcher.run(spec)));
+  }
+  return { ours: summarise(ours), theirs: summarise(theirs) };
+}
+
+/** The scenario. */
+export const launcherThroughput: LauncherScenario = {
+  name: 'launcher-throughput',
+  needs: 'launcher',
+  question: "How many programs per second, next to Node's own spawn without a sandbox?",
+  async run(launcher, options): Promise<ScenarioResult> {
+    const isQuick = options.rounds < 100;
+    const rows: ScenarioRow[] = [];
+    const goals: Goal[] = [];
+    await perSecond(2, 500, () => launcher.run(launcher.spec([PROGRAM])));
+    for (const inFlight of IN_FLIGHT) {
+      const { ours, theirs } = await measure(launcher, inFlight, isQuick ? 2 : 7, isQuick ? 700 : 2000);
+      rows.push({ label: `Node's spawn, ${inFlight} in flight`, summary: theirs });
+      rows.push({ label: `envicutor, ${inFlight} in flight`, summary: ours, against: theirs });
+      goals.push({
+        promise: `≥ ${TIMES_SPAWN} × Node's spawn, ${inFlight} in flight`,
+        seen: `${(ours.p50 / theirs.p50).toFixed(2)} × (${ours.p50.toFixed(0)}/s against ${theirs.p50.toFixed(0)}/s)`,
+        isReached: ours.p50 >= TIMES_SPAWN * theirs.p50,
+      });
+    }
+    return {
+      unit: 'runs/s',
+      rows,
+      goals,
+      notes: ['A sample is one window; × is the p50 as a multiple of the spawn above it.'],
+    };
+  },
+};
