@@ -62,14 +62,19 @@ static int write_file(int start, const struct file_entry *entry) {
   return error;
 }
 
+int open_directory_of_launch(struct setup *setup) {
+  if (act_as(setup, program_user(setup->profile)) != 0) return -EPERM;
+  int root = open("/root", O_PATH | O_DIRECTORY | O_CLOEXEC);
+  if (root < 0) return -errno;
+  int directory = open_directories(root, setup->directory, true);
+  close(root);
+  return directory;
+}
+
 int write_files(struct setup *setup) {
   struct list files = setup->launch.LAUNCH_files;
   struct file_entry entry;
-  if (act_as(setup, program_user(setup->profile)) != 0) return EPERM;
-  int root = open("/root", O_PATH | O_DIRECTORY | O_CLOEXEC);
-  if (root < 0) return errno;
-  int directory = open_directories(root, setup->directory, true);
-  close(root);
+  int directory = open_directory_of_launch(setup);
   int error = directory < 0 ? -directory : 0;
   while (error == 0 && next_file(&files, &entry)) error = write_file(directory, &entry);
   if (directory >= 0) close(directory);

@@ -84,7 +84,7 @@ void free_later(void *memory); /* after the current batch of events */
 /* ---- main.c ---------------------------------------------------------------------------------------------------- */
 
 struct options {
-  const char *socket, *store, *cgroup_name, *cgroup_path, *egress_command;
+  const char *socket, *store, *root_layer, *cgroup_name, *cgroup_path, *egress_command;
   int descriptor; /* --fd, or -1 */
   uid_t client_uid;
   unsigned stock_max;
@@ -250,10 +250,12 @@ int prepare_network(struct setup *setup);
 int prepare_host_view(struct setup *setup); /* before the stage: takes detached copies of what is shown */
 int prepare_stage(struct setup *setup);
 int build_host_view(struct setup *setup);   /* after the stage */
+int mount_workspace(struct setup *setup);   /* COMMAND: what earlier launches kept of their directory, below this one's */
 int open_egress(struct setup *setup);
 int attach_layers(struct setup *setup);
 int mount_root(struct setup *setup);
 int place_mounts(struct setup *setup);
+int open_directory_of_launch(struct setup *setup); /* made if missing, as the program's user; or -errno */
 int write_files(struct setup *setup);
 int write_system_files(struct setup *setup);
 int enter_root(struct setup *setup);

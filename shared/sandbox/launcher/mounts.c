@@ -133,9 +133,16 @@ int attach_layers(struct setup *setup) {
   return 0;
 }
 
+/* The files of a host view are ours, not the program's. */
+static uint64_t own_bytes(const struct setup *setup) {
+  struct statfs space;
+  if (!profile_has_host_view(setup->profile) || statfs("/raw", &space) != 0) return 0;
+  return (uint64_t)(space.f_blocks - space.f_bfree) * (uint64_t)space.f_bsize;
+}
+
 static int size_space(const struct setup *setup, uint64_t own_inodes) {
   char text[96];
-  snprintf(text, sizeof text, "size=%llu,nr_inodes=%llu", (unsigned long long)setup->launch.LAUNCH_diskBytes,
+  snprintf(text, sizeof text, "size=%llu,nr_inodes=%llu", (unsigned long long)(setup->launch.LAUNCH_diskBytes + own_bytes(setup)),
            (unsigned long long)(setup->launch.LAUNCH_diskInodes + own_inodes));
   return mount(NULL, "/raw", NULL, MS_REMOUNT | MS_NOSUID, text) == 0 ? 0 : errno;
 }
@@ -155,7 +162,7 @@ int mount_root(struct setup *setup) {
   int error = size_space(setup, SPACE_OWN_INODES + setup->launch.LAUNCH_systemFiles.count);
   if (error != 0) return error;
   if (act_as(setup, 0) != 0) return EPERM;
-  if (profile_has_host_view(setup->profile)) return 0;
+  if (profile_has_host_view(setup->profile)) return mount_workspace(setup);
   int at = snprintf(text, sizeof text, "userxattr,redirect_dir=nofollow,metacopy=off,index=off,xino=off,upperdir=/space/upper,workdir=/space/work,lowerdir=");
   for (size_t i = count; i-- > 0;) at += snprintf(text + at, sizeof text - (size_t)at, "/layers/%zu%s", i, i == 0 ? "" : ":");
   return mount("overlay", "/root", "overlay", MS_NOSUID | MS_NODEV, text) == 0 ? 0 : errno;

@@ -16,7 +16,8 @@ static const char usage[] =
     "  --socket PATH         listen on this Unix socket, mode 0600, owned by the client\n"
     "  --fd N                serve this one connected socket and end with it\n"
     "  --client-uid UID      who may connect besides root\n"
-    "  --store DIR           layers, owned by root\n"
+    "  --store DIR           layers, owned by root; without it a little room in memory that ends with us\n"
+    "  --root-layer DIR      this directory of the host is the layer \"root\"\n"
     "  --cgroup NAME         parent cgroup is envicutor-NAME; one running launcher per name (default)\n"
     "  --cgroup-path DIR     cgroup v2: the delegated directory (that of our own process)\n"
     "  --stock N             most shells kept ready (16)\n"
@@ -34,7 +35,8 @@ static unsigned long number(const char *text, const char *what) {
 
 static void check(void) {
   if ((options.socket == NULL) == (options.descriptor < 0)) refuse("exactly one of --socket and --fd is needed", "see --help");
-  if (options.store == NULL) refuse("--store is missing", "give a directory for layers");
+  if (options.store != NULL && options.root_layer != NULL) refuse("--store and --root-layer exclude each other", "give one of them");
+  if (options.store == NULL) options.store = STAGE_DIRECTORY "/store";
   size_t length = strlen(options.cgroup_name);
   if (length == 0 || length > 64 || strspn(options.cgroup_name, "abcdefghijklmnopqrstuvwxyz0123456789-") != length)
     refuse("--cgroup is no name", "use up to 64 of a-z, 0-9 and -");
@@ -46,6 +48,7 @@ void options_read(int argc, char **argv) {
       {"socket", required_argument, NULL, 's'},     {"fd", required_argument, NULL, 'f'},   {"client-uid", required_argument, NULL, 'u'},
       {"store", required_argument, NULL, 'd'},      {"cgroup", required_argument, NULL, 'c'}, {"cgroup-path", required_argument, NULL, 'p'},
       {"stock", required_argument, NULL, 'n'},      {"egress-command", required_argument, NULL, 'e'},
+      {"root-layer", required_argument, NULL, 'r'},
       {"version", no_argument, NULL, 'v'},          {"help", no_argument, NULL, 'h'},       {NULL, 0, NULL, 0}};
   for (int letter; (letter = getopt_long(argc, argv, "", names, NULL)) != -1;) {
     switch (letter) {
@@ -57,6 +60,7 @@ void options_read(int argc, char **argv) {
       case 'p': options.cgroup_path = optarg; break;
       case 'n': options.stock_max = (unsigned)number(optarg, "--stock"); break;
       case 'e': options.egress_command = optarg[0] == '\0' ? NULL : optarg; break;
+      case 'r': options.root_layer = optarg; break;
       case 'v': puts("envicutor-launcher " RELEASE); exit(0);
       case 'h': fputs(usage, stdout); exit(0);
       default: refuse("an option is unknown", "see --help");

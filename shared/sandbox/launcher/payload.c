@@ -9,6 +9,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <sched.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -75,6 +76,29 @@ static int enter_directory(struct setup *setup) { return chdir(setup->directory)
 
 static uint64_t time_ns(struct timeval time) { return (uint64_t)time.tv_sec * NS_PER_S + (uint64_t)time.tv_usec * 1000; }
 
+static const char *path_variable(char **environment) {
+  for (; *environment != NULL; environment++)
+    if (strncmp(*environment, "PATH=", 5) == 0) return *environment + 5;
+  return "/usr/local/bin:/usr/bin:/bin";
+}
+
+/* Like execvp, but nothing is handed to a shell, and the current directory is no place to look unless it is named. */
+static int execute_from_path(struct setup *setup) {
+  static char candidate[8192];
+  int error = ENOENT;
+  for (const char *part = path_variable(setup->environment); *part != '\0';) {
+    size_t length = strcspn(part, ":");
+    int size = snprintf(candidate, sizeof candidate, "%.*s/%s", (int)length, part, setup->argv[0]);
+    if (length > 0 && size < (int)sizeof candidate) {
+      execve(candidate, setup->argv, setup->environment);
+      if (errno != ENOENT && errno != ENOTDIR && errno != EACCES) return errno;
+      if (errno == EACCES) error = EACCES;
+    }
+    part += length + (part[length] == ':' ? 1 : 0);
+  }
+  return error;
+}
+
 static int execute(struct setup *setup) {
   struct rusage own;
   getrusage(RUSAGE_SELF, &own);
@@ -88,6 +112,7 @@ static int execute(struct setup *setup) {
                       .voluntary = (uint64_t)own.ru_nvcsw,
                       .involuntary = (uint64_t)own.ru_nivcsw};
   if (write(setup->pipe, &note, sizeof note) != (ssize_t)sizeof note) return EIO;
+  if (strchr(setup->argv[0], '/') == NULL) return execute_from_path(setup);
   execve(setup->argv[0], setup->argv, setup->environment);
   return errno;
 }

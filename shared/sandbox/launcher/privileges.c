@@ -25,13 +25,15 @@
    BIT(CAP_SETGID) | BIT(CAP_SETUID) | BIT(CAP_SETPCAP) | BIT(CAP_NET_BIND_SERVICE) | BIT(CAP_SYS_CHROOT) | BIT(CAP_SETFCAP) | \
    BIT(CAP_AUDIT_WRITE))
 
+uint32_t program_user(uint8_t profile) {
+  return profile == PROFILE_EXECUTION || profile == PROFILE_COMMAND ? PROGRAM_USER_ID : 0;
+}
+
 static uint64_t kept_capabilities(uint8_t profile) {
-  if (profile == PROFILE_EXECUTION) return 0;
+  if (program_user(profile) != 0) return 0;
   if (profile == PROFILE_BOOTSTRAP) return BUILD_CAPABILITIES | BIT(CAP_SYS_ADMIN) | BIT(CAP_MKNOD);
   return BUILD_CAPABILITIES;
 }
-
-uint32_t program_user(uint8_t profile) { return profile == PROFILE_EXECUTION ? PROGRAM_USER_ID : 0; }
 
 static int drop_capabilities(uint64_t kept) {
   for (unsigned capability = 0; prctl(PR_CAPBSET_READ, capability, 0, 0, 0) >= 0; capability++)

@@ -136,14 +136,14 @@ static void keep_core_limit(void) {
 static void check_arguments(uint8_t profile) {
   static const uint32_t families[] = {AF_UNIX, AF_INET, AF_INET6, AF_NETLINK};
   static const uint32_t personalities[] = {0, 0xFFFFFFFF, 0x0008, 0x20000, 0x20008, 0x0040000};
-  uint8_t family_count = profile == PROFILE_EXECUTION ? 3 : 4;
+  uint8_t family_count = program_user(profile) != 0 ? 3 : 4;
   static const uint32_t filters[] = {SO_ATTACH_FILTER, SO_ATTACH_BPF, SO_ATTACH_REUSEPORT_CBPF, SO_ATTACH_REUSEPORT_EBPF};
   for (size_t i = 0; i < sizeof filters / sizeof filters[0]; i++) /* they eat from the machine's one budget for compiled filters */
     answer_pair(SYS_setsockopt, 1, SOL_SOCKET, 2, filters[i], EPERM);
   /* To drop the pages of a layer's file would slow the neighbours, and tell them: the advice is taken and ignored. */
   answer_pair(SYS_fadvise64, 3, POSIX_FADV_DONTNEED, 3, POSIX_FADV_DONTNEED, 0);
   keep_core_limit();
-  if (profile == PROFILE_EXECUTION) check_protocol();
+  if (program_user(profile) != 0) check_protocol();
   allow_only(SYS_socket, 0, families, family_count, EAFNOSUPPORT);
   allow_only(SYS_socketpair, 0, families, 3, EAFNOSUPPORT);
   allow_only(SYS_personality, 0, personalities, 6, EPERM);

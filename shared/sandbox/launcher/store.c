@@ -48,6 +48,18 @@ static void sweep(int directory, bool is_trash) {
   if (entries != NULL) closedir(entries);
 }
 
+/* Bound in our own mount namespace, so it is a layer like any other and nothing is copied. */
+static void show_root_layer(void) {
+  int layer = open_directory(store, "root");
+  int tree = layer < 0 ? -errno : clone_tree(AT_FDCWD, options.root_layer);
+  int error = tree < 0 ? -tree : attach_tree(tree, layer, "");
+  close_descriptor(&layer);
+  close_descriptor(&tree);
+  if (error == 0) return;
+  log_errno("root layer can't be shown", options.root_layer, error);
+  refuse("--root-layer can't be used as a layer", "give it a directory that we may read");
+}
+
 void store_open(void) {
   store = open_directory(AT_FDCWD, options.store);
   struct stat state;
@@ -57,6 +69,7 @@ void store_open(void) {
   incoming = open_directory(store, "incoming");
   trash = open_directory(store, "trash");
   if (incoming < 0 || trash < 0) refuse("the layer store can't be written", "give --store a writable directory");
+  if (options.root_layer != NULL) show_root_layer();
 }
 
 void store_sweep(void) {

@@ -81,10 +81,22 @@ static bool numbers_ok(const struct message *m) {
          m->LAUNCH_processes <= 4194304 && m->LAUNCH_openFiles <= 1048576 && m->LAUNCH_cpuShares >= 2 && m->LAUNCH_cpuShares <= 262144;
 }
 
+/* mount_workspace puts it into the options of a mount. */
+static bool option_ok(struct slice path) {
+  for (uint32_t i = 0; i < path.size; i++)
+    if (path.data[i] == ',' || path.data[i] == ':' || path.data[i] == '\\') return false;
+  return path.size > 1;
+}
+
+static bool layers_fit_profile(const struct message *m) {
+  if (!profile_has_host_view(m->LAUNCH_profile)) return m->LAUNCH_layers.count > 0;
+  if (m->LAUNCH_layers.count > 0) return false;
+  return m->LAUNCH_profile == PROFILE_COMMAND ? option_ok(m->LAUNCH_directory) : m->LAUNCH_kept.count == 0;
+}
+
 static bool profile_ok(const struct message *m) {
   bool host = m->LAUNCH_profile == PROFILE_HOST;
-  if (m->LAUNCH_profile < PROFILE_EXECUTION || m->LAUNCH_profile > PROFILE_HOST) return false;
-  if (profile_has_host_view(m->LAUNCH_profile) ? m->LAUNCH_layers.count + m->LAUNCH_kept.count > 0 : m->LAUNCH_layers.count == 0) return false;
+  if (m->LAUNCH_profile < PROFILE_EXECUTION || m->LAUNCH_profile > PROFILE_COMMAND || !layers_fit_profile(m)) return false;
   if (!host && (m->LAUNCH_target.size > 0 || m->LAUNCH_capture != 0)) return false;
   if (m->LAUNCH_target.size > 0 && (m->LAUNCH_capture != 0 || !layer_name_ok(m->LAUNCH_target))) return false;
   bool may_reach_out = m->LAUNCH_profile == PROFILE_BUILD || m->LAUNCH_profile == PROFILE_BOOTSTRAP;
