@@ -10,7 +10,7 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { basename, join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
-import { limitDefaults } from '../shared/model/limits.ts';
+import { type AllLimits, type Limits, limitDefaults } from '../shared/model/limits.ts';
 import { executionVariables, WORKSPACE_DIRECTORY } from '../shared/model/toolchain-variables.ts';
 import { CONTRACT_VERSION } from '../shared/sandbox/contract.ts';
 import { encodeFrame } from '../shared/sandbox/frames.ts';
@@ -82,6 +82,11 @@ export class BenchLauncher {
   /** A launch of `argv` on the layers, with the limits that a run has by default. */
   spec(argv: readonly string[], changes: Partial<LaunchSpec> = {}): LaunchSpec {
     return { ...ordinary, argv, ...changes };
+  }
+
+  /** The limits that a run has by default, with changes. */
+  limits(changes: Limits): AllLimits {
+    return { ...limitDefaults.run, ...changes };
   }
 
   /** Runs it; throws unless it exited with 0. */

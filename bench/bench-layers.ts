@@ -1,5 +1,5 @@
 /**
- * Owns what programs run on in the scenarios: a layer of this machine's own true, sh, cat and tar's friends with their libraries, and a layer
+ * Owns what programs run on in the scenarios: a layer of this machine's own true, sh and the like with their libraries, and a layer
  * of the measured programs of bench/programs, both as tars. Never asks a registry.
  * Invariant: a program in the layer is byte for byte the one that the rivals run.
  */
@@ -9,7 +9,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { compiledProgram } from './compiled-program.ts';
 
-const copied = 'true sh cat sleep ls';
+const copied = 'true sh cat sleep ls cp';
 
 /** Programs that run inside, at /programs/<name>. */
 const measured = ['spin', 'ticks', 'leave-behind'] as const;

@@ -11,9 +11,15 @@ import { BenchLauncher } from './bench-launcher.ts';
 import { machineFacts } from './machine.ts';
 import { toMarkdown } from './report.ts';
 import type { InstanceScenario, LauncherScenario, Scenario, ScenarioOptions, ScenarioResult } from './scenario.ts';
+import { compileOnce } from './scenarios/compile-once.ts';
+import { cpuAccuracy } from './scenarios/cpu-accuracy.ts';
 import { environmentBuild } from './scenarios/environment-build.ts';
 import { executionOverhead } from './scenarios/execution-overhead.ts';
+import { httpThroughput } from './scenarios/http-throughput.ts';
+import { idleMemory } from './scenarios/idle-memory.ts';
+import { killOvershoot } from './scenarios/kill-overshoot.ts';
 import { launcherThroughput } from './scenarios/launcher-throughput.ts';
+import { leftBehind } from './scenarios/left-behind.ts';
 import { residentMemory } from './scenarios/resident-memory.ts';
 import { sandboxOverhead } from './scenarios/sandbox-overhead.ts';
 import { secondStart } from './scenarios/second-start.ts';
@@ -21,6 +27,12 @@ import { secondStart } from './scenarios/second-start.ts';
 const scenarios: readonly Scenario[] = [
   sandboxOverhead,
   launcherThroughput,
+  killOvershoot,
+  cpuAccuracy,
+  idleMemory,
+  leftBehind,
+  compileOnce,
+  httpThroughput,
   executionOverhead,
   environmentBuild,
   secondStart,

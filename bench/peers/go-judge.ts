@@ -19,6 +19,10 @@ export interface GoJudgeCommand {
   readonly args: readonly string[];
   readonly cpuLimit: number;
   readonly clockLimit: number;
+  readonly memoryLimit: number;
+  /** Files for its working directory: a path of this machine, or what an earlier run left in its store. */
+  readonly copyIn: Readonly<Record<string, { readonly src: string } | { readonly fileId: string }>>;
+  readonly copyOutCached: readonly string[];
 }
 
 /** What it answers; durations in nanoseconds, `time` is processor time. */
@@ -27,6 +31,7 @@ export interface GoJudgeResult {
   readonly time: number;
   readonly runTime: number;
   readonly files: { readonly stdout: string };
+  readonly fileIds?: Readonly<Record<string, string>>;
 }
 
 /** The path of a go-judge that somebody put on this machine, or null. */
@@ -75,7 +80,7 @@ export class GoJudge {
 
   /** One run through `POST /run`. */
   async run(command: Partial<GoJudgeCommand> & Pick<GoJudgeCommand, 'args'>): Promise<GoJudgeResult> {
-    const collector = { max: 65_536 };
+    const collector = { max: 1_048_576 };
     const cmd = {
       env: ['PATH=/usr/bin:/bin'],
       files: [{ content: '' }, { name: 'stdout', ...collector }, { name: 'stderr', ...collector }],

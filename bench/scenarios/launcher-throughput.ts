@@ -7,24 +7,11 @@ import type { BenchLauncher } from '../bench-launcher.ts';
 import { runtimeSpawn } from '../peers/runtime-spawn.ts';
 import { summarise } from '../samples.ts';
 import type { Goal, LauncherScenario, ScenarioResult, ScenarioRow } from '../scenario.ts';
+import { perSecond, windowsFor } from '../windows.ts';
 
 const PROGRAM = '/bin/true';
 const IN_FLIGHT = [1, 2, 4, 8] as const;
 const TIMES_SPAWN = 1.2;
-
-/** Rounds per second with `inFlight` under way all the time, during `windowMs`. */
-export async function perSecond(inFlight: number, windowMs: number, round: () => Promise<unknown>): Promise<number> {
-  const from = performance.now();
-  let done = 0;
-  const lane = async () => {
-    while (performance.now() - from < windowMs) {
-      await round();
-      done++;
-    }
-  };
-  await Promise.all(Array.from({ length: inFlight }, lane));
-  return (done * 1000) / (performance.now() - from);
-}
 
 async function measure(launcher: BenchLauncher, inFlight: number, windows: number, windowMs: number) {
   const spec = launcher.spec([PROGRAM]);
@@ -43,12 +30,12 @@ export const launcherThroughput: LauncherScenario = {
   needs: 'launcher',
   question: "How many programs per second, next to Node's own spawn without a sandbox?",
   async run(launcher, options): Promise<ScenarioResult> {
-    const isQuick = options.rounds < 100;
+    const { windows, windowMs } = windowsFor(options.rounds);
     const rows: ScenarioRow[] = [];
     const goals: Goal[] = [];
     await perSecond(2, 500, () => launcher.run(launcher.spec([PROGRAM])));
     for (const inFlight of IN_FLIGHT) {
-      const { ours, theirs } = await measure(launcher, inFlight, isQuick ? 2 : 7, isQuick ? 700 : 2000);
+      const { ours, theirs } = await measure(launcher, inFlight, windows, windowMs);
       rows.push({ label: `Node's spawn, ${inFlight} in flight`, summary: theirs });
       rows.push({ label: `envicutor, ${inFlight} in flight`, summary: ours, against: theirs });
       goals.push({

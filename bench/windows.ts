@@ -1,0 +1,23 @@
+/**
+ * Owns throughput: how many rounds are done per second with so many under way, during a window of fixed length.
+ * Never warms anything up, and never throws a round away: the last ones are waited for and their time counts.
+ */
+
+/** Rounds per second with `inFlight` under way all the time, during `windowMs`. */
+export async function perSecond(inFlight: number, windowMs: number, round: () => Promise<unknown>): Promise<number> {
+  const from = performance.now();
+  let done = 0;
+  const lane = async () => {
+    while (performance.now() - from < windowMs) {
+      await round();
+      done++;
+    }
+  };
+  await Promise.all(Array.from({ length: inFlight }, lane));
+  return (done * 1000) / (performance.now() - from);
+}
+
+/** How many windows, and how long, for a scenario that was told how many rounds to do. */
+export function windowsFor(rounds: number): { readonly windows: number; readonly windowMs: number } {
+  return rounds < 100 ? { windows: 2, windowMs: 700 } : { windows: 7, windowMs: 2000 };
+}
