@@ -1,0 +1,81 @@
+/*
+ * kernel_text.c: any bytes where the launcher reads a file of the kernel's: counters, cgroup members, a pidfd's facts.
+ * It never reads a real file and never signals: openat, read and kill are this file's. What must stay true: a process is
+ * killed only when a whole line of the file names it, however long the file is.
+ */
+#include "fuzz.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <unistd.h>
+
+static struct input content;
+
+static int fake_openat(int directory, const char *path, int flags, ...) {
+  (void)directory, (void)path, (void)flags;
+  return content.at == NULL ? -1 : 1 << 20;
+}
+
+static ssize_t fake_read(int descriptor, void *into, size_t room) {
+  if (descriptor != 1 << 20) return -1;
+  size_t size = (size_t)(content.end - content.at);
+  if (size > room) size = room;
+  if (size > 0) memcpy(into, content.at, size);
+  return (ssize_t)size;
+}
+
+static int fake_close(int descriptor) {
+  insist(descriptor == 1 << 20);
+  return 0;
+}
+
+/* Is it a whole line? */
+static int fake_kill(pid_t pid, int signal) {
+  char line[32];
+  int size = snprintf(line, sizeof line, "%d\n", (int)pid);
+  insist(signal == SIGKILL && pid > 1 && size > 0);
+  bool found = false;
+  for (const uint8_t *at = content.at; !found && at + size <= content.end; at++) {
+    const uint8_t *start = at;
+    while (start > content.at && (start[-1] == '0' || start[-1] == '+' || start[-1] == ' ' || (start[-1] >= '\t' && start[-1] <= '\r' && start[-1] != '\n'))) start--;
+    found = memcmp(at, line, (size_t)size) == 0 && (start == content.at || start[-1] == '\n');
+  }
+  if (!found) fprintf(stderr, "no line names process %d\n", (int)pid);
+  insist(found);
+  return 0;
+}
+
+#define openat fake_openat
+#define read fake_read
+#define close fake_close
+#define kill fake_kill
+#include "../kernel.c"
+#include "../cgroup.c"
+#include "../ids.c"
+#undef openat
+#undef read
+#undef close
+#undef kill
+
+static void read_counters(const struct cgroup_driver *driver) {
+  struct cgroup_usage usage;
+  driver->read_usage(1, &usage);
+  insist(driver->oom_kills(1) == usage.oom_kills);
+  insist(driver->cpu_ns(1) == usage.cpu_ns);
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
+  char text[64];
+  content = (struct input){data, data + size};
+  ssize_t got = read_text(0, "any", text, sizeof text);
+  insist(got >= 0 && got < (ssize_t)sizeof text && text[got] == '\0' && (size_t)got == (size < 63 ? size : 63));
+  read_number(0, "any");
+  read_counters(&cgroup_v1);
+  read_counters(&cgroup_v2);
+  kill_members(0);
+  int pid = host_pid(3);
+  insist(pid == -ESRCH || pid > 0);
+  return 0;
+}
