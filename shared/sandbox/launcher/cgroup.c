@@ -8,6 +8,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -43,9 +44,13 @@ void cgroup_entry_close(struct cgroup_entry *entry) {
 static void kill_members(int directory) {
   char text[8192];
   if (read_text(directory, "cgroup.procs", text, sizeof text) <= 0) return;
+  char *last = strrchr(text, '\n'); /* a long list was cut, maybe inside a number: that would be somebody else's process */
+  if (last == NULL) return;
+  *last = '\0';
   for (char *line = strtok(text, "\n"); line != NULL; line = strtok(NULL, "\n")) {
-    long pid = strtol(line, NULL, 10);
-    if (pid > 1 && pid != getpid()) kill((pid_t)pid, SIGKILL);
+    char *end;
+    long pid = strtol(line, &end, 10);
+    if (*end == '\0' && pid > 1 && pid <= INT_MAX && pid != getpid()) kill((pid_t)pid, SIGKILL);
   }
 }
 

@@ -5,6 +5,7 @@
 #include "launcher.h"
 
 #include <getopt.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -24,12 +25,12 @@ static const char usage[] =
     "  --egress-command CMD  program and arguments of the egress proxy, separated by spaces\n"
     "  --version\n";
 
-static unsigned long number(const char *text, const char *what) {
-  char *end;
-  unsigned long value = strtoul(text, &end, 10);
-  if (*text != '\0' && *end == '\0' && value <= 0xFFFFFFFE) return value;
+static unsigned long number(const char *text, const char *what, unsigned long max) {
+  size_t length = strlen(text); /* digits alone: strtoul would take a sign, and wrap */
+  unsigned long value = length > 0 && length <= 10 && strspn(text, "0123456789") == length ? strtoul(text, NULL, 10) : max + 1;
+  if (value <= max) return value;
   char sentence[256];
-  snprintf(sentence, sizeof sentence, "%s got \"%s\", which is no number in range", what, text);
+  snprintf(sentence, sizeof sentence, "%s got \"%s\", which is no number up to %lu", what, text, max);
   refuse(sentence, "give a decimal number");
 }
 
@@ -53,12 +54,12 @@ void options_read(int argc, char **argv) {
   for (int letter; (letter = getopt_long(argc, argv, "", names, NULL)) != -1;) {
     switch (letter) {
       case 's': options.socket = optarg; break;
-      case 'f': options.descriptor = (int)number(optarg, "--fd"); break;
-      case 'u': options.client_uid = (uid_t)number(optarg, "--client-uid"); break;
+      case 'f': options.descriptor = (int)number(optarg, "--fd", INT_MAX); break;
+      case 'u': options.client_uid = (uid_t)number(optarg, "--client-uid", UINT32_MAX - 1); break;
       case 'd': options.store = optarg; break;
       case 'c': options.cgroup_name = optarg; break;
       case 'p': options.cgroup_path = optarg; break;
-      case 'n': options.stock_max = (unsigned)number(optarg, "--stock"); break;
+      case 'n': options.stock_max = (unsigned)number(optarg, "--stock", 256); break;
       case 'e': options.egress_command = optarg[0] == '\0' ? NULL : optarg; break;
       case 'r': options.root_layer = optarg; break;
       case 'v': puts("envicutor-launcher " RELEASE); exit(0);

@@ -64,7 +64,8 @@ static void tell_cpu(const struct launch *launch, struct message *report) {
   uint64_t system = difference(launch->finish.system_ns, launch->start.system_ns);
   report->REPORT_cpuTimeNs = launch->started ? total : 0;
   if (user + system == 0) system = 1;
-  report->REPORT_cpuUserNs = (uint64_t)((double)report->REPORT_cpuTimeNs * ((double)user / (double)(user + system)));
+  uint64_t share = (uint64_t)((double)report->REPORT_cpuTimeNs * ((double)user / (double)(user + system)));
+  report->REPORT_cpuUserNs = share < report->REPORT_cpuTimeNs ? share : report->REPORT_cpuTimeNs; /* a double rounds up, too */
   report->REPORT_cpuSystemNs = report->REPORT_cpuTimeNs - report->REPORT_cpuUserNs;
 }
 
