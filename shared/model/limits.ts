@@ -113,6 +113,21 @@ export const buildLimitMaxima: AllLimits = {
   diskBytes: 16 * GiB,
 };
 
+/** What no operator restricts: the most that the launcher takes, or more than any machine has. */
+export const limitCeilings: AllLimits = {
+  cpuTimeMs: 1e12,
+  wallTimeMs: 1e12,
+  idleTimeMs: 1e12,
+  memoryBytes: Number.MAX_SAFE_INTEGER,
+  processes: 4_194_304,
+  outputBytes: Number.MAX_SAFE_INTEGER,
+  fileSizeBytes: Number.MAX_SAFE_INTEGER,
+  openFiles: 1_048_576,
+  stackBytes: Number.MAX_SAFE_INTEGER,
+  diskBytes: Number.MAX_SAFE_INTEGER,
+  diskInodes: Number.MAX_SAFE_INTEGER,
+};
+
 /** One limit that is above its maximum. */
 export interface LimitExcess {
   readonly limit: LimitName;

@@ -15,8 +15,10 @@ import type { LaunchListener, LaunchReport, SandboxFacts } from './sandbox.ts';
 
 /** Where the launcher is found. */
 export interface LauncherTarget {
-  /** Path of the launcher's Unix socket. */
+  /** Path of the launcher's Unix socket; with `open` only its name in errors. */
   readonly socketPath: string;
+  /** Gives the socket of a launcher that was started for us alone, instead of dialling `socketPath`. */
+  readonly open?: () => Socket;
 }
 
 /** A launch that has no report yet. */
@@ -123,23 +125,30 @@ export class LauncherConnection {
 
   #open(): Socket {
     const decoder = new FrameDecoder((frame) => this.#receive(frame));
-    const buffer = Buffer.allocUnsafeSlow(RECEIVE_BUFFER_BYTES);
-    const onread = {
-      buffer,
-      callback: (count: number): boolean => {
-        try {
-          decoder.push(buffer.subarray(0, count));
-        } catch (cause) {
-          this.#lose(this.#unavailable('it does not follow the contract', cause));
-        }
-        return this.#holds === 0;
-      },
+    const mayReadOn = (bytes: Buffer): boolean => {
+      try {
+        decoder.push(bytes);
+      } catch (cause) {
+        this.#lose(this.#unavailable('it does not follow the contract', cause));
+      }
+      return this.#holds === 0;
     };
-    const socket = createConnection({ path: this.#target.socketPath, onread });
+    const socket = this.#target.open?.() ?? this.#dial(mayReadOn);
+    if (this.#target.open !== undefined) {
+      socket.on('data', (bytes: Buffer) => {
+        if (!mayReadOn(bytes)) socket.pause();
+      });
+    }
     socket.on('error', (cause) => this.#lose(this.#unavailable(cause.message, cause)));
     socket.on('close', () => this.#lose(this.#unavailable('it closed the connection')));
     socket.write(encodeFrame('HELLO', { version: CONTRACT_VERSION }));
     return socket;
+  }
+
+  #dial(mayReadOn: (bytes: Buffer) => boolean): Socket {
+    const buffer = Buffer.allocUnsafeSlow(RECEIVE_BUFFER_BYTES);
+    const callback = (count: number): boolean => mayReadOn(buffer.subarray(0, count));
+    return createConnection({ path: this.#target.socketPath, onread: { buffer, callback } });
   }
 
   #receive(frame: Frame): void {

@@ -29,7 +29,8 @@ const doors: Readonly<Record<string, RegExp>> = {
   fastify: /^coordinator\/http\//,
   '@fastify/type-provider-typebox': /^coordinator\/http\//,
   'node:sqlite': /sqlite-[a-z-]+\.ts$/,
-  'node:child_process': /^(shared\/sandbox\/launcher-(client|connection)\.ts|ops\/)/,
+  // Who embeds the sandbox starts the launcher; nobody else starts anything but the supervisor.
+  'node:child_process': /^(shared\/sandbox\/launcher-process\.ts|ops\/)/,
   'node:worker_threads': /^$/,
   'node:cluster': /^$/,
 };
