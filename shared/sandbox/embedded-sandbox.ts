@@ -221,7 +221,8 @@ export class EmbeddedSandbox implements AsyncDisposable {
 
   async #result(launch: Launch, capture: Capture, limits: AllLimits, options: RunOptions): Promise<CommandResult> {
     const report = await launch.report.catch(async (error) => {
-      if (this.#isClosed) throw new SystemError('launcher-unavailable', 'this sandbox was closed while the command ran');
+      if (this.#isClosed)
+        throw new SystemError('launcher-unavailable', 'this sandbox was closed while the command ran');
       throw await this.#host.explain('the launcher was lost while the command ran', error);
     });
     const isKept = options.keep === true && report.startedAtMs !== null;
