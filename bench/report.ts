@@ -9,7 +9,9 @@ import type { ScenarioResult } from './scenario.ts';
 export function toMarkdown(question: string, { unit = 'ms', rows, goals = [], notes = [] }: ScenarioResult): string {
   const hasRatios = rows.some((row) => row.against !== undefined);
   const table = rows.map(({ label, summary, against }) => {
-    const ratio = against === undefined ? '' : (summary.p50 / against.p50).toFixed(2);
+    // A multiple of less than nothing says nothing: a program can seem to end a hair before its limit.
+    const isRatio = against !== undefined && summary.p50 > 0 && against.p50 > 0;
+    const ratio = isRatio ? (summary.p50 / against.p50).toFixed(2) : '';
     return toRow([label, String(summary.count), summary.p50, summary.p90, summary.p99, ...(hasRatios ? [ratio] : [])]);
   });
   const promised = goals.map(

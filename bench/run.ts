@@ -8,7 +8,7 @@ import { dirname, join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { PrivateInstance } from '../ops/local/private-instance.ts';
 import { BenchLauncher } from './bench-launcher.ts';
-import { machineFacts } from './machine.ts';
+import { machineFacts, toProvenance } from './machine.ts';
 import { toMarkdown } from './report.ts';
 import type { InstanceScenario, LauncherScenario, Scenario, ScenarioOptions, ScenarioResult } from './scenario.ts';
 import { compileOnce } from './scenarios/compile-once.ts';
@@ -87,12 +87,11 @@ async function askInstance(list: readonly InstanceScenario[]): Promise<void> {
   }
 }
 
-const before = machineFacts();
+const [before, startedAt] = [machineFacts(), new Date()];
 for (const scenario of chosen) if (scenario.needs === 'launcher') await askLauncher(scenario);
 await askInstance(chosen.filter((scenario) => scenario.needs === 'instance'));
-const after = machineFacts();
-const machine = `${before.processor}, ${before.cores} cores, ${before.memoryGiB} GiB, Linux ${before.kernel}, Node ${before.node}, governor ${before.governor}`;
-const steal = `steal during the run: ${after.stealTicks - before.stealTicks} ticks`;
-process.stdout.write(`${machine}; ${steal}\n`);
+const asked = ['node bench/run.ts', ...process.argv.slice(2)].join(' ');
+const provenance = toProvenance(before, machineFacts(), asked, startedAt);
+process.stdout.write(provenance);
 mkdirSync(dirname(values.output), { recursive: true });
-writeFileSync(values.output, `${sections.join('\n')}\n${machine}; ${steal}\n`);
+writeFileSync(values.output, ['# Results', '', provenance, ...sections].join('\n'));

@@ -1,7 +1,7 @@
 /**
  * Question: what does a sandbox add to a program that does nothing?
  * The same /bin/true for everybody: bare fork and exec from C, our launcher over its socket (asked from C and from TypeScript), bubblewrap
- * (started from C), go-judge over HTTP, Node's spawn. Back to back means blocks of rounds of one rival, the blocks interleaved, each begun
+ * and isolate (started from C), go-judge over HTTP, Node's spawn. Back to back means blocks of rounds of one rival, the blocks interleaved, each begun
  * when the launcher has nothing left to tidy up; with gaps means round by round, with 30 ms of idleness before each.
  */
 import { setTimeout as pause } from 'node:timers/promises';
@@ -9,6 +9,7 @@ import type { BenchLauncher } from '../bench-launcher.ts';
 import { compiledProgram } from '../compiled-program.ts';
 import { bubblewrapCommand, findBubblewrap, noBubblewrap } from '../peers/bubblewrap.ts';
 import { GoJudge, noGoJudge } from '../peers/go-judge.ts';
+import { findIsolate, isolateRound, noIsolate } from '../peers/isolate.ts';
 import { runtimeSpawn } from '../peers/runtime-spawn.ts';
 import { SpawnTimer } from '../peers/spawn-timer.ts';
 import { type Summary, summarise } from '../samples.ts';
@@ -56,6 +57,15 @@ async function contenders(launcher: BenchLauncher, notes: string[]): Promise<Con
   else
     list.push(
       timed('bubblewrap, asked from C', new SpawnTimer(bareSpawn, ...bubblewrapCommand(bubblewrap, [PROGRAM]))),
+    );
+  const isolate = findIsolate();
+  if (isolate === null) notes.push(noIsolate);
+  else
+    list.push(
+      timed(
+        'isolate: init, run, cleanup, asked from C',
+        new SpawnTimer(bareSpawn, ...isolateRound(isolate, [PROGRAM])),
+      ),
     );
   const goJudge = await GoJudge.start();
   if (goJudge === null) notes.push(noGoJudge);

@@ -1,0 +1,49 @@
+/**
+ * Owns the command lines of isolate that the scenarios set our sandbox against: its box 0, without control groups (those need a host whose
+ * only hierarchy is v2), so that its limits and counters are those of one process.
+ * Never installs it (bench/README.md says why).
+ */
+import { spawnSync } from 'node:child_process';
+import { copyFileSync, existsSync } from 'node:fs';
+import { join } from 'node:path';
+import { cacheFolder } from '../compiled-program.ts';
+
+/** The path of an isolate that works on this machine, or null. */
+export function findIsolate(): string | null {
+  const cached = join(cacheFolder, 'peers/isolate/isolate');
+  const found = spawnSync('sh', ['-c', 'command -v isolate'], { encoding: 'utf8' });
+  const path = existsSync(cached) ? cached : found.status === 0 ? found.stdout.trim() : null;
+  if (path === null) return null;
+  const tries = [['--init'], ['--run', '--', '/bin/true'], ['--cleanup']].map((parameters) =>
+    spawnSync(path, parameters),
+  );
+  return tries.every(({ status }) => status === 0) ? path : null;
+}
+
+/** A fresh box, one run, the box gone: what isolate needs for a run that finds nothing of an earlier one; for bare-spawn. */
+export function isolateRound(isolate: string, argv: readonly string[]): string[] {
+  return [isolate, '--init', ';', isolate, '--run', '--', ...argv, ';', isolate, '--cleanup'];
+}
+
+/** What `program` told until isolate ended it for its limit; milliseconds. */
+export function isolateLimited(
+  isolate: string,
+  program: string,
+  parameters: readonly string[],
+  limit: 'cpu' | 'wall',
+  limitMs: number,
+): string {
+  const box = spawnSync(isolate, ['--init'], { encoding: 'utf8' }).stdout.trim();
+  try {
+    copyFileSync(program, join(box, 'box/program'));
+    const limits = [`--${limit === 'cpu' ? 'time' : 'wall-time'}=${limitMs / 1000}`];
+    const run = spawnSync(isolate, ['--run', ...limits, '--', './program', ...parameters], { encoding: 'latin1' });
+    if (!run.stderr.includes('Time limit exceeded')) throw new Error(`isolate says ${run.stderr}`);
+    return run.stdout;
+  } finally {
+    spawnSync(isolate, ['--cleanup']);
+  }
+}
+
+/** What a scenario says when there is none. */
+export const noIsolate = 'isolate: not on this machine, left out (bench/README.md says how to have it measured)';
