@@ -28,6 +28,15 @@ void cgroup_open(void) {
   cgroup->open();
 }
 
+int cgroup_prepare(uint64_t number, const struct cgroup_limits *limits, struct cgroup_entry *entry) {
+  *entry = (struct cgroup_entry){.clone_into = -1, .oom = -1};
+  for (size_t i = 0; i < CGROUP_ENTRIES_MAX; i++) entry->descriptors[i] = -1;
+  int result = cgroup->create(number, entry);
+  if (result == 0 && limits->memory_bytes > 0) result = cgroup->limit(number, limits);
+  if (result == 0) entry->oom = cgroup->watch_oom(number);
+  return result != 0 ? result : entry->oom < 0 ? entry->oom : 0;
+}
+
 int cgroup_join(struct cgroup_entry *entry) {
   int error = 0;
   for (size_t i = 0; i < CGROUP_ENTRIES_MAX; i++)
@@ -75,6 +84,6 @@ void cgroup_sweep_directory(int parent) {
     return;
   }
   for (struct dirent *entry; (entry = readdir(directory)) != NULL;)
-    if (entry->d_type == DT_DIR && entry->d_name[0] == 's') sweep_one(parent, entry->d_name);
+    if (entry->d_type == DT_DIR && (entry->d_name[0] == 's' || strncmp(entry->d_name, "cpus-", 5) == 0)) sweep_one(parent, entry->d_name);
   closedir(directory);
 }

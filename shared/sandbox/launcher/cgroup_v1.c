@@ -1,5 +1,6 @@
 /*
- * cgroup_v1.c: the driver for hybrid hosts: memory, pids, cpu, cpuacct and (when a launch asks) cpuset, each its own tree.
+ * cgroup_v1.c: the driver for hybrid hosts: memory, pids, cpu and cpuacct, each its own tree with a group per sandbox, and
+ * cpuset with a group per set of cpus that launches asked for (changing one per run would stall many-core machines).
  * It never touches a group that it did not make: <controller root>/envicutor-<name>/s<number> and nothing above.
  * What must stay true: the payload enters by writing "0" to `tasks`: moving one thread of oneself needs no global
  * lock (0.05 ms a tree), while `cgroup.procs` waits for an RCU grace period (9 ms on an idle machine).
@@ -85,8 +86,7 @@ static int v1_create(uint64_t number, struct cgroup_entry *entry) {
   char name[32], tasks[48];
   cgroup_directory_name(number, name);
   snprintf(tasks, sizeof tasks, "%s/tasks", name);
-  for (enum tree tree = MEMORY; tree < TREES; tree++) {
-    if (parents[tree] < 0) continue;
+  for (enum tree tree = MEMORY; tree < CPUSET; tree++) {
     if (mkdirat(parents[tree], name, 0755) != 0) return -errno;
     entry->descriptors[tree] = openat(parents[tree], tasks, O_WRONLY | O_CLOEXEC);
     if (entry->descriptors[tree] < 0) return -errno;
@@ -110,6 +110,8 @@ static int v1_limit(uint64_t number, const struct cgroup_limits *limits) {
   char text[32];
   snprintf(text, sizeof text, "%llu", (unsigned long long)limits->memory_bytes);
   int result = put(MEMORY, number, "memory.limit_in_bytes", text);
+  if (result == -EINVAL && swap_limited && put(MEMORY, number, "memory.memsw.limit_in_bytes", text) == 0)
+    result = put(MEMORY, number, "memory.limit_in_bytes", text); /* it was lower: the sum must be raised first */
   if (result == 0 && swap_limited) result = put(MEMORY, number, "memory.memsw.limit_in_bytes", text);
   if (result == 0 && sockets_limited) result = put(MEMORY, number, "memory.kmem.tcp.limit_in_bytes", text);
   snprintf(text, sizeof text, "%llu", (unsigned long long)limits->processes);
@@ -118,8 +120,29 @@ static int v1_limit(uint64_t number, const struct cgroup_limits *limits) {
     snprintf(text, sizeof text, "%u", limits->cpu_shares);
     result = put(CPU, number, "cpu.shares", text);
   }
-  if (result == 0 && limits->cpus[0] != '\0') result = parents[CPUSET] < 0 ? -ENOTSUP : put(CPUSET, number, "cpuset.cpus", limits->cpus);
   return result;
+}
+
+static int v1_pin(uint64_t number, const char *cpus, int *entry) {
+  char name[300] = "cpus-", path[320];
+  (void)number;
+  *entry = -1;
+  if (cpus[0] == '\0') return 0;
+  if (parents[CPUSET] < 0) return -ENOTSUP;
+  snprintf(name + 5, sizeof name - 5, "%s", cpus);
+  if (mkdirat(parents[CPUSET], name, 0755) == 0) {
+    snprintf(path, sizeof path, "%s/cpuset.cpus", name);
+    int result = write_text(parents[CPUSET], path, cpus);
+    if (result != 0) {
+      unlinkat(parents[CPUSET], name, AT_REMOVEDIR);
+      return result;
+    }
+  } else if (errno != EEXIST) {
+    return -errno;
+  }
+  snprintf(path, sizeof path, "%s/tasks", name);
+  *entry = openat(parents[CPUSET], path, O_WRONLY | O_CLOEXEC);
+  return *entry < 0 ? -errno : 0;
 }
 
 static int v1_watch_oom(uint64_t number) {
@@ -161,12 +184,13 @@ static int v1_remove(uint64_t number) {
   char name[32];
   int result = 0;
   cgroup_directory_name(number, name);
-  for (enum tree tree = MEMORY; tree < TREES; tree++)
-    if (parents[tree] >= 0 && unlinkat(parents[tree], name, AT_REMOVEDIR) != 0 && errno != ENOENT) result = -errno;
+  for (enum tree tree = MEMORY; tree < CPUSET; tree++)
+    if (unlinkat(parents[tree], name, AT_REMOVEDIR) != 0 && errno != ENOENT) result = -errno;
   return result;
 }
 
 static void v1_close(void) {
+  if (parents[CPUSET] >= 0) cgroup_sweep_directory(parents[CPUSET]);
   for (enum tree tree = MEMORY; tree < TREES; tree++) {
     char root[256], path[512];
     if (parents[tree] < 0 || !find_mount(controllers[tree], root, sizeof root)) continue;
@@ -180,6 +204,7 @@ const struct cgroup_driver cgroup_v1 = {
     .open = v1_open,
     .create = v1_create,
     .limit = v1_limit,
+    .pin = v1_pin,
     .watch_oom = v1_watch_oom,
     .cpu_ns = v1_cpu_ns,
     .oom_kills = v1_oom_kills,

@@ -135,8 +135,13 @@ static int v2_limit(uint64_t number, const struct cgroup_limits *limits) {
   }
   put_number(number, "pids.max", limits->processes, &result);
   if (result == 0 && limits->cpu_shares != 1024) put_number(number, "cpu.weight", weight_of(limits->cpu_shares), &result);
-  if (result == 0 && limits->cpus[0] != '\0') result = cpuset_enabled ? put(number, "cpuset.cpus", limits->cpus) : -ENOTSUP;
   return result;
+}
+
+static int v2_pin(uint64_t number, const char *cpus, int *entry) {
+  *entry = -1;
+  if (cpus[0] == '\0') return 0;
+  return cpuset_enabled ? put(number, "cpuset.cpus", cpus) : -ENOTSUP;
 }
 
 static int v2_watch_oom(uint64_t number) {
@@ -175,6 +180,7 @@ const struct cgroup_driver cgroup_v2 = {
     .open = v2_open,
     .create = v2_create,
     .limit = v2_limit,
+    .pin = v2_pin,
     .watch_oom = v2_watch_oom,
     .cpu_ns = v2_cpu_ns,
     .oom_kills = v2_oom_kills,

@@ -84,8 +84,8 @@ static void oom_ready(struct source *source, uint32_t events) {
 }
 
 void watch_memory(struct launch *launch) {
-  int event = cgroup->watch_oom(launch->shell->number);
-  if (event >= 0) watch(&launch->oom, event, EPOLLIN, oom_ready);
+  watch(&launch->oom, launch->shell->oom, EPOLLIN, oom_ready);
+  launch->shell->oom = -1;
 }
 
 static void run_one(struct launch *launch, uint64_t now) {

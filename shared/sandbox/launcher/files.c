@@ -1,7 +1,8 @@
 /*
- * files.c: writes a launch's files into the sandbox: the program's below its directory, ours below /run/envicutor.
+ * files.c: writes a launch's files: the program's below its directory (the payload does, so that the bytes are charged to
+ * the sandbox's own memory), ours below /run/envicutor (the launcher does, before the order).
  * It never follows a link and never leaves the directory: every path goes through openat2 beneath a descriptor.
- * What must stay true: this runs in the payload, so that the bytes are charged to the sandbox's own memory.
+ * What must stay true: whoever writes has the file system ids that shall own the file.
  */
 #include "launcher.h"
 
@@ -62,33 +63,33 @@ static int write_file(int start, const struct file_entry *entry) {
   return error;
 }
 
-int open_directory_of_launch(struct setup *setup) {
-  if (act_as(setup, program_user(setup->profile)) != 0) return -EPERM;
-  int root = open("/root", O_PATH | O_DIRECTORY | O_CLOEXEC);
-  if (root < 0) return -errno;
-  int directory = open_directories(root, setup->directory, true);
-  close(root);
-  return directory;
+int open_directory_of_launch(const char *root, char *directory) {
+  int start = open(root, O_PATH | O_DIRECTORY | O_CLOEXEC);
+  if (start < 0) return -errno;
+  int result = open_directories(start, directory, true);
+  close(start);
+  return result;
 }
 
 int write_files(struct setup *setup) {
   struct list files = setup->launch.LAUNCH_files;
   struct file_entry entry;
-  int directory = open_directory_of_launch(setup);
+  int directory = open_directory_of_launch("/", setup->directory);
   int error = directory < 0 ? -directory : 0;
   while (error == 0 && next_file(&files, &entry)) error = write_file(directory, &entry);
   if (directory >= 0) close(directory);
   return error;
 }
 
-int write_system_files(struct setup *setup) {
-  struct list files = setup->launch.LAUNCH_systemFiles;
+int write_system_files(int space, struct list files) {
   struct file_entry entry;
   if (files.count == 0) return 0;
-  if (act_as(setup, 0) != 0) return EPERM;
-  int directory = open("/space/system", O_PATH | O_DIRECTORY | O_CLOEXEC);
-  int error = directory < 0 ? errno : 0;
+  int directory = open_beneath(space, "system", O_PATH | O_DIRECTORY, 0, false);
+  if (directory < 0) return errno;
+  mode_t mask = umask(022);
+  int error = 0;
   while (error == 0 && next_file(&files, &entry)) error = write_file(directory, &entry);
-  if (directory >= 0) close(directory);
+  umask(mask);
+  close(directory);
   return error;
 }

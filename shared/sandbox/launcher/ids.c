@@ -8,13 +8,11 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <sched.h>
-#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/file.h>
-#include <sys/prctl.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #define FIRST UINT32_C(0x70000000)
@@ -65,28 +63,21 @@ void release_range(struct id_range *range) {
   range->lock = -1;
 }
 
-/* The namespace's first and only process: forbids namespaces below this one, then makes place for the payload. */
-static _Noreturn void hold_namespace(int gate) {
-  char byte;
-  if (read(gate, &byte, 1) != 0) _exit(EIO);
-  _exit(-write_text(AT_FDCWD, "/proc/sys/user/max_user_namespaces", "0"));
-}
-
-/* Our pid namespace is new but /proc is the host's: the pidfd's fdinfo translates. */
-static int host_pid(int pidfd) {
+/* Our pid namespace is new but proc is the host's: the pidfd's fdinfo translates. */
+static int host_pid(int proc, int pidfd) {
   char path[64], text[512];
-  snprintf(path, sizeof path, "/proc/self/fdinfo/%d", pidfd);
-  ssize_t got = read_text(AT_FDCWD, path, text, sizeof text);
+  snprintf(path, sizeof path, "self/fdinfo/%d", pidfd);
+  ssize_t got = read_text(proc, path, text, sizeof text);
   if (got < 0) return (int)got;
   const char *line = strstr(text, "\nPid:");
   int pid = -1;
   return line != NULL && sscanf(line, "\nPid: %d", &pid) == 1 && pid > 0 ? pid : -ESRCH;
 }
 
-static int map_ids(int pid, uint32_t base) {
+static int map_ids(int proc, int pid, uint32_t base) {
   char path[64], map[64];
-  snprintf(path, sizeof path, "/proc/%d", pid);
-  int process = open(path, O_DIRECTORY | O_PATH | O_CLOEXEC);
+  snprintf(path, sizeof path, "%d", pid);
+  int process = openat(proc, path, O_DIRECTORY | O_PATH | O_CLOEXEC);
   if (process < 0) return -errno;
   snprintf(map, sizeof map, "0 %u %d\n", base, BUILD_IDS);
   int result = write_text(process, "gid_map", map);
@@ -101,38 +92,24 @@ static int map_ids(int pid, uint32_t base) {
 
 /* Some limits (inotify, message queues, pending signals) are counted against the owner, too: were it root, every sandbox
  * would eat from the host's own, and tell the others by it. The owner is an id of this range, which nobody else has. */
-static pid_t clone_owned(uint32_t base, int *pidfd) {
-  if (setresuid((uid_t)-1, base + BUILD_IDS - 1, (uid_t)-1) != 0) return -1;
-  pid_t pid = clone_process(CLONE_NEWUSER, -1, pidfd);
-  if (pid == 0) return 0;
-  int error = errno;
-  if (setresuid((uid_t)-1, 0, (uid_t)-1) != 0 || prctl(PR_SET_PDEATHSIG, SIGKILL) != 0) _exit(1); /* the change cleared it */
-  errno = error;
-  return pid;
+int enter_user_namespace(uint32_t base, int proc, int line) {
+  char byte = 0;
+  if (setresuid((uid_t)-1, base + BUILD_IDS - 1, (uid_t)-1) != 0 || unshare(CLONE_NEWUSER) != 0) return errno;
+  int error = -write_text(proc, "sys/user/max_user_namespaces", "0"); /* none below this one */
+  if (error != 0) return error;
+  if (send(line, &byte, 1, MSG_NOSIGNAL) != 1) return EPIPE;
+  return recv(line, &byte, 1, 0) == 1 ? 0 : ECONNRESET; /* mapped */
 }
 
-int make_user_namespace(uint32_t base) {
-  int gate[2], pidfd = -1, status;
-  if (pipe2(gate, O_CLOEXEC) != 0) return -errno;
-  pid_t pid = clone_owned(base, &pidfd);
-  if (pid < 0) {
-    int error = errno;
-    close(gate[0]);
-    close(gate[1]);
-    return -error;
-  }
-  if (pid == 0) {
-    close(gate[1]);
-    hold_namespace(gate[0]);
-  }
-  int holder = host_pid(pidfd);
-  int result = holder < 0 ? holder : map_ids(holder, base);
-  close(gate[0]);
-  close(gate[1]);
-  close(pidfd);
-  if (waitpid(pid, &status, 0) != pid || !WIFEXITED(status) || WEXITSTATUS(status) != 0) {
-    if (result >= 0) close(result);
-    return result < 0 ? result : -EPERM;
+int map_user_namespace(uint32_t base, int proc, int pidfd, int line) {
+  char byte;
+  if (recv(line, &byte, 1, MSG_PEEK | MSG_TRUNC) != 1) return -ECHILD; /* dead, or a note why it soon will be: init reads it */
+  if (recv(line, &byte, 1, 0) != 1) return -ECHILD;
+  int pid = host_pid(proc, pidfd);
+  int result = pid < 0 ? pid : map_ids(proc, pid, base);
+  if (result >= 0 && send(line, &byte, 1, MSG_NOSIGNAL) != 1) {
+    close(result);
+    return -EPIPE;
   }
   return result;
 }

@@ -1,6 +1,6 @@
 /*
- * init.c: process 1 of a sandbox's pid namespace, ours. It makes the namespaces and the stage ahead of time, forks the
- * payload, stamps when the program began and ended, then kills and reaps everyone and says what they used.
+ * init.c: process 1 of a sandbox's pid namespace, ours. It makes the namespaces, forks the payload, makes the stage beside
+ * it, mounts the layers when told which, stamps when the program began and ended, kills and reaps everyone and says what they used.
  * It never enters the payload's cgroup, never runs the program's code and can be neither signalled nor traced from inside.
  * What must stay true: it dies with the launcher, and the whole sandbox dies with it.
  */
@@ -23,7 +23,7 @@ enum { INPUT, OUTPUT, ERRORS, ORDERS, NOTES, LOCK, TEMPLATE }; /* as shell.c lea
 
 struct program {
   pid_t pid;
-  int notes, pipe, signals;
+  int notes, line, signals;
   bool about_to_exec, failed, started, ended;
   struct note start, end;
   struct rusage before; /* of our own earlier children */
@@ -38,11 +38,6 @@ static int harden(struct setup *setup) {
   return prctl(PR_SET_SECUREBITS, 1 << 2 /* no set-id fix-up: act_as keeps capabilities */) == 0 ? 0 : errno;
 }
 
-static int make_ids(struct setup *setup) {
-  setup->user_namespace = make_user_namespace(setup->base);
-  return setup->user_namespace < 0 ? -setup->user_namespace : 0;
-}
-
 static int make_namespaces(struct setup *setup) {
   (void)setup;
   if (setns(TEMPLATE, CLONE_NEWNS) != 0 || close(TEMPLATE) != 0) return errno;
@@ -50,29 +45,35 @@ static int make_namespaces(struct setup *setup) {
   return sethostname("envicutor", 9) == 0 && setdomainname("", 0) == 0 ? 0 : errno;
 }
 
-static const struct { uint8_t step; int (*run)(struct setup *setup); } preparation[] = {
+static int make_payload(struct setup *setup);
+
+struct step {
+  uint8_t step;
+  int (*run)(struct setup *setup);
+};
+
+static const struct step preparation[] = {
     {STEP_SHELL, harden},
-    {STEP_IDS, make_ids},
     {STEP_MOUNTS, prepare_host_view},
     {STEP_SHELL, make_namespaces},
     {STEP_NETWORK, prepare_network},
+    {STEP_IDS, make_payload}, /* from here on it makes itself ready beside us */
     {STEP_MOUNTS, prepare_stage},
     {STEP_MOUNTS, build_host_view},
 };
 
-static _Noreturn void give_up(int notes, int step, int error) {
-  struct note note = {.kind = NOTE_FAILED, .step = step, .error = error};
-  send_packet(notes, &note, sizeof note, NULL, 0);
-  _exit(1);
-}
+static const struct step mounting[] = {
+    {STEP_EGRESS, open_egress}, {STEP_LAYERS, attach_layers}, {STEP_OVERLAY, mount_root},
+    {STEP_MOUNTS, place_mounts}, {STEP_PIVOT, enter_root},
+};
 
 static uint64_t time_ns(struct timeval time) { return (uint64_t)time.tv_sec * NS_PER_S + (uint64_t)time.tv_usec * 1000; }
 
-/* The pipe's end of file is the exec's success, or a death on the way to it: only what was written tells them apart. */
-static void read_pipe(struct program *program) {
+/* The line's end of file is the exec's success, or a death on the way to it: only what was written tells them apart. */
+static void read_line(struct program *program) {
   struct note note;
   for (;;) {
-    ssize_t got = read(program->pipe, &note, sizeof note);
+    ssize_t got = read(program->line, &note, sizeof note);
     if (got < 0 && errno == EINTR) continue;
     if (got < 0) return;
     if (got != (ssize_t)sizeof note) break;
@@ -86,7 +87,7 @@ static void read_pipe(struct program *program) {
   }
   /* Seen only when the program is dead already: then the moment before the exec is the better one. */
   uint64_t now = program->ended ? program->start.exec_at : monotonic_ns();
-  close_descriptor(&program->pipe);
+  close_descriptor(&program->line);
   if (!program->about_to_exec || program->failed) return;
   program->started = true;
   program->start.kind = NOTE_STARTED;
@@ -112,7 +113,7 @@ static _Noreturn void finish(struct program *program) {
   struct rusage all;
   struct sched_param plain = {.sched_priority = 0};
   sched_setscheduler(0, SCHED_OTHER, &plain); /* thousands to reap are no reason to hold up the neighbours */
-  if (program->pipe >= 0) read_pipe(program);
+  if (program->line >= 0) read_line(program);
   kill(-1, SIGKILL);
   while (waitpid(-1, NULL, 0) > 0 || errno == EINTR) continue;
   getrusage(RUSAGE_CHILDREN, &all);
@@ -126,20 +127,39 @@ static _Noreturn void finish(struct program *program) {
   _exit(0);
 }
 
-static void hear_launcher(struct program *program) {
-  char word;
-  ssize_t got = recv(program->notes, &word, 1, MSG_DONTWAIT);
-  if (got == 0) _exit(0); /* the launcher is gone: so is this sandbox */
-  if (got > 0) kill(-1, SIGKILL);
+static void mount_layers(struct setup *setup) {
+  struct note note = {.kind = NOTE_PREPARED};
+  for (size_t i = 0; i < sizeof mounting / sizeof mounting[0] && note.error == 0; i++) {
+    note.error = mounting[i].run(setup);
+    note.step = mounting[i].step;
+  }
+  for (size_t i = 0; i < setup->descriptor_count; i++) close(setup->descriptors[i]);
+  if (note.error != 0) {
+    note.kind = NOTE_FAILED;
+    kill(-1, SIGKILL);
+  }
+  send_packet(setup->notes, &note, sizeof note, NULL, 0);
 }
 
-static _Noreturn void supervise(struct program *program) {
+static void hear_launcher(struct setup *setup) {
+  setup->descriptor_count = sizeof setup->descriptors / sizeof setup->descriptors[0];
+  memset(&setup->word, 0, sizeof setup->word);
+  ssize_t got = receive_packet(setup->notes, &setup->word, sizeof setup->word, setup->descriptors, &setup->descriptor_count, MSG_DONTWAIT);
+  if (got == 0) _exit(0); /* the launcher is gone: so is this sandbox */
+  if (got < (ssize_t)sizeof setup->word.kind) return;
+  if (setup->word.kind == WORD_PREPARE)
+    mount_layers(setup);
+  else
+    kill(-1, SIGKILL);
+}
+
+static _Noreturn void supervise(struct setup *setup, struct program *program) {
   enum { PIPE, SIGNALS, LAUNCHER, POLLED };
   for (;;) {
-    struct pollfd polled[POLLED] = {{.fd = program->pipe, .events = POLLIN}, {.fd = program->signals, .events = POLLIN}, {.fd = program->notes, .events = POLLIN}};
+    struct pollfd polled[POLLED] = {{.fd = program->line, .events = POLLIN}, {.fd = program->signals, .events = POLLIN}, {.fd = program->notes, .events = POLLIN}};
     if (poll(polled, POLLED, -1) < 0) continue;
-    if (polled[PIPE].revents != 0) read_pipe(program);
-    if (polled[LAUNCHER].revents != 0) hear_launcher(program);
+    if (polled[PIPE].revents != 0) read_line(program);
+    if (polled[LAUNCHER].revents != 0) hear_launcher(setup);
     if (polled[SIGNALS].revents == 0) continue;
     struct signalfd_siginfo information;
     while (read(program->signals, &information, sizeof information) > 0) continue;
@@ -148,35 +168,61 @@ static _Noreturn void supervise(struct program *program) {
   }
 }
 
+static struct program program = {.line = -1, .signals = -1};
+
+/* Cloned before there is a stage: its own way to readiness and ours go side by side. */
+static int make_payload(struct setup *setup) {
+  int ends[2], pidfd = -1;
+  sigset_t children;
+  sigemptyset(&children);
+  sigaddset(&children, SIGCHLD);
+  program.signals = signalfd(-1, &children, SFD_CLOEXEC | SFD_NONBLOCK);
+  if (program.signals < 0 || socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends) != 0) return errno;
+  getrusage(RUSAGE_CHILDREN, &program.before);
+  program.pid = clone_process(0, setup->cgroup.clone_into, &pidfd);
+  if (program.pid < 0) return errno;
+  if (program.pid == 0) {
+    close(ends[0]);
+    setup->line = ends[1];
+    payload_main(setup);
+  }
+  program.line = ends[0];
+  close(ends[1]);
+  cgroup_entry_close(&setup->cgroup);
+  setup->user_namespace = map_user_namespace(setup->base, setup->proc, pidfd, program.line);
+  close(pidfd);
+  return setup->user_namespace < 0 ? -setup->user_namespace : 0;
+}
+
+/* If the payload said why, its word counts. */
+static _Noreturn void give_up(int notes, int step, int error) {
+  struct note note = {.kind = NOTE_FAILED, .step = step, .error = error}, why;
+  if (program.line >= 0 && recv(program.line, &why, sizeof why, MSG_DONTWAIT) == (ssize_t)sizeof why && why.kind == NOTE_FAILED) note = why;
+  send_packet(notes, &note, sizeof note, NULL, 0);
+  _exit(1);
+}
+
 void init_main(uint8_t profile, uint64_t number, uint32_t base, const struct cgroup_entry *entry) {
-  struct setup setup = {.profile = profile, .number = number, .base = base, .orders = ORDERS, .notes = NOTES, .pipe = -1,
+  struct setup setup = {.profile = profile, .number = number, .base = base, .orders = ORDERS, .notes = NOTES, .line = -1,
                         .user_namespace = -1, .space = -1, .cgroup = *entry};
+  int oom = setup.cgroup.oom;
+  setup.cgroup.oom = -1;
+  setup.proc = open("/proc", O_PATH | O_DIRECTORY | O_CLOEXEC);
+  if (setup.proc < 0) give_up(NOTES, STEP_SHELL, errno);
+  program.notes = NOTES;
   for (size_t i = 0; i < sizeof preparation / sizeof preparation[0]; i++) {
     int error = preparation[i].run(&setup);
     if (error != 0) give_up(NOTES, preparation[i].step, error);
   }
-  int ends[2];
-  sigset_t children;
-  sigemptyset(&children);
-  sigaddset(&children, SIGCHLD);
-  struct program program = {.notes = NOTES, .signals = signalfd(-1, &children, SFD_CLOEXEC | SFD_NONBLOCK)};
-  if (program.signals < 0 || pipe2(ends, O_CLOEXEC) != 0) give_up(NOTES, STEP_SHELL, errno);
-  getrusage(RUSAGE_CHILDREN, &program.before);
-  program.pid = clone_process(0, setup.cgroup.clone_into, NULL);
-  if (program.pid < 0) give_up(NOTES, STEP_SHELL, errno);
-  if (program.pid == 0) {
-    close(ends[0]);
-    setup.pipe = ends[1];
-    payload_main(&setup);
-  }
-  program.pipe = ends[0];
-  close(ends[1]);
+  close(setup.proc);
   /* What we stamp must not wait for the programs that we measure; finish() gives it back. */
   struct sched_param first = {.sched_priority = 1};
   if (sched_setscheduler(0, SCHED_RR | SCHED_RESET_ON_FORK, &first) != 0) setpriority(PRIO_PROCESS, 0, -15);
-  cgroup_entry_close(&setup.cgroup);
-  close(setup.user_namespace);
+  struct note ready = {.kind = NOTE_READY};
+  const int descriptors[2] = {setup.space, oom};
+  if (send_packet(NOTES, &ready, sizeof ready, descriptors, oom < 0 ? 1 : 2) != 0) _exit(1);
   close(setup.space);
+  close_descriptor(&oom);
   close_range(INPUT, ORDERS, 0);
-  supervise(&program);
+  supervise(&setup, &program);
 }

@@ -46,9 +46,9 @@ int keep_layer(struct client *client, uint64_t launch, int space) {
   return 0;
 }
 
-int kept_tree(const struct kept *kept) {
+int kept_tree(uint64_t serial) {
   char path[96];
-  path_of(kept->serial, "/upper", path);
+  path_of(serial, "/upper", path);
   return clone_tree(AT_FDCWD, path);
 }
 
@@ -67,6 +67,7 @@ void release_kept(struct client *client, uint64_t launch) {
       continue;
     }
     *link = kept->next;
+    stock_forget_kept(kept->serial);
     sweep_kept(kept->serial);
     free(kept);
     count--;

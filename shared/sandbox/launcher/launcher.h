@@ -1,5 +1,5 @@
 /*
- * launcher.h: the whole program on one page; main.c tells how it works.
+ * launcher.h: the whole program on one page (frames in contract.h, cgroups in cgroup.h, a shell's own processes in inside.h); main.c tells how it works.
  * Three kinds of process run this code: the launcher (one, resident, never blocked), the init of a sandbox's pid
  * namespace (ours, one per shell) and the payload until its exec. A section below says which of them may call it.
  * What must stay true: nothing here is shared between them but descriptors and the structs "note" and "order".
@@ -22,9 +22,11 @@
 #define IDS_DIRECTORY "/run/envicutor-ids"
 
 enum {
+  PATH_BYTES_MAX = 4095,
   EXIT_REFUSED = 78,          /* this host can't do it; the message names the remedy */
   LAYERS_MAX = 64,            /* store layers and kept layers of one launch */
-  SPACE_OWN_INODES = 64,      /* room in the tmpfs for our directories, devices and mount points, until they are counted */
+  SPACE_OWN_INODES = 128,     /* room in the tmpfs for our directories, devices, mount points and system files, until they are counted */
+  SPACE_OWN_BYTES = 1 << 20,  /* the same in bytes: larger system files are given room first */
   ORDER_INLINE_MAX = 32768,   /* a larger LAUNCH frame goes to the payload in a memfd */
   QUEUE_PAUSE_BYTES = 1 << 20 /* bytes waiting for a slow client above which pipes are no longer read */
 };
@@ -100,46 +102,10 @@ struct id_range {
 };
 int claim_range(struct id_range *into); /* 0 or -errno */
 void release_range(struct id_range *range);
-int make_user_namespace(uint32_t base); /* descriptor or -errno */
+int enter_user_namespace(uint32_t base, int proc, int line);      /* payload: 0 or an errno */
+int map_user_namespace(uint32_t base, int proc, int pidfd, int line); /* init, while the payload enters: descriptor or -errno */
 
-/* ---- cgroup.c and its two drivers ------------------------------------------------------------------------------ */
-
-enum { CGROUP_ENTRIES_MAX = 8 };
-
-struct cgroup_entry { /* made by init, used by the payload to enter */
-  int descriptors[CGROUP_ENTRIES_MAX];
-  int clone_into; /* v2: descriptor for CLONE_INTO_CGROUP, else -1 */
-};
-
-struct cgroup_limits {
-  uint64_t memory_bytes, processes;
-  uint32_t cpu_shares;
-  const char *cpus;
-};
-
-struct cgroup_usage {
-  uint64_t cpu_ns, cpu_user_ns, cpu_system_ns, memory_peak, processes_peak, throttled_ns, oom_kills;
-};
-
-struct cgroup_driver {
-  uint8_t name; /* CGROUP_* */
-  void (*open)(void);                                                /* start; sweeps; refuses */
-  int (*create)(uint64_t number, struct cgroup_entry *entry);        /* init; 0 or -errno */
-  int (*limit)(uint64_t number, const struct cgroup_limits *limits); /* launcher; 0 or -errno */
-  int (*watch_oom)(uint64_t number);                                 /* launcher; readable when it struck, or -errno */
-  uint64_t (*cpu_ns)(uint64_t number);
-  uint64_t (*oom_kills)(uint64_t number);
-  void (*read_usage)(uint64_t number, struct cgroup_usage *into);
-  int (*remove)(uint64_t number); /* sweeper; 0 or -errno */
-  void (*close)(void);            /* the end: our own empty directories */
-};
-extern const struct cgroup_driver cgroup_v1, cgroup_v2;
-extern const struct cgroup_driver *cgroup;
-void cgroup_open(void);
-void cgroup_sweep_directory(int parent); /* kill and remove everything below */
-int cgroup_join(struct cgroup_entry *entry); /* payload; 0 or -errno; closes the entry */
-void cgroup_entry_close(struct cgroup_entry *entry);
-void cgroup_directory_name(uint64_t number, char into[32]);
+#include "cgroup.h"
 
 /* ---- store.c, remove.c, sweeper.c: layers on disk; what is done off the critical path -------------------------- */
 
@@ -163,109 +129,90 @@ void sweep_descriptor(int descriptor);      /* closes it, where closing may take
 
 /* ---- stock.c, shell.c: prepared sandboxes (launcher) ----------------------------------------------------------- */
 
-enum note_kind { NOTE_FAILED = 1, NOTE_ABOUT_TO_EXEC, NOTE_STARTED, NOTE_ENDED };
+enum note_kind { NOTE_READY = 1, NOTE_EGRESS, NOTE_PREPARED, NOTE_FAILED, NOTE_ABOUT_TO_EXEC, NOTE_STARTED, NOTE_ENDED };
 
-struct note { /* payload to init, init to launcher */
+struct note { /* payload to init, init to launcher; READY brings space and the OOM event, EGRESS three sockets */
   uint32_t kind;
   int32_t step, error;          /* FAILED */
   int32_t status;               /* ENDED: wait status of the program */
   uint64_t monotonic, realtime; /* STARTED, ENDED */
-  uint64_t mount_ns, exec_ns;   /* STARTED */
+  uint64_t exec_ns;             /* STARTED */
   uint64_t exec_at;             /* STARTED: the payload's own clock before exec */
   uint64_t cpu_ns, user_ns, system_ns, voluntary, involuntary; /* STARTED: what setting up cost; ENDED: all children */
 };
 
-enum order_kind { ORDER_READY = 1, ORDER_LAUNCH, ORDER_EGRESS, ORDER_GO_ON };
-
-struct order { /* launcher to payload and back, descriptors beside it */
-  uint32_t kind;
-  uint32_t size; /* LAUNCH: of the frame, which follows inline or lies in a memfd (last descriptor) */
+struct order { /* launcher to payload; the LAUNCH frame follows inline or lies in a memfd (last descriptor) */
+  uint32_t size;
   uint64_t sent; /* monotonic */
-  uint8_t in_memfd;
+  uint8_t in_memfd, pinned; /* pinned: the first descriptor is that of a cpuset to enter */
+};
+
+enum word_kind { WORD_KILL = 1, WORD_PREPARE, WORD_GO_ON };
+
+struct word { /* launcher to init; PREPARE: detached mounts beside it: layers, kept, target or capture */
+  uint32_t kind, layers;
+  uint8_t target, capture, egress, terminal;
+  char directory[PATH_BYTES_MAX + 1]; /* COMMAND with kept layers; the packet ends with its text */
 };
 
 struct launch;
-enum shell_state { SHELL_MAKING, SHELL_READY, SHELL_TAKEN, SHELL_OVER };
+enum shell_state { SHELL_MAKING, SHELL_READY, SHELL_PREPARING, SHELL_PREPARED, SHELL_TAKEN, SHELL_OVER };
 
 struct shell {
   struct child init; /* first member: the child's callback casts */
-  struct source notes, orders;
+  struct source notes;
+  int orders;
   enum shell_state state;
   uint8_t profile;
   uint64_t number;
   struct id_range range;
   int pipes[3]; /* our ends of the program's 0, 1, 2; -1 once a launch has taken them */
   int space;                 /* detached mount of the writable layer's tmpfs, canonical ids */
+  int oom;                   /* its cgroup's event; -1 once a launch has taken it */
+  struct cgroup_limits limits; /* as its init set them */
+  char *chain;               /* what it lies upon or will, NULL: nothing yet */
   struct launch *launch;
   struct shell *next;
 };
 
-struct shell *shell_make(uint8_t profile); /* NULL and errno; becomes ready by shell_ready */
+struct shell *shell_make(uint8_t profile, const struct cgroup_limits *limits); /* NULL and errno; becomes ready by stock_shell_ready */
+int shell_prepare(struct shell *shell, const struct word *word, const int *trees, size_t count); /* 0 or -errno; stock_shell_prepared follows */
 void shell_kill(struct shell *shell);      /* orderly: init kills everyone and reports */
 void shell_destroy(struct shell *shell);   /* init itself is killed */
 
 void stock_open(void);
 void stock_keep_up(void);                       /* refill; called when the loop is idle */
-struct shell *stock_take(uint8_t profile);      /* ready or being made for this taker, NULL and errno */
+struct shell *stock_take(const struct launch *launch); /* prepared, ready or being made for this taker, NULL and errno */
 void stock_shell_ready(struct shell *shell);
+void stock_shell_prepared(struct shell *shell);
 void stock_shell_failed(struct shell *shell, int step, int error);
 void stock_shell_gone(struct shell *shell);
 bool stock_empty(void);
+void stock_forget_layer(const char *name); /* nothing prepared may hold on to a layer that goes */
+void stock_forget_kept(uint64_t serial);
 uint32_t stock_ready_count(void);
+uint32_t stock_wanted(void);
 uint64_t stock_misses(void);
 void stock_close(void);
+
+/* ---- chains.c: what launches lie upon; which of it the stock should foresee ------------------------------------ */
+
+char *chain_of(const struct launch *launch); /* NULL: a kept layer that is not there */
+int chain_trees(const char *chain, int *trees, size_t *count); /* 0 or -errno; what was opened is the caller's */
+bool chain_holds(const char *chain, const char *line);
+bool chain_foreseeable(const struct launch *launch);
+void chain_remember(const char *chain);
+unsigned chain_demand(const char *chain); /* how often among the remembered */
+void chain_forget(const char *line);      /* every chain with this layer or kept layer */
+void chain_forget_all(const char *chain); /* this one */
+const char *chain_most_wanted(unsigned (*stocked)(const char *chain)); /* NULL: none was asked for twice */
 
 /* ---- template.c: the mount namespace that every shell starts from ---------------------------------------------- */
 
 void template_open(void);
 int template_namespace(void); /* descriptor */
 
-/* ---- init.c, payload.c: what runs in a shell ------------------------------------------------------------------- */
-
-struct setup { /* of one shell; init fills it, the payload inherits it */
-  uint8_t profile;
-  uint64_t number;
-  uint32_t base; /* first host id */
-  int orders, notes, pipe; /* pipe: payload to init, closed by exec */
-  int user_namespace, space;
-  struct cgroup_entry cgroup;
-  int host_trees[32]; /* host view: detached mounts, in the order of hostview.c's table */
-  struct message launch;
-  char **argv, **environment;
-  char *directory;
-  int descriptors[LAYERS_MAX + 4]; /* detached mounts that came with the order: layers, kept, target or capture */
-  size_t descriptor_count;
-  uint64_t cpu_before_ns, ordered_at, mounted_at;
-};
-
-_Noreturn void init_main(uint8_t profile, uint64_t number, uint32_t base, const struct cgroup_entry *entry);
-_Noreturn void payload_main(struct setup *setup);
-int act_as(const struct setup *setup, uint32_t id); /* create files as this inside id */
-void act_as_ourselves(void);
-uint32_t program_user(uint8_t profile);
-bool profile_has_host_view(uint8_t profile);
-
-/* Steps: 0 or an errno. prepare_*: init, ahead of time. The rest: payload, on the critical path. */
-int prepare_network(struct setup *setup);
-int prepare_host_view(struct setup *setup); /* before the stage: takes detached copies of what is shown */
-int prepare_stage(struct setup *setup);
-int build_host_view(struct setup *setup);   /* after the stage */
-int mount_workspace(struct setup *setup);   /* COMMAND: what earlier launches kept of their directory, below this one's */
-int open_egress(struct setup *setup);
-int attach_layers(struct setup *setup);
-int mount_root(struct setup *setup);
-int place_mounts(struct setup *setup);
-int open_directory_of_launch(struct setup *setup); /* made if missing, as the program's user; or -errno */
-int write_files(struct setup *setup);
-int write_system_files(struct setup *setup);
-int enter_root(struct setup *setup);
-int apply_limits(struct setup *setup);
-int drop_privileges(struct setup *setup);
-int install_filter(struct setup *setup);
-int bind_tree(const char *from, int directory, const char *to, uint64_t attributes, int user_namespace);
-int attach_tree(int tree, int directory, const char *path);
-int clone_tree(int directory, const char *path);
-int set_mount(int tree, uint64_t attributes, int user_namespace);
+#include "inside.h"
 
 /* ---- client.c, requests.c: connections ------------------------------------------------------------------------- */
 
@@ -298,7 +245,7 @@ bool handle_request(struct client *client, const uint8_t *frame, size_t size); /
 struct kept *find_kept(const struct client *client, uint64_t launch);
 void release_kept(struct client *client, uint64_t launch); /* 0: all */
 int keep_layer(struct client *client, uint64_t launch, int space); /* 0 or -errno; takes space */
-int kept_tree(const struct kept *kept); /* detached mount of its upper directory, or -errno */
+int kept_tree(uint64_t serial); /* detached mount of its upper directory, or -errno */
 void kept_unmount(uint64_t serial);     /* sweeper */
 uint32_t kept_count(void);
 
@@ -333,7 +280,9 @@ struct launch {
   uint8_t end, exceeded;
   uint64_t observed;
   int step, error, status;
-  uint64_t received_at, taken_at, kill_at, next_check, oom_check;
+  char *chain;
+  bool foreseeable, files_written;
+  uint64_t received_at, taken_at, prepare_at, mount_ns, kill_at, next_check, oom_check;
   struct note start, finish;
   struct cgroup_usage usage;
   uint64_t disk_bytes_before, disk_inodes_before, disk_bytes, disk_inodes;
@@ -345,7 +294,8 @@ extern uint64_t launches_total;
 
 void launch_begin(struct client *client, const uint8_t *frame, size_t size, const struct message *message);
 struct launch *find_launch(const struct client *client, uint64_t number);
-void launch_shell_ready(struct launch *launch);
+void launch_shell_ready(struct launch *launch);    /* its shell stands: layers next */
+void launch_shell_prepared(struct launch *launch); /* its shell lies upon its layers: go */
 void launch_note(struct launch *launch, const struct note *note);
 void launch_lost(struct launch *launch);
 void launch_failed(struct launch *launch, int step, int error);

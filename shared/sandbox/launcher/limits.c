@@ -11,25 +11,32 @@
 /* A core of one byte is none, and the one value for which the kernel does not start the host's crash handler either. */
 enum { CORE_BYTES = 1, LOCKED_BYTES = 1 << 16, QUEUE_BYTES = 819200, PENDING_SIGNALS = 4096 };
 
-int apply_limits(struct setup *setup) {
-  const struct message *launch = &setup->launch;
-  const struct { int resource; rlim_t value; } limits[] = {
-      {RLIMIT_CORE, CORE_BYTES},
-      {RLIMIT_FSIZE, launch->LAUNCH_fileSizeBytes},
-      {RLIMIT_NOFILE, launch->LAUNCH_openFiles},
-      {RLIMIT_STACK, launch->LAUNCH_stackBytes},
-      {RLIMIT_MEMLOCK, LOCKED_BYTES},
-      {RLIMIT_MSGQUEUE, QUEUE_BYTES},
-      {RLIMIT_SIGPENDING, PENDING_SIGNALS},
-      {RLIMIT_RTPRIO, 0},
-      {RLIMIT_NICE, 0},
-      {RLIMIT_CPU, RLIM_INFINITY},
-      {RLIMIT_AS, RLIM_INFINITY},
-      {RLIMIT_DATA, RLIM_INFINITY},
-  };
-  for (size_t i = 0; i < sizeof limits / sizeof limits[0]; i++) {
+struct limit {
+  int resource;
+  rlim_t value;
+};
+
+static int set(const struct limit *limits, size_t count) {
+  for (size_t i = 0; i < count; i++) {
     struct rlimit limit = {limits[i].value, limits[i].value};
     if (setrlimit(limits[i].resource, &limit) != 0) return errno;
   }
   return 0;
+}
+
+/* Ahead of time: those that no launch changes. */
+int fix_limits(struct setup *setup) {
+  static const struct limit limits[] = {
+      {RLIMIT_CORE, CORE_BYTES},           {RLIMIT_MEMLOCK, LOCKED_BYTES}, {RLIMIT_MSGQUEUE, QUEUE_BYTES},
+      {RLIMIT_SIGPENDING, PENDING_SIGNALS}, {RLIMIT_RTPRIO, 0},             {RLIMIT_NICE, 0},
+      {RLIMIT_CPU, RLIM_INFINITY},         {RLIMIT_AS, RLIM_INFINITY},     {RLIMIT_DATA, RLIM_INFINITY}};
+  (void)setup;
+  return set(limits, sizeof limits / sizeof limits[0]);
+}
+
+int apply_limits(struct setup *setup) {
+  const struct limit limits[] = {{RLIMIT_FSIZE, setup->launch.LAUNCH_fileSizeBytes},
+                                 {RLIMIT_NOFILE, setup->launch.LAUNCH_openFiles},
+                                 {RLIMIT_STACK, setup->launch.LAUNCH_stackBytes}};
+  return set(limits, sizeof limits / sizeof limits[0]);
 }

@@ -5,18 +5,20 @@
  * sandbox needs and no launch changes is done ahead of time, in a child:
  *
  *   launcher --clone--> init of a new pid namespace --clone--> payload
- *            <--notes--                             <--pipe---
- *            --------------------orders-------------------->
+ *            <--notes, words-->                     <--line-->
+ *            ----------------------- orders -------------------->
  *
- * init (init.c) has the host's rights and none of its sights: it makes a user namespace that maps 65,536 private ids,
- * leaves the host's tree for a copy of an empty one (template.c), makes the other namespaces, /proc, /dev and a sized
- * tmpfs in it, then forks the payload and watches it.
- * The payload (payload.c) is in its cgroup already and blocks on a read. Together they are a shell, used once.
+ * init (init.c) has the host's rights and none of its sights: it leaves the host's tree for a copy of an empty one
+ * (template.c), makes namespaces, forks the payload, and then /proc, /dev and a sized tmpfs. The payload (payload.c)
+ * meanwhile enters its cgroup and a user namespace of its own (init maps 65,536 private ids into it), gives up ids,
+ * capabilities and system calls, and waits for its order. Together they are a shell, used once.
  *
- * A LAUNCH frame takes a shell (stock.c): the launcher writes the cgroup's limits, opens the layers as detached mounts
- * and sends both frame and mounts to the payload (supervise.c), which mounts the overlay, pivots, drops privileges,
- * filters and executes. All namespaces but the user namespace were made by real root and belong to the initial user
- * namespace: root inside a build has no capability over any of them.
+ * When the layers are known, init mounts them as an overlay, places what it prepared, and changes the root, its own and
+ * the waiting payload's. The stock (stock.c) has that done ahead of time for the layers of recent launches (chains.c), so
+ * that a LAUNCH frame mostly finds a shell in which nothing is left to mount: the launcher writes the cgroup's limits where
+ * they differ, our own files and the disk's size, and sends the frame to the payload, which writes the program's files,
+ * lowers its rlimits, drops the last capabilities and executes. All namespaces but the payload's user namespace were made
+ * by real root and belong to the initial user namespace: root inside a build has no capability over any of them.
  *
  * The launcher forwards output and enforces limits by deadlines that it computes (deadlines.c), never by polling, and
  * records why before it kills. It kills by telling init, which kills every process of its pid namespace at once,
@@ -82,6 +84,7 @@ int main(int argc, char **argv) {
   cgroup_open();
   open_stage();
   template_open();
+  build_filters();
   store_open();
   sweeper_open();
   store_sweep();

@@ -13,7 +13,6 @@
 #include <sys/fsuid.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
-#include <sys/statfs.h>
 #include <sys/syscall.h>
 #include <sys/sysmacros.h>
 #include <unistd.h>
@@ -96,7 +95,9 @@ static int make_proc(void) {
 static int make_space(struct setup *setup) {
   static const struct { const char *path; mode_t mode; } directories[] = {
       {"raw/upper", 0755}, {"raw/work", 0755}, {"raw/system", 0755}, {"raw/empty", 0555}, {"raw/dev", 0755}, {"raw/tmp", 01777}, {"raw/shm", 01777}};
-  if (mount("envicutor", "raw", "tmpfs", MS_NOSUID, "mode=0755,size=1m,nr_inodes=64") != 0) return errno;
+  char text[64];
+  snprintf(text, sizeof text, "mode=0755,size=%d,nr_inodes=%d", SPACE_OWN_BYTES, SPACE_OWN_INODES);
+  if (mount("envicutor", "raw", "tmpfs", MS_NOSUID, text) != 0) return errno;
   for (size_t i = 0; i < sizeof directories / sizeof directories[0]; i++)
     if (mkdir(directories[i].path, directories[i].mode) != 0) return errno;
   int error = bind_tree("raw", AT_FDCWD, "space", MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV, setup->user_namespace);
@@ -124,47 +125,22 @@ static int attach_layer(struct setup *setup, size_t index) {
 
 /* Attached, since kernels before 6.15 take a lower layer only from the mount namespace that mounts the overlay. */
 int attach_layers(struct setup *setup) {
-  size_t count = setup->launch.LAUNCH_layers.count + setup->launch.LAUNCH_kept.count;
-  if (setup->descriptor_count < count) return EPROTO;
-  for (size_t i = 0; i < count; i++) {
+  if (setup->descriptor_count < setup->word.layers) return EPROTO;
+  for (size_t i = 0; i < setup->word.layers; i++) {
     int error = attach_layer(setup, i);
     if (error != 0) return error;
   }
   return 0;
 }
 
-/* The files of a host view are ours, not the program's. */
-static uint64_t own_bytes(const struct setup *setup) {
-  struct statfs space;
-  if (!profile_has_host_view(setup->profile) || statfs("/raw", &space) != 0) return 0;
-  return (uint64_t)(space.f_blocks - space.f_bfree) * (uint64_t)space.f_bsize;
-}
-
-static int size_space(const struct setup *setup, uint64_t own_inodes) {
-  char text[96];
-  snprintf(text, sizeof text, "size=%llu,nr_inodes=%llu", (unsigned long long)(setup->launch.LAUNCH_diskBytes + own_bytes(setup)),
-           (unsigned long long)(setup->launch.LAUNCH_diskInodes + own_inodes));
-  return mount(NULL, "/raw", NULL, MS_REMOUNT | MS_NOSUID, text) == 0 ? 0 : errno;
-}
-
-/* Once everything of ours is there: what is free now is exactly the program's; supervise.c relies on it. */
-static int grant_inodes(const struct setup *setup) {
-  struct statfs space;
-  if (statfs("/raw", &space) != 0) return errno;
-  return size_space(setup, (uint64_t)(space.f_files - space.f_ffree));
-}
-
 /* The overlay works with the rights of who mounts it: our capabilities, but the id that is root inside, so that what it
  * makes (whiteouts, copied-up directories) has ids that the idmapped upper layer can hold. */
 int mount_root(struct setup *setup) {
   char text[1024];
-  size_t count = setup->launch.LAUNCH_layers.count + setup->launch.LAUNCH_kept.count;
-  int error = size_space(setup, SPACE_OWN_INODES + setup->launch.LAUNCH_systemFiles.count);
-  if (error != 0) return error;
   if (act_as(setup, 0) != 0) return EPERM;
   if (profile_has_host_view(setup->profile)) return mount_workspace(setup);
   int at = snprintf(text, sizeof text, "userxattr,redirect_dir=nofollow,metacopy=off,index=off,xino=off,upperdir=/space/upper,workdir=/space/work,lowerdir=");
-  for (size_t i = count; i-- > 0;) at += snprintf(text + at, sizeof text - (size_t)at, "/layers/%zu%s", i, i == 0 ? "" : ":");
+  for (size_t i = setup->word.layers; i-- > 0;) at += snprintf(text + at, sizeof text - (size_t)at, "/layers/%zu%s", i, i == 0 ? "" : ":");
   return mount("overlay", "/root", "overlay", MS_NOSUID | MS_NODEV, text) == 0 ? 0 : errno;
 }
 
@@ -207,11 +183,11 @@ static int move_prepared(const char *from, int root, const char *path) {
 }
 
 static int place_target(struct setup *setup, int root) {
-  size_t index = setup->launch.LAUNCH_layers.count + setup->launch.LAUNCH_kept.count;
-  if (setup->launch.LAUNCH_target.size == 0 && setup->launch.LAUNCH_capture == 0) return 0;
+  size_t index = setup->word.layers;
+  if (setup->word.target == 0 && setup->word.capture == 0) return 0;
   if (setup->descriptor_count <= index) return EPROTO;
   uint64_t attributes = MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC;
-  if (setup->launch.LAUNCH_capture != 0) attributes |= MOUNT_ATTR_RDONLY;
+  if (setup->word.capture != 0) attributes |= MOUNT_ATTR_RDONLY;
   int error = set_mount(setup->descriptors[index], attributes, setup->user_namespace);
   return error != 0 ? error : place(setup->descriptors[index], root, "target", true);
 }
@@ -232,13 +208,14 @@ int place_mounts(struct setup *setup) {
   }
   if (error == 0) error = place_target(setup, root);
   close(root);
-  return error != 0 ? error : grant_inodes(setup);
+  return error;
 }
 
+/* The kernel moves every process whose root the old one was: the waiting payload comes along. */
 int enter_root(struct setup *setup) {
-  if (chdir("/root") != 0 || syscall(SYS_pivot_root, ".", ".") != 0 || umount2(".", MNT_DETACH) != 0 || chdir("/") != 0) return errno;
-  setup->mounted_at = monotonic_ns();
-  return 0;
+  (void)setup;
+  act_as_ourselves();
+  return chdir("/root") == 0 && syscall(SYS_pivot_root, ".", ".") == 0 && umount2(".", MNT_DETACH) == 0 && chdir("/") == 0 ? 0 : errno;
 }
 
 int act_as(const struct setup *setup, uint32_t id) {

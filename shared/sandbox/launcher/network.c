@@ -64,17 +64,18 @@ static int open_socket(int type, uint16_t port) {
 
 /* The launcher gets the sockets, starts the proxy with them and says when to go on; connections queue until it accepts. */
 int open_egress(struct setup *setup) {
-  if (setup->launch.LAUNCH_egress == 0) return 0;
+  if (setup->word.egress == 0) return 0;
   int error = add_address();
   if (error != 0) return error;
   int sockets[3] = {open_socket(SOCK_STREAM, 80), open_socket(SOCK_STREAM, 443), open_socket(SOCK_DGRAM, 53)};
   for (int i = 0; i < 3; i++)
     if (sockets[i] < 0) return -sockets[i];
-  struct order order = {.kind = ORDER_EGRESS};
-  int result = send_packet(setup->orders, &order, sizeof order, sockets, 3);
+  struct note note = {.kind = NOTE_EGRESS};
+  uint32_t word;
+  int result = send_packet(setup->notes, &note, sizeof note, sockets, 3);
   for (int i = 0; i < 3; i++) close(sockets[i]);
   size_t none = 0;
   if (result != 0) return -result;
-  if (receive_packet(setup->orders, &order, sizeof order, NULL, &none, 0) != (ssize_t)sizeof order) return ECONNRESET;
-  return order.kind == ORDER_GO_ON ? 0 : EPROTO;
+  if (receive_packet(setup->notes, &word, sizeof word, NULL, &none, 0) != (ssize_t)sizeof word) return ECONNRESET;
+  return word == WORD_GO_ON ? 0 : ECANCELED;
 }

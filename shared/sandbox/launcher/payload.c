@@ -1,8 +1,8 @@
 /*
- * payload.c: the process that becomes the program: enters its cgroup, waits for one order, then does the steps of a
- * launch in the order of the table and executes.
- * It never returns to anything of ours after exec: every descriptor but 0, 1 and 2 closes with it.
- * What must stay true: a failure is {step, errno} on the pipe, and the pipe's silent end is the exec's success.
+ * payload.c: the process that becomes the program: ahead of time it enters its cgroup and its user namespace and gives up
+ * everything that no launch needs; then it waits for one order, does the rest in the order of the table and executes.
+ * It never mounts (init does) and never returns to anything of ours after exec: every descriptor but 0, 1 and 2 closes.
+ * What must stay true: a failure is {step, errno} on the line to init, and the line's silent end is the exec's success.
  */
 #include "launcher.h"
 
@@ -21,7 +21,7 @@ enum { INPUT, OUTPUT, ERRORS };
 
 static _Noreturn void fail(const struct setup *setup, int step, int error) {
   struct note note = {.kind = NOTE_FAILED, .step = step, .error = error};
-  if (write(setup->pipe, &note, sizeof note) < 0) _exit(126);
+  if (write(setup->line, &note, sizeof note) < 0) _exit(126);
   _exit(127);
 }
 
@@ -30,8 +30,16 @@ static int enter_cgroup(struct setup *setup) {
   if (error != 0) return error;
   setup->cpu_before_ns = cgroup->name == CGROUP_V2 ? 0 : process_cpu_ns();
   if (unshare(CLONE_NEWCGROUP) != 0) return errno;
-  write_text(AT_FDCWD, "/proc/self/oom_score_adj", "500"); /* in need of memory the host takes programs first */
+  write_text(setup->proc, "self/oom_score_adj", "500"); /* in need of memory the host takes programs first */
   return 0;
+}
+
+static int give_standard_streams(struct setup *setup) {
+  uid_t user = setup->base + program_user(setup->profile);
+  /* Ours are 0, 1 and 2 already, as shell.c placed them, and inheritable; everything else closes at exec. */
+  for (int i = INPUT; i <= ERRORS; i++) /* so that /dev/stdin and its like can be opened */
+    if (fchown(i, user, user) != 0) return errno;
+  return close_range(ERRORS + 1, ~0U, CLOSE_RANGE_CLOEXEC) == 0 ? 0 : errno;
 }
 
 static char **to_strings(struct list list) {
@@ -44,19 +52,20 @@ static char **to_strings(struct list list) {
 static int receive_order(struct setup *setup) {
   static uint8_t packet[sizeof(struct order) + ORDER_INLINE_MAX];
   struct order order;
-  setup->descriptor_count = sizeof setup->descriptors / sizeof setup->descriptors[0];
-  ssize_t got = receive_packet(setup->orders, packet, sizeof packet, setup->descriptors, &setup->descriptor_count, 0);
+  int descriptors[2];
+  size_t count = 2;
+  ssize_t got = receive_packet(setup->orders, packet, sizeof packet, descriptors, &count, 0);
   if (got <= 0) _exit(0); /* never taken: the launcher is gone or has no use for us */
   if ((size_t)got < sizeof order) return EPROTO;
   memcpy(&order, packet, sizeof order);
+  if (count != (size_t)order.pinned + order.in_memfd) return EPROTO;
   const uint8_t *frame = packet + sizeof order;
-  if (order.kind != ORDER_LAUNCH) return EPROTO;
   if (order.in_memfd != 0) {
-    if (setup->descriptor_count == 0) return EPROTO;
-    frame = mmap(NULL, order.size, PROT_READ, MAP_PRIVATE, setup->descriptors[--setup->descriptor_count], 0);
+    frame = mmap(NULL, order.size, PROT_READ, MAP_PRIVATE, descriptors[order.pinned], 0);
     if (frame == MAP_FAILED) return errno;
   }
-  setup->ordered_at = monotonic_ns();
+  setup->cpuset = order.pinned != 0 ? descriptors[0] : -1;
+  setup->ordered_at = order.sent;
   if (!decode_message(frame, order.size, &setup->launch)) return EPROTO;
   setup->argv = to_strings(setup->launch.LAUNCH_argv);
   setup->environment = to_strings(setup->launch.LAUNCH_environment);
@@ -64,14 +73,7 @@ static int receive_order(struct setup *setup) {
   return setup->argv == NULL || setup->environment == NULL ? ENOMEM : 0;
 }
 
-static int take_standard_streams(struct setup *setup) {
-  uid_t user = setup->base + program_user(setup->profile);
-  /* Ours are 0, 1 and 2 already, as shell.c placed them, and inheritable; everything else closes at exec. */
-  for (int i = INPUT; i <= ERRORS; i++) /* so that /dev/stdin and its like can be opened */
-    if (fchown(i, user, user) != 0) return errno;
-  return close_range(ERRORS + 1, ~0U, CLOSE_RANGE_CLOEXEC) == 0 ? 0 : errno;
-}
-
+static int enter_cpuset(struct setup *setup) { return setup->cpuset < 0 || write(setup->cpuset, "0", 1) == 1 ? 0 : errno; }
 static int enter_directory(struct setup *setup) { return chdir(setup->directory) == 0 ? 0 : errno; }
 
 static uint64_t time_ns(struct timeval time) { return (uint64_t)time.tv_sec * NS_PER_S + (uint64_t)time.tv_usec * 1000; }
@@ -103,49 +105,53 @@ static int execute(struct setup *setup) {
   struct rusage own;
   getrusage(RUSAGE_SELF, &own);
   struct note note = {.kind = NOTE_ABOUT_TO_EXEC,
-                      .monotonic = setup->mounted_at,
+                      .monotonic = setup->ordered_at,
                       .exec_at = monotonic_ns(),
-                      .mount_ns = setup->mounted_at - setup->ordered_at,
                       .cpu_ns = process_cpu_ns() - setup->cpu_before_ns,
                       .user_ns = time_ns(own.ru_utime),
                       .system_ns = time_ns(own.ru_stime),
                       .voluntary = (uint64_t)own.ru_nvcsw,
                       .involuntary = (uint64_t)own.ru_nivcsw};
-  if (write(setup->pipe, &note, sizeof note) != (ssize_t)sizeof note) return EIO;
+  if (write(setup->line, &note, sizeof note) != (ssize_t)sizeof note) return EIO;
   if (strchr(setup->argv[0], '/') == NULL) return execute_from_path(setup);
   execve(setup->argv[0], setup->argv, setup->environment);
   return errno;
 }
 
-static const struct { uint8_t step; int (*run)(struct setup *setup); } steps[] = {
-    {STEP_EGRESS, open_egress},
-    {STEP_LAYERS, attach_layers},
-    {STEP_OVERLAY, mount_root},
-    {STEP_FILES, write_system_files},
-    {STEP_MOUNTS, place_mounts},
-    {STEP_FILES, write_files},
-    {STEP_PIVOT, enter_root},
-    {STEP_LIMITS, apply_limits},
-    {STEP_LIMITS, take_standard_streams},
-    {STEP_PRIVILEGES, drop_privileges},
+struct step {
+  uint8_t step;
+  int (*run)(struct setup *setup);
+};
+
+static const struct step ahead[] = {
+    {STEP_CGROUP, enter_cgroup},
+    {STEP_LIMITS, fix_limits},
+    {STEP_LIMITS, give_standard_streams},
+    {STEP_PRIVILEGES, become_program},
     {STEP_SECCOMP, install_filter},
+};
+
+static const struct step on_order[] = {
+    {STEP_SHELL, receive_order},
+    {STEP_CGROUP, enter_cpuset},
+    {STEP_FILES, write_files},
+    {STEP_LIMITS, apply_limits},
     {STEP_DIRECTORY, enter_directory},
+    {STEP_PRIVILEGES, drop_capabilities},
     {STEP_EXEC, execute},
 };
+
+static void take(struct setup *setup, const struct step *steps, size_t count) {
+  for (size_t i = 0; i < count; i++) {
+    int error = steps[i].run(setup);
+    if (error != 0) fail(setup, steps[i].step, error);
+  }
+}
 
 void payload_main(struct setup *setup) {
   close(setup->notes);
   prctl(PR_SET_NAME, "envicutor-shell");
-  int error = enter_cgroup(setup);
-  if (error != 0) fail(setup, STEP_CGROUP, error);
-  struct order ready = {.kind = ORDER_READY};
-  if (send_packet(setup->orders, &ready, sizeof ready, &setup->space, 1) != 0) fail(setup, STEP_SHELL, EPIPE);
-  close_descriptor(&setup->space);
-  error = receive_order(setup);
-  if (error != 0) fail(setup, STEP_SHELL, error);
-  for (size_t i = 0; i < sizeof steps / sizeof steps[0]; i++) {
-    error = steps[i].run(setup);
-    if (error != 0) fail(setup, steps[i].step, error);
-  }
+  take(setup, ahead, sizeof ahead / sizeof ahead[0]);
+  take(setup, on_order, sizeof on_order / sizeof on_order[0]);
   fail(setup, STEP_EXEC, ENOSYS);
 }

@@ -96,8 +96,8 @@ void report_send(struct launch *launch) {
   tell_usage(launch, &report);
   report.REPORT_startedAtNs = launch->started ? launch->start.realtime : 0;
   report.REPORT_endedAtNs = launch->finish.realtime != 0 ? launch->finish.realtime : realtime_ns();
-  report.REPORT_takeNs = difference(launch->taken_at, launch->received_at);
-  report.REPORT_mountNs = launch->start.mount_ns;
+  report.REPORT_takeNs = difference(difference(launch->taken_at, launch->received_at), launch->mount_ns);
+  report.REPORT_mountNs = launch->mount_ns;
   report.REPORT_execNs = launch->start.exec_ns;
   report.REPORT_collectNs = launch->finish.monotonic == 0 ? 0 : difference(monotonic_ns(), launch->finish.monotonic);
   client_send(launch->client, &report);

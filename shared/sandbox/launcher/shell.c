@@ -15,7 +15,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-enum { INPUT, OUTPUT, ERRORS, ORDERS, NOTES, LOCK, TEMPLATE, KEPT, PLACES_MAX = CGROUP_ENTRIES_MAX + 1 };
+enum { INPUT, OUTPUT, ERRORS, ORDERS, NOTES, LOCK, TEMPLATE, KEPT, PLACES_MAX = CGROUP_ENTRIES_MAX + 2 };
 
 static uint64_t next_shell_number = 1;
 
@@ -45,11 +45,10 @@ static int open_ends(struct ends *ends) {
 
 /* Descriptors first move out of the way, then into their places: KEPT of them, then those of the cgroup; the rest closes. */
 static _Noreturn void become_init(const struct shell *shell, const int *theirs) {
-  struct cgroup_entry entry = {.clone_into = -1};
+  struct cgroup_entry entry;
   int *places[PLACES_MAX] = {NULL};
   int moved[KEPT + PLACES_MAX], count = KEPT;
-  for (size_t i = 0; i < CGROUP_ENTRIES_MAX; i++) entry.descriptors[i] = -1;
-  int error = -cgroup->create(shell->number, &entry);
+  int error = -cgroup_prepare(shell->number, &shell->limits, &entry);
   if (error != 0) {
     struct note note = {.kind = NOTE_FAILED, .step = STEP_CGROUP, .error = error};
     send_packet(theirs[NOTES], &note, sizeof note, NULL, 0);
@@ -59,8 +58,8 @@ static _Noreturn void become_init(const struct shell *shell, const int *theirs) 
     int descriptor = i == LOCK ? shell->range.lock : i == TEMPLATE ? template_namespace() : theirs[i];
     moved[i] = fcntl(descriptor, F_DUPFD_CLOEXEC, KEPT + PLACES_MAX);
   }
-  for (size_t i = 0; i <= CGROUP_ENTRIES_MAX; i++) {
-    int *place = i == CGROUP_ENTRIES_MAX ? &entry.clone_into : &entry.descriptors[i];
+  for (size_t i = 0; i < PLACES_MAX; i++) {
+    int *place = i == CGROUP_ENTRIES_MAX ? &entry.clone_into : i > CGROUP_ENTRIES_MAX ? &entry.oom : &entry.descriptors[i];
     if (*place < 0) continue;
     places[count - KEPT] = place;
     moved[count++] = fcntl(*place, F_DUPFD_CLOEXEC, KEPT + PLACES_MAX);
@@ -73,47 +72,41 @@ static _Noreturn void become_init(const struct shell *shell, const int *theirs) 
   init_main(shell->profile, shell->number, shell->range.base, &entry);
 }
 
+/* READY brings the writable layer's tmpfs and the event of its cgroup, EGRESS three sockets. */
+static void hear(struct shell *shell, const struct note *note, int *descriptors, size_t count) {
+  if (note->kind == NOTE_READY && count == 2 && shell->space < 0) {
+    shell->space = descriptors[0];
+    shell->oom = descriptors[1];
+    descriptors[0] = descriptors[1] = -1;
+    stock_shell_ready(shell);
+  } else if (note->kind == NOTE_EGRESS && count == 3 && shell->launch != NULL) {
+    egress_start(shell->launch, descriptors);
+    const uint32_t go_on = WORD_GO_ON;
+    if (shell->notes.descriptor >= 0) send_packet(shell->notes.descriptor, &go_on, sizeof go_on, NULL, 0);
+  } else if (note->kind == NOTE_PREPARED) {
+    stock_shell_prepared(shell);
+  } else if (shell->launch != NULL) {
+    launch_note(shell->launch, note);
+  } else if (note->kind == NOTE_FAILED) {
+    stock_shell_failed(shell, note->step, note->error);
+  }
+}
+
 static void note_ready(struct source *source, uint32_t events) {
   (void)events;
   struct shell *shell = (struct shell *)((char *)source - offsetof(struct shell, notes));
   struct note note;
   for (;;) {
-    size_t none = 0;
-    ssize_t got = receive_packet(source->descriptor, &note, sizeof note, NULL, &none, MSG_DONTWAIT);
+    int descriptors[4];
+    size_t count = 4;
+    ssize_t got = receive_packet(source->descriptor, &note, sizeof note, descriptors, &count, MSG_DONTWAIT);
     if (got == -EAGAIN) return;
+    if (got == (ssize_t)sizeof note) hear(shell, &note, descriptors, count);
+    for (size_t i = 0; i < count; i++) close_descriptor(&descriptors[i]);
     if (got != (ssize_t)sizeof note) break;
-    if (shell->launch != NULL)
-      launch_note(shell->launch, &note);
-    else if (note.kind == NOTE_FAILED)
-      stock_shell_failed(shell, note.step, note.error);
     if (source->descriptor < 0) return;
   }
   unwatch(source); /* init is gone or about to be: shell_ended follows */
-}
-
-static void order_ready(struct source *source, uint32_t events) {
-  (void)events;
-  struct shell *shell = (struct shell *)((char *)source - offsetof(struct shell, orders));
-  struct order order;
-  int descriptors[4];
-  size_t count = 4;
-  ssize_t got = receive_packet(source->descriptor, &order, sizeof order, descriptors, &count, MSG_DONTWAIT);
-  if (got == -EAGAIN) return;
-  if (got == (ssize_t)sizeof order && order.kind == ORDER_READY && count == 1 && shell->space < 0) {
-    shell->space = descriptors[0];
-    stock_shell_ready(shell);
-    return;
-  }
-  if (got == (ssize_t)sizeof order && order.kind == ORDER_EGRESS && count == 3 && shell->launch != NULL) {
-    egress_start(shell->launch, descriptors);
-    struct order go_on = {.kind = ORDER_GO_ON};
-    if (source->descriptor >= 0) send_packet(source->descriptor, &go_on, sizeof go_on, NULL, 0);
-  } else if (got > 0) {
-    log_line(LOG_LEVEL_WARN, "unexpected packet from a shell", NULL, NULL);
-  } else {
-    unwatch(source); /* the exec closed it */
-  }
-  for (size_t i = 0; i < count; i++) close(descriptors[i]);
 }
 
 static void shell_ended(struct child *child, int status) {
@@ -125,21 +118,24 @@ static void shell_ended(struct child *child, int status) {
   if (launch != NULL) launch_lost(launch);
   stock_shell_gone(shell);
   unwatch(&shell->notes);
-  unwatch(&shell->orders);
+  close_descriptor(&shell->orders);
+  close_descriptor(&shell->oom);
   for (size_t i = 0; i < 3; i++) close_descriptor(&shell->pipes[i]);
   if (shell->space >= 0) sweep_descriptor(shell->space);
   shell->space = -1;
   release_range(&shell->range);
   sweep_cgroup(shell->number);
+  free(shell->chain);
   free_later(shell);
 }
 
-struct shell *shell_make(uint8_t profile) {
+struct shell *shell_make(uint8_t profile, const struct cgroup_limits *limits) {
   struct ends ends;
   struct shell *shell = calloc(1, sizeof *shell);
   if (shell == NULL) return NULL;
   memset(&ends, 0xff, sizeof ends);
-  *shell = (struct shell){.state = SHELL_MAKING, .profile = profile, .number = next_shell_number, .space = -1, .range = {.lock = -1}};
+  *shell = (struct shell){.state = SHELL_MAKING, .profile = profile, .number = next_shell_number, .space = -1, .oom = -1, .orders = -1,
+                          .range = {.lock = -1}, .limits = *limits};
   int error = -claim_range(&shell->range);
   if (error == 0) error = open_ends(&ends);
   pid_t pid = error == 0 ? clone_process(CLONE_NEWPID, -1, NULL) : -1;
@@ -157,13 +153,20 @@ struct shell *shell_make(uint8_t profile) {
   close_all(ends.theirs);
   memcpy(shell->pipes, ends.ours, sizeof shell->pipes);
   watch(&shell->notes, ends.ours[NOTES], EPOLLIN, note_ready);
-  watch(&shell->orders, ends.ours[ORDERS], EPOLLIN, order_ready);
+  shell->orders = ends.ours[ORDERS];
   watch_child(&shell->init, pid, shell_ended);
   return shell;
 }
 
+int shell_prepare(struct shell *shell, const struct word *word, const int *trees, size_t count) {
+  shell->state = SHELL_PREPARING;
+  return send_packet(shell->notes.descriptor, word, offsetof(struct word, directory) + strlen(word->directory) + 1, trees, count);
+}
+
 void shell_kill(struct shell *shell) {
-  if (shell->notes.descriptor < 0 || send(shell->notes.descriptor, "k", 1, MSG_NOSIGNAL | MSG_DONTWAIT) != 1) shell_destroy(shell);
+  const uint32_t word = WORD_KILL;
+  if (shell->notes.descriptor < 0 || send(shell->notes.descriptor, &word, sizeof word, MSG_NOSIGNAL | MSG_DONTWAIT) != (ssize_t)sizeof word)
+    shell_destroy(shell);
 }
 
 void shell_destroy(struct shell *shell) {

@@ -102,6 +102,7 @@ int store_publish(const char *name, const char *to) {
 }
 
 int store_remove(const char *name) {
+  stock_forget_layer(name);
   int result = throw_away(store, name);
   return result == -ENOENT ? throw_away(incoming, name) : result;
 }

@@ -11,11 +11,13 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/mount.h>
 #include <sys/statfs.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #define KILL_PATIENCE_NS (5 * NS_PER_S)
+#define SET_UP_PATIENCE_NS (120 * NS_PER_S)
 
 struct launch *launches;
 uint64_t launches_total;
@@ -64,79 +66,101 @@ void launch_begin(struct client *client, const uint8_t *frame, size_t size, cons
     launch_failed(launch, STEP_EGRESS, ENOENT);
     return;
   }
-  launch->shell = stock_take(launch->profile);
+  launch->chain = chain_of(launch);
+  if (launch->chain == NULL) {
+    launch_failed(launch, STEP_LAYERS, ENOENT);
+    return;
+  }
+  launch->foreseeable = chain_foreseeable(launch);
+  launch->shell = stock_take(launch);
   if (launch->shell == NULL) {
     launch_failed(launch, STEP_SHELL, errno);
     return;
   }
   launch->shell->launch = launch;
+  launch->next_check = monotonic_ns() + SET_UP_PATIENCE_NS;
   if (launch->shell->state == SHELL_READY) launch_shell_ready(launch);
+  if (launch->shell != NULL && launch->shell->state == SHELL_PREPARED) launch_shell_prepared(launch);
 }
 
 /* Detached mounts in the order that mounts.c expects: layers, kept, target or capture. 0 or -errno. */
-static int collect_trees(struct launch *launch, int *trees, size_t *count) {
-  struct list layers = launch->message.LAUNCH_layers, kept = launch->message.LAUNCH_kept;
-  struct slice name;
-  uint64_t number;
-  int tree = 0;
+static int collect_trees(const struct launch *launch, int *trees, size_t *count) {
+  struct slice target = launch->message.LAUNCH_target;
   char text[128];
-  while (tree >= 0 && next_string(&layers, &name)) {
-    snprintf(text, sizeof text, "%.*s", (int)name.size, (const char *)name.data);
-    tree = store_layer_tree(text);
-    if (tree >= 0) trees[(*count)++] = tree;
-  }
-  while (tree >= 0 && next_number(&kept, &number)) {
-    const struct kept *layer = launch->client == NULL ? NULL : find_kept(launch->client, number);
-    tree = layer == NULL ? -ENOENT : kept_tree(layer);
-    if (tree >= 0) trees[(*count)++] = tree;
-  }
-  if (tree >= 0 && launch->message.LAUNCH_target.size > 0) {
-    snprintf(text, sizeof text, "%.*s", (int)launch->message.LAUNCH_target.size, (const char *)launch->message.LAUNCH_target.data);
+  int result = chain_trees(launch->chain, trees, count), tree = 0;
+  if (result == 0 && target.size > 0) {
+    snprintf(text, sizeof text, "%.*s", (int)target.size, (const char *)target.data);
     tree = store_incoming_tree(text);
-    if (tree >= 0) trees[(*count)++] = tree;
-  } else if (tree >= 0 && launch->message.LAUNCH_capture != 0) {
+  } else if (result == 0 && launch->message.LAUNCH_capture != 0) {
     const struct kept *layer = launch->client == NULL ? NULL : find_kept(launch->client, launch->message.LAUNCH_capture);
-    tree = layer == NULL ? -ENOENT : kept_tree(layer);
-    if (tree >= 0) trees[(*count)++] = tree;
+    tree = layer == NULL ? -ENOENT : kept_tree(layer->serial);
   }
-  return tree < 0 ? tree : 0;
+  if (tree > 0) trees[(*count)++] = tree;
+  return tree < 0 ? tree : result;
 }
 
-static int send_order(struct launch *launch, int *trees, size_t count) {
-  struct order order = {.kind = ORDER_LAUNCH, .size = launch->frame_size, .sent = monotonic_ns()};
+static int send_order(struct launch *launch, int cpuset) {
+  struct order order = {.size = launch->frame_size, .sent = monotonic_ns(), .pinned = cpuset >= 0};
   uint8_t packet[sizeof order + ORDER_INLINE_MAX];
+  int descriptors[2] = {cpuset, -1}, result = 0;
   size_t size = sizeof order;
-  int memory = -1, result = 0;
   if (launch->frame_size <= ORDER_INLINE_MAX) {
     memcpy(packet + size, launch->frame, launch->frame_size);
     size += launch->frame_size;
   } else {
     order.in_memfd = 1;
-    memory = memfd_create("order", MFD_CLOEXEC);
+    int memory = descriptors[order.pinned] = memfd_create("order", MFD_CLOEXEC);
     if (memory < 0 || write(memory, launch->frame, launch->frame_size) != (ssize_t)launch->frame_size) result = -ENOMEM;
-    trees[count++] = memory;
   }
   memcpy(packet, &order, sizeof order);
-  if (result == 0) result = send_packet(launch->shell->orders.descriptor, packet, size, trees, count);
-  close_descriptor(&memory);
+  if (result == 0) result = send_packet(launch->shell->orders, packet, size, descriptors, (size_t)order.pinned + order.in_memfd);
+  if (order.in_memfd != 0) close_descriptor(&descriptors[order.pinned]);
   return result;
 }
 
-static int limit_cgroup(struct launch *launch) {
-  char *cpus = slice_text(launch->message.LAUNCH_cpus);
-  struct cgroup_limits limits = {.memory_bytes = launch->message.LAUNCH_memoryBytes, .processes = launch->message.LAUNCH_processes,
-                                 .cpu_shares = launch->message.LAUNCH_cpuShares, .cpus = cpus};
-  int result = cgroup->limit(launch->shell->number, &limits);
+static int limit_cgroup(struct launch *launch, int *cpuset) {
+  const struct message *m = &launch->message;
+  const struct cgroup_limits limits = {m->LAUNCH_memoryBytes, m->LAUNCH_processes, m->LAUNCH_cpuShares}, *set = &launch->shell->limits;
+  bool same = limits.memory_bytes == set->memory_bytes && limits.processes == set->processes && limits.cpu_shares == set->cpu_shares;
+  int result = same ? 0 : cgroup->limit(launch->shell->number, &limits);
+  if (result != 0) return result;
+  char *cpus = slice_text(m->LAUNCH_cpus);
+  result = cgroup->pin(launch->shell->number, cpus, cpuset);
   free(cpus);
   if (result == 0) watch_memory(launch);
   return result;
+}
+
+/* 0 or -errno. The descriptor is all that we have of that mount: so the new way to change a mounted file system. */
+static int set_space(int space, uint64_t bytes, uint64_t inodes) {
+  char text[32];
+  int context = fspick(space, "", FSPICK_EMPTY_PATH | FSPICK_CLOEXEC);
+  if (context < 0) return -errno;
+  snprintf(text, sizeof text, "%llu", (unsigned long long)bytes);
+  int result = fsconfig(context, FSCONFIG_SET_STRING, "size", text, 0);
+  snprintf(text, sizeof text, "%llu", (unsigned long long)inodes);
+  if (result == 0) result = fsconfig(context, FSCONFIG_SET_STRING, "nr_inodes", text, 0);
+  if (result == 0) result = fsconfig(context, FSCONFIG_CMD_RECONFIGURE, NULL, NULL, 0);
+  result = result == 0 ? 0 : -errno;
+  close(context);
+  return result;
+}
+
+/* Ours do not count as the program's, and are there before it. */
+static int put_system_files(struct launch *launch) {
+  struct list files = launch->message.LAUNCH_systemFiles;
+  if (launch->files_written || files.count == 0) return 0;
+  launch->files_written = true;
+  if (files.size < SPACE_OWN_BYTES / 2 && files.count < SPACE_OWN_INODES / 4) return -write_system_files(launch->shell->space, files);
+  int result = set_space(launch->shell->space, launch->message.LAUNCH_diskBytes + SPACE_OWN_BYTES, SPACE_OWN_INODES + files.count);
+  return result != 0 ? result : -write_system_files(launch->shell->space, files);
 }
 
 static void measure_space(struct launch *launch) {
   struct statfs space;
   if (launch->shell->space < 0 || fstatfs(launch->shell->space, &space) != 0) return;
   launch->disk_inodes = (uint64_t)(space.f_files - space.f_ffree);
-  if (launch->started) { /* what it was granted less what is free: ours are not counted (mounts.c) */
+  if (launch->started) { /* what it was granted less what is free: ours are not counted */
     uint64_t granted = launch->message.LAUNCH_diskInodes, unused = (uint64_t)space.f_ffree;
     launch->disk_inodes = launch->disk_inodes_before + (granted > unused ? granted - unused : 0);
   }
@@ -144,35 +168,61 @@ static void measure_space(struct launch *launch) {
   if (launch->started) launch->disk_full = space.f_bfree == 0 ? 1 : space.f_ffree == 0 ? 2 : 0;
 }
 
-void launch_shell_ready(struct launch *launch) {
-  int trees[LAYERS_MAX + 4];
-  size_t count = 0;
-  int step = STEP_CGROUP;
-  launch->shell->state = SHELL_TAKEN;
+/* Once everything of ours is there: what is free then is exactly the program's. */
+static int grant_space(struct launch *launch) {
   measure_space(launch);
   launch->disk_bytes_before = launch->disk_bytes;
   launch->disk_inodes_before = launch->disk_inodes;
-  int result = limit_cgroup(launch);
+  return set_space(launch->shell->space, launch->disk_bytes + launch->message.LAUNCH_diskBytes, launch->disk_inodes + launch->message.LAUNCH_diskInodes);
+}
+
+void launch_shell_ready(struct launch *launch) {
+  const struct message *m = &launch->message;
+  int trees[LAYERS_MAX + 1], step = STEP_FILES;
+  size_t count = 0;
+  int result = put_system_files(launch);
   if (result == 0) {
     step = STEP_LAYERS;
     result = collect_trees(launch, trees, &count);
   }
   if (result == 0) {
+    struct word word = {.kind = WORD_PREPARE, .layers = m->LAUNCH_layers.count + m->LAUNCH_kept.count, .target = m->LAUNCH_target.size > 0,
+                              .capture = m->LAUNCH_capture != 0, .egress = m->LAUNCH_egress, .terminal = m->LAUNCH_terminal};
+    if (m->LAUNCH_directory.size <= PATH_BYTES_MAX) memcpy(word.directory, m->LAUNCH_directory.data, m->LAUNCH_directory.size);
     step = STEP_SHELL;
-    streams_open(launch);
-    result = send_order(launch, trees, count);
+    launch->prepare_at = monotonic_ns();
+    result = shell_prepare(launch->shell, &word, trees, count);
   }
   for (size_t i = 0; i < count; i++) close(trees[i]);
+  if (result != 0) launch_failed(launch, step, -result);
+}
+
+/* The critical path of a launch that the stock foresaw. */
+void launch_shell_prepared(struct launch *launch) {
+  int cpuset = -1, step = STEP_CGROUP;
+  if (launch->prepare_at != 0) launch->mount_ns = monotonic_ns() - launch->prepare_at;
+  launch->shell->state = SHELL_TAKEN;
+  int result = limit_cgroup(launch, &cpuset);
+  if (result == 0) {
+    step = STEP_FILES;
+    result = put_system_files(launch);
+  }
+  if (result == 0) {
+    step = STEP_OVERLAY;
+    result = grant_space(launch);
+  }
+  if (result == 0) {
+    step = STEP_SHELL;
+    streams_open(launch);
+    result = send_order(launch, cpuset);
+  }
+  close_descriptor(&cpuset);
   launch->taken_at = monotonic_ns();
   if (launch->message.LAUNCH_egress == 0) { /* else its configuration is needed once more */
     free(launch->frame);
     launch->frame = NULL;
   }
-  if (result != 0) {
-    launch_failed(launch, step, -result);
-    return;
-  }
-  launch->next_check = launch->taken_at + 120 * NS_PER_S; /* setting up has a bound, too */
+  if (result != 0) launch_failed(launch, step, -result);
 }
 
 /* Our own failure, or the exec's. A shell that holds a process reports its end itself; without one we are through. */
@@ -282,6 +332,7 @@ void launch_progress(struct launch *launch) {
   for (size_t i = 0; i < 3; i++) unwatch(&launch->streams[i].source);
   bytes_free(&launch->input_queue);
   free(launch->frame);
+  free(launch->chain);
   free_later(launch);
 }
 

@@ -10,7 +10,7 @@
 #include <string.h>
 
 #define NUMBER_MAX (UINT64_C(1) << 62)
-enum { PATH_BYTES_MAX = 4095, NAME_BYTES_MAX = 96, CPUS_BYTES_MAX = 256, COLLECT_PATTERNS_MAX = 64 };
+enum { NAME_BYTES_MAX = 96, CPUS_BYTES_MAX = 256, COLLECT_PATTERNS_MAX = 64 };
 
 static bool text_ok(struct slice text) { return text.size == 0 || memchr(text.data, '\0', text.size) == NULL; }
 

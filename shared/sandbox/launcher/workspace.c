@@ -32,21 +32,22 @@ static int mount_overlay(const struct setup *setup, size_t count) {
   enum { OPTIONS_MAX = 4096 }; /* one page is all that mount(2) takes */
   char text[OPTIONS_MAX], root[OPTIONS_MAX];
   int at = snprintf(text, sizeof text, "userxattr,redirect_dir=nofollow,metacopy=off,index=off,xino=off,"
-                    "workdir=/space/work,upperdir=/space/upper%s,lowerdir=", setup->directory);
+                    "workdir=/space/work,upperdir=/space/upper%s,lowerdir=", setup->word.directory);
   for (size_t i = count; i-- > 0 && at < OPTIONS_MAX;)
     at += snprintf(text + at, sizeof text - (size_t)at, "/layers/%zu%s", i, i == 0 ? "" : ":");
   if (at >= OPTIONS_MAX) return ENAMETOOLONG;
-  snprintf(root, sizeof root, "/root%s", setup->directory);
+  snprintf(root, sizeof root, "/root%s", setup->word.directory);
   return mount("overlay", root, "overlay", MS_NOSUID | MS_NODEV, text) == 0 ? 0 : errno;
 }
 
 int mount_workspace(struct setup *setup) {
-  size_t count = setup->launch.LAUNCH_kept.count;
+  size_t count = setup->word.layers;
   if (setup->profile != PROFILE_COMMAND || count == 0) return 0;
-  int directory = open_directory_of_launch(setup);
+  if (act_as(setup, program_user(setup->profile)) != 0) return EPERM;
+  int directory = open_directory_of_launch("/root", setup->word.directory);
   if (directory < 0) return -directory;
   close(directory);
   int error = act_as(setup, 0);
-  for (size_t i = 0; i < count && error == 0; i++) error = narrow(i, setup->directory);
+  for (size_t i = 0; i < count && error == 0; i++) error = narrow(i, setup->word.directory);
   return error != 0 ? error : mount_overlay(setup, count);
 }

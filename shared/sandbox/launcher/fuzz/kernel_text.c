@@ -79,7 +79,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
   read_counters(&cgroup_v2);
   unclaimed = data;
   kill_members(0);
-  int pid = host_pid(3);
+  int pid = host_pid(AT_FDCWD, 3);
   insist(pid == -ESRCH || pid > 0);
   return 0;
 }

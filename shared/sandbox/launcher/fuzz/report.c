@@ -14,7 +14,7 @@ static uint64_t take_counter(struct input *input) { return take_u64(input) % COU
 
 static struct note take_note(struct input *input) {
   struct note note = {.kind = NOTE_ENDED};
-  uint64_t *const fields[] = {&note.monotonic, &note.realtime, &note.mount_ns, &note.exec_ns, &note.cpu_ns,
+  uint64_t *const fields[] = {&note.monotonic, &note.realtime, &note.exec_at, &note.exec_ns, &note.cpu_ns,
                               &note.user_ns,   &note.system_ns, &note.voluntary, &note.involuntary};
   for (size_t i = 0; i < sizeof fields / sizeof fields[0]; i++) *fields[i] = take_counter(input);
   return note;
@@ -27,6 +27,7 @@ static void take_launch(struct input *input, struct launch *launch) {
   launch->end = (way & 2) != 0 ? END_CLIENT : 0;
   launch->step = (way & 4) != 0 ? take_u8(input) % (STEP_LOST + 1) : STEP_NONE;
   launch->error = take_u8(input);
+  launch->mount_ns = take_counter(input);
   launch->exceeded = (way & 8) != 0 ? take_u8(input) % (LIMIT_DISK + 1) : LIMIT_NONE;
   launch->observed = launch->exceeded != LIMIT_NONE ? take_u64(input) : 0;
   launch->status = (way & 16) != 0 ? 1 + number % 64 + ((way & 32) != 0 ? 0x80 : 0) : number << 8;
