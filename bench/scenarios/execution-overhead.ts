@@ -3,24 +3,14 @@
  * Warm `true` through HTTP, coordinator, WebSocket, agent and launcher, next to a bare child_process.spawn of the same program,
  * interleaved round by round, back to back and with idle gaps (a gap shows costs that a tight loop hides).
  */
-import { spawn } from 'node:child_process';
 import { setTimeout as pause } from 'node:timers/promises';
 import { Pool } from 'undici';
 import type { Execution } from '../../shared/model/execution.ts';
+import { runtimeSpawn } from '../peers/runtime-spawn.ts';
 import { type Summary, summarise } from '../samples.ts';
 import type { InstanceScenario, ScenarioResult } from '../scenario.ts';
 
 const GAP_MS = 30;
-
-/** Milliseconds for one bare spawn of /bin/true until its exit. */
-function bareSpawn(): Promise<number> {
-  return new Promise((resolve, reject) => {
-    const from = performance.now();
-    spawn('/bin/true', [], { stdio: ['ignore', 'pipe', 'pipe'] })
-      .on('error', reject)
-      .on('close', () => resolve(performance.now() - from));
-  });
-}
 
 async function execute(pool: Pool, body: string): Promise<{ ms: number; execution: Execution }> {
   const from = performance.now();
@@ -50,7 +40,7 @@ async function measure(pool: Pool, body: string, rounds: number, gapMs: number):
   };
   for (let round = 0; round < rounds; round++) {
     if (gapMs > 0) await pause(gapMs);
-    series.bare.push(await bareSpawn());
+    series.bare.push(await runtimeSpawn('/bin/true'));
     if (gapMs > 0) await pause(gapMs);
     const { ms, execution } = await execute(pool, body);
     series.ours.push(ms);
@@ -75,7 +65,7 @@ export const executionOverhead: InstanceScenario = {
     const body = JSON.stringify({ environment: {}, run: { script: '#!/bin/true\n' } });
     // Alone, before anything of ours has run: between our rounds a spawn competes with the sandbox that we tidy up and make ready.
     const alone: number[] = [];
-    while (alone.length < options.rounds) alone.push(await bareSpawn());
+    while (alone.length < options.rounds) alone.push(await runtimeSpawn('/bin/true'));
     const rows: { label: string; summary: Summary }[] = [{ label: 'bare spawn, alone', summary: summarise(alone) }];
     for (let warmUp = 0; warmUp < options.warmUp; warmUp++) await execute(pool, body);
     for (const [label, gapMs] of [

@@ -78,7 +78,7 @@ export const leftBehind: LauncherScenario = {
     const goals: Goal[] = [];
     for (const each of rubbish) {
       const what = each.what === 'files' ? `${each.count} files` : `a tree ${each.count} deep`;
-      const series = await measure(launcher, each, isQuick ? 2 : 5);
+      const series = await measure(launcher, each, isQuick ? 2 : 3);
       const quiet = summarise(series.quiet);
       rows.push(
         { label: `true, nothing left behind (${each.what})`, summary: quiet },
