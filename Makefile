@@ -1,7 +1,7 @@
 # The menu. Every target works on a fresh Debian or Ubuntu machine: ops/local/prepare installs what is missing and says why.
 # Never holds logic of its own: each line calls the one program that owns the matter.
 .DEFAULT_GOAL := help
-.PHONY: help run test test-deep check format bench bench-quick launcher contract docs clean
+.PHONY: help run test test-deep check format bench bench-quick launcher dist contract docs clean
 
 PREPARE := ops/local/prepare
 LAUNCHER := shared/sandbox/launcher
@@ -37,6 +37,10 @@ bench-quick: ## the same with few samples, to see that the scenarios work
 
 launcher: ## compile the launcher (done by every target that needs it)
 	@$(MAKE) -C $(LAUNCHER)
+
+dist: ## compile what the npm package carries: dist/ as JavaScript, and the launcher (npm pack does it)
+	@rm -rf dist/shared dist/client dist/shared.tsbuildinfo dist/client.tsbuildinfo && \
+	node=$$($(PREPARE) node) && $$node node_modules/typescript/bin/tsc --build client
 
 contract: ## generate shared/sandbox/contract.ts from contract.def
 	@node=$$($(PREPARE) node) && exec $$node shared/sandbox/generate-contract.ts

@@ -7,7 +7,12 @@ import { STATUS_OURS, statusLines, toSignalStatus } from './exit-status.ts';
 import { readInvocation, toHelp } from './flags.ts';
 import { runCommand } from './run-command.ts';
 
+const NODE_MAJOR_MIN = 24;
 const { stdin, stdout, stderr } = process;
+if (Number.parseInt(process.versions.node, 10) < NODE_MAJOR_MIN) {
+  stderr.write(`envicutor-run: this is Node ${process.versions.node}; run it with Node ${NODE_MAJOR_MIN} or newer\n`);
+  process.exit(STATUS_OURS);
+}
 const interruption = new AbortController();
 for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, () => interrupt(signal));
 for (const stream of [stdout, stderr]) stream.on('error', () => interruption.abort('SIGPIPE'));
