@@ -79,6 +79,27 @@ export class HostObserver {
   }
 }
 
+/** Ids of a process's children. */
+export function childrenOf(id: number): string[] {
+  return read(`/proc/${id}/task/${id}/children`)
+    .split(' ')
+    .filter((child) => child !== '');
+}
+
+/** Parent directories of launchers whose name begins so, each once however many trees it is in. */
+export function cgroupsNamed(prefix: string): string[] {
+  const trees = ['memory', 'pids', 'cpu', 'cpuacct', '.'].map((tree) => join(cgroupRoot, tree));
+  return [...new Set(trees.flatMap(list).filter((name) => name.startsWith(prefix)))];
+}
+
+/** Waits until nothing is left of what `look` finds; rejects after ten seconds, naming it. */
+export async function untilGone(look: () => readonly string[]): Promise<void> {
+  for (let tries = 0; tries < 1000 && look().length > 0; tries++)
+    await new Promise((resolve) => setTimeout(resolve, 10));
+  const left = look();
+  if (left.length > 0) throw new Error(`still there: ${left.join(', ')}`);
+}
+
 function processes(): string[] {
   return readdirSync('/proc').filter((name) => /^\d+$/.test(name));
 }
