@@ -38,6 +38,7 @@ bool profile_has_host_view(uint8_t profile);
 int prepare_network(struct setup *setup);
 int prepare_host_view(struct setup *setup); /* before the stage: takes detached copies of what is shown */
 int prepare_stage(struct setup *setup);
+int make_proc(void);
 int build_host_view(struct setup *setup);   /* after the stage */
 /* Of init, when the layers are known: ahead of time for a chain that the stock foresees, else while the launch waits. */
 int open_egress(struct setup *setup);
@@ -58,6 +59,7 @@ int drop_capabilities(struct setup *setup);
 /* Of the launcher, on the critical path: */
 int write_system_files(int space, struct list files); /* 0 or an errno */
 /* Shared by them: */
+void look_at_proc(void);  /* launcher, once: what of it there is to hide */
 void build_filters(void); /* launcher, once: the filters that install_filter installs */
 int bind_tree(const char *from, int directory, const char *to, uint64_t attributes, int user_namespace);
 int attach_tree(int tree, int directory, const char *path);

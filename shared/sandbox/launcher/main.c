@@ -85,6 +85,7 @@ int main(int argc, char **argv) {
   open_stage();
   template_open();
   build_filters();
+  look_at_proc();
   store_open();
   sweeper_open();
   store_sweep();

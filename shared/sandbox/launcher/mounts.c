@@ -72,25 +72,6 @@ static int make_devices(const struct setup *setup) {
   return error != 0 ? error : bind_tree("space/shm", AT_FDCWD, "dev/shm", MOUNT_ATTR_NOEXEC, -1);
 }
 
-static int mask_proc(void) {
-  static const char *const hidden[] = {"kcore", "keys", "key-users", "timer_list", "sched_debug", "sysrq-trigger", "kallsyms",
-                                       "latency_stats", "kmsg", "config.gz", "scsi", "acpi", "asound", "driver", "fs", "bus", "irq"};
-  char path[64];
-  struct stat state;
-  for (size_t i = 0; i < sizeof hidden / sizeof hidden[0]; i++) {
-    snprintf(path, sizeof path, "proc/%s", hidden[i]);
-    if (stat(path, &state) != 0) continue;
-    int error = bind_tree(S_ISDIR(state.st_mode) ? "raw/empty" : "raw/dev/null", AT_FDCWD, path, MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOEXEC, -1);
-    if (error != 0) return error;
-  }
-  return bind_tree("proc/sys", AT_FDCWD, "proc/sys", MOUNT_ATTR_RDONLY, -1);
-}
-
-static int make_proc(void) {
-  if (mount("proc", "proc", "proc", MS_NOSUID | MS_NODEV | MS_NOEXEC, "hidepid=2") != 0) return errno;
-  return mask_proc();
-}
-
 /* One tmpfs for everything of this sandbox. "raw" shows canonical ids (for us), "space" the sandbox's. */
 static int make_space(struct setup *setup) {
   static const struct { const char *path; mode_t mode; } directories[] = {

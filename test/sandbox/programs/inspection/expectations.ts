@@ -8,6 +8,7 @@ import type { Expectation } from '../expectation.ts';
 export const inspection: Readonly<Record<string, Expectation>> = {
   processes: { says: 'me\n' },
   'kernel-files': {},
+  'host-figures': { says: 'stat stays\nand tells cores\n0.00 0.00 0.00 1/1 1\nwrite: EACCES\n' },
   'kernel-addresses': {},
   'physical-pages': { says: '0\n' },
   'host-paths': {},

@@ -6,6 +6,6 @@
 int main(void) {
   struct statfs space;
   statfs(".", &space);
-  printf("%ld\n", (long)(space.f_blocks * space.f_bsize));
+  printf("%ld\n", (long)(space.f_bfree * space.f_bsize));
   return 0;
 }
