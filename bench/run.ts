@@ -58,18 +58,35 @@ if (unknown.length > 0) {
   process.exit(64);
 }
 
+const [before, startedAt] = [machineFacts(), new Date()];
+const asked = ['node bench/run.ts', ...process.argv.slice(2)].join(' ');
 const sections: string[] = [];
 
-function report(scenario: Scenario, result: ScenarioResult): void {
-  sections.push(toMarkdown(scenario.question, result));
+/** Written after every answer, so that a run that is cut short leaves what it knows. */
+function write(): string {
+  const provenance = toProvenance(before, machineFacts(), asked, startedAt);
+  mkdirSync(dirname(values.output), { recursive: true });
+  writeFileSync(values.output, ['# Results', '', provenance, ...sections].join('\n'));
+  return provenance;
+}
+
+/** A scenario that breaks says so in its place; the others are asked all the same. */
+async function ask(scenario: Scenario, run: () => Promise<ScenarioResult>): Promise<void> {
+  try {
+    sections.push(toMarkdown(scenario.question, await run()));
+  } catch (error) {
+    sections.push(`## ${scenario.question}\n\n- did not finish: ${String(error)}\n`);
+    process.exitCode = 1;
+  }
   process.stdout.write(`${sections.at(-1)}\n`);
+  write();
 }
 
 /** A launcher for each, so that none finds what another left. */
 async function askLauncher(scenario: LauncherScenario): Promise<void> {
   const launcher = await BenchLauncher.start(values.launcher);
   try {
-    report(scenario, await scenario.run(launcher, options));
+    await ask(scenario, () => scenario.run(launcher, options));
   } finally {
     await launcher.stop();
   }
@@ -81,17 +98,12 @@ async function askInstance(list: readonly InstanceScenario[]): Promise<void> {
   try {
     await instance?.start();
     for (const scenario of list)
-      report(scenario, await scenario.run({ url: instance?.url ?? values.url ?? '', instance }, options));
+      await ask(scenario, () => scenario.run({ url: instance?.url ?? values.url ?? '', instance }, options));
   } finally {
     await instance?.stop();
   }
 }
 
-const [before, startedAt] = [machineFacts(), new Date()];
 for (const scenario of chosen) if (scenario.needs === 'launcher') await askLauncher(scenario);
 await askInstance(chosen.filter((scenario) => scenario.needs === 'instance'));
-const asked = ['node bench/run.ts', ...process.argv.slice(2)].join(' ');
-const provenance = toProvenance(before, machineFacts(), asked, startedAt);
-process.stdout.write(provenance);
-mkdirSync(dirname(values.output), { recursive: true });
-writeFileSync(values.output, ['# Results', '', provenance, ...sections].join('\n'));
+process.stdout.write(write());
