@@ -240,7 +240,7 @@ export const messages = {
     number: 72,
     direction: 'L',
     fields: {
-      path: 'STR',
+      path: 'BYTES',
       state: 'U8',
       executable: 'U8',
       size: 'U64',
@@ -306,6 +306,7 @@ export const names = {
     EXEC: 16,
     STORE: 17,
     LOST: 18,
+    TERMINAL: 19,
   },
   COLLECT: {
     COPIED: 1,

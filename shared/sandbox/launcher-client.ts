@@ -6,6 +6,7 @@
  */
 import { constants } from 'node:os';
 import { SystemError } from '../errors.ts';
+import { CollectedStream } from './collected-stream.ts';
 import { names, numbers } from './contract.ts';
 import { toErrnoName, toStepName } from './launch-report.ts';
 import { toLaunchFields } from './launch-spec.ts';
@@ -67,7 +68,8 @@ class LauncherClient implements Sandbox {
       kill: () => connection.send('KILL', { launch }),
       resize: (size) => connection.send('RESIZE', { launch, ...size }),
     };
-    const running: RunningLaunch = { listener, stdin: null, resolve, reject, failure: null };
+    const collected = spec.collect === null ? null : new CollectedStream(listener);
+    const running: RunningLaunch = { listener, stdin: null, collected, resolve, reject, failure: null };
     try {
       assertCurrent(connection, spec);
       connection.joined(() => {

@@ -6,6 +6,7 @@
  */
 import { createConnection, type Socket } from 'node:net';
 import { SystemError } from '../errors.ts';
+import type { CollectedStream } from './collected-stream.ts';
 import { CONTRACT_VERSION, names } from './contract.ts';
 import { FrameDecoder } from './frame-decoder.ts';
 import { encodeFrame, type FieldsOf, type Frame, type MessageName } from './frames.ts';
@@ -25,6 +26,8 @@ export interface LauncherTarget {
 export interface RunningLaunch {
   readonly listener: LaunchListener;
   stdin: LaunchStdin | null;
+  /** What comes as stream 4, if the launch asked for files. */
+  readonly collected: CollectedStream | null;
   resolve(report: LaunchReport): void;
   reject(cause: unknown): void;
   /** Why the report is to be rejected although it came: a listener or the input's source failed. */
@@ -196,18 +199,19 @@ export class LauncherConnection {
   }
 
   #output(fields: FieldsOf<'OUTPUT'>): void {
-    this.#guarded(fields.launch, (listener) => {
+    this.#guarded(fields.launch, (listener, { collected }) => {
       if (fields.stream === 1) return listener.stdout?.(fields.data);
       if (fields.stream === 2) return listener.stderr?.(fields.data);
-      return listener.network?.(fields.data);
+      if (fields.stream === 3) return listener.network?.(fields.data);
+      return collected?.push(fields.data);
     });
   }
 
-  #guarded(launch: number, tell: (listener: LaunchListener) => void | Promise<void>): void {
+  #guarded(launch: number, tell: (listener: LaunchListener, running: RunningLaunch) => void | Promise<void>): void {
     const running = this.#launches.get(launch);
     if (running === undefined || running.failure !== null) return;
     try {
-      const held = tell(running.listener);
+      const held = tell(running.listener, running);
       if (held !== undefined) this.#hold(launch, held);
     } catch (cause) {
       this.fail(launch, cause);
@@ -232,8 +236,12 @@ export class LauncherConnection {
     const report = toLaunchReport(fields);
     this.#launches.delete(fields.launch);
     running.stdin?.stop();
-    if (running.failure === null) running.resolve(report);
-    else running.reject(running.failure.cause);
+    const settle = (): void => {
+      if (running.failure === null) running.resolve(report);
+      else running.reject(running.failure.cause);
+    };
+    if (running.collected === null || running.failure !== null || report.startedAtMs === null) settle();
+    else running.collected.end().then(settle, running.reject);
   }
 
   #lose(error: SystemError): void {

@@ -45,7 +45,10 @@ export interface LaunchSpec {
   readonly cpuShares: number;
   /** cpuset list, or null. */
   readonly cpus: string | null;
-  /** A pseudo-terminal of its own as standard input, output and error (all output comes as stdout), or null for pipes. */
+  /**
+   * A pseudo-terminal of its own as standard input, output and error, or null for pipes. All output comes as stdout, with the echo of
+   * the input and as `outputBytes` counts it; the end of `stdin` is typed as the terminal's end-of-file key, once.
+   */
   readonly terminal: TerminalSize | null;
   /** What is copied out of the workspace after the last process died, or null for nothing. */
   readonly collect: CollectSpec | null;
@@ -57,23 +60,37 @@ export interface TerminalSize {
   readonly columns: number;
 }
 
-/** Which files are copied out; regular files only, no link is ever followed. */
+/**
+ * Which files are copied out: what this launch, its `files` and the launches of its `kept` layers left below `directory`, merged as the
+ * program saw it; never what comes from `layers`. Regular files only, no link is ever followed; no particular order.
+ */
 export interface CollectSpec {
-  /** fnmatch(3) patterns of paths relative to `directory`; `*` does not match `/`. */
+  /**
+   * At most 64 patterns of paths relative to `directory`, for example `result.txt`, `out/*.png`, `**`. As in a shell `*`, `?` and
+   * `[a-z]` match within one name and no leading dot; a part that is `**` is any number of directories, none included.
+   */
   readonly patterns: readonly string[];
-  /** All files together. */
+  /** All files together; a file that does not fit any more is named without its bytes. */
   readonly bytesMax: number;
+  /** Files that are named, whatever their state. */
   readonly filesMax: number;
 }
 
-/** Why a file's bytes came, or did not. */
+/**
+ * Why a file's bytes came, or did not. `not-regular`: a link, pipe, socket or device. `too-many` has no path and comes last: beyond
+ * `filesMax`, or the tree is too large to walk (a million names, 256 levels, five seconds), so that something may be missing.
+ */
 export type CollectedState = 'copied' | 'not-regular' | 'too-large' | 'too-many' | 'unreadable';
 
 /** One file that matched; its bytes follow by `collectedData`. */
 export interface CollectedFile {
+  /** Relative to `directory`; what is no UTF-8 of its name is replaced, see `pathBytes`. */
   readonly path: string;
+  /** The path as it is on disk. */
+  readonly pathBytes: Uint8Array;
   readonly state: CollectedState;
   readonly isExecutable: boolean;
+  /** The file's size; all of its bytes follow when it is `copied`. */
   readonly bytes: number;
 }
 
@@ -139,7 +156,7 @@ export interface LaunchListener {
   stderr?(chunk: Uint8Array): void | Promise<void>;
   /** Lines of the egress proxy. */
   network?(chunk: Uint8Array): void | Promise<void>;
-  /** A file that `collect` asked for; then its bytes in order. All of it comes before the report. */
+  /** A file that `collect` asked for; then its bytes in order. The report comes after all of it, and after its promises. */
   collected?(file: CollectedFile): void | Promise<void>;
   collectedData?(chunk: Uint8Array): void | Promise<void>;
 }
@@ -151,7 +168,7 @@ export interface Launch {
   readonly kept: KeptLayer;
   /** Ends the run; the report then says `client`. Idempotent. */
   kill(): void;
-  /** Tells the program's terminal its new size; nothing happens without one. */
+  /** Tells the program's terminal its new size, 1 to 65535 each way; nothing happens without one, or outside. */
   resize(size: TerminalSize): void;
 }
 

@@ -19,7 +19,7 @@ const built = new URL('../../shared/sandbox/launcher/build/envicutor-launcher', 
 /** The ordinary build, or the one with sanitizers (make test-deep). */
 const binary = process.env['ENVICUTOR_TEST_LAUNCHER'] ?? built;
 const programs =
-  'sh dash cat true false env printf dd head tail sleep id ls yes ln mkdir touch seq wc stat uname sha256sum';
+  'sh dash cat true false env printf dd head tail sleep id ls yes ln mkdir touch seq wc stat uname sha256sum stty tty chmod mkfifo cp rm truncate';
 
 const SOCKET = 'launcher.sock';
 

@@ -64,7 +64,7 @@ static const struct step preparation[] = {
 
 static const struct step mounting[] = {
     {STEP_EGRESS, open_egress}, {STEP_LAYERS, attach_layers}, {STEP_OVERLAY, mount_root},
-    {STEP_MOUNTS, place_mounts}, {STEP_PIVOT, enter_root},
+    {STEP_TERMINAL, open_terminal}, {STEP_MOUNTS, place_mounts}, {STEP_PIVOT, enter_root},
 };
 
 static uint64_t time_ns(struct timeval time) { return (uint64_t)time.tv_sec * NS_PER_S + (uint64_t)time.tv_usec * 1000; }
@@ -138,7 +138,8 @@ static void mount_layers(struct setup *setup) {
     note.kind = NOTE_FAILED;
     kill(-1, SIGKILL);
   }
-  send_packet(setup->notes, &note, sizeof note, NULL, 0);
+  send_packet(setup->notes, &note, sizeof note, setup->terminal, note.error == 0 && setup->word.terminal != 0 ? 2 : 0);
+  for (size_t i = 0; i < 2; i++) close_descriptor(&setup->terminal[i]);
 }
 
 static void hear_launcher(struct setup *setup) {
@@ -204,7 +205,7 @@ static _Noreturn void give_up(int notes, int step, int error) {
 
 void init_main(uint8_t profile, uint64_t number, uint32_t base, const struct cgroup_entry *entry) {
   struct setup setup = {.profile = profile, .number = number, .base = base, .orders = ORDERS, .notes = NOTES, .line = -1,
-                        .user_namespace = -1, .space = -1, .cgroup = *entry};
+                        .user_namespace = -1, .space = -1, .terminal = {-1, -1}, .cgroup = *entry};
   int oom = setup.cgroup.oom;
   setup.cgroup.oom = -1;
   setup.proc = open("/proc", O_PATH | O_DIRECTORY | O_CLOEXEC);

@@ -18,11 +18,12 @@ struct setup { /* of one shell; init and payload have one each, filled alike unt
   struct word word;
   int descriptors[LAYERS_MAX + 4]; /* detached mounts that came with the word */
   size_t descriptor_count;
+  int terminal[2]; /* master and the program's side, if it gets one */
   /* payload */
   struct message launch;
   char **argv, **environment;
   char *directory;
-  int cpuset;
+  int cpuset, program_terminal; /* -1: none */
   uint64_t cpu_before_ns, ordered_at;
 };
 
@@ -45,6 +46,7 @@ int open_egress(struct setup *setup);
 int attach_layers(struct setup *setup);
 int mount_root(struct setup *setup);
 int mount_workspace(struct setup *setup); /* COMMAND: what earlier launches kept of their directory, below this one's */
+int open_terminal(struct setup *setup);
 int place_mounts(struct setup *setup);
 int enter_root(struct setup *setup);
 /* Of the payload, ahead of time: */
@@ -52,6 +54,7 @@ int fix_limits(struct setup *setup);
 int become_program(struct setup *setup);
 int install_filter(struct setup *setup);
 /* Of the payload, on the critical path: */
+int take_terminal(struct setup *setup); /* as 0, 1, 2 and controlling terminal */
 int write_files(struct setup *setup);
 int open_directory_of_launch(const char *root, char *directory); /* made if missing; or -errno */
 int apply_limits(struct setup *setup);

@@ -52,6 +52,13 @@ int kept_tree(uint64_t serial) {
   return clone_tree(AT_FDCWD, path);
 }
 
+int kept_directory(const struct kept *kept) {
+  char path[96];
+  path_of(kept->serial, "/upper", path);
+  int directory = open(path, O_PATH | O_DIRECTORY | O_CLOEXEC);
+  return directory < 0 ? -errno : directory;
+}
+
 void kept_unmount(uint64_t serial) {
   char path[96];
   path_of(serial, "", path);

@@ -28,7 +28,8 @@ enum {
   SPACE_OWN_INODES = 128,     /* room in the tmpfs for our directories, devices, mount points and system files, until they are counted */
   SPACE_OWN_BYTES = 1 << 20,  /* the same in bytes: larger system files are given room first */
   ORDER_INLINE_MAX = 32768,   /* a larger LAUNCH frame goes to the payload in a memfd */
-  QUEUE_PAUSE_BYTES = 1 << 20 /* bytes waiting for a slow client above which pipes are no longer read */
+  QUEUE_PAUSE_BYTES = 1 << 20, /* bytes waiting for a slow client above which pipes are no longer read */
+  STREAMS = 4                 /* stdout (or the terminal), stderr, egress records, collected files */
 };
 
 /* ---- contract.c, bytes.c: frames; every process; see contract.h -------------------------------------------------- */
@@ -39,6 +40,7 @@ enum {
 
 int validate_launch(const struct message *message); /* 0 or an errno */
 bool layer_name_ok(struct slice name);
+bool relative_ok(struct slice path); /* every part names something below */
 
 /* ---- log.c, kernel.c: JSON lines on stderr; clocks and system calls that libc lacks ---------------------------- */
 
@@ -144,7 +146,7 @@ struct note { /* payload to init, init to launcher; READY brings space and the O
 struct order { /* launcher to payload; the LAUNCH frame follows inline or lies in a memfd (last descriptor) */
   uint32_t size;
   uint64_t sent; /* monotonic */
-  uint8_t in_memfd, pinned; /* pinned: the first descriptor is that of a cpuset to enter */
+  uint8_t pinned, terminal, in_memfd; /* each brings a descriptor, in this order: a cpuset to enter, the program's side */
 };
 
 enum word_kind { WORD_KILL = 1, WORD_PREPARE, WORD_GO_ON };
@@ -246,10 +248,36 @@ struct kept *find_kept(const struct client *client, uint64_t launch);
 void release_kept(struct client *client, uint64_t launch); /* 0: all */
 int keep_layer(struct client *client, uint64_t launch, int space); /* 0 or -errno; takes space */
 int kept_tree(uint64_t serial); /* detached mount of its upper directory, or -errno */
+int kept_directory(const struct kept *kept); /* the same, only opened */
 void kept_unmount(uint64_t serial);     /* sweeper */
 uint32_t kept_count(void);
 
-/* ---- supervise.c, deadlines.c, streams.c, egress.c, report.c: one launch, from its frame to its report --------- */
+/* ---- patterns.c, collector.c: which paths a client wants; the process that copies them out ---------------------- */
+
+enum { PATTERNS_MAX = 64, PATTERN_PARTS_MAX = 63 };
+
+struct collection { /* made by the launcher, read by the collector */
+  struct child child; /* first member: the callback casts */
+  struct launch *launch;
+  bool alive;
+  struct list patterns;
+  char *directory;
+  uint64_t bytes_max;
+  uint32_t files_max;
+  int layers[LAYERS_MAX + 1];  /* directories, the launch's own first, then what it was given, top first */
+  size_t layer_count;
+};
+
+struct wanted { /* how far each pattern has come at one directory: bit n: its first n parts are behind */
+  uint64_t parts[PATTERNS_MAX];
+};
+bool patterns_ok(struct list patterns);
+void patterns_read(struct list patterns, struct wanted *start); /* keeps what `patterns` points to */
+bool wanted_file(const struct wanted *here, const char *name);
+bool wanted_below(const struct wanted *here, const char *name, struct wanted *below);
+size_t wanted_names(const struct wanted *here, struct slice names[PATTERNS_MAX], bool *all); /* all: none has a wildcard */
+
+/* ---- supervise.c, deadlines.c, streams.c, egress.c, terminal.c, collect.c, collector.c, report.c: one launch -- */
 
 struct stream {
   struct source source;
@@ -267,15 +295,18 @@ struct launch {
   uint8_t *frame; /* own copy until it was sent to the payload */
   uint32_t frame_size;
   struct message message; /* points into frame; its numbers stay valid */
-  struct stream streams[3]; /* stdout, stderr, egress records */
+  struct stream streams[STREAMS];
   struct source oom, input;
   struct bytes input_queue;
   uint64_t input_credit, input_taken;
   size_t input_owed; /* credit not yet given */
-  bool pipe_input, input_watched, input_broken, input_last;
+  bool pipe_input, input_watched, input_broken, input_last, input_end_typed;
+  uint8_t input_last_byte;
+  int terminal; /* the program's side; -1: none */
   bool started, ended, reported, kill_sent;
   struct child egress;
   bool egress_alive;
+  struct collection *collection; /* collect.c; NULL: nothing is asked for */
   uint64_t egress_deadline;
   uint8_t end, exceeded;
   uint64_t observed;
@@ -317,12 +348,25 @@ void streams_finish(struct launch *launch); /* the program is dead: what is left
 bool streams_over(const struct launch *launch);
 void streams_resume(struct launch *launch);
 void stream_open(struct launch *launch, size_t index, int descriptor);
+void input_open(struct launch *launch, int descriptor);
 void input_pump(struct launch *launch);
 bool input_accept(struct launch *launch, struct slice data, bool last);
 void input_close(struct launch *launch);
 
 void egress_start(struct launch *launch, const int sockets[3]);
 void egress_stop(struct launch *launch);
+
+void terminal_start(struct launch *launch, const int sides[2]);
+void terminal_started(struct launch *launch); /* the program runs: it can be typed to */
+void terminal_resize(struct launch *launch, uint32_t rows, uint32_t columns);
+size_t terminal_end_keys(const struct launch *launch, uint8_t keys[2]); /* what a person presses to end the input */
+
+int collect_prepare(struct launch *launch); /* 0 or -errno; while its kept layers are certainly there */
+void collect_start(struct launch *launch);  /* every process is dead, and the writable layer still ours */
+bool collect_over(const struct launch *launch);
+void collect_stop(const struct launch *launch); /* nobody listens any more */
+void collect_free(struct launch *launch);
+_Noreturn void collector_main(const struct collection *collection, int pipe); /* collector.c */
 
 void report_send(struct launch *launch);
 

@@ -52,19 +52,20 @@ static char **to_strings(struct list list) {
 static int receive_order(struct setup *setup) {
   static uint8_t packet[sizeof(struct order) + ORDER_INLINE_MAX];
   struct order order;
-  int descriptors[2];
-  size_t count = 2;
+  int descriptors[3];
+  size_t count = 3;
   ssize_t got = receive_packet(setup->orders, packet, sizeof packet, descriptors, &count, 0);
   if (got <= 0) _exit(0); /* never taken: the launcher is gone or has no use for us */
   if ((size_t)got < sizeof order) return EPROTO;
   memcpy(&order, packet, sizeof order);
-  if (count != (size_t)order.pinned + order.in_memfd) return EPROTO;
+  if (count != (size_t)order.pinned + order.terminal + order.in_memfd) return EPROTO;
   const uint8_t *frame = packet + sizeof order;
   if (order.in_memfd != 0) {
-    frame = mmap(NULL, order.size, PROT_READ, MAP_PRIVATE, descriptors[order.pinned], 0);
+    frame = mmap(NULL, order.size, PROT_READ, MAP_PRIVATE, descriptors[count - 1], 0);
     if (frame == MAP_FAILED) return errno;
   }
   setup->cpuset = order.pinned != 0 ? descriptors[0] : -1;
+  setup->program_terminal = order.terminal != 0 ? descriptors[order.pinned] : -1;
   setup->ordered_at = order.sent;
   if (!decode_message(frame, order.size, &setup->launch)) return EPROTO;
   setup->argv = to_strings(setup->launch.LAUNCH_argv);
@@ -134,6 +135,7 @@ static const struct step ahead[] = {
 static const struct step on_order[] = {
     {STEP_SHELL, receive_order},
     {STEP_CGROUP, enter_cpuset},
+    {STEP_TERMINAL, take_terminal},
     {STEP_FILES, write_files},
     {STEP_LIMITS, apply_limits},
     {STEP_DIRECTORY, enter_directory},

@@ -124,6 +124,11 @@ static void kill_launch(struct client *client, uint64_t number) {
   if (launch != NULL) launch_kill(launch, END_CLIENT);
 }
 
+static void resize(struct client *client, const struct message *m) {
+  struct launch *launch = find_launch(client, m->RESIZE_launch);
+  if (launch != NULL) terminal_resize(launch, m->RESIZE_rows, m->RESIZE_columns);
+}
+
 bool handle_request(struct client *client, const uint8_t *frame, size_t size) {
   struct message m;
   if (!decode_message(frame, size, &m)) return false;
@@ -132,6 +137,7 @@ bool handle_request(struct client *client, const uint8_t *frame, size_t size) {
     case MESSAGE_LAUNCH: launch_begin(client, frame, size, &m); return true;
     case MESSAGE_STDIN: return take_input(client, &m);
     case MESSAGE_KILL: kill_launch(client, m.KILL_launch); return true;
+    case MESSAGE_RESIZE: resize(client, &m); return true;
     case MESSAGE_RELEASE: if (m.RELEASE_launch != 0) release_kept(client, m.RELEASE_launch); return true;
     case MESSAGE_LAYER_CREATE: done(client, m.LAYER_CREATE_request, with_name(m.LAYER_CREATE_layer, store_create)); return true;
     case MESSAGE_LAYER_REMOVE: done(client, m.LAYER_REMOVE_request, with_name(m.LAYER_REMOVE_layer, store_remove)); return true;

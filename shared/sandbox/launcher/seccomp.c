@@ -30,7 +30,8 @@
 /* Newer than the headers of the oldest system that we build on. */
 enum { CALL_CACHESTAT = 451, CALL_STATMOUNT = 457, CALL_LISTMOUNT = 458 };
 
-enum { NEWEST_KNOWN_CALL = 466, INSTRUCTIONS_MAX = 1024, NEAR_RANGES = 24, TERMINAL_INJECT = 0x5412, TERMINAL_LINUX = 0x541C };
+enum { NEWEST_KNOWN_CALL = 466, INSTRUCTIONS_MAX = 1024, NEAR_RANGES = 24, TERMINAL_INJECT = 0x5412,
+       TERMINAL_LINUX = 0x541C, TERMINAL_DISCIPLINE = 0x5423 };
 
 struct denial {
   int call, error;
@@ -156,8 +157,9 @@ static void keep_core_limit_too(void) {
 
 /* Lower halves only: the kernel looks at no more, so high bits hide nothing. */
 static void check_terminal_control(void) {
-  static const uint32_t injections[] = {TERMINAL_INJECT, TERMINAL_LINUX};
-  deny_these(1, injections, 2, EPERM);
+  /* Another line discipline would be loaded at a stranger's wish. */
+  static const uint32_t commands[] = {TERMINAL_INJECT, TERMINAL_LINUX, TERMINAL_DISCIPLINE};
+  deny_these(1, commands, 3, EPERM);
 }
 
 static void check_clone(void) {

@@ -72,7 +72,7 @@ static _Noreturn void become_init(const struct shell *shell, const int *theirs) 
   init_main(shell->profile, shell->number, shell->range.base, &entry);
 }
 
-/* READY brings the writable layer's tmpfs and the event of its cgroup, EGRESS three sockets. */
+/* READY brings the writable layer's tmpfs and the event of its cgroup, EGRESS three sockets, PREPARED a terminal if asked. */
 static void hear(struct shell *shell, const struct note *note, int *descriptors, size_t count) {
   if (note->kind == NOTE_READY && count == 2 && shell->space < 0) {
     shell->space = descriptors[0];
@@ -84,6 +84,7 @@ static void hear(struct shell *shell, const struct note *note, int *descriptors,
     const uint32_t go_on = WORD_GO_ON;
     if (shell->notes.descriptor >= 0) send_packet(shell->notes.descriptor, &go_on, sizeof go_on, NULL, 0);
   } else if (note->kind == NOTE_PREPARED) {
+    if (count == 2 && shell->launch != NULL) terminal_start(shell->launch, descriptors);
     stock_shell_prepared(shell);
   } else if (shell->launch != NULL) {
     launch_note(shell->launch, note);

@@ -1,5 +1,6 @@
 /*
- * streams.c: a program's bytes: its two output pipes (and the egress proxy's records) to the client, the client's to it.
+ * streams.c: a program's bytes: its two output pipes or its terminal (and the egress proxy's records and the collected
+ * files) to the client, the client's to it.
  * It never holds more than the client lets it: a congested client stops the reading, not the timers.
  * What must stay true: exactly outputBytes of a stream are forwarded, the first byte above ends the run; and a program
  * that does not read its input never makes its client wait: what it refuses is taken and thrown away.
@@ -27,22 +28,29 @@ void stream_open(struct launch *launch, size_t index, int descriptor) {
   watch(&stream->source, descriptor, EPOLLIN, stream_ready);
 }
 
+void input_open(struct launch *launch, int descriptor) {
+  launch->input.descriptor = descriptor;
+  launch->pipe_input = true;
+  input_pump(launch);
+}
+
+/* With a terminal the pipes stay the shell's, and terminal.c opens output and input once there is one. */
 void streams_open(struct launch *launch) {
   int *pipes = launch->shell->pipes;
-  launch->input.descriptor = pipes[0];
-  launch->pipe_input = true;
-  pipes[0] = -1;
   if (launch->message.LAUNCH_stdinOpen == 0) launch->input_last = true;
+  if (launch->message.LAUNCH_terminal != 0) return;
   for (size_t i = 0; i < 2; i++) {
     stream_open(launch, i, pipes[i + 1]);
     pipes[i + 1] = -1;
   }
-  input_pump(launch);
+  int input = pipes[0];
+  pipes[0] = -1;
+  input_open(launch, input);
 }
 
 static void forward(struct stream *stream, const uint8_t *data, size_t size) {
   struct launch *launch = stream->launch;
-  uint64_t limit = stream->number == 3 ? UINT64_MAX : launch->message.LAUNCH_outputBytes;
+  uint64_t limit = stream->number <= 2 ? launch->message.LAUNCH_outputBytes : UINT64_MAX;
   uint64_t left = limit - stream->forwarded;
   size_t taken = size > left ? (size_t)left : size;
   stream->forwarded += taken;
@@ -52,6 +60,11 @@ static void forward(struct stream *stream, const uint8_t *data, size_t size) {
   if (taken == size || stream->truncated) return;
   stream->truncated = true;
   launch_exceeded(launch, LIMIT_OUTPUT, limit + 1);
+}
+
+/* The kernel says so only after it has moved everything from one side of a terminal to the other. */
+static bool drained(const struct stream *stream) {
+  return stream->number == 1 && stream->launch->ended && stream->launch->message.LAUNCH_terminal != 0;
 }
 
 void stream_pump(struct stream *stream) {
@@ -65,7 +78,7 @@ void stream_pump(struct stream *stream) {
     ssize_t got = read(stream->source.descriptor, buffer, sizeof buffer);
     if (got > 0) {
       forward(stream, buffer, (size_t)got);
-    } else if (got == 0 || (errno != EAGAIN && errno != EINTR)) {
+    } else if (got == 0 || (errno != EAGAIN && errno != EINTR) || (errno == EAGAIN && drained(stream))) {
       stream->over = true;
       unwatch(&stream->source);
     } else {
@@ -74,18 +87,22 @@ void stream_pump(struct stream *stream) {
   }
 }
 
-/* Every writer is dead, so each pipe soon says end of file; what is left in it is forwarded first. */
+/* Every writer is dead, so each pipe soon says end of file; what is left in it is forwarded first. So does a terminal,
+ * by EIO, once nobody has its other side. */
 void streams_finish(struct launch *launch) {
+  close_descriptor(&launch->terminal);
   for (size_t i = 0; i < 2; i++)
     if (!launch->streams[i].over) stream_pump(&launch->streams[i]);
 }
 
 bool streams_over(const struct launch *launch) {
-  return launch->streams[0].over && launch->streams[1].over && launch->streams[2].over;
+  for (size_t i = 0; i < STREAMS; i++)
+    if (!launch->streams[i].over) return false;
+  return true;
 }
 
 void streams_resume(struct launch *launch) {
-  for (size_t i = 0; i < 3; i++)
+  for (size_t i = 0; i < STREAMS; i++)
     if (!launch->streams[i].over) watch_for(&launch->streams[i].source, EPOLLIN);
 }
 
@@ -107,9 +124,16 @@ static void input_ready(struct source *source, uint32_t events) {
   input_pump((struct launch *)((char *)source - offsetof(struct launch, input)));
 }
 
-void input_pump(struct launch *launch) {
+/* A terminal's input ends by a key, after everything else was written. */
+static void type_end(struct launch *launch) {
+  uint8_t keys[2];
+  if (!launch->pipe_input || launch->input_end_typed) return;
+  launch->input_end_typed = true;
+  bytes_append(&launch->input_queue, keys, terminal_end_keys(launch, keys));
+}
+
+static void write_input(struct launch *launch) {
   struct bytes *queue = &launch->input_queue;
-  if (!launch->pipe_input && !launch->input_broken) return; /* no shell yet: it waits */
   while (queue->end > queue->start) {
     size_t size = queue->end - queue->start;
     ssize_t wrote = launch->input_broken ? (ssize_t)size : write(launch->input.descriptor, queue->data + queue->start, size);
@@ -118,9 +142,19 @@ void input_pump(struct launch *launch) {
       launch->input_broken = true;
       continue;
     }
-    if (!launch->input_broken) launch->input_taken += (uint64_t)wrote;
+    if (!launch->input_broken && !launch->input_end_typed) launch->input_taken += (uint64_t)wrote;
     bytes_consume(queue, (size_t)wrote);
     if (!launch->input_last) give_credit(launch, (size_t)wrote);
+  }
+}
+
+void input_pump(struct launch *launch) {
+  struct bytes *queue = &launch->input_queue;
+  if (!launch->pipe_input && !launch->input_broken) return; /* no shell yet: it waits */
+  write_input(launch);
+  if (launch->input_last && queue->end == queue->start) {
+    type_end(launch);
+    write_input(launch);
   }
   bool waiting = queue->end > queue->start;
   if (waiting && !launch->input_watched) {
@@ -137,6 +171,7 @@ bool input_accept(struct launch *launch, struct slice data, bool last) {
   if (launch->input_last || data.size > launch->input_credit) return launch->message.LAUNCH_stdinOpen != 0 && launch->ended;
   launch->input_credit -= data.size;
   bytes_append(&launch->input_queue, data.data, data.size);
+  if (data.size > 0) launch->input_last_byte = data.data[data.size - 1];
   launch->input_last = last;
   input_pump(launch);
   return true;
@@ -146,7 +181,8 @@ bool input_accept(struct launch *launch, struct slice data, bool last) {
 void input_close(struct launch *launch) {
   int unread = 0;
   if (!launch->pipe_input) return;
-  if (launch->ended && ioctl(launch->input.descriptor, FIONREAD, &unread) == 0 && unread > 0) {
+  int readable = launch->terminal < 0 ? launch->input.descriptor : launch->terminal;
+  if (launch->ended && ioctl(readable, FIONREAD, &unread) == 0 && unread > 0) {
     uint64_t left = (uint64_t)unread; /* more than we gave, if the program wrote into its own input */
     launch->input_taken -= left < launch->input_taken ? left : launch->input_taken;
   }

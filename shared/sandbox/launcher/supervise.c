@@ -45,9 +45,10 @@ static struct launch *make_launch(struct client *client, const uint8_t *frame, s
   launch->profile = launch->message.LAUNCH_profile;
   launch->keep = launch->message.LAUNCH_keep;
   launch->received_at = monotonic_ns();
-  launch->oom.descriptor = launch->input.descriptor = -1;
+  launch->oom.descriptor = launch->input.descriptor = launch->terminal = -1;
+  launch->input_last_byte = '\n';
   launch->input_credit = STDIN_CREDIT_BYTES;
-  for (uint8_t i = 0; i < 3; i++) launch->streams[i] = (struct stream){.launch = launch, .number = i + 1, .over = true, .source = {.descriptor = -1}};
+  for (uint8_t i = 0; i < STREAMS; i++) launch->streams[i] = (struct stream){.launch = launch, .number = i + 1, .over = true, .source = {.descriptor = -1}};
   return launch;
 }
 
@@ -69,6 +70,11 @@ void launch_begin(struct client *client, const uint8_t *frame, size_t size, cons
   launch->chain = chain_of(launch);
   if (launch->chain == NULL) {
     launch_failed(launch, STEP_LAYERS, ENOENT);
+    return;
+  }
+  error = -collect_prepare(launch);
+  if (error != 0) {
+    launch_failed(launch, STEP_LAYERS, error);
     return;
   }
   launch->foreseeable = chain_foreseeable(launch);
@@ -100,21 +106,23 @@ static int collect_trees(const struct launch *launch, int *trees, size_t *count)
 }
 
 static int send_order(struct launch *launch, int cpuset) {
-  struct order order = {.size = launch->frame_size, .sent = monotonic_ns(), .pinned = cpuset >= 0};
+  struct order order = {.size = launch->frame_size, .sent = monotonic_ns(), .pinned = cpuset >= 0, .terminal = launch->terminal >= 0};
   uint8_t packet[sizeof order + ORDER_INLINE_MAX];
-  int descriptors[2] = {cpuset, -1}, result = 0;
+  int descriptors[3] = {cpuset}, result = 0;
+  size_t count = order.pinned;
   size_t size = sizeof order;
+  if (order.terminal != 0) descriptors[count++] = launch->terminal;
   if (launch->frame_size <= ORDER_INLINE_MAX) {
     memcpy(packet + size, launch->frame, launch->frame_size);
     size += launch->frame_size;
   } else {
     order.in_memfd = 1;
-    int memory = descriptors[order.pinned] = memfd_create("order", MFD_CLOEXEC);
+    int memory = descriptors[count++] = memfd_create("order", MFD_CLOEXEC);
     if (memory < 0 || write(memory, launch->frame, launch->frame_size) != (ssize_t)launch->frame_size) result = -ENOMEM;
   }
   memcpy(packet, &order, sizeof order);
-  if (result == 0) result = send_packet(launch->shell->orders, packet, size, descriptors, (size_t)order.pinned + order.in_memfd);
-  if (order.in_memfd != 0) close_descriptor(&descriptors[order.pinned]);
+  if (result == 0) result = send_packet(launch->shell->orders, packet, size, descriptors, count);
+  if (order.in_memfd != 0) close_descriptor(&descriptors[count - 1]);
   return result;
 }
 
@@ -268,6 +276,7 @@ static void ended(struct launch *launch, const struct note *note) {
     launch->observed = launch->usage.memory_peak;
   }
   measure_space(launch);
+  collect_start(launch);
   if (launch->keep != 0 && launch->started && launch->client != NULL &&
       keep_layer(launch->client, launch->number, launch->shell->space) == 0)
     launch->shell->space = -1;
@@ -294,6 +303,7 @@ void launch_note(struct launch *launch, const struct note *note) {
       launch->started = true;
       launch->start = *note;
       deadlines_start(launch);
+      terminal_started(launch);
       if (launch->client != NULL)
         client_send(launch->client, &(struct message){.number = MESSAGE_STARTED, .STARTED_launch = launch->number, .STARTED_startedAtNs = note->realtime});
       break;
@@ -318,7 +328,7 @@ void launch_lost(struct launch *launch) {
 }
 
 void launch_progress(struct launch *launch) {
-  if (launch->reported || !launch->ended || !streams_over(launch) || launch->egress_alive) return;
+  if (launch->reported || !launch->ended || !streams_over(launch) || launch->egress_alive || !collect_over(launch)) return;
   launch->reported = true;
   report_send(launch);
   for (struct launch **link = &launches; *link != NULL; link = &(*link)->next) {
@@ -329,7 +339,9 @@ void launch_progress(struct launch *launch) {
   if (launch->shell != NULL) launch->shell->launch = NULL;
   unwatch(&launch->oom);
   input_close(launch);
-  for (size_t i = 0; i < 3; i++) unwatch(&launch->streams[i].source);
+  for (size_t i = 0; i < STREAMS; i++) unwatch(&launch->streams[i].source);
+  close_descriptor(&launch->terminal);
+  collect_free(launch);
   bytes_free(&launch->input_queue);
   free(launch->frame);
   free(launch->chain);
@@ -349,6 +361,7 @@ void launches_orphan(struct client *client) {
     if (launch->client != client) continue;
     launch->client = NULL;
     launch_kill(launch, END_CLIENT);
+    collect_stop(launch);
     streams_resume(launch);
   }
 }

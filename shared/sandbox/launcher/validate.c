@@ -10,7 +10,7 @@
 #include <string.h>
 
 #define NUMBER_MAX (UINT64_C(1) << 62)
-enum { NAME_BYTES_MAX = 96, CPUS_BYTES_MAX = 256, COLLECT_PATTERNS_MAX = 64 };
+enum { NAME_BYTES_MAX = 96, CPUS_BYTES_MAX = 256 };
 
 static bool text_ok(struct slice text) { return text.size == 0 || memchr(text.data, '\0', text.size) == NULL; }
 
@@ -42,7 +42,7 @@ static bool parts_ok(struct slice path) {
   return true;
 }
 
-static bool relative_ok(struct slice path) { return path.size > 0 && path.size <= PATH_BYTES_MAX && text_ok(path) && parts_ok(path); }
+bool relative_ok(struct slice path) { return path.size > 0 && path.size <= PATH_BYTES_MAX && text_ok(path) && parts_ok(path); }
 
 static bool directory_ok(struct slice path) {
   if (path.size == 0 || path.size > PATH_BYTES_MAX || path.data[0] != '/' || !text_ok(path)) return false;
@@ -110,7 +110,7 @@ static bool terminal_ok(const struct message *m) {
 }
 
 static bool collect_ok(const struct message *m) {
-  return m->LAUNCH_collect.count <= COLLECT_PATTERNS_MAX && strings_ok(m->LAUNCH_collect) && m->LAUNCH_collectBytesMax <= NUMBER_MAX;
+  return m->LAUNCH_collect.count <= PATTERNS_MAX && patterns_ok(m->LAUNCH_collect) && m->LAUNCH_collectBytesMax <= NUMBER_MAX;
 }
 
 int validate_launch(const struct message *m) {
@@ -118,6 +118,5 @@ int validate_launch(const struct message *m) {
   bool ok = m->LAUNCH_launch != 0 && profile_ok(m) && numbers_ok(m) && m->LAUNCH_keep <= 1 && m->LAUNCH_stdinOpen <= 1;
   ok = ok && layers_ok(m->LAUNCH_layers) && m->LAUNCH_argv.count > 0 && strings_ok(m->LAUNCH_argv) && strings_ok(m->LAUNCH_environment);
   ok = ok && directory_ok(m->LAUNCH_directory) && files_ok(m->LAUNCH_files, false) && files_ok(m->LAUNCH_systemFiles, true);
-  if (!ok || !cpus_ok(m->LAUNCH_cpus) || !terminal_ok(m) || !collect_ok(m)) return EINVAL;
-  return m->LAUNCH_terminal == 0 && m->LAUNCH_collect.count == 0 ? 0 : ENOTSUP; /* not here yet */
+  return ok && cpus_ok(m->LAUNCH_cpus) && terminal_ok(m) && collect_ok(m) ? 0 : EINVAL;
 }
