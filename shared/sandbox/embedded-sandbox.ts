@@ -108,7 +108,7 @@ function toLauncherArguments({ root, stock = STOCK }: SandboxOptions): string[] 
   const name = `embedded-${process.pid}-${toBase32(systemRandom.bytes(5))}`;
   const user = String(process.getuid?.() ?? 0);
   const ours = ['--cgroup', name, '--client-uid', user, '--stock', String(stock)];
-  return root === undefined ? ours : [...ours, '--root-layer', toDirectory(root)];
+  return root === undefined ? [...ours, '--stock-profile', 'command'] : [...ours, '--root-layer', toDirectory(root)];
 }
 
 function toDirectory(path: string): string {

@@ -92,6 +92,7 @@ struct options {
   int descriptor; /* --fd, or -1 */
   uid_t client_uid;
   unsigned stock_max;
+  uint8_t stock_profile; /* PROFILE_* */
 };
 extern struct options options;
 void options_read(int argc, char **argv);

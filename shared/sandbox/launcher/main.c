@@ -88,6 +88,7 @@ int main(int argc, char **argv) {
   look_at_proc();
   store_open();
   sweeper_open();
+  stock_open();
   store_sweep();
   clients_open();
   log_line(LOG_LEVEL_INFO, "launcher started", "release", RELEASE);

@@ -10,7 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-struct options options = {.descriptor = -1, .cgroup_name = "default", .stock_max = 16};
+struct options options = {.descriptor = -1, .cgroup_name = "default", .stock_max = 16, .stock_profile = PROFILE_EXECUTION};
 
 static const char usage[] =
     "envicutor-launcher --socket PATH | --fd N\n"
@@ -22,6 +22,7 @@ static const char usage[] =
     "  --cgroup NAME         parent cgroup is envicutor-NAME; one running launcher per name (default)\n"
     "  --cgroup-path DIR     cgroup v2: the delegated directory (that of our own process)\n"
     "  --stock N             most shells kept ready (16)\n"
+    "  --stock-profile NAME  of which kind they are before the first launch: execution (default) or command\n"
     "  --egress-command CMD  program and arguments of the egress proxy, separated by spaces\n"
     "  --version\n";
 
@@ -32,6 +33,12 @@ static unsigned long number(const char *text, const char *what, unsigned long ma
   char sentence[256];
   snprintf(sentence, sizeof sentence, "%s got \"%s\", which is no number up to %lu", what, text, max);
   refuse(sentence, "give a decimal number");
+}
+
+static uint8_t stock_profile(const char *name) {
+  if (strcmp(name, "execution") == 0) return PROFILE_EXECUTION;
+  if (strcmp(name, "command") != 0) refuse("--stock-profile is unknown", "give execution or command");
+  return PROFILE_COMMAND;
 }
 
 static void check(void) {
@@ -49,7 +56,7 @@ void options_read(int argc, char **argv) {
       {"socket", required_argument, NULL, 's'},     {"fd", required_argument, NULL, 'f'},   {"client-uid", required_argument, NULL, 'u'},
       {"store", required_argument, NULL, 'd'},      {"cgroup", required_argument, NULL, 'c'}, {"cgroup-path", required_argument, NULL, 'p'},
       {"stock", required_argument, NULL, 'n'},      {"egress-command", required_argument, NULL, 'e'},
-      {"root-layer", required_argument, NULL, 'r'},
+      {"root-layer", required_argument, NULL, 'r'}, {"stock-profile", required_argument, NULL, 'k'},
       {"version", no_argument, NULL, 'v'},          {"help", no_argument, NULL, 'h'},       {NULL, 0, NULL, 0}};
   for (int letter; (letter = getopt_long(argc, argv, "", names, NULL)) != -1;) {
     switch (letter) {
@@ -60,6 +67,7 @@ void options_read(int argc, char **argv) {
       case 'c': options.cgroup_name = optarg; break;
       case 'p': options.cgroup_path = optarg; break;
       case 'n': options.stock_max = (unsigned)number(optarg, "--stock", 256); break;
+      case 'k': options.stock_profile = stock_profile(optarg); break;
       case 'e': options.egress_command = optarg[0] == '\0' ? NULL : optarg; break;
       case 'r': options.root_layer = optarg; break;
       case 'v': puts("envicutor-launcher " RELEASE); exit(0);

@@ -21,7 +21,7 @@ static struct shell *shells;
 static uint64_t misses, retry_at, window_began;
 static uint32_t peak, peak_before;   /* running launches: this window's and the last one's highest */
 static struct cgroup_limits recent;  /* those of the latest launch: the next one's, most likely */
-static uint8_t stocked = PROFILE_EXECUTION; /* that of the latest stranger's program: a launcher serves either layers or commands */
+static uint8_t stocked;              /* that of the latest stranger's program: a launcher serves either layers or commands */
 static bool proven;                  /* one shell was ready: this host can make them */
 
 static bool is_idle(const struct shell *shell) {
@@ -100,6 +100,8 @@ static void look_back(uint64_t now, uint32_t running) {
   }
   if (running > peak) peak = running;
 }
+
+void stock_open(void) { stocked = options.stock_profile; }
 
 void stock_keep_up(void) {
   uint64_t now = monotonic_ns();
