@@ -69,6 +69,9 @@ export class RealLauncher {
   async stop(): Promise<void> {
     await this.sandbox.close();
     await this.#end('SIGTERM');
+    // Layers of an ordinary user's launcher belong to his subordinate ids.
+    const store = join(this.folder, 'store');
+    if (this.sandbox.facts.isRootless) spawnSync('unshare', ['--map-root-user', '--map-auto', 'rm', '-rf', store]);
     await rm(this.folder, { recursive: true, force: true });
   }
 

@@ -24,6 +24,8 @@ void cgroup_open(void) {
   char controllers[512] = "";
   read_text(AT_FDCWD, "/sys/fs/cgroup/cgroup.controllers", controllers, sizeof controllers);
   bool unified = strstr(controllers, "memory") != NULL && strstr(controllers, "pids") != NULL && strstr(controllers, "cpu") != NULL;
+  if (rootless && !unified)
+    refuse("an ordinary user can't be given cgroup v1", "boot with systemd.unified_cgroup_hierarchy=1 (cgroup v2 only), or start us as root");
   cgroup = unified ? &cgroup_v2 : &cgroup_v1;
   cgroup->open();
 }

@@ -44,7 +44,10 @@ static int open_parent(enum tree tree) {
 
 static void open_cpuset(void) {
   char text[256];
-  if (parents[CPUSET] < 0) return;
+  if (parents[CPUSET] < 0) {
+    missing("cpuset");
+    return;
+  }
   static const char *const files[] = {"cpuset.cpus", "cpuset.mems"};
   for (int i = 0; i < 2; i++) { /* v1: a new group has neither, and nobody may enter before it has both */
     char above[64];

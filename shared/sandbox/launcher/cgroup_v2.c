@@ -16,31 +16,51 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#define LEAF "launcher-"
+
 static int parent = -1;
 static char parent_path[512];
 static bool cpuset_enabled;
 
-static void find_own_group(char *into, size_t size) {
+/* The group that we were started in. A leaf that a launcher made for its starter and itself stands for the one above. */
+static bool find_own_group(char *into, size_t size) {
   char text[512];
-  if (options.cgroup_path != NULL) {
-    snprintf(into, size, "%s", options.cgroup_path);
-    return;
-  }
-  if (read_text(AT_FDCWD, "/proc/self/cgroup", text, sizeof text) < 0 || strncmp(text, "0::/", 4) != 0)
-    refuse("our own cgroup is unknown", "give --cgroup-path with a delegated cgroup v2 directory");
+  if (read_text(AT_FDCWD, "/proc/self/cgroup", text, sizeof text) < 0 || strncmp(text, "0::/", 4) != 0) return false;
   text[strcspn(text, "\n")] = '\0';
+  char *last = strrchr(text, '/');
+  if (strncmp(last, "/" LEAF, sizeof LEAF) == 0) *last = '\0';
   snprintf(into, size, "/sys/fs/cgroup%s", strcmp(text, "0::/") == 0 ? "" : text + 3);
+  return true;
 }
 
-/* Controllers can be given to children only by a node without processes: we step into a leaf of our own first. */
+/* Controllers can be given to children only by a node without processes: we step into a leaf of our own first. An
+ * ordinary user's group is his own (systemd-run --scope), and whoever started us in it comes along. */
 static void step_into_leaf(const char *own) {
-  char path[640], pid[32];
-  snprintf(path, sizeof path, "%s/launcher-%s", own, options.cgroup_name);
+  char path[640], pids[8192];
+  snprintf(path, sizeof path, "%s/cgroup.procs", own);
+  if (!rootless || read_text(AT_FDCWD, path, pids, sizeof pids) < 0) pids[0] = '\0';
+  snprintf(path, sizeof path, "%s/" LEAF "%s", own, options.cgroup_name);
   if (mkdir(path, 0755) != 0 && errno != EEXIST) return;
-  snprintf(pid, sizeof pid, "%d", (int)getpid());
   int leaf = open(path, O_DIRECTORY | O_RDONLY | O_CLOEXEC);
-  if (leaf >= 0) write_text(leaf, "cgroup.procs", pid);
+  if (leaf >= 0) write_text(leaf, "cgroup.procs", "0");
+  for (char *pid = strtok(pids, "\n"); leaf >= 0 && pid != NULL; pid = strtok(NULL, "\n")) write_text(leaf, "cgroup.procs", pid);
   close_descriptor(&leaf);
+}
+
+/* Into a group elsewhere an ordinary user could make directories, but put nobody. */
+static void check_inside(const char *own, const char *given) {
+  size_t length = strlen(given);
+  if (rootless && (strncmp(own, given, length) != 0 || (own[length] != '/' && own[length] != '\0')))
+    refuse("--cgroup-path is not above our own cgroup", "as root, write our starter's process id to the cgroup.procs of a directory in it first");
+}
+
+static void choose_group(char *into, size_t size) {
+  bool found = find_own_group(into, size);
+  if (!found && (rootless || options.cgroup_path == NULL)) refuse("our own cgroup is unknown", "give --cgroup-path with a delegated cgroup v2 directory");
+  if (options.cgroup_path != NULL) check_inside(into, options.cgroup_path);
+  bool ours = options.cgroup_path == NULL ? strcmp(into, "/sys/fs/cgroup") != 0 : rootless && strcmp(into, options.cgroup_path) == 0;
+  if (options.cgroup_path != NULL) snprintf(into, size, "%s", options.cgroup_path);
+  if (ours) step_into_leaf(into);
 }
 
 static bool enable(int directory, const char *controller) {
@@ -55,15 +75,15 @@ static void enable_all(int directory) {
     if (enable(directory, needed[i])) continue;
     char sentence[256];
     snprintf(sentence, sizeof sentence, "cgroup controller \"%s\" can't be enabled (%s)", needed[i], strerror(errno));
-    refuse(sentence, "start us by systemd with Delegate=yes, or give --cgroup-path with a delegated directory that holds no process");
+    refuse(sentence, rootless ? "start us by systemd-run --user --scope -p Delegate=yes, with Delegate=cpu cpuset memory pids in user@.service (docs/rootless.md)"
+                              : "start us by systemd with Delegate=yes, or give --cgroup-path with a delegated directory that holds no process");
   }
-  cpuset_enabled = enable(directory, "cpuset");
+  cpuset_enabled = enable(directory, "cpuset"); /* a launch that asks for it without is refused */
 }
 
 static void v2_open(void) {
   char own[384];
-  find_own_group(own, sizeof own);
-  if (options.cgroup_path == NULL && strcmp(own, "/sys/fs/cgroup") != 0) step_into_leaf(own);
+  choose_group(own, sizeof own);
   int above = open(own, O_DIRECTORY | O_RDONLY | O_CLOEXEC);
   if (above < 0) refuse("the cgroup directory can't be opened", "give --cgroup-path with an existing cgroup v2 directory");
   enable_all(above);
@@ -77,6 +97,7 @@ static void v2_open(void) {
     usleep(10000);
   }
   enable_all(parent);
+  if (!cpuset_enabled) missing("cpuset");
   cgroup_sweep_directory(parent);
 }
 

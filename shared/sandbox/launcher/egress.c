@@ -25,7 +25,7 @@ enum { ARGUMENTS_MAX = 16, OPEN_FILES = 65536, NOT_EXECUTED = 127, USER_FOR_ROOT
 
 static int drop_all(uid_t user, gid_t group) {
   for (int capability = 0; prctl(PR_CAPBSET_READ, capability, 0, 0, 0) >= 0; capability++) prctl(PR_CAPBSET_DROP, capability, 0, 0, 0);
-  if (setgroups(0, NULL) != 0 || setresgid(group, group, group) != 0 || setresuid(user, user, user) != 0) return -1;
+  if ((setgroups(0, NULL) != 0 && !rootless) || setresgid(group, group, group) != 0 || setresuid(user, user, user) != 0) return -1;
   struct __user_cap_header_struct header = {.version = _LINUX_CAPABILITY_VERSION_3};
   struct __user_cap_data_struct none[2] = {{0}, {0}};
   if (syscall(SYS_capset, &header, none) != 0) return -1;
@@ -44,8 +44,8 @@ static _Noreturn void become_proxy(const struct client *client, const int descri
   close_range(6, ~0U, 0);
   struct rlimit files = {OPEN_FILES, OPEN_FILES};
   setrlimit(RLIMIT_NOFILE, &files);
-  uid_t user = client->uid == 0 ? USER_FOR_ROOT : client->uid;
-  gid_t group = client->uid == 0 ? USER_FOR_ROOT : client->gid;
+  uid_t user = client->uid == 0 && !rootless ? USER_FOR_ROOT : client->uid;
+  gid_t group = client->uid == 0 && !rootless ? USER_FOR_ROOT : client->gid;
   sigset_t none;
   sigemptyset(&none);
   if (drop_all(user, group) != 0) _exit(NOT_EXECUTED);

@@ -41,6 +41,14 @@ bool profile_has_host_view(uint8_t profile) { return profile == PROFILE_BOOTSTRA
 
 static enum viewer viewer_of(const struct setup *setup) { return setup->profile == PROFILE_COMMAND ? STRANGERS : TOOLS; }
 
+/* An ordinary user can't have a directory without what root mounted below it: then with it, and all of it as read-only. */
+static int whole_tree(const char *path) {
+  struct mount_attr change = {.attr_set = MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV};
+  int tree = open_tree(AT_FDCWD, path, OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | AT_RECURSIVE);
+  if (tree >= 0 && mount_setattr(tree, "", AT_EMPTY_PATH | AT_RECURSIVE, &change, sizeof change) != 0) close_descriptor(&tree);
+  return tree;
+}
+
 int prepare_host_view(struct setup *setup) {
   char path[64];
   for (size_t i = 0; i < SHOWN; i++) setup->host_trees[i] = -1;
@@ -54,6 +62,7 @@ int prepare_host_view(struct setup *setup) {
     /* A link below /etc is resolved here, on the host, to the file that it stands for. */
     links[i][0] = '\0';
     setup->host_trees[i] = open_tree(AT_FDCWD, path, OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC);
+    if (setup->host_trees[i] < 0 && rootless) setup->host_trees[i] = whole_tree(path);
   }
   return setup->host_trees[0] < 0 ? ENOENT : 0;
 }

@@ -33,6 +33,10 @@ static int lock_range(int directory, uint32_t index) {
 }
 
 int claim_range(struct id_range *into) {
+  if (rootless) { /* all of ours are one range; a descriptor stands for its lock */
+    *into = (struct id_range){.base = 0, .lock = open("/dev/null", O_RDONLY | O_CLOEXEC)};
+    return into->lock < 0 ? -errno : 0;
+  }
   if (idle_count > 0) {
     *into = idle[--idle_count];
     return 0;
@@ -79,7 +83,7 @@ static int map_ids(int proc, int pid, uint32_t base) {
   snprintf(path, sizeof path, "%d", pid);
   int process = openat(proc, path, O_DIRECTORY | O_PATH | O_CLOEXEC);
   if (process < 0) return -errno;
-  snprintf(map, sizeof map, "0 %u %d\n", base, BUILD_IDS);
+  id_map(base, map, sizeof map);
   int result = write_text(process, "gid_map", map);
   if (result == 0) result = write_text(process, "uid_map", map);
   if (result == 0) {
@@ -94,7 +98,9 @@ static int map_ids(int proc, int pid, uint32_t base) {
  * would eat from the host's own, and tell the others by it. The owner is an id of this range, which nobody else has. */
 int enter_user_namespace(uint32_t base, int proc, int line) {
   char byte = 0;
-  if (setresuid((uid_t)-1, base + BUILD_IDS - 1, (uid_t)-1) != 0 || unshare(CLONE_NEWUSER) != 0) return errno;
+  if (setresuid((uid_t)-1, owner_id(base), (uid_t)-1) != 0 || unshare(CLONE_NEWUSER) != 0) return errno;
+  /* Counted against the user's own in the end: no sandbox may take them all. */
+  if (rootless) write_text(proc, "sys/user/max_inotify_instances", "4");
   int error = -write_text(proc, "sys/user/max_user_namespaces", "0"); /* none below this one */
   if (error != 0) return error;
   if (send(line, &byte, 1, MSG_NOSIGNAL) != 1) return EPIPE;

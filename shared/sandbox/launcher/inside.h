@@ -68,6 +68,8 @@ int bind_tree(const char *from, int directory, const char *to, uint64_t attribut
 int attach_tree(int tree, int directory, const char *path);
 int clone_tree(int directory, const char *path);
 int set_mount(int tree, uint64_t attributes, int user_namespace);
+int idmap_of_memory(const struct setup *setup); /* for set_mount: of a tmpfs of ours */
+int idmap_of_disk(const struct setup *setup);   /* of a layer in the store */
 
 
 #endif

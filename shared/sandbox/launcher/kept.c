@@ -17,7 +17,7 @@ static uint64_t next_serial = 1;
 static uint32_t count;
 
 static void path_of(uint64_t serial, const char *below, char into[96]) {
-  snprintf(into, 96, STAGE_DIRECTORY "/kept/%llu%s", (unsigned long long)serial, below);
+  snprintf(into, 96, "%s/kept/%llu%s", stage_directory, (unsigned long long)serial, below);
 }
 
 uint32_t kept_count(void) { return count; }

@@ -18,7 +18,6 @@
 
 #define NS_PER_MS UINT64_C(1000000)
 #define NS_PER_S UINT64_C(1000000000)
-#define STAGE_DIRECTORY "/run/envicutor-stage"
 #define IDS_DIRECTORY "/run/envicutor-ids"
 
 enum {
@@ -96,6 +95,24 @@ struct options {
 };
 extern struct options options;
 void options_read(int argc, char **argv);
+extern const char *stage_directory; /* ours: kept layers and the template are mounted below it */
+extern bool devices_bound;           /* devices can't be made here: the host's are shown */
+
+/* ---- rootless.c, subids.c: what differs when an ordinary user started us; missing.c: what this host can't give --- */
+
+extern bool rootless;
+void rootless_open(char **argv); /* without root: executes us again in a user namespace of our own */
+bool map_subordinate_ids(pid_t pid);
+bool one_id(void);               /* rootless without subordinate ids */
+bool profile_needs_ids(uint8_t profile);
+uint32_t outside_id(uint32_t base, uint32_t inside); /* in our own user namespace */
+uint32_t owner_id(uint32_t base);                    /* of a sandbox's user namespace */
+void id_map(uint32_t base, char *into, size_t size);
+int stage_devices(void); /* template: 0 or an errno, as the next two */
+int stage_proc(void);
+int bind_devices(const char *directory);
+void missing(const char *name);
+struct list missing_names(void);
 
 /* ---- ids.c: ranges of host ids (launcher), the user namespace that maps one (init) ----------------------------- */
 
@@ -153,7 +170,7 @@ struct order { /* launcher to payload; the LAUNCH frame follows inline or lies i
 enum word_kind { WORD_KILL = 1, WORD_PREPARE, WORD_GO_ON };
 
 struct word { /* launcher to init; PREPARE: detached mounts beside it: layers, kept, target or capture */
-  uint32_t kind, layers;
+  uint32_t kind, layers, kept; /* the last `kept` of the layers */
   uint8_t target, capture, egress, terminal;
   char directory[PATH_BYTES_MAX + 1]; /* COMMAND with kept layers; the packet ends with its text */
 };

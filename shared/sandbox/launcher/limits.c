@@ -16,9 +16,12 @@ struct limit {
   rlim_t value;
 };
 
-static int set(const struct limit *limits, size_t count) {
+static int set(const struct limit *limits, size_t count, bool asked) {
   for (size_t i = 0; i < count; i++) {
-    struct rlimit limit = {limits[i].value, limits[i].value};
+    struct rlimit limit = {limits[i].value, limits[i].value}, ours;
+    /* What a launch asked for it gets, or it fails. Ours are as low as an ordinary user's own are. */
+    if (rootless && !asked && getrlimit(limits[i].resource, &ours) == 0 && ours.rlim_max < limit.rlim_max)
+      limit.rlim_cur = limit.rlim_max = ours.rlim_max;
     if (setrlimit(limits[i].resource, &limit) != 0) return errno;
   }
   return 0;
@@ -31,12 +34,12 @@ int fix_limits(struct setup *setup) {
       {RLIMIT_SIGPENDING, PENDING_SIGNALS}, {RLIMIT_RTPRIO, 0},             {RLIMIT_NICE, 0},
       {RLIMIT_CPU, RLIM_INFINITY},         {RLIMIT_AS, RLIM_INFINITY},     {RLIMIT_DATA, RLIM_INFINITY}};
   (void)setup;
-  return set(limits, sizeof limits / sizeof limits[0]);
+  return set(limits, sizeof limits / sizeof limits[0], false);
 }
 
 int apply_limits(struct setup *setup) {
   const struct limit limits[] = {{RLIMIT_FSIZE, setup->launch.LAUNCH_fileSizeBytes},
                                  {RLIMIT_NOFILE, setup->launch.LAUNCH_openFiles},
                                  {RLIMIT_STACK, setup->launch.LAUNCH_stackBytes}};
-  return set(limits, sizeof limits / sizeof limits[0]);
+  return set(limits, sizeof limits / sizeof limits[0], true);
 }

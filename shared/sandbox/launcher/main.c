@@ -33,27 +33,46 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <sched.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mount.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
+#include <sys/sysmacros.h>
 #include <unistd.h>
+
+/* /run is root's. What an ordinary user can mount upon in his namespace is hidden by it there: this directory nobody needs. */
+static void choose_stage(void) {
+  static char store[64];
+  if (rootless) stage_directory = "/sys/kernel";
+  snprintf(store, sizeof store, "%s/store", stage_directory);
+  if (options.store == NULL) options.store = store;
+}
 
 /* A mount namespace of our own: kept layers are attached here, seen by nobody else, and gone with us. */
 static void open_stage(void) {
-  if (mkdir(STAGE_DIRECTORY, 0700) != 0 && errno != EEXIST) refuse("/run can't be written", "mount a writable tmpfs on /run");
+  char below[64];
+  choose_stage();
+  if (mkdir(stage_directory, 0700) != 0 && errno != EEXIST)
+    refuse("the stage's directory can't be made", rootless ? "mount sysfs on /sys" : "mount a writable tmpfs on /run");
   if (unshare(CLONE_NEWNS) != 0 || mount(NULL, "/", NULL, MS_REC | MS_SLAVE, NULL) != 0)
     refuse("a mount namespace can't be made", "run as root, in a container with --privileged");
-  if (mount("envicutor", STAGE_DIRECTORY, "tmpfs", MS_NOSUID | MS_NODEV, "mode=0700,size=1m") != 0 ||
-      mount(NULL, STAGE_DIRECTORY, NULL, MS_PRIVATE, NULL) != 0 || mkdir(STAGE_DIRECTORY "/shell", 0700) != 0 ||
-      mkdir(STAGE_DIRECTORY "/kept", 0700) != 0)
-    refuse("a tmpfs can't be mounted", "run as root, in a container with --privileged");
+  bool made = mount("envicutor", stage_directory, "tmpfs", MS_NOSUID | MS_NODEV, "mode=0700,size=1m") == 0 &&
+              mount(NULL, stage_directory, NULL, MS_PRIVATE, NULL) == 0;
+  for (int i = 0; i < 2; i++) {
+    snprintf(below, sizeof below, "%s/%s", stage_directory, i == 0 ? "shell" : "kept");
+    made = made && mkdir(below, 0700) == 0;
+  }
+  if (!made) refuse("a tmpfs can't be mounted", "run as root, in a container with --privileged");
+  snprintf(below, sizeof below, "%s/device", stage_directory);
+  devices_bound = mknod(below, S_IFCHR | 0600, makedev(1, 3)) != 0; /* a container or a user may not */
+  unlink(below);
+  if (devices_bound) missing("private-devices");
 }
 
 static void prepare_process(void) {
-  if (geteuid() != 0) refuse("root is needed", "start us as root");
   for (int descriptor; (descriptor = open("/dev/null", O_RDWR)) <= STDERR_FILENO;) /* 0, 1, 2 are never something else */
     if (descriptor < 0) exit(EXIT_REFUSED);
   close_range(STDERR_FILENO + 1, ~0U, CLOSE_RANGE_CLOEXEC);
@@ -63,9 +82,13 @@ static void prepare_process(void) {
     setrlimit(RLIMIT_NOFILE, &files);
   }
   umask(077);
-  write_text(AT_FDCWD, "/proc/self/oom_score_adj", "-900");
   prctl(PR_SET_DUMPABLE, 0);
-  setpriority(PRIO_PROCESS, 0, -10); /* limits are enforced in time, however busy the programs are; children go back to 0 */
+  if (write_text(AT_FDCWD, "/proc/self/oom_score_adj", "-900") != 0) missing("oom-score");
+  /* Limits are enforced in time, however busy the programs are; children go back to 0. */
+  if (setpriority(PRIO_PROCESS, 0, -10) != 0) missing("priority");
+  struct sched_param first = {.sched_priority = 1}, plain = {.sched_priority = 0}; /* as init.c will want it */
+  if (sched_setscheduler(0, SCHED_RR | SCHED_RESET_ON_FORK, &first) != 0) missing("realtime");
+  sched_setscheduler(0, SCHED_OTHER, &plain);
 }
 
 static void end_everything(void) {
@@ -79,6 +102,7 @@ static void end_everything(void) {
 
 int main(int argc, char **argv) {
   options_read(argc, argv);
+  rootless_open(argv);
   prepare_process();
   loop_open();
   cgroup_open();

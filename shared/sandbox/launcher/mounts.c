@@ -49,13 +49,11 @@ int bind_tree(const char *from, int directory, const char *to, uint64_t attribut
 }
 
 static int make_device(const char *path, unsigned minor) {
-  char source[32];
-  if (mknod(path, S_IFCHR | 0666, makedev(1, minor)) == 0) return 0;
-  /* Where devices may not be made (containers), the launcher's own are bound instead. */
-  snprintf(source, sizeof source, "/dev/%s", strrchr(path, '/') + 1);
-  int file = open(path, O_WRONLY | O_CREAT | O_CLOEXEC, 0666);
-  close_descriptor(&file);
-  return bind_tree(source, AT_FDCWD, path, MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NOEXEC, -1);
+  if (!devices_bound && mknod(path, S_IFCHR | 0666, makedev(1, minor)) == 0) return 0;
+  int file = open(path, O_WRONLY | O_CREAT | O_CLOEXEC, 0666); /* the host's is bound upon it */
+  if (file < 0 || !devices_bound) return errno;
+  close(file);
+  return 0;
 }
 
 /* Nodes of its own for every sandbox: a lock on a shared /dev/null would be a channel between two runs. */
@@ -68,7 +66,9 @@ static int make_devices(const struct setup *setup) {
   for (size_t i = 0; i < sizeof devices / sizeof devices[0] && error == 0; i++) error = make_device(devices[i].path, devices[i].minor);
   for (size_t i = 0; i < sizeof links / sizeof links[0] && error == 0; i++)
     if (symlink(links[i][0], links[i][1]) != 0) error = errno;
-  if (error == 0) error = bind_tree("raw/dev", AT_FDCWD, "dev", MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NOEXEC, setup->user_namespace);
+  if (error == 0) error = bind_tree("raw/dev", AT_FDCWD, "dev", MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NOEXEC, idmap_of_memory(setup));
+  if (error == 0 && devices_bound) error = bind_devices("raw/dev");
+  if (error == 0 && devices_bound) error = bind_devices("dev");
   return error != 0 ? error : bind_tree("space/shm", AT_FDCWD, "dev/shm", MOUNT_ATTR_NOEXEC, -1);
 }
 
@@ -81,7 +81,7 @@ static int make_space(struct setup *setup) {
   if (mount("envicutor", "raw", "tmpfs", MS_NOSUID, text) != 0) return errno;
   for (size_t i = 0; i < sizeof directories / sizeof directories[0]; i++)
     if (mkdir(directories[i].path, directories[i].mode) != 0) return errno;
-  int error = bind_tree("raw", AT_FDCWD, "space", MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV, setup->user_namespace);
+  int error = bind_tree("raw", AT_FDCWD, "space", MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV, idmap_of_memory(setup));
   if (error == 0) error = make_devices(setup);
   if (error != 0) return error;
   setup->space = clone_tree(AT_FDCWD, "raw");
@@ -100,7 +100,8 @@ int prepare_stage(struct setup *setup) {
 static int attach_layer(struct setup *setup, size_t index) {
   char path[32];
   snprintf(path, sizeof path, "/layers/%zu", index);
-  int error = set_mount(setup->descriptors[index], MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV, setup->user_namespace);
+  int user_namespace = index + setup->word.kept < setup->word.layers ? idmap_of_disk(setup) : idmap_of_memory(setup);
+  int error = set_mount(setup->descriptors[index], MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV, user_namespace);
   return error != 0 ? error : attach_tree(setup->descriptors[index], AT_FDCWD, path);
 }
 
@@ -169,7 +170,8 @@ static int place_target(struct setup *setup, int root) {
   if (setup->descriptor_count <= index) return EPROTO;
   uint64_t attributes = MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC;
   if (setup->word.capture != 0) attributes |= MOUNT_ATTR_RDONLY;
-  int error = set_mount(setup->descriptors[index], attributes, setup->user_namespace);
+  int user_namespace = setup->word.capture != 0 ? idmap_of_memory(setup) : idmap_of_disk(setup);
+  int error = set_mount(setup->descriptors[index], attributes, user_namespace);
   return error != 0 ? error : place(setup->descriptors[index], root, "target", true);
 }
 
@@ -200,9 +202,10 @@ int enter_root(struct setup *setup) {
 }
 
 int act_as(const struct setup *setup, uint32_t id) {
-  setfsgid(setup->base + id);
-  setfsuid(setup->base + id);
-  return (uint32_t)setfsuid((uid_t)-1) == setup->base + id ? 0 : EPERM;
+  uint32_t outside = outside_id(setup->base, id);
+  setfsgid(outside);
+  setfsuid(outside);
+  return (uint32_t)setfsuid((uid_t)-1) == outside ? 0 : EPERM;
 }
 
 void act_as_ourselves(void) {

@@ -44,7 +44,6 @@ static uint8_t stock_profile(const char *name) {
 static void check(void) {
   if ((options.socket == NULL) == (options.descriptor < 0)) refuse("exactly one of --socket and --fd is needed", "see --help");
   if (options.store != NULL && options.root_layer != NULL) refuse("--store and --root-layer exclude each other", "give one of them");
-  if (options.store == NULL) options.store = STAGE_DIRECTORY "/store";
   size_t length = strlen(options.cgroup_name);
   if (length == 0 || length > 64 || strspn(options.cgroup_name, "abcdefghijklmnopqrstuvwxyz0123456789-") != length)
     refuse("--cgroup is no name", "use up to 64 of a-z, 0-9 and -");

@@ -35,7 +35,7 @@ static int enter_cgroup(struct setup *setup) {
 }
 
 static int give_standard_streams(struct setup *setup) {
-  uid_t user = setup->base + program_user(setup->profile);
+  uid_t user = outside_id(setup->base, program_user(setup->profile));
   /* Ours are 0, 1 and 2 already, as shell.c placed them, and inheritable; everything else closes at exec. */
   for (int i = INPUT; i <= ERRORS; i++) /* so that /dev/stdin and its like can be opened */
     if (fchown(i, user, user) != 0) return errno;

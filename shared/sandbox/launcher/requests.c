@@ -34,7 +34,9 @@ static bool greet(struct client *client, const struct message *hello) {
                                         .WELCOME_cores = (uint32_t)sysconf(_SC_NPROCESSORS_ONLN),
                                         .WELCOME_memoryBytes = (uint64_t)sysconf(_SC_PHYS_PAGES) * (uint64_t)sysconf(_SC_PAGESIZE),
                                         .WELCOME_kernel = {(const uint8_t *)system.release, (uint32_t)strlen(system.release)},
-                                        .WELCOME_release = {(const uint8_t *)RELEASE, sizeof RELEASE - 1}});
+                                        .WELCOME_release = {(const uint8_t *)RELEASE, sizeof RELEASE - 1},
+                                        .WELCOME_rootless = rootless,
+                                        .WELCOME_missing = missing_names()});
   return true;
 }
 

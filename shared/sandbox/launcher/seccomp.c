@@ -139,6 +139,11 @@ static void check_advice(void) {
 
 /* A program that sets its core limit to 0 would have the host's crash handler run for it; NULL as new limit only asks. */
 static void keep_core_limit(void) {
+  if (one_id()) {
+    LOAD_ARGUMENT(0);
+    SKIP(BPF_JEQ, 1, 0, 1);
+    ANSWER(EPERM);
+  }
   LOAD_ARGUMENT(1);
   SKIP(BPF_JEQ, RLIMIT_CORE, 1, 0);
   ALLOW();
@@ -169,13 +174,37 @@ static void check_clone(void) {
   ANSWER(EPERM);
 }
 
+/* Where the program has the id of its process 1, the kernel would let it change that one's limits and precedence. */
+static void not_init(void) {
+  static const uint32_t init[] = {1};
+  deny_these(0, init, 1, EPERM);
+}
+
+static void not_init_nor_user(uint32_t process, uint32_t user) {
+  static const uint32_t init[] = {1};
+  LOAD_ARGUMENT(0);
+  SKIP(BPF_JEQ, user, 0, 1);
+  ANSWER(EPERM);
+  SKIP(BPF_JEQ, process, 1, 0);
+  ALLOW();
+  deny_these(1, init, 1, EPERM);
+}
+
+static void check_priority(void) { not_init_nor_user(PRIO_PROCESS, PRIO_USER); }
+static void check_disk_priority(void) { not_init_nor_user(1, 3); } /* the kernel's IOPRIO_WHO_PROCESS and _USER */
+
 static const struct check {
   int call;
   void (*code)(void);
 } checks[] = {
     {SYS_socket, check_socket},           {SYS_socketpair, check_socketpair}, {SYS_personality, check_personality},
     {SYS_setsockopt, check_socket_option}, {SYS_fadvise64, check_advice},      {SYS_prlimit64, keep_core_limit},
-    {SYS_setrlimit, keep_core_limit_too}, {SYS_ioctl, check_terminal_control}, {SYS_clone, check_clone}};
+    {SYS_setrlimit, keep_core_limit_too}, {SYS_ioctl, check_terminal_control}, {SYS_clone, check_clone},
+    /* from here on: only where there is one id */
+    {SYS_setpriority, check_priority},    {SYS_ioprio_set, check_disk_priority},
+    {SYS_sched_setaffinity, not_init},    {SYS_sched_setscheduler, not_init}, {SYS_sched_setparam, not_init},
+    {SYS_sched_setattr, not_init}};
+enum { CHECKS = sizeof checks / sizeof checks[0], CHECKS_OF_ONE_ID = 6 };
 
 /* ---- the tree ---- */
 
@@ -231,7 +260,7 @@ static void build_filter(int kind) {
   memset(fates, 0, sizeof fates);
   decide(fates, everywhere, sizeof everywhere / sizeof everywhere[0]);
   if (kind != FOR_BOOTSTRAP) decide(fates, unless_bootstrap, sizeof unless_bootstrap / sizeof unless_bootstrap[0]);
-  for (size_t i = 0; i < sizeof checks / sizeof checks[0]; i++) fates[checks[i].call] = CHECKED + (int)i;
+  for (size_t i = 0; i < (one_id() ? CHECKS : CHECKS - CHECKS_OF_ONE_ID); i++) fates[checks[i].call] = CHECKED + (int)i;
   for (uint32_t call = 0; call <= NEWEST_KNOWN_CALL; call++)
     if (call == 0 || fates[call] != fates[call - 1]) ranges[count++] = (struct range){call, fates[call]};
   LOAD(offsetof(struct seccomp_data, arch));

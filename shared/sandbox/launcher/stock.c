@@ -157,7 +157,8 @@ static void prepare_ahead(struct shell *shell) {
   int trees[LAYERS_MAX];
   size_t trees_count = 0;
   int result = chain_trees(shell->chain, trees, &trees_count);
-  const struct word word = {.kind = WORD_PREPARE, .layers = (uint32_t)trees_count};
+  struct word word = {.kind = WORD_PREPARE, .layers = (uint32_t)trees_count};
+  for (const char *at = shell->chain; (at = strchr(at, '#')) != NULL; at++) word.kept++;
   if (result == 0) result = shell_prepare(shell, &word, trees, trees_count);
   for (size_t i = 0; i < trees_count; i++) close(trees[i]);
   if (result == 0) return;
@@ -189,6 +190,7 @@ void stock_shell_failed(struct shell *shell, int step, int error) {
   char what[128];
   const char *name = step > 0 && step <= STEP_SECCOMP && names[step] != NULL ? names[step] : "step";
   snprintf(what, sizeof what, "preparing a sandbox failed at its %s: %s", name, strerror(error));
+  if (!proven && rootless) refuse(what, "on Linux 6.6 or newer with user namespaces, overlayfs and idmapped tmpfs; or start us as root");
   if (!proven) refuse(what, "run as root on Linux 6.6 or newer with user namespaces, overlayfs and idmapped tmpfs; in a container, with --privileged");
   log_line(LOG_LEVEL_ERROR, "shell failed", "error", what);
   if (shell->chain != NULL) chain_forget_all(shell->chain);

@@ -64,8 +64,8 @@ void store_open(void) {
   store = open_directory(AT_FDCWD, options.store);
   struct stat state;
   if (store < 0 || fstat(store, &state) != 0 || state.st_uid != 0)
-    refuse("the layer store can't be opened", "give --store a directory on a local disk that root owns");
-  if (fchmod(store, 0700) != 0) refuse("the layer store's mode can't be set", "give --store a directory that root owns");
+    refuse("the layer store can't be opened", rootless ? "give --store a directory on a local disk that is yours" : "give --store a directory on a local disk that root owns");
+  if (fchmod(store, 0700) != 0) refuse("the layer store's mode can't be set", "give --store a directory that root owns, or without root your own");
   incoming = open_directory(store, "incoming");
   trash = open_directory(store, "trash");
   if (incoming < 0 || trash < 0) refuse("the layer store can't be written", "give --store a writable directory");
@@ -89,7 +89,11 @@ static int tree_of(int directory, const char *name) {
 
 int store_layer_tree(const char *name) { return tree_of(store, name); }
 int store_incoming_tree(const char *name) { return tree_of(incoming, name); }
-int store_create(const char *name) { return mkdirat(incoming, name, 0755) == 0 ? 0 : -errno; }
+int store_create(const char *name) {
+  if (mkdirat(incoming, name, 0755) != 0) return -errno;
+  uint32_t root = rootless ? outside_id(0, 0) : 0; /* as the sandbox will see it */
+  return fchownat(incoming, name, root, root, AT_SYMLINK_NOFOLLOW) == 0 ? 0 : -errno;
+}
 
 int store_publish(const char *name, const char *to) {
   int layer = open_beneath(incoming, name, O_RDONLY | O_DIRECTORY, 0, false);

@@ -67,6 +67,10 @@ void launch_begin(struct client *client, const uint8_t *frame, size_t size, cons
     launch_failed(launch, STEP_EGRESS, ENOENT);
     return;
   }
+  if (one_id() && profile_needs_ids(launch->profile)) {
+    launch_failed(launch, STEP_IDS, ENOTSUP);
+    return;
+  }
   launch->chain = chain_of(launch);
   if (launch->chain == NULL) {
     launch_failed(launch, STEP_LAYERS, ENOENT);
@@ -194,7 +198,7 @@ void launch_shell_ready(struct launch *launch) {
     result = collect_trees(launch, trees, &count);
   }
   if (result == 0) {
-    struct word word = {.kind = WORD_PREPARE, .layers = m->LAUNCH_layers.count + m->LAUNCH_kept.count, .target = m->LAUNCH_target.size > 0,
+    struct word word = {.kind = WORD_PREPARE, .layers = m->LAUNCH_layers.count + m->LAUNCH_kept.count, .kept = m->LAUNCH_kept.count, .target = m->LAUNCH_target.size > 0,
                               .capture = m->LAUNCH_capture != 0, .egress = m->LAUNCH_egress, .terminal = m->LAUNCH_terminal};
     if (m->LAUNCH_directory.size <= PATH_BYTES_MAX) memcpy(word.directory, m->LAUNCH_directory.data, m->LAUNCH_directory.size);
     step = STEP_SHELL;

@@ -42,7 +42,7 @@ static unsigned long noted_strtoul(const char *text, char **end, int base) {
 enum { WORDS_MAX = 24 };
 
 static void check_options(void) {
-  insist((options.socket == NULL) != (options.descriptor < 0) && options.descriptor >= -1 && options.store != NULL);
+  insist((options.socket == NULL) != (options.descriptor < 0) && options.descriptor >= -1);
   insist(options.stock_max >= 1 && options.stock_max <= 256 && options.client_uid != (uid_t)-1);
   insist(strlen(options.cgroup_name) >= 1 && strlen(options.cgroup_name) <= 64 && strpbrk(options.cgroup_name, "/.\n ") == NULL);
   for (size_t i = 0; i < number_count; i++) insist(strspn(numbers[i], "0123456789") == strlen(numbers[i]));

@@ -1,0 +1,205 @@
+/**
+ * Owns the proof that an ordinary user's launcher is the same sandbox, or says in one sentence with its remedy why not.
+ * As root it tests what such a launcher refuses on this machine; as an ordinary user with a delegated cgroup (test/guest/boot --user) it
+ * tests the real one. What must stay true: neither half is ever skipped, they are two people's tests.
+ */
+import assert from 'node:assert/strict';
+import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
+import { once } from 'node:events';
+import { chmodSync, copyFileSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { after, before, test } from 'node:test';
+import { limitDefaults } from '../../shared/model/limits.ts';
+import { connectLauncher } from '../../shared/sandbox/launcher-client.ts';
+import { describeMissing, explainFailure, missingFacts } from '../../shared/sandbox/launcher-facts.ts';
+import { OutputBuffer } from '../../shared/sandbox/output-buffer.ts';
+import type { LaunchReport, LaunchSpec, Sandbox } from '../../shared/sandbox/sandbox.ts';
+import { launchSpec } from '../support/launch-spec.ts';
+import { RealLauncher } from '../support/real-launcher.ts';
+
+const sources = new URL('../../shared/sandbox/launcher/', import.meta.url).pathname;
+const binary = process.env['ENVICUTOR_TEST_LAUNCHER'] ?? join(sources, 'build/envicutor-launcher');
+const ORDINARY_USER = 61_234;
+const folder = mkdtempSync(join(tmpdir(), 'envicutor-rootless-'));
+after(() => rmSync(folder, { recursive: true, force: true }));
+
+test('each thing that the launcher can say is missing has a sentence and a remedy, and no other has', () => {
+  const said = readdirSync(sources)
+    .filter((name) => name.endsWith('.c'))
+    .flatMap((name) => [...readFileSync(join(sources, name), 'utf8').matchAll(/\bmissing\("([a-z-]+)"\)/g)])
+    .map((match) => match[1] ?? '');
+  assert.deepEqual([...new Set(said)].sort(), Object.keys(missingFacts).sort());
+  for (const { sentence, remedy } of Object.values(missingFacts)) {
+    assert.match(sentence, /^[A-Z].*\.$/);
+    assert.ok(remedy.length > 10);
+  }
+  assert.deepEqual(describeMissing(['of-a-newer-launcher']), ['of-a-newer-launcher']);
+});
+
+/** Exit code and words of a launcher that refuses to start. */
+function refusal(command: string, argv: readonly string[], user?: number): string {
+  const ids = user === undefined ? {} : { uid: user, gid: user };
+  const ended = spawnSync(command, argv, { encoding: 'utf8', timeout: 10_000, cwd: '/', ...ids });
+  assert.equal(ended.status, 78, `${ended.stderr} ${ended.signal}`);
+  return ended.stderr;
+}
+
+function asRoot(): void {
+  const options = ['--fd', '0', '--store', '/tmp/envicutor-no-store', '--cgroup', 'refused'];
+
+  test('an ordinary user without a delegated cgroup v2 is told what gives him one', () => {
+    chmodSync(folder, 0o755);
+    const copy = join(folder, 'launcher');
+    copyFileSync(binary, copy);
+    const said = refusal(copy, options, ORDINARY_USER);
+    assert.match(said, /cgroup.*Remedy: .*(systemd\.unified_cgroup_hierarchy=1|Delegate=|cgroup\.procs)/);
+  });
+
+  test('an ordinary user can not serve another one', () => {
+    const said = refusal(join(folder, 'launcher'), ['--client-uid', '12', ...options], ORDINARY_USER);
+    assert.match(said, /serves only its own user.*Remedy: leave --client-uid out/);
+  });
+
+  test('a host without user namespaces is named with the setting that forbids them', () => {
+    const script = 'echo 0 > /proc/sys/user/max_user_namespaces && exec "$@"';
+    const inside = ['--user', '--map-root-user', 'sh', '-c', script, 'sh', binary, ...options];
+    assert.match(refusal('unshare', inside), /user namespace can't be made.*Remedy: .*user\.max_user_namespaces/);
+  });
+
+  test('a launcher with a set-id bit refuses to start, for whoever may execute it', () => {
+    const copy = join(folder, 'set-id');
+    copyFileSync(binary, copy);
+    chmodSync(copy, 0o4755);
+    assert.match(refusal(copy, options, ORDINARY_USER), /set-id.*Remedy: .*chmod/);
+  });
+}
+
+async function outputOf(sandbox: Sandbox, spec: LaunchSpec): Promise<{ text: string; report: LaunchReport }> {
+  const said = new OutputBuffer();
+  const listener = { stdout: said.append.bind(said), stderr: said.append.bind(said) };
+  const report = await sandbox.launch(spec, listener).report;
+  return { text: said.bytes().toString(), report };
+}
+
+const own = process.getuid?.() ?? 0;
+
+function asOrdinaryUser(): void {
+  let launcher: RealLauncher;
+  before(async () => {
+    launcher = await RealLauncher.start('rootless');
+  });
+  after(() => launcher.stop());
+  const shell = (script: string, changes: Partial<LaunchSpec> = {}) =>
+    outputOf(launcher.sandbox, launchSpec(['/bin/sh', '-c', script], { layers: ['base'], ...changes }));
+
+  test('it says that it is rootless, and what is missing with subordinate ids', () => {
+    const { facts } = launcher.sandbox;
+    assert.equal(facts.isRootless, true);
+    assert.equal(facts.cgroup, 'v2');
+    for (const name of ['private-ids', 'private-quotas', 'private-devices']) assert.ok(facts.missing.includes(name));
+    for (const name of ['subordinate-ids', 'groups']) assert.equal(facts.missing.includes(name), false);
+    assert.equal(describeMissing(facts.missing).filter((line) => !line.includes('Remedy: ')).length, 0);
+  });
+
+  test('a program is 1000 inside, has none of the user’s ids outside and reaches none of his files', async () => {
+    const file = join(folder, 'mine');
+    writeFileSync(file, 'secret');
+    chmodSync(folder, 0o755);
+    const { text } = await shell(`id; cat ${file}`);
+    assert.match(text, /^uid=1000.* gid=1000[^,]*\n/);
+    assert.equal(text.includes('secret'), false);
+    const running = shell('exec sleep 1.25');
+    const id = await hostIdOf(['sleep', '1.25', ''].join('\0'));
+    assert.notEqual(id, own);
+    assert.ok(id > 65_535);
+    await running;
+  });
+
+  test('layers on disk and layers in memory show the owners that they were given inside', async () => {
+    const { sandbox } = launcher;
+    await sandbox.store.create('owned-new');
+    const give = ['/bin/sh', '-c', 'mkdir /target/made && chown 1234:65534 /target/made'];
+    const tools = { target: 'owned-new', directory: '/', limits: limitDefaults.build };
+    const unpacked = await outputOf(sandbox, launchSpec(give, { ...tools, profile: 'host' }));
+    assert.equal(unpacked.report.exitCode, 0, unpacked.text);
+    await sandbox.store.commit('owned-new', 'owned');
+    const build = ['/bin/sh', '-c', 'id -u > /built && touch /made/by-root'];
+    const inside = { isKept: true, limits: limitDefaults.build, layers: ['base', 'owned'] };
+    const built = sandbox.launch(launchSpec(build, { ...inside, profile: 'build', directory: '/environment' }));
+    assert.equal((await built.report).exitCode, 0);
+    const { text } = await shell(
+      'cat /built; ls -ldn /made /made/by-root /built; touch /usr/x; touch mine; ls -n mine',
+      {
+        layers: ['base', 'owned'],
+        kept: [built.kept],
+      },
+    );
+    assert.match(
+      text,
+      /^0\n.* 0 +0 .*\/built\n.* 1234 +65534 .*made\n.* 0 +0 .*by-root\ntouch: .*\n.* 1000 +1000 .* mine\n$/,
+    );
+    sandbox.release(built.kept);
+  });
+
+  test('without subordinate ids commands run, builds are refused with the remedy, and process 1 is out of reach', async () => {
+    const { sandbox, child } = await startWithOneId();
+    try {
+      const { facts } = sandbox;
+      for (const name of ['subordinate-ids', 'groups']) assert.ok(facts.missing.includes(name), String(facts.missing));
+      const command = (script: string) =>
+        outputOf(
+          sandbox,
+          launchSpec(['/bin/sh', '-c', script], { profile: 'command', directory: '/environment/workspace' }),
+        );
+      const said = await command('id -u; echo written > file; cat file; cat /proc/self/uid_map; ls /dev');
+      assert.match(said.text, /^1000\nwritten\n\s+1000\s+0\s+1\nfd\nfull\n/, JSON.stringify(said.report));
+      const touched = await command(
+        'prlimit --pid 1 --nofile=3; renice -n 9 -p 1; taskset -p 1 1; chrt --idle --pid 0 1; echo alive',
+      );
+      assert.match(touched.text, /alive\n$/);
+      assert.equal(touched.text.match(/Operation not permitted/g)?.length, 4, touched.text);
+      const spec = launchSpec(['/bin/true'], { profile: 'host', directory: '/', limits: limitDefaults.build });
+      const { report } = await outputOf(sandbox, spec);
+      assert.deepEqual([report.end, report.failure], ['setup-failed', { step: 'ids', errno: 'EOPNOTSUPP' }]);
+      assert.match(explainFailure(report.failure, facts) ?? '', /builds.*refused.*Remedy: .*uidmap/);
+    } finally {
+      await sandbox.close();
+      child.kill('SIGTERM');
+      await once(child, 'exit');
+    }
+  });
+}
+
+/** Programs that get no rights by execution include newuidmap: then the user has no subordinate ids. */
+async function startWithOneId(): Promise<{ sandbox: Sandbox; child: ChildProcess }> {
+  const socketPath = join(folder, 'one-id.sock');
+  const options = ['--socket', socketPath, '--store', join(folder, 'one-id'), '--cgroup', `one-id-${process.pid}`];
+  const child = spawn('setpriv', ['--no-new-privs', binary, ...options], { stdio: ['ignore', 'ignore', 'pipe'] });
+  for await (const line of child.stderr) if (String(line).includes('launcher started')) break;
+  return { sandbox: await connectLauncher({ socketPath }), child };
+}
+
+/** The real user id of the process with this command line, once it is there. */
+async function hostIdOf(commandLine: string): Promise<number> {
+  for (let tries = 0; tries < 200; tries++) {
+    for (const name of readdirSync('/proc').filter((each) => /^\d+$/.test(each))) {
+      if (read(`/proc/${name}/cmdline`) !== commandLine) continue;
+      const id = /^Uid:\t(\d+)/m.exec(read(`/proc/${name}/status`))?.[1];
+      if (id !== undefined) return Number(id);
+    }
+    await new Promise((resolve) => setTimeout(resolve, 10));
+  }
+  throw new Error(`no process ${commandLine}`);
+}
+
+function read(path: string): string {
+  try {
+    return readFileSync(path, 'utf8');
+  } catch {
+    return ''; // it ended while we looked
+  }
+}
+
+if (own === 0) asRoot();
+else asOrdinaryUser();
