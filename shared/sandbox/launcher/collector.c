@@ -304,11 +304,11 @@ static bool confine(void) {
   struct __user_cap_data_struct read_all[2] = {{.effective = 1U << CAP_DAC_READ_SEARCH, .permitted = 1U << CAP_DAC_READ_SEARCH}, {0}};
   struct setup filter = {.profile = PROFILE_EXECUTION};
   uint64_t seconds = 2 * WALK_CPU_NS / NS_PER_S + order->bytes_max / COPY_BYTES_PER_S;
-  bool ok = chroot(STAGE_DIRECTORY "/shell") == 0 && chdir("/") == 0;
+  uint32_t user = rootless ? owner_id(0) : COLLECTOR_USER;
+  bool ok = chdir(stage_directory) == 0 && chroot("shell") == 0 && chdir("/") == 0;
   ok = ok && bound(RLIMIT_CPU, seconds) && bound(RLIMIT_CORE, 0) && bound(RLIMIT_FSIZE, 0) && bound(RLIMIT_NPROC, 0);
-  ok = ok && prctl(PR_SET_SECUREBITS, SECBIT_NO_SETUID_FIXUP) == 0 && setgroups(0, NULL) == 0;
-  ok = ok && setresgid(COLLECTOR_USER, COLLECTOR_USER, COLLECTOR_USER) == 0 &&
-       setresuid(COLLECTOR_USER, COLLECTOR_USER, COLLECTOR_USER) == 0;
+  ok = ok && prctl(PR_SET_SECUREBITS, SECBIT_NO_SETUID_FIXUP) == 0 && (setgroups(0, NULL) == 0 || one_id());
+  ok = ok && setresgid(user, user, user) == 0 && setresuid(user, user, user) == 0;
   ok = ok && syscall(SYS_capset, &header, read_all) == 0 && prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0;
   return ok && prctl(PR_SET_PDEATHSIG, SIGKILL) == 0 && install_filter(&filter) == 0;
 }
