@@ -295,7 +295,7 @@ bool wanted_file(const struct wanted *here, const char *name);
 bool wanted_below(const struct wanted *here, const char *name, struct wanted *below);
 size_t wanted_names(const struct wanted *here, struct slice names[PATTERNS_MAX], bool *all); /* all: none has a wildcard */
 
-/* ---- supervise.c, deadlines.c, streams.c, egress.c, terminal.c, collect.c, collector.c, report.c: one launch -- */
+/* ---- supervise.c, deadlines.c, streams.c, egress.c, terminal.c, collect.c, collector.c, witness.c, report.c: one launch */
 
 struct stream {
   struct source source;
@@ -322,8 +322,8 @@ struct launch {
   uint8_t input_last_byte;
   int terminal; /* the program's side; -1: none */
   bool started, ended, reported, kill_sent;
-  struct child egress;
-  bool egress_alive;
+  struct child egress, witness;
+  bool egress_alive, witness_alive;
   struct collection *collection; /* collect.c; NULL: nothing is asked for */
   uint64_t egress_deadline;
   uint8_t end, exceeded;
@@ -385,6 +385,7 @@ bool collect_over(const struct launch *launch);
 void collect_stop(const struct launch *launch); /* nobody listens any more */
 void collect_free(struct launch *launch);
 _Noreturn void collector_main(const struct collection *collection, int pipe); /* collector.c */
+void witness_file_size(struct launch *launch); /* a SIGXFSZ: was it the limit's */
 
 void report_send(struct launch *launch);
 

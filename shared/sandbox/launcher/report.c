@@ -1,11 +1,10 @@
 /*
  * report.c: the last frame of a launch: how it ended, which limit ended it, what it used, where the time went.
- * It never decides why: that was recorded before the kill. What must stay true: a limit is named only if we, or for
- * file size and memory the kernel, ended the program for it; a program's own signal or exit code never becomes one.
+ * It never decides why: that was recorded before the kill, or proven after it (memory, witness.c). What must stay true:
+ * a limit is named only if we, or the kernel, ended the program for it; a program's own signal or exit code never is one.
  */
 #include "launcher.h"
 
-#include <signal.h>
 #include <sys/wait.h>
 
 static uint64_t difference(uint64_t later, uint64_t earlier) { return later > earlier ? later - earlier : 0; }
@@ -46,15 +45,9 @@ static void tell_end(const struct launch *launch, struct message *report) {
 }
 
 static void tell_limit(const struct launch *launch, struct message *report) {
-  uint8_t limit = launch->exceeded;
-  uint64_t observed = launch->observed;
-  if (limit == LIMIT_NONE && report->REPORT_end == END_SIGNALED && report->REPORT_signal == SIGXFSZ) {
-    limit = LIMIT_FILE_SIZE;
-    observed = launch->message.LAUNCH_fileSizeBytes;
-  }
-  report->REPORT_exceeded = limit;
-  report->REPORT_allowed = allowed(&launch->message, limit);
-  report->REPORT_observed = observed;
+  report->REPORT_exceeded = launch->exceeded;
+  report->REPORT_allowed = allowed(&launch->message, launch->exceeded);
+  report->REPORT_observed = launch->observed;
 }
 
 /* The cgroup's total is exact; its split is sampled by ticks, that of the reaped processes is scaled: take their ratio. */

@@ -281,6 +281,7 @@ static void ended(struct launch *launch, const struct note *note) {
   }
   measure_space(launch);
   collect_start(launch);
+  witness_file_size(launch);
   if (launch->keep != 0 && launch->started && launch->client != NULL &&
       keep_layer(launch->client, launch->number, launch->shell->space) == 0)
     launch->shell->space = -1;
@@ -332,7 +333,7 @@ void launch_lost(struct launch *launch) {
 }
 
 void launch_progress(struct launch *launch) {
-  if (launch->reported || !launch->ended || !streams_over(launch) || launch->egress_alive || !collect_over(launch)) return;
+  if (launch->reported || !launch->ended || !streams_over(launch) || launch->egress_alive || launch->witness_alive || !collect_over(launch)) return;
   launch->reported = true;
   report_send(launch);
   for (struct launch **link = &launches; *link != NULL; link = &(*link)->next) {

@@ -74,6 +74,7 @@ export const escapes: Readonly<Record<string, Expectation>> = {
     says: /^mbind: EPERM\nmigrate: EPERM\nmove: EPERM\npoison: (EPERM|EINVAL)\noffline: (EPERM|EINVAL)\nsecret: ENOSYS\n$/,
   },
   'random-pool': { says: 'add: EPERM\nclear: EPERM\nreseed: EPERM\n' },
+  'system-log': { says: 'daemon: ENOENT\njournal: ENOENT\nkernel: ENOENT\nread: EPERM\n' },
   'set-listener': { says: 'filter: ok\nstill refused: EPERM\nunfilter: EINVAL\n' },
   'symlink-escape': { says: 'by /proc: ENOENT\nby dots: ENOENT\nhard link to a layer: EPERM\nour passwd\n' },
 };

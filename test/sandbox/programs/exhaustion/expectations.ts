@@ -59,6 +59,16 @@ export const exhaustion: Readonly<Record<string, Expectation>> = {
     exceeded: 'memoryBytes',
   },
   'tcp-buffers': { says: 'bounded\n', limits: { memoryBytes: 67_108_864 } },
+  lookups: { says: 'looked\n', limits: { memoryBytes: 16_777_216 } },
+  'private-copies': {
+    says: 'mapped\n',
+    limits: { memoryBytes: 67_108_864 },
+    verdict: 'memory-exceeded',
+    signal: 'SIGKILL',
+    exceeded: 'memoryBytes',
+  },
+  'memory-given-back': { says: 'given back\n', limits: { memoryBytes: 33_554_432 } },
+  'kernel-stacks': { says: '63\n', limits: { processes: 64 } },
   'message-queues': {
     limits: { memoryBytes: 33_554_432 },
     verdict: 'memory-exceeded',

@@ -46,6 +46,11 @@ export const ioEdge: Readonly<Record<string, Expectation>> = {
     says: '10000\n',
     environment: Object.fromEntries(Array.from({ length: 10_000 }, (_, index) => [`V${index}`, 'x'])),
   },
+  'large-environment': {
+    says: '2000060\n',
+    limits: { stackBytes: 16_777_216 },
+    environment: Object.fromEntries([...'ABCDEFGHIJKLMNOPQRST'].map((name) => [name, 'x'.repeat(100_000)])),
+  },
   'many-words': { says: '10002\n', words: Array.from({ length: 10_001 }, () => 'x') },
   'too-long-word': { words: ['x'.repeat(200_000)], verdict: 'start-failed', exitCode: null },
   'executes-own-file': { says: 'made\n' },
