@@ -12,6 +12,7 @@ import type { Report } from '../../shared/model/verdict.ts';
 import type { LeaseResultMessage } from '../../shared/protocol/agent-messages.ts';
 import type { LeaseOrderMessage } from '../../shared/protocol/coordinator-messages.ts';
 import { isJudgeable, judge } from '../../shared/sandbox/judge.ts';
+import { toLaunchSentence } from '../../shared/sandbox/launch-failure.ts';
 import { OutputBuffer } from '../../shared/sandbox/output-buffer.ts';
 import type {
   KeptLayer,
@@ -216,6 +217,5 @@ export class Execution {
 }
 
 function toSandboxError(script: LeasedScript, report: LaunchReport): SystemError {
-  const why = report.failure === null ? report.end : `step ${report.failure.step}, ${report.failure.errno}`;
-  return new SystemError('sandbox-failed', `the sandbox for the ${script} script could not be made: ${why}`);
+  return new SystemError('sandbox-failed', `the ${script} script did not run: ${toLaunchSentence(report)}`);
 }

@@ -3,6 +3,7 @@
  * Never judges a program. Whoever asked for a kept layer releases it; after a throw there is nothing to release.
  */
 import { SystemError } from '../../shared/errors.ts';
+import { toLaunchSentence } from '../../shared/sandbox/launch-failure.ts';
 import type {
   KeptLayer,
   Launch,
@@ -58,8 +59,7 @@ export async function runToEnd(
     if (spec.isKept) sandbox.release(running.kept);
     if (problem !== null) throw problem;
     signal.throwIfAborted();
-    const step = report.failure === null ? report.end : `step ${report.failure.step}, ${report.failure.errno}`;
-    throw new SystemError('sandbox-failed', `the sandbox of a build (${spec.profile}) could not be made: ${step}`);
+    throw new SystemError('sandbox-failed', `a ${spec.profile} sandbox did not run: ${toLaunchSentence(report)}`);
   } finally {
     signal.removeEventListener('abort', cancel);
   }

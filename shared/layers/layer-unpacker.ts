@@ -12,6 +12,7 @@ import { SystemError } from '../errors.ts';
 import { toBase32 } from '../ids.ts';
 import type { AllLimits } from '../model/limits.ts';
 import type { LayerManifest } from '../model/manifest.ts';
+import { toFailureSentence } from '../sandbox/launch-failure.ts';
 import type { Launch, LaunchReport, LaunchSpec, Sandbox } from '../sandbox/sandbox.ts';
 import type { FetchedBlob } from './layer-fetcher.ts';
 import { layerName } from './layer-manifest.ts';
@@ -189,7 +190,7 @@ class TarSource {
 function failure(report: LaunchReport, manifest: Pick<LayerManifest, 'tar'>, message: string): SystemError {
   const how =
     report.failure !== null
-      ? `${report.failure.step} ${report.failure.errno}`
+      ? toFailureSentence(report.failure)
       : `${report.end} ${report.exitCode ?? report.signal ?? ''} ${report.exceeded?.limit ?? ''}`.trim();
   return new SystemError(
     'sandbox-failed',

@@ -59,7 +59,7 @@ export const Report = Closed({
   stderrEncoding: Encoding,
   stderrTruncated: Type.Boolean(),
   exceeded: Nullable(Closed({ limit: OneOf(limitNames as readonly string[]), allowed: count, observed: count })),
-  start: Nullable(Closed({ step: Type.String(), errno: Type.String() })),
+  start: Nullable(Closed({ step: Type.String(), errno: Type.String(), detail: Type.String() })),
   usage: Usage,
   startedAt: Nullable(Timestamp),
   endedAt: Timestamp,

@@ -8,6 +8,7 @@ import assert from 'node:assert/strict';
 import { toTimestamp } from '../clock.ts';
 import type { AllLimits, LimitName } from '../model/limits.ts';
 import { encodeOutput, type Report, type Verdict } from '../model/verdict.ts';
+import { toFailureSentence } from './launch-failure.ts';
 import type { ExceededLimit, LaunchReport } from './sandbox.ts';
 import { toSignalName } from './signal-names.ts';
 
@@ -60,12 +61,16 @@ export function judge(evidence: Evidence): Report {
     stderrEncoding: stderr.encoding,
     stderrTruncated: launch.stderrTruncated,
     exceeded,
-    start: launch.end === 'start-failed' ? launch.failure : null,
+    start: toStart(launch),
     usage: toUsage(launch),
     startedAt: launch.startedAtMs === null ? null : toTimestamp(launch.startedAtMs),
     endedAt: toTimestamp(launch.endedAtMs),
     slot,
   };
+}
+
+function toStart({ end, failure }: LaunchReport): Report['start'] {
+  return end === 'start-failed' && failure !== null ? { ...failure, detail: toFailureSentence(failure) } : null;
 }
 
 function toVerdict(launch: LaunchReport, limits: AllLimits): { verdict: Verdict; exceeded: Exceeded | null } {

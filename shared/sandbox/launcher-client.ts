@@ -8,6 +8,7 @@ import { constants } from 'node:os';
 import { SystemError } from '../errors.ts';
 import { CollectedStream } from './collected-stream.ts';
 import { names, numbers } from './contract.ts';
+import { toFailureSentence } from './launch-failure.ts';
 import { toErrnoName, toStepName } from './launch-report.ts';
 import { toLaunchFields } from './launch-spec.ts';
 import { BytesStdin, type LaunchStdin, type SendInput, StreamStdin } from './launch-stdin.ts';
@@ -126,9 +127,9 @@ class LauncherClient implements Sandbox {
 function storeError(doing: string, what: string, answer: Answer): SystemError {
   const why =
     answer.name === 'DONE'
-      ? `step ${toStepName(answer.fields.step)}, ${toErrnoName(answer.fields.errorNumber)}`
+      ? toFailureSentence({ step: toStepName(answer.fields.step), errno: toErrnoName(answer.fields.errorNumber) })
       : `the launcher answered ${answer.name}`;
-  return new SystemError('sandbox-failed', `${doing} '${what}' in the layer store failed: ${why}`);
+  return new SystemError('sandbox-failed', `${doing} '${what}': ${why}`);
 }
 
 function assertCurrent(connection: LauncherConnection, spec: LaunchSpec): void {

@@ -26,7 +26,9 @@ test('exit 0 is ok, another exit is nonzero-exit, also 126 and 127', () => {
 test('a program that could not be started says at which step and why, and has no exit code', () => {
   const failure = { step: 'exec', errno: 'ENOENT' };
   const report = verdictOf({ end: 'start-failed', exitCode: null, failure, startedAtMs: null });
-  assert.deepEqual([report.verdict, report.start, report.exitCode], ['start-failed', failure, null]);
+  const { detail = '', ...start } = report.start ?? {};
+  assert.deepEqual([report.verdict, start, report.exitCode], ['start-failed', failure, null]);
+  assert.match(detail, /^the program could not be started: it does not exist, .* \(step exec, ENOENT\)$/);
   assert.equal(report.startedAt, null);
 });
 

@@ -171,13 +171,14 @@ static int put_system_files(struct launch *launch) {
 static void measure_space(struct launch *launch) {
   struct statfs space;
   if (launch->shell->space < 0 || fstatfs(launch->shell->space, &space) != 0) return;
+  bool is_granted = launch->started || launch->step == STEP_FILES; /* or refused room for the request's own files */
   launch->disk_inodes = (uint64_t)(space.f_files - space.f_ffree);
-  if (launch->started) { /* what it was granted less what is free: ours are not counted */
+  if (is_granted) { /* what it was granted less what is free: ours are not counted */
     uint64_t granted = launch->message.LAUNCH_diskInodes, unused = (uint64_t)space.f_ffree;
     launch->disk_inodes = launch->disk_inodes_before + (granted > unused ? granted - unused : 0);
   }
   launch->disk_bytes = (uint64_t)(space.f_blocks - space.f_bfree) * (uint64_t)space.f_bsize;
-  if (launch->started) launch->disk_full = space.f_bfree == 0 ? 1 : space.f_ffree == 0 ? 2 : 0;
+  if (is_granted) launch->disk_full = space.f_bfree == 0 ? 1 : space.f_ffree == 0 ? 2 : 0;
 }
 
 /* Once everything of ours is there: what is free then is exactly the program's. */
@@ -234,7 +235,10 @@ void launch_shell_prepared(struct launch *launch) {
     free(launch->frame);
     launch->frame = NULL;
   }
-  if (result != 0) launch_failed(launch, step, -result);
+  if (step == STEP_CGROUP && result == -EBUSY) /* v1: what an empty sandbox holds is above the limit already */
+    launch_exceeded(launch, LIMIT_MEMORY, launch->message.LAUNCH_memoryBytes);
+  else if (result != 0)
+    launch_failed(launch, step, -result);
 }
 
 /* Our own failure, or the exec's. A shell that holds a process reports its end itself; without one we are through. */
@@ -279,6 +283,7 @@ static void ended(struct launch *launch, const struct note *note) {
     launch->exceeded = LIMIT_MEMORY;
     launch->observed = launch->usage.memory_peak;
   }
+  if (launch->exceeded == LIMIT_MEMORY && launch->usage.memory_peak > launch->observed) launch->observed = launch->usage.memory_peak;
   measure_space(launch);
   collect_start(launch);
   witness_file_size(launch);
