@@ -124,7 +124,7 @@ const smallest: Readonly<Record<keyof AllLimits, readonly Verdict[]>> = {
 
 for (const name of limitNames) {
   test(`${name} of 1 is the program's verdict, never our failure`, async () => {
-    const text = 'seq 20000 > /dev/null; echo hello > f && cat f\n';
+    const text = 'i=0; while [ $i -lt 2000 ]; do echo 12345; i=$((i+1)); done > f; cat f\n';
     const systemFiles = [{ path: 'script', isExecutable: true, content: Buffer.from(text) }];
     const { limits } = limited({ [name]: 1 });
     const launch = await run(['/bin/sh', '-e', '/run/envicutor/script'], { systemFiles, limits });
