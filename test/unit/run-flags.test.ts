@@ -94,6 +94,12 @@ test("the exit status is the program's own, 128 and its signal, or says whose do
   assert.equal(toExitStatus(report({ verdict: 'signaled', signal: 'SIGRTMIN+3' })), 165);
   assert.equal(toExitStatus(report({ verdict: 'memory-exceeded', signal: 'SIGKILL' })), 124);
   assert.equal(toExitStatus(report({ verdict: 'disk-exceeded', exitCode: 1 })), 124);
-  assert.equal(toExitStatus(report({ verdict: 'start-failed', start: { step: 'exec', errno: 'ENOENT' } })), 127);
-  assert.equal(toExitStatus(report({ verdict: 'start-failed', start: { step: 'exec', errno: 'EACCES' } })), 126);
+  assert.equal(
+    toExitStatus(report({ verdict: 'start-failed', start: { step: 'exec', errno: 'ENOENT', detail: '' } })),
+    127,
+  );
+  assert.equal(
+    toExitStatus(report({ verdict: 'start-failed', start: { step: 'exec', errno: 'EACCES', detail: '' } })),
+    126,
+  );
 });
