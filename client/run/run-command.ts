@@ -91,7 +91,8 @@ function lendTerminal(running: RunningCommand, { stdin, stdout }: RunSurrounding
 }
 
 function sizeOf(stdout: WriteStream): { rows: number; columns: number } {
-  return stdout.isTTY ? { rows: stdout.rows, columns: stdout.columns } : DEFAULT_SIZE;
+  const { isTTY, rows, columns } = stdout;
+  return isTTY && rows > 0 && columns > 0 ? { rows, columns } : DEFAULT_SIZE;
 }
 
 function finish(invocation: Invocation, result: CommandResult, { stdout, stderr }: RunSurroundings): number {

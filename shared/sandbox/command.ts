@@ -18,7 +18,7 @@ export interface CommandFile {
 
 /** Which files are copied out of the workspace after the program's end. */
 export interface CommandCollect {
-  /** fnmatch(3) patterns of paths in the workspace; `*` does not match `/`. */
+  /** Paths in the workspace, as a shell writes them: `result.txt`, `out/*.png`; a part that is `**` is any number of directories. */
   readonly patterns: readonly string[];
   /** All files together; default 64 MiB. */
   readonly bytesMax?: number;

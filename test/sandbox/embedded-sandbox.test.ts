@@ -165,6 +165,35 @@ test('output is streamed while the program runs, and a listener that fails ends 
   await assert.rejects(broken, /the listener broke/);
 });
 
+test('files that were asked for come out with their bytes; what is no regular file is named and not read', async () => {
+  const script =
+    'mkdir out; printf "\\377\\0" > out/a.bin; echo x > out/b; chmod +x out/b; ln -s /etc/passwd out/link; echo no > other';
+  const { files } = await shell(script, { collect: { patterns: ['out/*'] } });
+  const found = files
+    .toSorted((a, b) => a.path.localeCompare(b.path))
+    .map(({ path, state, isExecutable }) => [path, state, isExecutable]);
+  assert.deepEqual(found, [
+    ['out/a.bin', 'copied', false],
+    ['out/b', 'copied', true],
+    ['out/link', 'not-regular', false],
+  ]);
+  const bytes = files.find(({ path }) => path === 'out/a.bin')?.content;
+  assert.deepEqual(bytes === undefined || bytes === null ? null : [...bytes], [255, 0]);
+});
+
+test('a program can have a terminal of its own, and hears of its size', async () => {
+  const running = sandbox.start({
+    command: [
+      'sh',
+      '-c',
+      'trap "stty size; exit 0" WINCH; test -t 0 && test -t 1 && test -t 2 && stty size; while :; do sleep 0.05; done',
+    ],
+    terminal: { rows: 33, columns: 99 },
+    onStdout: () => running.resize({ rows: 44, columns: 111 }),
+  });
+  assert.equal((await running.result).stdout, '33 99\r\n44 111\r\n');
+});
+
 test("an abort signal ends the program, and the run rejects with the signal's reason", async () => {
   const controller = new AbortController();
   const onStarted = () => controller.abort(new Error('enough'));

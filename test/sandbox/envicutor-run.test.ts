@@ -5,7 +5,16 @@
 import assert from 'node:assert/strict';
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import {
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, test } from 'node:test';
@@ -111,6 +120,20 @@ test('files go in with their mode, folders as a whole, and nothing by way of a l
   assert.equal(linked.status, 125);
   assert.match(linked.stderr, /'tree\/link' is no regular file/);
   assert.equal((await run('--file', 'none=x', '--', 'true')).status, 125);
+});
+
+test('collected files are written where they are wanted, and what is no regular file is named', async () => {
+  const script = 'mkdir out; echo 42 > out/answer; chmod +x out/answer; ln -s /etc/passwd out/link';
+  const { status, stderr } = await run('--collect', 'out/*', '--collect-into', 'results', '--', 'sh', '-c', script);
+  assert.deepEqual([status, stderr], [0, "envicutor-run: 'out/link' was not collected: not-regular\n"]);
+  assert.equal(readFileSync(join(folder, 'results/out/answer'), 'utf8'), '42\n');
+  assert.equal(statSync(join(folder, 'results/out/answer')).mode & 0o111, 0o111);
+  assert.deepEqual(readdirSync(join(folder, 'results/out')), ['answer']);
+});
+
+test('with --tty the program has a terminal', async () => {
+  const { status, stdout } = await run('--tty', '--', 'sh', '-c', 'test -t 0 && test -t 2 && stty size');
+  assert.deepEqual([status, stdout], [0, '24 80\r\n']);
 });
 
 test('variables and input come from the flags, and from nowhere else', async () => {
