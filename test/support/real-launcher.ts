@@ -22,6 +22,7 @@ const programs =
   'sh dash cat true false env printf dd head tail sleep id ls yes ln mkdir touch seq wc stat uname sha256sum stty tty chmod mkfifo cp rm truncate';
 
 const SOCKET = 'launcher.sock';
+const STOCK_MAX = 4;
 
 /** Copies the programs, the libraries that they name and what a shell expects, into the working directory. */
 const fill = `set -e
@@ -36,12 +37,22 @@ while read -r library; do mkdir -p "./usr/$(dirname "$library")"; cp -L "$librar
 export class RealLauncher {
   readonly folder: string;
   readonly socketPath: string;
+  /** Its --cgroup and --stock. */
+  readonly cgroup: string;
+  readonly stockMax = STOCK_MAX;
   readonly sandbox: Sandbox;
   readonly #command: readonly string[];
   #process: ChildProcess;
 
-  private constructor(folder: string, command: readonly string[], process: ChildProcess, sandbox: Sandbox) {
+  private constructor(
+    folder: string,
+    cgroup: string,
+    command: readonly string[],
+    process: ChildProcess,
+    sandbox: Sandbox,
+  ) {
     this.folder = folder;
+    this.cgroup = cgroup;
     this.socketPath = join(folder, SOCKET);
     this.#command = command;
     this.#process = process;
@@ -52,11 +63,16 @@ export class RealLauncher {
     const folder = await mkdtemp(join(tmpdir(), 'envicutor-real-launcher-'));
     const place = ['--socket', join(folder, SOCKET), '--store', join(folder, 'store')];
     const client = ['--client-uid', String(process.getuid?.() ?? 0)];
-    const command = [...place, ...client, '--cgroup', `${name}-${process.pid}`, '--stock', '4'];
+    const cgroup = `${name}-${process.pid}`;
+    const command = [...place, ...client, '--cgroup', cgroup, '--stock', String(STOCK_MAX)];
     const child = spawnLauncher(command);
-    const launcher = new RealLauncher(folder, command, child, await connect(child, join(folder, SOCKET)));
+    const launcher = new RealLauncher(folder, cgroup, command, child, await connect(child, join(folder, SOCKET)));
     await launcher.#makeBase();
     return launcher;
+  }
+
+  get processId(): number {
+    return this.#process.pid ?? 0;
   }
 
   /** Kills it as a crash would and starts it again in the same place. */
@@ -72,7 +88,9 @@ export class RealLauncher {
     // Layers of an ordinary user's launcher belong to his subordinate ids.
     const store = join(this.folder, 'store');
     if (this.sandbox.facts.isRootless) spawnSync('unshare', ['--map-root-user', '--map-auto', 'rm', '-rf', store]);
+    const { exitCode } = this.#process;
     await rm(this.folder, { recursive: true, force: true });
+    if (exitCode !== 0) throw new Error(`the launcher ended with ${exitCode}: a sanitizer's leak, or a crash`);
   }
 
   async #end(signal: NodeJS.Signals): Promise<void> {
