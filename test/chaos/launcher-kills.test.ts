@@ -96,10 +96,23 @@ test(`a launcher that is killed ${kills} times leaves nothing, and no program ge
     sum.lost += life.lost;
     const vitals = await atRest(launcher);
     await untilNothingIsLeft(killed);
-    for (const name of ['mounts', 'mounts of the host', 'IPC objects', 'keys', 'shared files', 'files of the store', 'files of the folder'])
+    for (const name of [
+      'mounts',
+      'mounts of the host',
+      'IPC objects',
+      'keys',
+      'shared files',
+      'files of the store',
+      'files of the folder',
+    ])
       assert.equal(vitals[name], clean[name], `${name}; seed ${testSeed}, kill ${kill}`);
   }
   context.diagnostic(`${sum.done} deeds came out right, ${sum.lost} were lost and said so`);
-  noteInLedger('launcher kills', { kills, ...sum, seed: testSeed, seconds: ((performance.now() - from) / 1000).toFixed(0) });
+  noteInLedger('launcher kills', {
+    kills,
+    ...sum,
+    seed: testSeed,
+    seconds: ((performance.now() - from) / 1000).toFixed(0),
+  });
   assert.ok(sum.lost >= kills / 2, `only ${sum.lost} runs were hit`);
 });

@@ -1,0 +1,69 @@
+/**
+ * A real coordinator, a real launcher and real agent processes for tests, all on this machine, with a base of its own programs.
+ * Never needs a registry; the builder is a fake that hands out that base. Everything ends with the test.
+ */
+import assert from 'node:assert/strict';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import type { TestContext } from 'node:test';
+import { zstdCompressSync } from 'node:zlib';
+import { digestOf } from '../../shared/digest.ts';
+import { blobKey } from '../../shared/layers/layer-manifest.ts';
+import type { Execution } from '../../shared/model/execution.ts';
+import { describeBytes } from '../../shared/storage/object-store.ts';
+import { AgentProcess } from './agent-process.ts';
+import { startCoordinator } from './coordinator-fixture.ts';
+import { makeReport } from './lease-results.ts';
+import { RealLauncher, tarOfBase } from './real-launcher.ts';
+
+/** The stage; `startAgent` starts one agent on it, again and again with the same state. */
+export async function setStage(test: TestContext) {
+  const coordinator = await startCoordinator(test);
+  const tar = tarOfBase();
+  const blob = zstdCompressSync(tar);
+  await coordinator.store.put(blobKey(digestOf(blob)), blob, describeBytes(blob));
+  coordinator.services.script = ({ buildId }) => {
+    const facts = { digest: digestOf(tar), bytes: tar.length, entries: 1, rules: 1 };
+    const layer = {
+      buildId,
+      blob: { digest: digestOf(blob), bytes: blob.length },
+      tar: facts,
+      variables: { BASE: 'ours' },
+    };
+    const end = { verify: null, materials: [], isNetworkUnreachable: false, isPrivate: false };
+    return [{ type: 'finished', endedIn: null, report: makeReport(), layer, ...end }];
+  };
+  const launcher = await RealLauncher.start('agent');
+  const folder = await mkdtemp(join(tmpdir(), 'envicutor-agent-process-'));
+  const { token } = await coordinator.coordinator.enrolment.issue();
+  await writeFile(join(folder, 'token'), token);
+  const variables = {
+    COORDINATOR_URL: `${coordinator.url.replace('http', 'ws')}/agents`,
+    STATE_DIRECTORY: join(folder, 'state'),
+    LAUNCHER_SOCKET_PATH: launcher.socketPath,
+    ENROLMENT_TOKEN_FILE: join(folder, 'token'),
+    DISK_FREE_BYTES_MIN: '1',
+    SLOTS: '2',
+  };
+  const agents: AgentProcess[] = [];
+  const startAgent = async (changes = {}): Promise<AgentProcess> => {
+    const agent = new AgentProcess({ ...variables, ...changes });
+    agents.push(agent);
+    await agent.logged(({ msg, to }) => msg === 'connection moved' && to === 'ready');
+    return agent;
+  };
+  test.after(async () => {
+    for (const agent of agents) await agent.end('SIGKILL');
+    await launcher.stop();
+    await rm(folder, { recursive: true });
+  });
+  const execute = async (request: object): Promise<Execution> => {
+    const environment = { base: 'debian-13' };
+    const answer = await coordinator.ask('POST', '/v1/executions?wait=20', { environment, ...request });
+    const body = (await answer.json()) as Execution;
+    assert.equal(answer.status, 200, JSON.stringify(body));
+    return body;
+  };
+  return { coordinator, launcher, startAgent, execute, variables, folder };
+}
