@@ -13,11 +13,11 @@ run: ## start everything on this machine (root), prove it with one real program,
 	@node=$$($(PREPARE) all) && NODE_COMPILE_CACHE=node_modules/.compiled exec $$node ops/local/main.ts $(ARGUMENTS)
 
 test: ## check, then every test there is, with real sandboxes, stores and registries (root)
-	@node=$$($(PREPARE) test) && $(MAKE) --no-print-directory check && exec $$node test/run.ts $(FOLDERS)
+	@node=$$($(PREPARE) test) && $(MAKE) --no-print-directory check && \
+	$(MAKE) --silent --no-print-directory -C $(LAUNCHER) sanitize && exec $$node test/run.ts $(FOLDERS)
 
-test-deep: test ## make test, then the sandbox's tests again on a launcher with address and undefined-behaviour sanitizers
-	@$(MAKE) --silent --no-print-directory -C $(LAUNCHER) sanitize && node=$$($(PREPARE) test) && \
-	ENVICUTOR_TEST_LAUNCHER=$(CURDIR)/$(LAUNCHER)/build/envicutor-launcher-sanitize exec $$node test/run.ts contract sandbox
+test-deep: test ## make test, then hours' worth of chance: new fuzz inputs, the long soak, many kills; the knobs are in CONTRIBUTING.md
+	@node=$$($(PREPARE) deep) && ENVICUTOR_TEST_DEEP=1 exec $$node test/run.ts sanitized-soak deep soak chaos
 
 check: ## types, lint and format, warnings and static analysis of the launcher, house rules
 	@node=$$($(PREPARE) node) && \

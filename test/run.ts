@@ -1,14 +1,28 @@
 /**
- * Owns the order in which the test folders run, and the closing count: `node test/run.ts [folder...]`.
+ * Owns the order in which the test folders run, and the closing count and ledger: `node test/run.ts [folder or selection...]`.
  * Never decides what a test needs: make prepares the machine before.
  * Invariant: a failed, cancelled or skipped test makes the exit code 1, and the folders after a failing one do not run.
  */
-import { globSync } from 'node:fs';
+import { existsSync, globSync, readFileSync } from 'node:fs';
 import { run } from 'node:test';
 import { spec } from 'node:test/reporters';
 
+const root = new URL('..', import.meta.url).pathname.replace(/\/$/, '');
+
 /** Cheapest first, so that a mistake is found early. */
-const folders = ['house', 'unit', 'contract', 'integration', 'sandbox', 'end-to-end'] as const;
+const folders = ['house', 'unit', 'contract', 'integration', 'sandbox', 'sanitized', 'chaos', 'end-to-end'] as const;
+
+/** Files of other folders, run in other circumstances. */
+const selections: Readonly<Record<string, { files: string; variables: Readonly<Record<string, string>> }>> = {
+  /** On a launcher that was built with address and undefined-behaviour sanitizers. */
+  sanitized: { files: '{contract/sandbox,sandbox/{launcher-*,programs}}', variables: sanitizedLauncher() },
+  'sanitized-soak': { files: 'sandbox/soak', variables: { ...sanitizedLauncher(), ENVICUTOR_SOAK_RUNS: '2000' } },
+  soak: { files: 'sandbox/soak', variables: {} },
+};
+
+function sanitizedLauncher(): Readonly<Record<string, string>> {
+  return { ENVICUTOR_TEST_LAUNCHER: `${root}/shared/sandbox/launcher/build/envicutor-launcher-sanitize` };
+}
 
 interface Count {
   passed: number;
@@ -18,10 +32,13 @@ interface Count {
 }
 
 /** Runs one folder with the specification reporter on standard output. */
-async function runFolder(folder: string, root: string): Promise<Count> {
-  const files = globSync(`test/${folder}/**/*.test.ts`, { cwd: root }).map((file) => `${root}/${file}`);
+async function runFolder(folder: string): Promise<Count> {
+  const { files: pattern, variables } = selections[folder] ?? { files: `${folder}/**/*`, variables: {} };
+  const files = globSync(`test/${pattern}.test.ts`, { cwd: root }).map((file) => `${root}/${file}`);
   const count: Count = { passed: 0, failed: 0, skipped: 0, durationMs: 0 };
   if (files.length === 0) return count;
+  const before = { ...process.env };
+  Object.assign(process.env, variables);
   // One file at a time: sandboxes of two files on a small machine would measure each other.
   const events = run({ files: files.sort(), concurrency: folder === 'unit' || folder === 'contract' ? true : 1 });
   events.on('test:summary', ({ file, counts, duration_ms }) => {
@@ -32,6 +49,8 @@ async function runFolder(folder: string, root: string): Promise<Count> {
     count.durationMs = duration_ms;
   });
   for await (const text of events.compose(spec)) process.stdout.write(text);
+  for (const name of Object.keys(variables)) delete process.env[name];
+  Object.assign(process.env, before);
   return count;
 }
 
@@ -41,14 +60,16 @@ function describeCount(folder: string, count: Count): string {
   return `${folder.padEnd(12)} ${count.passed} passed, ${count.failed} failed${skipped}, ${seconds} s`;
 }
 
-const root = new URL('..', import.meta.url).pathname.replace(/\/$/, '');
+// Long tests say there what they did (support/ledger.ts).
+const ledger = `${root}/test/results/ledger-${new Date().toISOString().replaceAll(':', '-').slice(0, 19)}.txt`;
+process.env['ENVICUTOR_TEST_LEDGER'] ??= ledger;
 const asked = process.argv.slice(2);
 const chosen: readonly string[] = asked.length > 0 ? asked : folders;
 const lines: string[] = [];
 const total: Count = { passed: 0, failed: 0, skipped: 0, durationMs: 0 };
 for (const folder of chosen) {
   process.stdout.write(`\ntest/${folder}\n`);
-  const count = await runFolder(folder, root);
+  const count = await runFolder(folder);
   lines.push(describeCount(folder, count));
   total.passed += count.passed;
   total.failed += count.failed;
@@ -56,6 +77,7 @@ for (const folder of chosen) {
   total.durationMs += count.durationMs;
   if (count.failed > 0) break;
 }
+if (existsSync(ledger)) process.stdout.write(`\nledger (${ledger})\n${readFileSync(ledger, 'utf8')}`);
 process.stdout.write(`\n${lines.join('\n')}\n${describeCount('total', total)}\n`);
 if (total.skipped > 0) process.stdout.write('a skipped test counts as a failure here: its reason stands above\n');
 process.exitCode = total.failed > 0 || total.skipped > 0 ? 1 : 0;

@@ -13,7 +13,7 @@ import { leftBehind } from '../support/left-behind.ts';
 import { SeededNumbers } from '../support/seeded-numbers.ts';
 
 const CLIENTS = 8;
-const kills = howMany('ENVICUTOR_CHAOS_AGENT_KILLS', 3);
+const kills = howMany('ENVICUTOR_CHAOS_AGENT_KILLS', 3, 30);
 
 /** What a client asks, and the one answer that is right. */
 const orders = [

@@ -16,7 +16,7 @@ import { RealLauncher } from '../support/real-launcher.ts';
 import { SeededNumbers } from '../support/seeded-numbers.ts';
 
 const CLIENTS = 8;
-const kills = howMany('ENVICUTOR_CHAOS_LAUNCHER_KILLS', 20);
+const kills = howMany('ENVICUTOR_CHAOS_LAUNCHER_KILLS', 20, 500);
 
 let launcher: RealLauncher;
 before(async () => {

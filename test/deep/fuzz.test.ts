@@ -16,7 +16,7 @@ import { SeededNumbers } from '../support/seeded-numbers.ts';
 const run = promisify(execFile);
 const launcher = new URL('../../shared/sandbox/launcher/', import.meta.url).pathname;
 const results = new URL('../results/', import.meta.url).pathname;
-const inputs = howMany('ENVICUTOR_FUZZ_INPUTS', 1_000_000);
+const inputs = howMany('ENVICUTOR_FUZZ_INPUTS', 1_000_000, 1_000_000);
 const folder = mkdtempSync(join(tmpdir(), 'envicutor-fuzz-'));
 const targets = writeSeeds(folder);
 /** libFuzzer takes 0 as "choose one yourself". */

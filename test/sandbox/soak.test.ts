@@ -15,7 +15,7 @@ import { SeededNumbers } from '../support/seeded-numbers.ts';
 
 const CLIENTS = 8;
 const RESTS = 10;
-const runs = howMany('ENVICUTOR_SOAK_RUNS', 2000);
+const runs = howMany('ENVICUTOR_SOAK_RUNS', 2000, 20_000);
 /** The allocator's own pages come and go; a leak of 64 bytes a run would show in 2,000 runs, one of 7 in 20,000. */
 const HEAP_DRIFT_BYTES_MAX = 65_536;
 /** What a sanitizer keeps of freed memory is no leak of ours. */

@@ -8,10 +8,10 @@ import { dirname } from 'node:path';
 /** The seed of this run: ENVICUTOR_TEST_SEED, so that what was seen can be had again, or a new one. */
 export const testSeed: string = process.env['ENVICUTOR_TEST_SEED'] ?? String(Date.now());
 
-/** How often a test shall do its thing: this variable, or the number that `make test` has time for. */
-export function howMany(variable: string, ordinary: number): number {
+/** How often a test shall do its thing: this variable, or what `make test` (or, deep, `make test-deep`) has time for. */
+export function howMany(variable: string, ordinary: number, deep: number): number {
   const text = process.env[variable];
-  if (text === undefined) return ordinary;
+  if (text === undefined) return process.env['ENVICUTOR_TEST_DEEP'] === '1' ? deep : ordinary;
   if (!/^\d+$/.test(text)) throw new Error(`${variable} is '${text}': give a number`);
   return Number(text);
 }
