@@ -3,14 +3,16 @@
  * only who sent it. Runs the real launcher; needs root.
  */
 import assert from 'node:assert/strict';
+import { spawnSync } from 'node:child_process';
 import { once } from 'node:events';
 import { existsSync, readdirSync } from 'node:fs';
 import { createConnection } from 'node:net';
+import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 import { setTimeout as wait } from 'node:timers/promises';
 import { connectLauncher } from '../../shared/sandbox/launcher-client.ts';
 import { launchSpec } from '../support/launch-spec.ts';
-import { RealLauncher } from '../support/real-launcher.ts';
+import { launcherBinary, RealLauncher } from '../support/real-launcher.ts';
 
 let launcher: RealLauncher;
 before(async () => {
@@ -102,4 +104,18 @@ test('a killed launcher leaves no program, and its successor no cgroup', async (
   const parent = `/sys/fs/cgroup/memory/envicutor-envicutor-life-${process.pid}`;
   if (existsSync(parent)) assert.ok(readdirSync(parent).filter((name) => /^s\d/.test(name)).length <= 6);
   assert.equal((await launcher.sandbox.launch(shell('exit 4')).report).exitCode, 4);
+});
+
+test("a start that is refused half-way leaves no cgroup and takes away nobody else's socket", () => {
+  const cgroup = `refused-${process.pid}`;
+  const store = join(launcher.socketPath, 'store'); // below a file: it can't be made
+  const words = ['--socket', launcher.socketPath, '--store', store, '--cgroup', cgroup];
+  const refused = spawnSync(launcherBinary, words, { encoding: 'utf8' });
+  assert.deepEqual([refused.status, refused.signal], [78, null], refused.stderr);
+  assert.match(refused.stderr, /the layer store can't be opened\. Remedy: /);
+  const groups = readdirSync('/sys/fs/cgroup', { recursive: false })
+    .map((tree) => `/sys/fs/cgroup/${tree}/envicutor-${cgroup}`)
+    .filter((path) => existsSync(path));
+  assert.deepEqual(groups, []);
+  assert.ok(existsSync(launcher.socketPath));
 });

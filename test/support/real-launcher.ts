@@ -17,7 +17,7 @@ import { launchSpec } from './launch-spec.ts';
 
 const built = new URL('../../shared/sandbox/launcher/build/envicutor-launcher', import.meta.url).pathname;
 /** The ordinary build, or the one with sanitizers (make test-deep). */
-const binary = process.env['ENVICUTOR_TEST_LAUNCHER'] ?? built;
+export const launcherBinary = process.env['ENVICUTOR_TEST_LAUNCHER'] ?? built;
 const programs =
   'sh dash cat true false env printf dd head tail sleep id ls yes ln mkdir touch seq wc stat uname sha256sum stty tty chmod mkfifo cp rm truncate';
 
@@ -117,7 +117,7 @@ export class RealLauncher {
 }
 
 function spawnLauncher(command: readonly string[]): ChildProcess {
-  return spawn(binary, command, { stdio: ['ignore', 'ignore', 'inherit'] });
+  return spawn(launcherBinary, command, { stdio: ['ignore', 'ignore', 'inherit'] });
 }
 
 async function connect(child: ChildProcess, socketPath: string): Promise<Sandbox> {

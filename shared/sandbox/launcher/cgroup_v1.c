@@ -198,6 +198,7 @@ static void v1_close(void) {
     char root[256], path[512];
     if (parents[tree] < 0 || !find_mount(controllers[tree], root, sizeof root)) continue;
     snprintf(path, sizeof path, "%s/envicutor-%s", root, options.cgroup_name);
+    cgroup_sweep_directory(parents[tree]);
     rmdir(path);
   }
 }

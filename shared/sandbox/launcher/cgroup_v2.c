@@ -194,7 +194,10 @@ static int v2_remove(uint64_t number) {
   return unlinkat(parent, name, AT_REMOVEDIR) == 0 || errno == ENOENT ? 0 : -errno;
 }
 
-static void v2_close(void) { rmdir(parent_path); }
+static void v2_close(void) {
+  cgroup_sweep_directory(parent);
+  rmdir(parent_path);
+}
 
 const struct cgroup_driver cgroup_v2 = {
     .name = CGROUP_V2,

@@ -17,7 +17,7 @@
 
 enum { READ_BYTES = 65536, RESUME_BYTES = QUEUE_PAUSE_BYTES / 4 };
 
-static struct source listener;
+static struct source listener = {.descriptor = -1};
 static struct client *clients;
 
 bool client_congested(const struct client *client) { return client->out.end - client->out.start > QUEUE_PAUSE_BYTES; }
@@ -151,7 +151,6 @@ static int bind_socket(void) {
 }
 
 void clients_open(void) {
-  listener.descriptor = -1;
   if (options.descriptor < 0) {
     watch(&listener, bind_socket(), EPOLLIN, listener_ready);
     return;

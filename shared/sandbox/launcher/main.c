@@ -91,7 +91,11 @@ static void prepare_process(void) {
   sched_setscheduler(0, SCHED_OTHER, &plain);
 }
 
+static pid_t launcher;
+static bool ended;
+
 static void end_everything(void) {
+  ended = true;
   clients_close();
   stock_close();
   uint64_t patience = monotonic_ns() + 5 * NS_PER_S;
@@ -100,12 +104,21 @@ static void end_everything(void) {
   cgroup->close();
 }
 
+/* Refused half-way: the name is ours already, so nobody else's groups lie below it. */
+static void leave_no_cgroup(void) {
+  if (ended || getpid() != launcher) return;
+  loop_stop();
+  end_everything();
+}
+
 int main(int argc, char **argv) {
   options_read(argc, argv);
   rootless_open(argv);
   prepare_process();
   loop_open();
   cgroup_open();
+  launcher = getpid();
+  atexit(leave_no_cgroup);
   open_stage();
   template_open();
   build_filters();
