@@ -36,6 +36,10 @@ const otherFlags = {
     value: 'DIR',
     meaning: "Show this directory as the root, read-only. Default: this machine's own programs (/usr).",
   },
+  'cgroup-path': {
+    value: 'DIR',
+    meaning: 'cgroup v2: make ours below this directory. Default: the top for root, else our own cgroup.',
+  },
   file: { value: 'SOURCE=PATH', isRepeatable: true, meaning: 'Put a copy of this file at PATH in the workspace.' },
   directory: { value: 'DIR', isRepeatable: true, meaning: 'Put copies of all files below DIR into the workspace.' },
   environment: { value: 'NAME=VALUE', isRepeatable: true, meaning: 'Set a variable; none is inherited.' },
@@ -67,6 +71,7 @@ export interface Invocation {
   readonly cpuShares: number | null;
   readonly cpus: string | null;
   readonly root: string | null;
+  readonly cgroupPath: string | null;
   readonly files: readonly { readonly source: string; readonly path: string }[];
   readonly directories: readonly string[];
   readonly environment: Readonly<Record<string, string>>;
@@ -100,6 +105,7 @@ export function readInvocation(
     cpuShares: reader.number('cpu-shares', 2, 262_144),
     cpus: reader.text('cpus'),
     root: reader.text('root'),
+    cgroupPath: reader.text('cgroup-path'),
     files: reader.pairs('file').map(([source, path]) => ({ source, path })),
     directories: reader.texts('directory'),
     environment: Object.fromEntries(reader.pairs('environment')),

@@ -29,7 +29,11 @@ const DEFAULT_SIZE = { rows: 24, columns: 80 };
 /** Runs it and returns the exit status; rejects with what is our own failure. */
 export async function runCommand(invocation: Invocation, surroundings: RunSurroundings): Promise<number> {
   const command = toCommand(invocation, surroundings);
-  await using sandbox = await createSandbox({ stock: 1, ...(invocation.root !== null && { root: invocation.root }) });
+  await using sandbox = await createSandbox({
+    stock: 1,
+    ...(invocation.root !== null && { root: invocation.root }),
+    ...(invocation.cgroupPath !== null && { cgroupPath: invocation.cgroupPath }),
+  });
   const isStreamed = !invocation.isReportPrinted;
   const stdout = new Outlet(surroundings.stdout);
   const stderr = new Outlet(surroundings.stderr);
@@ -114,5 +118,5 @@ function toReport(result: CommandResult): Report {
 /** What the exit status alone could not say. */
 function toSentences({ exceeded, start, verdict }: CommandResult): string[] {
   if (exceeded !== null) return [`${verdict}: ${exceeded.limit} is ${exceeded.allowed}, observed ${exceeded.observed}`];
-  return start === null ? [] : [`the program could not be executed: ${start.errno}`];
+  return start === null ? [] : [start.detail];
 }

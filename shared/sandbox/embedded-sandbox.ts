@@ -13,7 +13,9 @@ import type { Report } from '../model/verdict.ts';
 import { CollectedFiles, type CollectedOutput } from './collected-files.ts';
 import { type Command, toLaunchSpec } from './command.ts';
 import { isJudgeable, judge } from './judge.ts';
+import { toLaunchSentence } from './launch-failure.ts';
 import { connectLauncher } from './launcher-client.ts';
+import { explainFailure } from './launcher-facts.ts';
 import { findLauncher, LauncherProcess, launcherMissing } from './launcher-process.ts';
 import { OutputBuffer } from './output-buffer.ts';
 import type { KeptLayer, Launch, LaunchReport, Sandbox, SandboxFacts, TerminalSize } from './sandbox.ts';
@@ -23,6 +25,7 @@ export type { Limits } from '../model/limits.ts';
 export type { Report, Usage, Verdict } from '../model/verdict.ts';
 export type { CollectedOutput } from './collected-files.ts';
 export type { Command, CommandCollect, CommandFile } from './command.ts';
+export { describeMissing } from './launcher-facts.ts';
 export type { CollectedState, SandboxFacts, TerminalSize } from './sandbox.ts';
 
 /** How a sandbox is made. */
@@ -31,6 +34,8 @@ export interface SandboxOptions {
   readonly root?: string;
   /** Most sandboxes that are kept ready ahead of time; default 2. */
   readonly stock?: number;
+  /** cgroup v2: an existing directory below which the sandboxes' own are made; default: the top for root, else our own cgroup. */
+  readonly cgroupPath?: string;
   /** Path of another launcher than the one that belongs to this code. */
   readonly launcherPath?: string;
 }
@@ -103,11 +108,15 @@ export async function createSandbox(options: SandboxOptions = {}): Promise<Embed
 /** The launcher's name for what its --root-layer shows. */
 const ROOT_LAYER = 'root';
 const STOCK = 2;
+const CGROUP_TOP = '/sys/fs/cgroup';
 
-function toLauncherArguments({ root, stock = STOCK }: SandboxOptions): string[] {
+function toLauncherArguments({ root, stock = STOCK, cgroupPath }: SandboxOptions): string[] {
+  const user = process.getuid?.() ?? 0;
   const name = `embedded-${process.pid}-${toBase32(systemRandom.bytes(5))}`;
-  const user = String(process.getuid?.() ?? 0);
-  const ours = ['--cgroup', name, '--client-uid', user, '--stock', String(stock)];
+  // Our own cgroup holds this process, so it can't hand out controllers; root may make a place elsewhere.
+  const place = cgroupPath ?? (user === 0 ? CGROUP_TOP : null);
+  const ours = ['--cgroup', name, '--client-uid', String(user), '--stock', String(stock)];
+  if (place !== null) ours.push('--cgroup-path', place);
   return root === undefined ? [...ours, '--stock-profile', 'command'] : [...ours, '--root-layer', toDirectory(root)];
 }
 
@@ -230,7 +239,7 @@ export class EmbeddedSandbox implements AsyncDisposable {
     if (!isJudgeable(report)) {
       kept?.release();
       options.signal?.throwIfAborted();
-      throw toSandboxError(report);
+      throw toSandboxError(report, this.facts);
     }
     const { takeMs, mountMs, execMs, collectMs } = report;
     const output = { stdout: capture.stdoutBuffer.bytes(), stderr: capture.stderrBuffer.bytes() };
@@ -241,10 +250,9 @@ export class EmbeddedSandbox implements AsyncDisposable {
   }
 }
 
-function toSandboxError(report: LaunchReport): SystemError {
-  if (report.failure === null) return new SystemError('sandbox-failed', 'the command was killed by its caller');
-  const { step, errno } = report.failure;
-  return new SystemError('sandbox-failed', `the sandbox could not be made: step ${step}, ${errno}`);
+function toSandboxError(report: LaunchReport, facts: SandboxFacts): SystemError {
+  if (report.end === 'client') return new SystemError('sandbox-failed', 'the command was killed by its caller');
+  return new SystemError('sandbox-failed', explainFailure(report.failure, facts) ?? toLaunchSentence(report));
 }
 
 class Kept implements KeptWorkspace {

@@ -5,13 +5,13 @@
 import assert from 'node:assert/strict';
 import { type ChildProcessByStdio, spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { chmodSync, copyFileSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Readable } from 'node:stream';
 import { after, before, test } from 'node:test';
 import { Value } from '@sinclair/typebox/value';
-import type { SystemError } from '../../shared/errors.ts';
+import { SystemError } from '../../shared/errors.ts';
 import { Report } from '../../shared/model/verdict.ts';
 import {
   type Command,
@@ -72,7 +72,7 @@ test('a program is found in the PATH inside; what is not there or can not be exe
   const environment = { PATH: '/environment/workspace:/usr/bin' };
   assert.equal((await sandbox.run({ command: ['tool'], environment, ...own })).stdout, 'own\n');
   const missing = await sandbox.run({ command: ['tool'] });
-  assert.deepEqual([missing.verdict, missing.start], ['start-failed', { step: 'exec', errno: 'ENOENT' }]);
+  assert.deepEqual([missing.verdict, missing.start?.step, missing.start?.errno], ['start-failed', 'exec', 'ENOENT']);
   const files = [{ path: 'tool', content: 'no program' }];
   const denied = await sandbox.run({ command: ['tool'], environment, files });
   assert.deepEqual([denied.verdict, denied.start?.errno], ['start-failed', 'EACCES']);
@@ -224,6 +224,25 @@ test('a launcher that refuses is an error with its sentence and remedy', async (
     return error.code === 'launcher-unavailable' && /no can do\. Remedy: do\.$/.test(error.message);
   });
   await assert.rejects(createSandbox({ launcherPath: join(folder, 'none') }), /can't be started: .*ENOENT/);
+});
+
+test("an ordinary user's launcher gives the same sandbox, or a sentence that says what is missing, with its remedy", async () => {
+  const launcherPath = join(folder, 'as-nobody');
+  const binary = join(folder, 'launcher');
+  copyFileSync(join(import.meta.dirname, '../../shared/sandbox/launcher/build/envicutor-launcher'), binary);
+  chmodSync(folder, 0o755);
+  const words = 'exec setpriv --reuid 65534 --regid 65534 --clear-groups';
+  writeFileSync(launcherPath, `#!/bin/sh\n${words} ${binary} "$@"\n`, { mode: 0o755 });
+  const made = await createSandbox({ launcherPath }).catch((error: SystemError) => error);
+  if (made instanceof SystemError) {
+    assert.match(
+      `${made.code}: ${made.message}`,
+      /^launcher-unavailable: no sandbox can be made here: .*\. Remedy: .+\.$/s,
+    );
+    return;
+  }
+  assert.equal((await made.run({ command: ['id', '-u'] })).stdout, '1000\n');
+  await made.close();
 });
 
 test('a launcher that dies is told to who waits, and the next command has a new one', async () => {
