@@ -33,10 +33,12 @@ void cgroup_open(void) {
 int cgroup_prepare(uint64_t number, const struct cgroup_limits *limits, struct cgroup_entry *entry) {
   *entry = (struct cgroup_entry){.clone_into = -1, .oom = -1};
   for (size_t i = 0; i < CGROUP_ENTRIES_MAX; i++) entry->descriptors[i] = -1;
+  for (size_t i = 0; i < CGROUP_COUNTERS; i++) entry->counters[i] = -1;
   int result = cgroup->create(number, entry);
   if (result == 0 && limits->memory_bytes > 0) result = cgroup->limit(number, limits);
   if (result == 0) entry->oom = cgroup->watch_oom(number);
-  return result != 0 ? result : entry->oom < 0 ? entry->oom : 0;
+  if (result == 0 && entry->oom < 0) result = entry->oom;
+  return result != 0 ? result : cgroup->open_counters(number, entry->counters);
 }
 
 int cgroup_join(struct cgroup_entry *entry) {

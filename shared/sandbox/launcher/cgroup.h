@@ -7,12 +7,13 @@
 
 #include <stdint.h>
 
-enum { CGROUP_ENTRIES_MAX = 8 };
+enum { CGROUP_ENTRIES_MAX = 8, CGROUP_COUNTERS = 5 };
 
 struct cgroup_entry { /* made by init, used by the payload to enter */
   int descriptors[CGROUP_ENTRIES_MAX];
   int clone_into; /* v2: descriptor for CLONE_INTO_CGROUP, else -1 */
-  int oom;        /* readable when memory ran out; goes to the launcher */
+  int oom;        /* readable when memory ran out; goes to the launcher, as do */
+  int counters[CGROUP_COUNTERS]; /* files of the driver's choice, open for reading: to open one costs ten times a read */
 };
 
 struct cgroup_limits {
@@ -31,9 +32,10 @@ struct cgroup_driver {
   int (*limit)(uint64_t number, const struct cgroup_limits *limits); /* init, then the launcher where others are wanted; 0 or -errno */
   int (*pin)(uint64_t number, const char *cpus, int *entry);         /* launcher; entry: what the payload enters by, or -1; 0 or -errno */
   int (*watch_oom)(uint64_t number);                                 /* init; readable when it struck, or -errno */
-  uint64_t (*cpu_ns)(uint64_t number);
-  uint64_t (*oom_kills)(uint64_t number);
-  void (*read_usage)(uint64_t number, struct cgroup_usage *into);
+  int (*open_counters)(uint64_t number, int counters[CGROUP_COUNTERS]); /* init; 0 or -errno */
+  uint64_t (*cpu_ns)(const int *counters);
+  uint64_t (*oom_kills)(const int *counters);
+  void (*read_usage)(const int *counters, struct cgroup_usage *into);
   int (*remove)(uint64_t number); /* sweeper; 0 or -errno */
   void (*close)(void);            /* the end: our own empty directories */
 };

@@ -103,12 +103,6 @@ static int put(enum tree tree, uint64_t number, const char *file, const char *te
   return write_text(parents[tree], path, text);
 }
 
-static int64_t get(enum tree tree, uint64_t number, const char *file) {
-  char path[96];
-  snprintf(path, sizeof path, "s%llu/%s", (unsigned long long)number, file);
-  return read_number(parents[tree], path);
-}
-
 static int v1_limit(uint64_t number, const struct cgroup_limits *limits) {
   char text[32];
   snprintf(text, sizeof text, "%llu", (unsigned long long)limits->memory_bytes);
@@ -161,26 +155,32 @@ static int v1_watch_oom(uint64_t number) {
   return result < 0 ? result : event;
 }
 
-static uint64_t at_least_zero(int64_t value) { return value < 0 ? 0 : (uint64_t)value; }
+enum counter { CPU_USAGE, MEMORY_PEAK, OOM_CONTROL, PROCESSES_PEAK, CPU_STAT };
 
-static uint64_t line_value(enum tree tree, uint64_t number, const char *file, const char *key) {
-  char path[96], text[1024];
-  snprintf(path, sizeof path, "s%llu/%s", (unsigned long long)number, file);
-  if (read_text(parents[tree], path, text, sizeof text) < 0) return 0;
-  const char *line = strstr(text, key);
-  return line == NULL ? 0 : strtoull(line + strlen(key), NULL, 10);
+static int v1_open_counters(uint64_t number, int counters[CGROUP_COUNTERS]) {
+  static const struct { enum tree tree; const char *file; bool optional; } files[CGROUP_COUNTERS] = {
+      [CPU_USAGE] = {CPUACCT, "cpuacct.usage", false},   [MEMORY_PEAK] = {MEMORY, "memory.max_usage_in_bytes", false},
+      [OOM_CONTROL] = {MEMORY, "memory.oom_control", false}, [PROCESSES_PEAK] = {PIDS, "pids.peak", true}, [CPU_STAT] = {CPU, "cpu.stat", true}};
+  char path[96];
+  for (size_t i = 0; i < CGROUP_COUNTERS; i++) {
+    snprintf(path, sizeof path, "s%llu/%s", (unsigned long long)number, files[i].file);
+    counters[i] = openat(parents[files[i].tree], path, O_RDONLY | O_CLOEXEC);
+    if (counters[i] < 0 && files[i].optional) counters[i] = open("/dev/null", O_RDONLY | O_CLOEXEC); /* reads as 0 */
+    if (counters[i] < 0) return -errno;
+  }
+  return 0;
 }
 
-static uint64_t v1_cpu_ns(uint64_t number) { return at_least_zero(get(CPUACCT, number, "cpuacct.usage")); }
-static uint64_t v1_oom_kills(uint64_t number) { return line_value(MEMORY, number, "memory.oom_control", "\noom_kill "); }
+static uint64_t v1_cpu_ns(const int *counters) { return counter_value(counters[CPU_USAGE], ""); }
+static uint64_t v1_oom_kills(const int *counters) { return counter_value(counters[OOM_CONTROL], "oom_kill"); }
 
-static void v1_read_usage(uint64_t number, struct cgroup_usage *into) {
+static void v1_read_usage(const int *counters, struct cgroup_usage *into) {
   memset(into, 0, sizeof *into);
-  into->cpu_ns = v1_cpu_ns(number);
-  into->memory_peak = at_least_zero(get(MEMORY, number, "memory.max_usage_in_bytes"));
-  into->processes_peak = at_least_zero(get(PIDS, number, "pids.peak"));
-  into->throttled_ns = line_value(CPU, number, "cpu.stat", "throttled_time ");
-  into->oom_kills = v1_oom_kills(number);
+  into->cpu_ns = v1_cpu_ns(counters);
+  into->memory_peak = counter_value(counters[MEMORY_PEAK], "");
+  into->processes_peak = counter_value(counters[PROCESSES_PEAK], "");
+  into->throttled_ns = counter_value(counters[CPU_STAT], "throttled_time");
+  into->oom_kills = v1_oom_kills(counters);
 }
 
 static int v1_remove(uint64_t number) {
@@ -210,6 +210,7 @@ const struct cgroup_driver cgroup_v1 = {
     .limit = v1_limit,
     .pin = v1_pin,
     .watch_oom = v1_watch_oom,
+    .open_counters = v1_open_counters,
     .cpu_ns = v1_cpu_ns,
     .oom_kills = v1_oom_kills,
     .read_usage = v1_read_usage,

@@ -114,25 +114,6 @@ static uint64_t put_number(uint64_t number, const char *file, uint64_t value, in
   return value;
 }
 
-static uint64_t get(uint64_t number, const char *file) {
-  char path[96];
-  snprintf(path, sizeof path, "s%llu/%s", (unsigned long long)number, file);
-  int64_t value = read_number(parent, path);
-  return value < 0 ? 0 : (uint64_t)value;
-}
-
-static uint64_t line_value(uint64_t number, const char *file, const char *key) {
-  char path[96], text[1024];
-  snprintf(path, sizeof path, "s%llu/%s", (unsigned long long)number, file);
-  if (read_text(parent, path, text, sizeof text) < 0) return 0;
-  size_t length = strlen(key);
-  for (const char *line = text; line != NULL; line = strchr(line, '\n')) {
-    if (*line == '\n') line++;
-    if (strncmp(line, key, length) == 0 && line[length] == ' ') return strtoull(line + length, NULL, 10);
-  }
-  return 0;
-}
-
 static int v2_create(uint64_t number, struct cgroup_entry *entry) {
   char name[32];
   cgroup_directory_name(number, name);
@@ -176,16 +157,31 @@ static int v2_watch_oom(uint64_t number) {
   return -error;
 }
 
-static uint64_t v2_cpu_ns(uint64_t number) { return line_value(number, "cpu.stat", "usage_usec") * 1000; }
-static uint64_t v2_oom_kills(uint64_t number) { return line_value(number, "memory.events", "oom_kill"); }
+enum counter { CPU_STAT, MEMORY_PEAK, MEMORY_EVENTS, PROCESSES_PEAK };
 
-static void v2_read_usage(uint64_t number, struct cgroup_usage *into) {
+static int v2_open_counters(uint64_t number, int counters[CGROUP_COUNTERS]) {
+  static const char *const files[CGROUP_COUNTERS] = {
+      [CPU_STAT] = "cpu.stat", [MEMORY_PEAK] = "memory.peak", [MEMORY_EVENTS] = "memory.events", [PROCESSES_PEAK] = "pids.peak"};
+  char path[96];
+  for (size_t i = 0; i < CGROUP_COUNTERS; i++) {
+    snprintf(path, sizeof path, "s%llu/%s", (unsigned long long)number, files[i] == NULL ? "" : files[i]);
+    counters[i] = files[i] == NULL ? -1 : openat(parent, path, O_RDONLY | O_CLOEXEC);
+    if (counters[i] < 0 && (files[i] == NULL || i == PROCESSES_PEAK)) counters[i] = open("/dev/null", O_RDONLY | O_CLOEXEC); /* reads as 0 */
+    if (counters[i] < 0) return -errno;
+  }
+  return 0;
+}
+
+static uint64_t v2_cpu_ns(const int *counters) { return counter_value(counters[CPU_STAT], "usage_usec") * 1000; }
+static uint64_t v2_oom_kills(const int *counters) { return counter_value(counters[MEMORY_EVENTS], "oom_kill"); }
+
+static void v2_read_usage(const int *counters, struct cgroup_usage *into) {
   memset(into, 0, sizeof *into);
-  into->cpu_ns = v2_cpu_ns(number);
-  into->memory_peak = get(number, "memory.peak");
-  into->processes_peak = get(number, "pids.peak");
-  into->throttled_ns = line_value(number, "cpu.stat", "throttled_usec") * 1000;
-  into->oom_kills = v2_oom_kills(number);
+  into->cpu_ns = v2_cpu_ns(counters);
+  into->memory_peak = counter_value(counters[MEMORY_PEAK], "");
+  into->processes_peak = counter_value(counters[PROCESSES_PEAK], "");
+  into->throttled_ns = counter_value(counters[CPU_STAT], "throttled_usec") * 1000;
+  into->oom_kills = v2_oom_kills(counters);
 }
 
 static int v2_remove(uint64_t number) {
@@ -206,6 +202,7 @@ const struct cgroup_driver cgroup_v2 = {
     .limit = v2_limit,
     .pin = v2_pin,
     .watch_oom = v2_watch_oom,
+    .open_counters = v2_open_counters,
     .cpu_ns = v2_cpu_ns,
     .oom_kills = v2_oom_kills,
     .read_usage = v2_read_usage,

@@ -36,7 +36,7 @@ uint64_t deadlines_next(void) {
 }
 
 static uint64_t used_cpu(const struct launch *launch) {
-  uint64_t used = cgroup->cpu_ns(launch->shell->number);
+  uint64_t used = cgroup->cpu_ns(launch->shell->counters);
   return used > launch->start.cpu_ns ? used - launch->start.cpu_ns : 0;
 }
 
@@ -68,7 +68,7 @@ void deadlines_start(struct launch *launch) {
 static void look_for_oom(struct launch *launch, uint64_t now) {
   launch->oom_check = 0;
   if (launch->kill_sent) return;
-  uint64_t kills = cgroup->oom_kills(launch->shell->number);
+  uint64_t kills = cgroup->oom_kills(launch->shell->counters);
   if (kills > 0)
     launch_exceeded(launch, LIMIT_MEMORY, launch->message.LAUNCH_memoryBytes);
   else

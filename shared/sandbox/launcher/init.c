@@ -206,8 +206,6 @@ static _Noreturn void give_up(int notes, int step, int error) {
 void init_main(uint8_t profile, uint64_t number, uint32_t base, const struct cgroup_entry *entry) {
   struct setup setup = {.profile = profile, .number = number, .base = base, .orders = ORDERS, .notes = NOTES, .line = -1,
                         .user_namespace = -1, .space = -1, .terminal = {-1, -1}, .cgroup = *entry};
-  int oom = setup.cgroup.oom;
-  setup.cgroup.oom = -1;
   setup.proc = open("/proc", O_PATH | O_DIRECTORY | O_CLOEXEC);
   if (setup.proc < 0) give_up(NOTES, STEP_SHELL, errno);
   program.notes = NOTES;
@@ -220,10 +218,10 @@ void init_main(uint8_t profile, uint64_t number, uint32_t base, const struct cgr
   struct sched_param first = {.sched_priority = 1};
   if (sched_setscheduler(0, SCHED_RR | SCHED_RESET_ON_FORK, &first) != 0) setpriority(PRIO_PROCESS, 0, -15);
   struct note ready = {.kind = NOTE_READY};
-  const int descriptors[2] = {setup.space, oom};
-  if (send_packet(NOTES, &ready, sizeof ready, descriptors, oom < 0 ? 1 : 2) != 0) _exit(1);
-  close(setup.space);
-  close_descriptor(&oom);
+  int descriptors[2 + CGROUP_COUNTERS] = {setup.space, entry->oom};
+  memcpy(descriptors + 2, entry->counters, sizeof entry->counters);
+  if (send_packet(NOTES, &ready, sizeof ready, descriptors, 2 + CGROUP_COUNTERS) != 0) _exit(1);
+  for (size_t i = 0; i < 2 + CGROUP_COUNTERS; i++) close(descriptors[i]);
   close_range(INPUT, ORDERS, 0);
   supervise(&setup, &program);
 }

@@ -79,6 +79,20 @@ int64_t read_number(int directory, const char *path) {
   return strtoll(text, NULL, 10);
 }
 
+uint64_t counter_value(int file, const char *key) {
+  char text[1024];
+  ssize_t got = pread(file, text, sizeof text - 1, 0);
+  if (got <= 0) return 0;
+  text[got] = '\0';
+  size_t length = strlen(key);
+  if (length == 0) return text[0] == '-' ? 0 : strtoull(text, NULL, 10);
+  for (const char *line = text; line != NULL; line = strchr(line, '\n')) {
+    if (*line == '\n') line++;
+    if (strncmp(line, key, length) == 0 && line[length] == ' ') return line[length + 1] == '-' ? 0 : strtoull(line + length, NULL, 10);
+  }
+  return 0;
+}
+
 void close_descriptor(int *descriptor) {
   if (*descriptor >= 0) close(*descriptor);
   *descriptor = -1;

@@ -55,6 +55,7 @@ pid_t clone_process(uint64_t flags, int cgroup, int *pidfd); /* like fork; cgrou
 int open_beneath(int directory, const char *path, uint64_t flags, mode_t mode, bool in_root);
 int write_text(int directory, const char *path, const char *text); /* 0 or -errno */
 int64_t read_number(int directory, const char *path);              /* -errno when unreadable */
+uint64_t counter_value(int file, const char *key); /* of the line "key N", or of the whole when key is ""; 0 when there is none */
 ssize_t read_text(int directory, const char *path, char *into, size_t size);
 void close_descriptor(int *descriptor);
 int send_packet(int socket, const void *data, size_t size, const int *descriptors, size_t count);
@@ -189,6 +190,7 @@ struct shell {
   int pipes[3]; /* our ends of the program's 0, 1, 2; -1 once a launch has taken them */
   int space;                 /* detached mount of the writable layer's tmpfs, canonical ids */
   int oom;                   /* its cgroup's event; -1 once a launch has taken it */
+  int counters[CGROUP_COUNTERS];
   struct cgroup_limits limits; /* as its init set them */
   char *chain;               /* what it lies upon or will, NULL: nothing yet */
   struct launch *launch;

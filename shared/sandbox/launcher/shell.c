@@ -15,7 +15,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-enum { INPUT, OUTPUT, ERRORS, ORDERS, NOTES, LOCK, TEMPLATE, KEPT, PLACES_MAX = CGROUP_ENTRIES_MAX + 2 };
+enum { INPUT, OUTPUT, ERRORS, ORDERS, NOTES, LOCK, TEMPLATE, KEPT, PLACES_MAX = CGROUP_ENTRIES_MAX + 2 + CGROUP_COUNTERS, READY_DESCRIPTORS = 2 + CGROUP_COUNTERS };
 
 static uint64_t next_shell_number = 1;
 
@@ -43,6 +43,12 @@ static int open_ends(struct ends *ends) {
   return 0;
 }
 
+static int *place_of(struct cgroup_entry *entry, size_t i) {
+  if (i < CGROUP_ENTRIES_MAX) return &entry->descriptors[i];
+  if (i == CGROUP_ENTRIES_MAX) return &entry->clone_into;
+  return i == CGROUP_ENTRIES_MAX + 1 ? &entry->oom : &entry->counters[i - CGROUP_ENTRIES_MAX - 2];
+}
+
 /* Descriptors first move out of the way, then into their places: KEPT of them, then those of the cgroup; the rest closes. */
 static _Noreturn void become_init(const struct shell *shell, const int *theirs) {
   struct cgroup_entry entry;
@@ -59,7 +65,7 @@ static _Noreturn void become_init(const struct shell *shell, const int *theirs) 
     moved[i] = fcntl(descriptor, F_DUPFD_CLOEXEC, KEPT + PLACES_MAX);
   }
   for (size_t i = 0; i < PLACES_MAX; i++) {
-    int *place = i == CGROUP_ENTRIES_MAX ? &entry.clone_into : i > CGROUP_ENTRIES_MAX ? &entry.oom : &entry.descriptors[i];
+    int *place = place_of(&entry, i);
     if (*place < 0) continue;
     places[count - KEPT] = place;
     moved[count++] = fcntl(*place, F_DUPFD_CLOEXEC, KEPT + PLACES_MAX);
@@ -72,12 +78,13 @@ static _Noreturn void become_init(const struct shell *shell, const int *theirs) 
   init_main(shell->profile, shell->number, shell->range.base, &entry);
 }
 
-/* READY brings the writable layer's tmpfs and the event of its cgroup, EGRESS three sockets, PREPARED a terminal if asked. */
+/* READY brings the writable layer's tmpfs, the event and the counters of its cgroup, EGRESS three sockets, PREPARED a terminal if asked. */
 static void hear(struct shell *shell, const struct note *note, int *descriptors, size_t count) {
-  if (note->kind == NOTE_READY && count == 2 && shell->space < 0) {
+  if (note->kind == NOTE_READY && count == READY_DESCRIPTORS && shell->space < 0) {
     shell->space = descriptors[0];
     shell->oom = descriptors[1];
-    descriptors[0] = descriptors[1] = -1;
+    memcpy(shell->counters, descriptors + 2, sizeof shell->counters);
+    memset(descriptors, 0xff, READY_DESCRIPTORS * sizeof *descriptors);
     stock_shell_ready(shell);
   } else if (note->kind == NOTE_EGRESS && count == 3 && shell->launch != NULL) {
     egress_start(shell->launch, descriptors);
@@ -98,8 +105,8 @@ static void note_ready(struct source *source, uint32_t events) {
   struct shell *shell = (struct shell *)((char *)source - offsetof(struct shell, notes));
   struct note note;
   for (;;) {
-    int descriptors[4];
-    size_t count = 4;
+    int descriptors[READY_DESCRIPTORS];
+    size_t count = READY_DESCRIPTORS;
     ssize_t got = receive_packet(source->descriptor, &note, sizeof note, descriptors, &count, MSG_DONTWAIT);
     if (got == -EAGAIN) return;
     if (got == (ssize_t)sizeof note) hear(shell, &note, descriptors, count);
@@ -121,6 +128,7 @@ static void shell_ended(struct child *child, int status) {
   unwatch(&shell->notes);
   close_descriptor(&shell->orders);
   close_descriptor(&shell->oom);
+  for (size_t i = 0; i < CGROUP_COUNTERS; i++) close_descriptor(&shell->counters[i]);
   for (size_t i = 0; i < 3; i++) close_descriptor(&shell->pipes[i]);
   if (shell->space >= 0) sweep_descriptor(shell->space);
   shell->space = -1;
@@ -137,6 +145,7 @@ struct shell *shell_make(uint8_t profile, const struct cgroup_limits *limits) {
   memset(&ends, 0xff, sizeof ends);
   *shell = (struct shell){.state = SHELL_MAKING, .profile = profile, .number = next_shell_number, .space = -1, .oom = -1, .orders = -1,
                           .range = {.lock = -1}, .limits = *limits};
+  memset(shell->counters, 0xff, sizeof shell->counters);
   int error = -claim_range(&shell->range);
   if (error == 0) error = open_ends(&ends);
   pid_t pid = error == 0 ? clone_process(CLONE_NEWPID, -1, NULL) : -1;

@@ -278,7 +278,7 @@ static void ended(struct launch *launch, const struct note *note) {
   launch->ended = true;
   launch->finish = *note;
   launch->status = note->status;
-  cgroup->read_usage(launch->shell->number, &launch->usage);
+  cgroup->read_usage(launch->shell->counters, &launch->usage);
   if (launch->usage.oom_kills > 0 && launch->exceeded == LIMIT_NONE && launch->end == 0) {
     launch->exceeded = LIMIT_MEMORY;
     launch->observed = launch->usage.memory_peak;
