@@ -32,6 +32,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <malloc.h>
 #include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -50,6 +51,8 @@ static void choose_stage(void) {
   snprintf(store, sizeof store, "%s/store", stage_directory);
   if (options.store == NULL) options.store = store;
 }
+
+enum { LARGE_BYTES = 1 << 16 };
 
 /* A mount namespace of our own: kept layers are attached here, seen by nobody else, and gone with us. */
 static void open_stage(void) {
@@ -82,6 +85,8 @@ static void prepare_process(void) {
     setrlimit(RLIMIT_NOFILE, &files);
   }
   umask(077);
+  mallopt(M_MMAP_THRESHOLD, LARGE_BYTES); /* fixed: what a slow client made us queue goes back to the host, not into the heap's holes */
+  mallopt(M_TRIM_THRESHOLD, LARGE_BYTES);
   prctl(PR_SET_DUMPABLE, 0);
   if (write_text(AT_FDCWD, "/proc/self/oom_score_adj", "-900") != 0) missing("oom-score");
   /* Limits are enforced in time, however busy the programs are; children go back to 0. */
