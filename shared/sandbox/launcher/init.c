@@ -12,6 +12,7 @@
 #include <sched.h>
 #include <signal.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/signalfd.h>
@@ -24,7 +25,8 @@ enum { INPUT, OUTPUT, ERRORS, ORDERS, NOTES, LOCK, TEMPLATE }; /* as shell.c lea
 struct program {
   pid_t pid;
   int notes, line, signals;
-  bool about_to_exec, failed, started, ended;
+  const struct note *about; /* shared with the payload until its exec */
+  bool failed, started, ended;
   struct note start, end;
   struct rusage before; /* of our own earlier children */
 };
@@ -77,18 +79,14 @@ static void read_line(struct program *program) {
     if (got < 0 && errno == EINTR) continue;
     if (got < 0) return;
     if (got != (ssize_t)sizeof note) break;
-    if (note.kind == NOTE_ABOUT_TO_EXEC) {
-      program->about_to_exec = true;
-      program->start = note;
-    } else {
-      program->failed = true;
-      send_packet(program->notes, &note, sizeof note, NULL, 0);
-    }
+    program->failed = true;
+    send_packet(program->notes, &note, sizeof note, NULL, 0);
   }
+  program->start = *program->about;
   /* Seen only when the program is dead already: then the moment before the exec is the better one. */
   uint64_t now = program->ended ? program->start.exec_at : monotonic_ns();
   close_descriptor(&program->line);
-  if (!program->about_to_exec || program->failed) return;
+  if (program->start.kind != NOTE_ABOUT_TO_EXEC || program->failed) return;
   program->started = true;
   program->start.kind = NOTE_STARTED;
   program->start.realtime = realtime_ns();
@@ -179,6 +177,9 @@ static int make_payload(struct setup *setup) {
   sigaddset(&children, SIGCHLD);
   program.signals = signalfd(-1, &children, SFD_CLOEXEC | SFD_NONBLOCK);
   if (program.signals < 0 || socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends) != 0) return errno;
+  void *about = mmap(NULL, sizeof *setup->about, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+  if (about == MAP_FAILED) return errno;
+  program.about = setup->about = about;
   getrusage(RUSAGE_CHILDREN, &program.before);
   program.pid = clone_process(0, setup->cgroup.clone_into, &pidfd);
   if (program.pid < 0) return errno;

@@ -10,6 +10,7 @@ struct setup { /* of one shell; init and payload have one each, filled alike unt
   uint64_t number;
   uint32_t base; /* first host id */
   int orders, notes, line; /* line: payload to init and back, closed by exec */
+  struct note *about;      /* shared with init: the payload's last word */
   int proc;                /* the host's, for what only it can do */
   int user_namespace, space;
   struct cgroup_entry cgroup;

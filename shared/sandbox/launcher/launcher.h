@@ -152,7 +152,7 @@ void sweep_descriptor(int descriptor);      /* closes it, where closing may take
 
 enum note_kind { NOTE_READY = 1, NOTE_EGRESS, NOTE_PREPARED, NOTE_FAILED, NOTE_ABOUT_TO_EXEC, NOTE_STARTED, NOTE_ENDED };
 
-struct note { /* payload to init, init to launcher; READY brings space and the OOM event, EGRESS three sockets */
+struct note { /* payload to init (ABOUT_TO_EXEC in memory that they share), init to launcher; READY brings space and the OOM event, EGRESS three sockets */
   uint32_t kind;
   int32_t step, error;          /* FAILED */
   int32_t status;               /* ENDED: wait status of the program */
