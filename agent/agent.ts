@@ -23,6 +23,7 @@ import {
   type SessionListener,
 } from './connection/session.ts';
 import { Execution, type ExecutionListener } from './execution/executor.ts';
+import type { SlotCpus } from './execution/slot-cpus.ts';
 import { Slots } from './execution/slots.ts';
 
 /** What an agent works with. */
@@ -42,6 +43,8 @@ export interface AgentOptions {
   readonly facts: AgentFacts;
   readonly coordinatorUrl: string;
   readonly slots: number;
+  /** Processors of each slot; absent: any. */
+  readonly slotCpus?: readonly SlotCpus[];
   readonly outboxEntriesMax: number;
   readonly outboxBytesMax: number;
   readonly redialMinMs: number;
@@ -84,7 +87,7 @@ class LeasingAgent implements Agent, SessionListener {
   constructor(needs: AgentNeeds, options: AgentOptions) {
     const { identity, token, clock, random, logger } = needs;
     this.#needs = needs;
-    this.#slots = new Slots(options.slots);
+    this.#slots = new Slots(options.slots, options.slotCpus);
     this.#outbox = new Outbox({ entriesMax: options.outboxEntriesMax, bytesMax: options.outboxBytesMax });
     this.#session = new Session({ identity, token, facts: options.facts, clock, logger }, this);
     const { redialMinMs, redialMaxMs, heartbeatMs, coordinatorUrl: url } = options;
@@ -198,7 +201,8 @@ class LeasingAgent implements Agent, SessionListener {
   }
 
   #accept(lease: string, fence: number, order: Received<'lease.offer'>['order'], slot: number): void {
-    const execution = new Execution(this.#needs, order, slot, this.#toListener(lease, order.executionId, slot));
+    const needs = { ...this.#needs, cpus: this.#slots.cpusOf(slot) };
+    const execution = new Execution(needs, order, slot, this.#toListener(lease, order.executionId, slot));
     const held: HeldLease = { fence, execution, executionId: order.executionId };
     this.#leases.set(lease, held);
     this.#session.send({ type: 'lease.accepted', lease });

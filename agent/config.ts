@@ -30,6 +30,12 @@ export const AgentConfig = Closed({
   launcherWaitMs: integer(10_000, 0, 'How long the start waits for the launcher; milliseconds.'),
   enrolmentTokenFile: text('', 'File with a one-time enrolment token, read when the coordinator does not know us.'),
   slots: integer(0, 0, 'Executions at a time; 0: one for each core.'),
+  slotCpus: Type.String({
+    default: 'none',
+    pattern: '^(none|one-core-each|[0-9,-]+(;[0-9,-]+)*)$',
+    description:
+      'Processors of each slot: none, one-core-each, or one cpuset list for each slot, separated by semicolons, such as 0-1;2-3. No processor belongs to two.',
+  }),
   layerBytesMax: integer(21_474_836_480, 1, 'Weight of all layers kept here, without compression; bytes.'),
   diskFreeBytesMin: integer(1_073_741_824, 0, 'Free disk space below which the agent does not start; bytes.'),
   outboxEntriesMax: integer(1000, 1, 'Unacknowledged results beyond which no lease is taken.'),

@@ -30,7 +30,7 @@ const outcome = await preflight({
   clock: systemClock,
 });
 if (!('sandbox' in outcome)) refuseToStart(outcome.problems.map((problem) => `agent: ${problem}`).join('\n'));
-const { sandbox } = outcome;
+const { sandbox, slotCpus } = outcome;
 
 const trust = new ManifestTrust();
 const fetcher = new LayerFetcher({ directory: join(config.stateDirectory, 'incoming') });
@@ -43,7 +43,7 @@ const agent = createAgent(
     ...{ sandbox, layers, trust, logger, clock: systemClock, random: systemRandom, token: readToken },
     identity: await Identity.open(config.stateDirectory),
   },
-  { ...config, slots: config.slots === 0 ? sandbox.facts.cores : config.slots, facts: toFacts(sandbox.facts) },
+  { ...config, slots: slotCpus.length, slotCpus, facts: toFacts(sandbox.facts) },
 );
 agent.start();
 // With NODE_COMPILE_CACHE the next start needs neither the compiler's time nor its memory, even if this process is killed.

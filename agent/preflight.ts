@@ -2,17 +2,25 @@
  * Owns what must be true of this machine before the agent starts: a launcher that answers, a kernel, cgroups, a state directory, room.
  * Never repairs anything and never starts half: every problem is one sentence with its remedy.
  */
-import { constants } from 'node:fs';
+import { constants, readFileSync } from 'node:fs';
 import { access, mkdir, statfs } from 'node:fs/promises';
 import type { Clock } from '../shared/clock.ts';
 import { toSystemError } from '../shared/errors.ts';
-import type { Sandbox, SandboxFacts } from '../shared/sandbox/sandbox.ts';
+import { limitDefaults } from '../shared/model/limits.ts';
+import { WORKSPACE_DIRECTORY } from '../shared/model/toolchain-variables.ts';
+import { toFailureSentence } from '../shared/sandbox/launch-failure.ts';
+import { explainFailure } from '../shared/sandbox/launcher-facts.ts';
+import type { LaunchSpec, Sandbox, SandboxFacts } from '../shared/sandbox/sandbox.ts';
+import { parseCpus, type SlotCpus, toSlotCpus } from './execution/slot-cpus.ts';
 
 /** What preflight looks at. */
 export interface PreflightOptions {
   readonly stateDirectory: string;
   readonly diskFreeBytesMin: number;
   readonly launcherWaitMs: number;
+  /** 0: one for each core. */
+  readonly slots: number;
+  readonly slotCpus: string;
   /** Connects to the launcher; tried again until `launcherWaitMs` are over. */
   readonly connect: () => Promise<Sandbox>;
   readonly clock: Clock;
@@ -20,9 +28,14 @@ export interface PreflightOptions {
 
 /** A sandbox to work with, or why not. */
 export type PreflightOutcome =
-  | { readonly sandbox: Sandbox; readonly problems: readonly [] }
+  | { readonly sandbox: Sandbox; readonly slotCpus: readonly SlotCpus[]; readonly problems: readonly [] }
   | { readonly problems: readonly string[] };
 
+const probe: LaunchSpec = {
+  ...{ profile: 'command', layers: [], kept: [], isKept: false, target: null, capture: null, argv: ['/bin/true'] },
+  ...{ environment: {}, directory: WORKSPACE_DIRECTORY, files: [], systemFiles: [], stdin: null, egress: null },
+  ...{ limits: limitDefaults.run, cpuShares: 1024, cpus: null, terminal: null, collect: null },
+};
 const KERNEL_MIN = [6, 6] as const;
 const CONNECT_INTERVAL_MS = 50;
 const GiB = 1024 ** 3;
@@ -33,8 +46,11 @@ export async function preflight(options: PreflightOptions): Promise<PreflightOut
   try {
     const sandbox = await connect(options);
     problems.push(...checkMachine(sandbox.facts));
-    const found = problems.filter((problem) => problem !== null);
-    if (found.length === 0) return { sandbox, problems: [] };
+    const slots = options.slots === 0 ? sandbox.facts.cores : options.slots;
+    const { cpus, problem } = toSlotCpus(options.slotCpus, slots, onlineCpus(sandbox.facts));
+    problems.push(problem ?? (await checkSlotCpus(sandbox, cpus)));
+    const found = problems.filter((each) => each !== null);
+    if (found.length === 0) return { sandbox, slotCpus: cpus ?? [], problems: [] };
     await sandbox.close();
     return { problems: found };
   } catch (error) {
@@ -88,6 +104,28 @@ function checkMachine(facts: SandboxFacts): string[] {
       'the launcher found no cgroup hierarchy with memory, pids and cpu; mount cgroup2 on /sys/fs/cgroup, or delegate one to it',
     );
   return problems;
+}
+
+function onlineCpus({ cores }: SandboxFacts): readonly number[] {
+  try {
+    const online = parseCpus(readFileSync('/sys/devices/system/cpu/online', 'utf8'));
+    if (online !== null) return online;
+  } catch {
+    // No sysfs here: then they are counted from 0.
+  }
+  return Array.from({ length: cores }, (_, cpu) => cpu);
+}
+
+/** A program is run on the processors of each slot: whether a host can pin is known only by pinning. */
+async function checkSlotCpus(sandbox: Sandbox, slotCpus: readonly SlotCpus[] | null): Promise<string | null> {
+  for (const cpus of slotCpus ?? []) {
+    if (cpus === null) continue;
+    const { end, failure } = await sandbox.launch({ ...probe, cpus }).report;
+    if (end !== 'setup-failed' || failure === null) continue;
+    const why = explainFailure(failure, sandbox.facts) ?? toFailureSentence(failure);
+    return `programs can't be bound to the processors ${cpus} (ENVICUTOR_AGENT_SLOT_CPUS): ${why}`;
+  }
+  return null;
 }
 
 function toCode(error: unknown): string {

@@ -23,6 +23,7 @@ import type {
   SandboxFile,
 } from '../../shared/sandbox/sandbox.ts';
 import { toScriptLaunch } from '../../shared/sandbox/script.ts';
+import type { SlotCpus } from './slot-cpus.ts';
 import { toSandboxFiles, toStdin, toVariables } from './workspace.ts';
 
 /** What an execution needs. */
@@ -30,6 +31,8 @@ export interface ExecutorNeeds {
   readonly sandbox: Pick<Sandbox, 'launch' | 'release'>;
   readonly layers: Pick<LayerSource, 'acquire'>;
   readonly clock: Clock;
+  /** Processors of its slot; null or absent: any. */
+  readonly cpus?: SlotCpus;
 }
 
 /** Scripts 3 and 4. */
@@ -146,7 +149,7 @@ export class Execution {
         egress: null,
         limits: stage.limits,
         cpuShares: ORDINARY_CPU_SHARES,
-        cpus: null,
+        cpus: this.#needs.cpus ?? null,
         terminal: null,
         collect: null,
       },

@@ -4,16 +4,20 @@
  * Invariant: a slot's number is held by at most one execution; the lowest free one is given first.
  */
 import assert from 'node:assert/strict';
+import type { SlotCpus } from './slot-cpus.ts';
 
 /** A fixed number of slots. */
 export class Slots {
   readonly total: number;
+  readonly #cpus: readonly SlotCpus[];
   readonly #taken: boolean[];
   #free: number;
 
-  constructor(total: number) {
+  /** `cpus`: the processors of each slot; none given: any. */
+  constructor(total: number, cpus: readonly SlotCpus[] = []) {
     assert(Number.isInteger(total) && total >= 1, `an agent has at least one slot, not ${total}`);
     this.total = total;
+    this.#cpus = cpus;
     this.#free = total;
     this.#taken = new Array<boolean>(total).fill(false);
   }
@@ -29,6 +33,11 @@ export class Slots {
     this.#taken[slot] = true;
     this.#free--;
     return slot;
+  }
+
+  /** Processors of a slot's programs, or null for any. */
+  cpusOf(slot: number): SlotCpus {
+    return this.#cpus[slot] ?? null;
   }
 
   /** Gives a taken slot back. */

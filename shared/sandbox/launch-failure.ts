@@ -66,6 +66,7 @@ const particular: Readonly<Record<string, string>> = {
   'decode EOPNOTSUPP': 'it asks for something that this launcher does not have: build both from the same source',
   'cgroup EOPNOTSUPP':
     'this machine has no cpuset controller, which pinning to processors needs: mount it, or do not pin',
+  'cgroup ERANGE': 'the list names processors that this machine does not have, or that its cgroup may not use',
   'cgroup EINVAL': 'a limit or a list of processors is not one that this machine has',
   'layers ENOENT': 'it is not in the store (any more): try again, it will be fetched',
   'files ENOSPC': 'they do not fit into the disk limit (diskBytes, diskInodes)',

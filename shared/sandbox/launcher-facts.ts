@@ -60,8 +60,9 @@ export const missingFacts = {
     remedy: `${asRoot}, or give the launcher OOMScoreAdjust=-900 in a system service`,
   },
   'open-files': {
-    sentence: 'A launch that asks for more open files than this user may have (ulimit -Hn) is refused.',
-    remedy: 'raise the hard limit: LimitNOFILE=524288 in user@.service, or nofile in /etc/security/limits.conf',
+    sentence: 'A launch that asks for more open files than the launcher may have (ulimit -Hn) is refused.',
+    remedy:
+      'raise its hard limit: LimitNOFILE=524288 in its unit or user@.service, or nofile in /etc/security/limits.conf',
   },
   'crash-handler': {
     sentence: 'A crash of a program starts the host’s crash handler, since your hard limit of core files is 0.',

@@ -70,6 +70,7 @@ async function setStage(context: TestContext, outboxEntriesMax = 10): Promise<St
     },
     {
       ...{ facts, coordinatorUrl: coordinator.url, slots: 2, outboxEntriesMax, outboxBytesMax: 1e6 },
+      slotCpus: ['0', '1'],
       ...{ redialMinMs: 1, redialMaxMs: 20, heartbeatMs: 1000 },
     },
   );
@@ -123,6 +124,19 @@ test('an offered lease is accepted, run, streamed, completed and forgotten when 
   coordinator.drop();
   const report = await coordinator.next('agent.report');
   assert.deepEqual(report.leases, []);
+});
+
+test('two executions at once have the processors of two slots', async (context) => {
+  const { coordinator, sandbox } = await setStage(context);
+  await coordinator.next('agent.report');
+  coordinator.say(offer('lease_1'));
+  coordinator.say(offer('lease_2'));
+  await coordinator.next('lease.stage');
+  await coordinator.next('lease.stage');
+  assert.deepEqual(
+    sandbox.launched.map(({ cpus }) => cpus),
+    ['0', '1'],
+  );
 });
 
 test('results and leases survive a lost connection: results are said again before the first report', async (context) => {

@@ -8,6 +8,7 @@
 #include <errno.h>
 #include <sched.h>
 #include <signal.h>
+#include <stdlib.h>
 #include <sys/epoll.h>
 #include <unistd.h>
 
@@ -19,6 +20,20 @@ static unsigned cores(void) {
   cpu_set_t set;
   if (known == 0) known = sched_getaffinity(0, sizeof set, &set) == 0 ? (unsigned)CPU_COUNT(&set) : 1;
   return known;
+}
+
+/* How many cores a launch can keep busy at a time: those of its list ("0,2-3"; none: all), and no more than its processes. */
+unsigned cores_of(const struct message *launch) {
+  char *text = slice_text(launch->LAUNCH_cpus);
+  uint64_t found = 0, most = cores();
+  for (char *at = text; at != NULL && *at >= '0' && *at <= '9';) {
+    unsigned long first = strtoul(at, &at, 10), last = *at == '-' ? strtoul(at + 1, &at, 10) : first;
+    if (last >= first) found += last - first + 1;
+    if (*at == ',') at++;
+  }
+  free(text);
+  if (found > 0 && found < most) most = found;
+  return (unsigned)(launch->LAUNCH_processes < most ? launch->LAUNCH_processes : most);
 }
 
 static uint64_t earlier(uint64_t one, uint64_t other) { return one == 0 || (other != 0 && other < one) ? other : one; }
@@ -53,7 +68,7 @@ static void look(struct launch *launch, uint64_t now) {
   } else if (idle >= idle_limit) {
     launch_exceeded(launch, LIMIT_IDLE_TIME, idle / NS_PER_MS);
   } else {
-    uint64_t left = (cpu_limit - cpu) / cores();
+    uint64_t left = (cpu_limit - cpu) / launch->cores;
     if (idle_limit - idle < left) left = idle_limit - idle;
     if (left < CLOSEST_LOOK_NS) left = CLOSEST_LOOK_NS;
     if (wall_limit - wall < left) left = wall_limit - wall;

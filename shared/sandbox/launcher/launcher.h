@@ -22,6 +22,7 @@
 
 enum {
   PATH_BYTES_MAX = 4095,
+  OPEN_FILES_PLENTY = 65536,  /* a hard limit below is told: launches may ask for more */
   EXIT_REFUSED = 78,          /* this host can't do it; the message names the remedy */
   LAYERS_MAX = 64,            /* store layers and kept layers of one launch */
   SPACE_OWN_INODES = 128,     /* room in the tmpfs for our directories, devices, mount points and system files, until they are counted */
@@ -311,6 +312,7 @@ struct launch {
   struct client *client; /* NULL: gone, nobody is told */
   struct shell *shell;   /* NULL: none yet, or over */
   uint64_t number;
+  unsigned cores; /* that it can keep busy at a time: its cpuset's, its processes' */
   uint8_t profile, keep;
   uint8_t *frame; /* own copy until it was sent to the payload */
   uint32_t frame_size;
@@ -360,6 +362,7 @@ uint32_t launches_running(void);
 uint64_t deadlines_next(void); /* monotonic ns, 0: none */
 void deadlines_run(uint64_t now);
 void deadlines_start(struct launch *launch);
+unsigned cores_of(const struct message *launch);
 void watch_memory(struct launch *launch);
 
 void streams_open(struct launch *launch);

@@ -83,6 +83,7 @@ static void prepare_process(void) {
   if (setrlimit(RLIMIT_NOFILE, &files) != 0 && getrlimit(RLIMIT_NOFILE, &files) == 0) {
     files.rlim_cur = files.rlim_max;
     setrlimit(RLIMIT_NOFILE, &files);
+    if (files.rlim_max < OPEN_FILES_PLENTY) missing("open-files"); /* root without CAP_SYS_RESOURCE, or a user */
   }
   umask(077);
   mallopt(M_MMAP_THRESHOLD, LARGE_BYTES); /* fixed: what a slow client made us queue goes back to the host, not into the heap's holes */

@@ -71,6 +71,7 @@ void launch_begin(struct client *client, const uint8_t *frame, size_t size, cons
     launch_failed(launch, STEP_IDS, ENOTSUP);
     return;
   }
+  launch->cores = cores_of(&launch->message);
   launch->chain = chain_of(launch);
   if (launch->chain == NULL) {
     launch_failed(launch, STEP_LAYERS, ENOENT);
