@@ -3,6 +3,7 @@
  * Never decides whose fault a failure is, nor a verdict (judge.ts).
  * Invariant: every step of the contract has a sentence, and step and errno themselves are always part of it, to be searched for.
  */
+import { missingFacts } from './launcher-facts.ts';
 import type { LaunchReport } from './sandbox.ts';
 
 /** Where a launch failed and with which errno, by name. */
@@ -64,6 +65,7 @@ const particular: Readonly<Record<string, string>> = {
   'decode E2BIG': 'it names more layers than a sandbox can have',
   'decode EEXIST': 'its number was used before on this connection',
   'decode EOPNOTSUPP': 'it asks for something that this launcher does not have: build both from the same source',
+  'ids EOPNOTSUPP': `it needs 65,536 ids, and the user who started the launcher has one: ${missingFacts['subordinate-ids'].remedy}`,
   'cgroup EOPNOTSUPP':
     'this machine has no cpuset controller, which pinning to processors needs: mount it, or do not pin',
   'cgroup ERANGE': 'the list names processors that this machine does not have, or that its cgroup may not use',
@@ -75,7 +77,8 @@ const particular: Readonly<Record<string, string>> = {
   'files EISDIR': 'one of them has the name of a directory',
   'files ENOTDIR': 'one of them would lie below a file',
   'files ELOOP': 'a link in the environment stands in the way of one of them',
-  'limits EPERM': 'the limit of open files is above what this machine allows: lower it, or raise fs.nr_open',
+  'limits EPERM':
+    'the limit of open files is above what this machine allows: lower it, or raise fs.nr_open (and without root the user’s hard limit)',
   'egress ENOENT': 'this launcher was started without an egress command, so it runs no builds',
   'egress ENOEXEC': 'the egress command of this launcher can not be executed',
   'store ENOENT': 'there is no such layer',

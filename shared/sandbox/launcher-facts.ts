@@ -4,8 +4,6 @@
  * Invariant: every name that the launcher's sources give to `missing()` is here, and no other (test/sandbox/rootless.test.ts). A limit is never
  * among them: a limit that can't be enforced is refused, not missed.
  */
-import type { LaunchReport, SandboxFacts } from './sandbox.ts';
-
 /** What one missing thing means for the sandboxes here, and what gives it. */
 export interface MissingFact {
   readonly sentence: string;
@@ -77,20 +75,4 @@ export function describeMissing(names: readonly string[]): readonly string[] {
     const fact = facts[name];
     return fact === undefined ? name : `${name}: ${fact.sentence} Remedy: ${fact.remedy}`;
   });
-}
-
-/** Why a launch failed that this host or user can't have, with its remedy; null when it is any other failure. */
-export function explainFailure(failure: LaunchReport['failure'], facts: SandboxFacts): string | null {
-  if (failure === null) return null;
-  const name = missingBehind(failure);
-  if (name === null || !facts.missing.includes(name)) return null;
-  const { sentence, remedy } = missingFacts[name];
-  return `${sentence} Remedy: ${remedy}`;
-}
-
-function missingBehind({ step, errno }: NonNullable<LaunchReport['failure']>): keyof typeof missingFacts | null {
-  if (step === 'ids' && errno === 'EOPNOTSUPP') return 'subordinate-ids';
-  if (step === 'cgroup' && errno === 'EOPNOTSUPP') return 'cpuset';
-  if (step === 'limits' && errno === 'EPERM') return 'open-files';
-  return null;
 }

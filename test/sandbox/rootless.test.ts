@@ -11,8 +11,9 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 import { limitDefaults } from '../../shared/model/limits.ts';
+import { toLaunchSentence } from '../../shared/sandbox/launch-failure.ts';
 import { connectLauncher } from '../../shared/sandbox/launcher-client.ts';
-import { describeMissing, explainFailure, missingFacts } from '../../shared/sandbox/launcher-facts.ts';
+import { describeMissing, missingFacts } from '../../shared/sandbox/launcher-facts.ts';
 import { OutputBuffer } from '../../shared/sandbox/output-buffer.ts';
 import type { LaunchReport, LaunchSpec, Sandbox } from '../../shared/sandbox/sandbox.ts';
 import { launchSpec } from '../support/launch-spec.ts';
@@ -162,7 +163,7 @@ function asOrdinaryUser(): void {
       const spec = launchSpec(['/bin/true'], { profile: 'host', directory: '/', limits: limitDefaults.build });
       const { report } = await outputOf(sandbox, spec);
       assert.deepEqual([report.end, report.failure], ['setup-failed', { step: 'ids', errno: 'EOPNOTSUPP' }]);
-      assert.match(explainFailure(report.failure, facts) ?? '', /builds.*refused.*Remedy: .*uidmap/);
+      assert.match(toLaunchSentence(report), /ids could not be set up: it needs 65,536 ids.*uidmap/);
     } finally {
       await sandbox.close();
       child.kill('SIGTERM');
