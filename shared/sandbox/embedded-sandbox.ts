@@ -15,7 +15,6 @@ import { type Command, toLaunchSpec } from './command.ts';
 import { isJudgeable, judge } from './judge.ts';
 import { toLaunchSentence } from './launch-failure.ts';
 import { connectLauncher } from './launcher-client.ts';
-import { explainFailure } from './launcher-facts.ts';
 import { findLauncher, LauncherProcess, launcherMissing } from './launcher-process.ts';
 import { OutputBuffer } from './output-buffer.ts';
 import type { KeptLayer, Launch, LaunchReport, Sandbox, SandboxFacts, TerminalSize } from './sandbox.ts';
@@ -239,7 +238,7 @@ export class EmbeddedSandbox implements AsyncDisposable {
     if (!isJudgeable(report)) {
       kept?.release();
       options.signal?.throwIfAborted();
-      throw toSandboxError(report, this.facts);
+      throw toSandboxError(report);
     }
     const { takeMs, mountMs, execMs, collectMs } = report;
     const output = { stdout: capture.stdoutBuffer.bytes(), stderr: capture.stderrBuffer.bytes() };
@@ -250,9 +249,9 @@ export class EmbeddedSandbox implements AsyncDisposable {
   }
 }
 
-function toSandboxError(report: LaunchReport, facts: SandboxFacts): SystemError {
+function toSandboxError(report: LaunchReport): SystemError {
   if (report.end === 'client') return new SystemError('sandbox-failed', 'the command was killed by its caller');
-  return new SystemError('sandbox-failed', explainFailure(report.failure, facts) ?? toLaunchSentence(report));
+  return new SystemError('sandbox-failed', toLaunchSentence(report));
 }
 
 class Kept implements KeptWorkspace {

@@ -23,6 +23,7 @@ const steps: Readonly<Record<string, readonly [attempted: string, remedy: string
     "the sandbox's file systems could not be mounted",
     'see that a layer does not stand in the way of /proc, /dev, /tmp or /run',
   ],
+  terminal: ['the terminal could not be made', 'see that this kernel has devpts, and terminals left (kernel.pty.max)'],
   files: [
     "the request's files could not be written",
     'see that their paths fit together and that the disk limits leave room',
