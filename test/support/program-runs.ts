@@ -7,7 +7,7 @@ import { limitDefaults } from '../../shared/model/limits.ts';
 import type { Report } from '../../shared/model/verdict.ts';
 import { judge } from '../../shared/sandbox/judge.ts';
 import { OutputBuffer } from '../../shared/sandbox/output-buffer.ts';
-import type { LaunchSpec, Sandbox } from '../../shared/sandbox/sandbox.ts';
+import type { CollectedFile, CollectedState, LaunchSpec, Sandbox } from '../../shared/sandbox/sandbox.ts';
 import { cleanUp } from '../sandbox/programs/clean-up/expectations.ts';
 import { escapes } from '../sandbox/programs/escape/expectations.ts';
 import { exhaustion } from '../sandbox/programs/exhaustion/expectations.ts';
@@ -42,18 +42,26 @@ export async function addAttacks(sandbox: Sandbox): Promise<void> {
 
 /** One run of `argv` on the layers `base` and `attacks`. */
 export function toSpec(argv: readonly string[], expected: Expectation): LaunchSpec {
-  const { stdin = null, files = [], environment = {}, cpus = null } = expected;
+  const { stdin = null, files = [], environment = {}, cpus = null, terminal = null } = expected;
+  const collect = expected.collected === undefined ? null : { patterns: ['**'], bytesMax: 1 << 20, filesMax: 100 };
   const own = { ...limits, ...expected.limits };
-  return launchSpec(argv, { layers: ['base', 'attacks'], limits: own, stdin, files, environment, cpus });
+  const given = { stdin, files, environment, cpus, terminal, collect };
+  return launchSpec(argv, { layers: ['base', 'attacks'], limits: own, ...given });
 }
 
 /** Runs it and judges it. */
 export async function runProgram(sandbox: Sandbox, argv: readonly string[], expected: Expectation): Promise<Report> {
   const stdout = new OutputBuffer();
   const stderr = new OutputBuffer();
-  const listener = { stdout: stdout.append.bind(stdout), stderr: stderr.append.bind(stderr) };
+  const collected: Record<string, CollectedState> = {};
+  const listener = {
+    stdout: stdout.append.bind(stdout),
+    stderr: stderr.append.bind(stderr),
+    collected: ({ path, state }: CollectedFile): void => void Object.assign(collected, { [path]: state }),
+  };
   const spec = toSpec(argv, expected);
   const launch = await sandbox.launch(spec, listener).report;
+  if (expected.collected !== undefined) assert.deepEqual(collected, expected.collected);
   return judge({ launch, limits: spec.limits, stdout: stdout.bytes(), stderr: stderr.bytes(), slot: null });
 }
 

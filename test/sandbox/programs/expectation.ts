@@ -4,7 +4,7 @@
  */
 import type { AllLimits, LimitName } from '../../../shared/model/limits.ts';
 import type { Report, Verdict } from '../../../shared/model/verdict.ts';
-import type { SandboxFile } from '../../../shared/sandbox/sandbox.ts';
+import type { CollectedState, SandboxFile, TerminalSize } from '../../../shared/sandbox/sandbox.ts';
 
 /** The table's row; what the program tries stands in its own first comment. */
 export interface Expectation {
@@ -23,6 +23,10 @@ export interface Expectation {
   readonly files?: readonly SandboxFile[];
   readonly environment?: Readonly<Record<string, string>>;
   readonly cpus?: string;
+  /** It runs in a terminal; all it says is standard output. */
+  readonly terminal?: TerminalSize;
+  /** Everything is copied out of its workspace: what comes, with its state. */
+  readonly collected?: Readonly<Record<string, CollectedState>>;
   /** What only the report shows. */
   readonly check?: (report: Report) => void;
 }

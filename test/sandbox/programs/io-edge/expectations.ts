@@ -54,4 +54,41 @@ export const ioEdge: Readonly<Record<string, Expectation>> = {
   'many-words': { says: '10002\n', words: Array.from({ length: 10_001 }, () => 'x') },
   'too-long-word': { words: ['x'.repeat(200_000)], verdict: 'start-failed', exitCode: null },
   'executes-own-file': { says: 'made\n' },
+  'own-terminal': {
+    terminal: { rows: 24, columns: 80 },
+    says: [
+      ...['inject', 'inject, high bits', 'console selection', 'line discipline', 'line discipline, high bits'].map(
+        (what) => `${what}: EPERM`,
+      ),
+      ...['console output: EPERM', 'hang up: EPERM', 'the other side: EIO', 'unlock: ENOTTY', 'packet mode: ENOTTY'],
+      ...['change its node: EPERM', 'make a node: EACCES', 'another terminal: ok', 'its number: ok', '1', ''],
+    ].join('\r\n'),
+  },
+  'many-terminals': { terminal: { rows: 24, columns: 80 }, says: '31 ENOSPC\r\n' },
+  'stopped-terminal': {
+    terminal: { rows: 24, columns: 80 },
+    says: 'stopping\r\n',
+    limits: { idleTimeMs: 300 },
+    verdict: 'idle-time-exceeded',
+    signal: 'SIGKILL',
+    exceeded: 'idleTimeMs',
+  },
+  'leaves-its-terminal': {
+    terminal: { rows: 24, columns: 80 },
+    says: /^let go: ok\r\nopen \/dev\/tty: ENXIO\r\n(taken\r\n)?(flood)*(f|fl|flo|floo)?$/,
+    limits: { outputBytes: 20_000 },
+    verdict: 'output-exceeded',
+    signal: 'SIGKILL',
+    exceeded: 'outputBytes',
+  },
+  'outputs-of-other-kinds': {
+    limits: { fileSizeBytes: 2 ** 41 },
+    collected: {
+      ...{ link: 'not-regular', endless: 'not-regular', memory: 'not-regular', root: 'not-regular' },
+      ...{ 'real-link': 'not-regular', pipe: 'not-regular', socket: 'not-regular' },
+      ...{ 'real/one': 'not-regular', 'real/other': 'not-regular' },
+      ...{ 'real/unreadable': 'copied', 'real/sparse': 'too-large' },
+    },
+  },
+  'deep-outputs': { collected: { ['\n'.repeat(255)]: 'copied', '': 'too-many' } },
 };
