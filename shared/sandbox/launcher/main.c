@@ -23,7 +23,8 @@
  * The launcher forwards output and enforces limits by deadlines that it computes (deadlines.c), never by polling, and
  * records why before it kills. It kills by telling init, which kills every process of its pid namespace at once,
  * reaps them and reports what they used; if init does not answer, its own death takes the namespace with it. Then the
- * counters are read, the pipes drained, and one REPORT sent. Cgroups and file trees are removed by the sweeper.
+ * counters are read, the pipes drained, files that were asked for copied out by a process of its own (collector.c), and
+ * one REPORT sent. Cgroups and file trees are removed by the sweeper.
  *
  * If the launcher dies, every init dies (PR_SET_PDEATHSIG, and end of file on its socket), and with it every sandbox.
  * A start sweeps what a killed predecessor of the same --cgroup name left.
