@@ -70,6 +70,26 @@ const commandLines = [
   ['--help'],
   ['--client-uid', '4294967295', '--unknown', 'word'],
 ];
+/** What fuzz/patterns.c reads: patterns, then the parts of one path, in its alphabet. */
+function toPatternInput(patterns: readonly string[], path: string): Buffer {
+  const letters = 'abab.*?**[]!^-\\/a//';
+  const names = path.split('/');
+  const texts = [...patterns, ...names].map((text) => [
+    text.length,
+    ...[...text].map((letter) => letters.indexOf(letter)),
+  ]);
+  return Buffer.from([patterns.length, names.length - 1, ...texts.flat()]);
+}
+const patternInputs = [
+  toPatternInput(['a*b*a'], 'abbaba'),
+  toPatternInput(['*ab'], 'aab'),
+  toPatternInput(['*b*bb'], 'abababb'),
+  toPatternInput(['**/a'], '.b/a'),
+  toPatternInput(['**/a', 'b'], 'a/b/a'),
+  toPatternInput(['*', '?a'], '.a'),
+  toPatternInput(['a/**/b'], 'a/b'),
+  toPatternInput(['a/\\*', 'b/[a-b]', '[!a]'], 'a/*'),
+];
 const launchFields = tables.LAUNCH.length;
 
 /** First inputs by the name of their target. */
@@ -93,6 +113,10 @@ export function fuzzSeeds(): Readonly<Record<string, readonly Buffer[]>> {
     ],
     report: Array.from({ length: 32 }, () => noise(160)),
     kernel_text: kernelTexts.map((text) => Buffer.from(text)),
+    patterns: [
+      ...patternInputs,
+      ...Array.from({ length: 24 }, (_, index) => Buffer.concat([Buffer.from([1 + (index % 7), index]), noise(150)])),
+    ],
     options: commandLines.map((words) => Buffer.from(words.join('\0'))),
   };
 }
