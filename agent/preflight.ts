@@ -9,7 +9,6 @@ import { toSystemError } from '../shared/errors.ts';
 import { limitDefaults } from '../shared/model/limits.ts';
 import { WORKSPACE_DIRECTORY } from '../shared/model/toolchain-variables.ts';
 import { toFailureSentence } from '../shared/sandbox/launch-failure.ts';
-import { explainFailure } from '../shared/sandbox/launcher-facts.ts';
 import type { LaunchSpec, Sandbox, SandboxFacts } from '../shared/sandbox/sandbox.ts';
 import { parseCpus, type SlotCpus, toSlotCpus } from './execution/slot-cpus.ts';
 
@@ -122,8 +121,7 @@ async function checkSlotCpus(sandbox: Sandbox, slotCpus: readonly SlotCpus[] | n
     if (cpus === null) continue;
     const { end, failure } = await sandbox.launch({ ...probe, cpus }).report;
     if (end !== 'setup-failed' || failure === null) continue;
-    const why = explainFailure(failure, sandbox.facts) ?? toFailureSentence(failure);
-    return `programs can't be bound to the processors ${cpus} (ENVICUTOR_AGENT_SLOT_CPUS): ${why}`;
+    return `programs can't be bound to the processors ${cpus} (ENVICUTOR_AGENT_SLOT_CPUS): ${toFailureSentence(failure)}`;
   }
   return null;
 }
