@@ -88,7 +88,10 @@ export function childrenOf(id: number): string[] {
 
 /** Parent directories of launchers whose name begins so, each once however many trees it is in. */
 export function cgroupsNamed(prefix: string): string[] {
-  const trees = ['memory', 'pids', 'cpu', 'cpuacct', '.'].map((tree) => join(cgroupRoot, tree));
+  const own = /^0::(\/.*)$/m.exec(read('/proc/self/cgroup'))?.[1] ?? '/';
+  // An ordinary user's are made where he was put, of which a launcher may have made a leaf.
+  const places = ['memory', 'pids', 'cpu', 'cpuacct', '.', own.replace(/\/launcher-[^/]*$/, '')];
+  const trees = places.map((tree) => join(cgroupRoot, tree));
   return [...new Set(trees.flatMap(list).filter((name) => name.startsWith(prefix)))];
 }
 
