@@ -28,7 +28,7 @@ import { Slots } from './execution/slots.ts';
 
 /** What an agent works with. */
 export interface AgentNeeds {
-  readonly sandbox: Pick<Sandbox, 'launch' | 'release'>;
+  readonly sandbox: Pick<Sandbox, 'launch' | 'release'> & Partial<Pick<Sandbox, 'gauges'>>;
   readonly layers: LayerSource & { prefetch(references: readonly LayerReference[]): Promise<void> };
   readonly trust: { replaceKeys(keys: readonly TrustedKey[]): void };
   readonly identity: Pick<Identity, 'publicKey' | 'agentId' | 'prove' | 'enrolled'>;
@@ -67,6 +67,8 @@ export function createAgent(needs: AgentNeeds, options: AgentOptions): Agent {
   return new LeasingAgent(needs, options);
 }
 
+const COUNTS_INTERVAL_MS = 1000;
+
 interface HeldLease {
   fence: number;
   readonly execution: Execution;
@@ -81,6 +83,8 @@ class LeasingAgent implements Agent, SessionListener {
   readonly #connector: Connector;
   readonly #leases = new Map<string, HeldLease>();
   readonly #idle = Promise.withResolvers<void>();
+  #counts: Pick<AgentReport, 'sandbox'> = {};
+  #countsDueMs = 0;
   #isStopping = false;
   #isDrainWanted = false;
 
@@ -188,7 +192,26 @@ class LeasingAgent implements Agent, SessionListener {
       leases: [...held, ...finished],
       layers: [...this.#needs.layers.held()],
       draining: this.#isDraining,
+      ...this.#countSandboxes(),
     };
+  }
+
+  /** What was counted last; asked for again at most once in a while, for the report after this one. */
+  #countSandboxes(): Pick<AgentReport, 'sandbox'> {
+    const { sandbox, clock } = this.#needs;
+    const now = clock.monotonicMs();
+    if (sandbox.gauges !== undefined && now >= this.#countsDueMs) {
+      this.#countsDueMs = now + COUNTS_INTERVAL_MS;
+      sandbox.gauges().then(
+        ({ stock, stockWanted, stockMisses, running, sweeping }) => {
+          this.#counts = { sandbox: { stock, stockWanted, stockMisses, running, sweeping } };
+        },
+        () => {
+          this.#counts = {}; // the launcher is away: whoever launches is told
+        },
+      );
+    }
+    return this.#counts;
   }
 
   get #isDraining(): boolean {

@@ -160,6 +160,7 @@ export function createCoordinator(deps: CoordinatorDeps, config: CoordinatorConf
     builds: () => environments.building,
     agents: () => fleet.size,
     slots: () => fleet.slots(),
+    sandboxes: () => fleet.sandboxes(),
   });
   gateway.attach(server.server, checkUpgrade(deps.keys === null));
   let stopping: Promise<void> | null = null;

@@ -4,6 +4,7 @@
  */
 import { Counter, Gauge, Histogram, Registry } from 'prom-client';
 import type { Execution } from '../shared/model/execution.ts';
+import { SandboxCounts, sandboxCountNames } from '../shared/model/sandbox-gauges.ts';
 import type { LookupOutcome } from './environments/layer-builds.ts';
 
 /** What is read when somebody scrapes. */
@@ -13,9 +14,12 @@ export interface Gauges {
   readonly builds: () => number;
   readonly agents: () => number;
   readonly slots: () => { total: number; free: number };
+  readonly sandboxes: () => SandboxCounts;
 }
 
 const SECONDS = [0.001, 0.002, 0.004, 0.008, 0.016, 0.032, 0.064, 0.25, 1, 4, 16, 64, 300];
+
+const toSnakeCase = (name: string): string => name.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`);
 
 /** Counters that core events move, and the text that a scraper reads. */
 export class Metrics {
@@ -77,6 +81,10 @@ export class Metrics {
     gauge('envicutor_agents', 'Connected agents.', gauges.agents);
     gauge('envicutor_slots', 'Slots of all connected agents.', () => gauges.slots().total);
     gauge('envicutor_slots_free', 'Free slots of all connected agents.', () => gauges.slots().free);
+    for (const name of sandboxCountNames) {
+      const text = `All connected agents: ${SandboxCounts.properties[name].description}`;
+      gauge(`envicutor_sandbox_${toSnakeCase(name)}`, text, () => gauges.sandboxes()[name]);
+    }
   }
 
   ended({ stage, verdict, attempts, timing, agent }: Execution): void {

@@ -175,7 +175,7 @@ export class AgentSession {
     this.#heardAtMs = clock.monotonicMs();
     switch (message.type) {
       case 'agent.report': {
-        agent.report(message.slots.total, message.layers);
+        agent.report(message.slots.total, message.layers, message.sandbox);
         const wanted = leases.reported(agent.id, message.leases);
         if (wanted !== null) this.#send({ type: 'session.wanted', leases: [...wanted] });
         break;

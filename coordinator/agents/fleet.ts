@@ -3,6 +3,7 @@
  * Invariant: an agent's free slots are its slots minus the leases that we gave it; its own count only matters while it is lower than ours.
  */
 import type { AgentId } from '../../shared/ids.ts';
+import { type SandboxCounts, sumSandboxCounts } from '../../shared/model/sandbox-gauges.ts';
 import type { CoordinatorMessage } from '../../shared/protocol/coordinator-messages.ts';
 import type { Candidate } from '../scheduler/placement.ts';
 
@@ -26,6 +27,8 @@ export class FleetAgent implements Candidate {
   readonly connectedAtMs: number;
   readonly #send: (message: CoordinatorMessage) => void;
   slots = 0;
+  /** What its launcher counts; null when it did not say. */
+  sandbox: SandboxCounts | null = null;
   leases = 0;
   isDraining: boolean;
   /** Monotonic time until which it gets no offers, because it refused one. */
@@ -61,7 +64,8 @@ export class FleetAgent implements Candidate {
   }
 
   /** Takes over what the agent reports. */
-  report(slots: number, layers: readonly string[]): void {
+  report(slots: number, layers: readonly string[], sandbox: SandboxCounts | null = null): void {
+    this.sandbox = sandbox;
     this.slots = slots;
     this.layers.clear();
     for (const layer of layers) this.layers.add(layer);
@@ -92,6 +96,11 @@ export class Fleet {
 
   get size(): number {
     return this.#agents.size;
+  }
+
+  /** What the launchers of all agents count, together. */
+  sandboxes(): SandboxCounts {
+    return sumSandboxCounts([...this.#agents.values()].flatMap(({ sandbox }) => sandbox ?? []));
   }
 
   /** Slots in all and free, over all agents. */

@@ -11,6 +11,7 @@ import { Type } from '@sinclair/typebox';
 import { Closed, Nullable, OneOf } from '../model/closed.ts';
 import { LayerUse } from '../model/environment.ts';
 import { endings, Timing } from '../model/execution.ts';
+import { SandboxCounts } from '../model/sandbox-gauges.ts';
 import { Report, Verdict } from '../model/verdict.ts';
 import { createDecoder, type MessageOf } from './catalog.ts';
 
@@ -55,6 +56,7 @@ export const agentMessages = {
     leases: Type.Array(Closed({ lease: Type.String(), fence: count })),
     layers: Type.Array(Type.String(), { description: 'Tar digests that are on this agent, ready.' }),
     draining: Type.Boolean(),
+    sandbox: Type.Optional(SandboxCounts),
   }),
   'lease.accepted': Closed({ lease: Type.String() }),
   'lease.refused': Closed({ lease: Type.String(), reason: Type.String() }),

@@ -10,6 +10,7 @@ import { createConnection } from 'node:net';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 import { setTimeout as wait } from 'node:timers/promises';
+import { limitDefaults } from '../../shared/model/limits.ts';
 import { connectLauncher } from '../../shared/sandbox/launcher-client.ts';
 import { launchSpec } from '../support/launch-spec.ts';
 import { launcherBinary, RealLauncher } from '../support/real-launcher.ts';
@@ -92,6 +93,22 @@ test('an exec that is refused is told with its errno, apart from exit 127', asyn
     assert.deepEqual([report.end, report.failure?.step, report.failure?.errno], ['start-failed', 'exec', errno]);
   }
   assert.deepEqual((await launcher.sandbox.launch(shell('exit 127')).report).end, 'exited');
+});
+
+test('the stock fills up to what is wanted, and what is removed is counted until it is gone', async () => {
+  const { sandbox } = launcher;
+  await sandbox.store.create('swept-new');
+  const fill = ['/bin/sh', '-c', 'i=0; while [ $i -lt 5000 ]; do : > /target/$i; i=$((i+1)); done'];
+  const spec = launchSpec(fill, { target: 'swept-new', directory: '/', limits: limitDefaults.build });
+  assert.equal((await sandbox.launch({ ...spec, profile: 'host' }).report).exitCode, 0);
+  const [, during] = await Promise.all([sandbox.store.remove('swept-new'), sandbox.gauges()]);
+  assert.ok(during.sweeping >= 1, JSON.stringify(during));
+  let now = during;
+  for (let tries = 0; (now.sweeping > 0 || now.stock < now.stockWanted) && tries < 500; tries++) {
+    await wait(10);
+    now = await sandbox.gauges();
+  }
+  assert.deepEqual([now.sweeping, now.stock >= now.stockWanted, now.stockWanted > 0], [0, true, true]);
 });
 
 test('a killed launcher leaves no program, and its successor no cgroup', async () => {

@@ -139,6 +139,18 @@ test('two executions at once have the processors of two slots', async (context) 
   );
 });
 
+test('a report tells what the launcher counts, once it has been asked', async (context) => {
+  const { coordinator, sandbox } = await setStage(context);
+  const counts = { stock: 1, stockWanted: 2, stockMisses: 3, running: 4, sweeping: 5 };
+  Object.assign(sandbox, { gauges: async () => ({ ...counts, kept: 6, launches: 7, residentBytes: 8 }) });
+  let report = await coordinator.next('agent.report');
+  while (report.sandbox === undefined) {
+    coordinator.drop();
+    report = await coordinator.next('agent.report');
+  }
+  assert.deepEqual(report.sandbox, counts);
+});
+
 test('results and leases survive a lost connection: results are said again before the first report', async (context) => {
   const { coordinator, finish } = await setStage(context);
   await coordinator.next('agent.report');

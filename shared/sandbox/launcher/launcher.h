@@ -144,6 +144,7 @@ void remove_tree(int directory, const char *name);
 
 void sweeper_open(void);
 void sweeper_close(void); /* returns when cgroups and mounts are gone */
+uint32_t sweeper_waiting(void); /* errands that are not done */
 void sweep_cgroup(uint64_t number);
 void sweep_trash(const char *name);
 void sweep_kept(uint64_t serial);

@@ -111,6 +111,8 @@ static void tell_gauges(struct client *client, uint64_t request) {
                                         .GAUGES_kept = kept_count(),
                                         .GAUGES_launches = launches_total,
                                         .GAUGES_stockMisses = stock_misses(),
+                                        .GAUGES_stockWanted = stock_wanted(),
+                                        .GAUGES_sweeping = sweeper_waiting(),
                                         .GAUGES_residentBytes = pages * (uint64_t)sysconf(_SC_PAGESIZE)});
 }
 

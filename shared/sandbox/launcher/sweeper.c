@@ -9,7 +9,9 @@
 #include <errno.h>
 #include <sched.h>
 #include <signal.h>
+#include <stdatomic.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
@@ -29,6 +31,8 @@ enum { QUICK, SLOW, SWEEPERS };
 struct sweeper {
   struct child child; /* first member: the callback casts */
   int line;
+  uint32_t sent;
+  atomic_uint *done; /* shared with the child */
 };
 static struct sweeper sweepers[SWEEPERS] = {{.line = -1}, {.line = -1}};
 
@@ -40,7 +44,7 @@ static void remove_cgroup(uint64_t number) {
   log_line(LOG_LEVEL_WARN, "cgroup can't be removed", NULL, NULL);
 }
 
-static _Noreturn void sweep_for_ever(int socket) {
+static _Noreturn void sweep_for_ever(int socket, atomic_uint *done) {
   struct errand errand;
   int descriptors[2];
   prctl(PR_SET_NAME, "envicutor-sweep");
@@ -57,6 +61,7 @@ static _Noreturn void sweep_for_ever(int socket) {
       default: break;
     }
     for (size_t i = 0; i < count; i++) close(descriptors[i]);
+    atomic_fetch_add(done, 1);
   }
 }
 
@@ -76,12 +81,14 @@ static void sweeper_start(struct sweeper *sweeper) {
   if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) != 0) refuse("a socket pair can't be made", "raise the limit of open files");
   int room = 4 << 20;
   setsockopt(pair[0], SOL_SOCKET, SO_SNDBUF, &room, sizeof room);
+  atomic_store(sweeper->done, 0);
+  sweeper->sent = 0; /* what a predecessor did not do is the next start's */
   pid_t pid = clone_process(0, -1, NULL);
   if (pid < 0) refuse("a process can't be started", "raise the limit of processes");
   if (pid == 0) {
     close(pair[0]);
     for (size_t i = 0; i < SWEEPERS; i++) close_descriptor(&sweepers[i].line);
-    sweep_for_ever(pair[1]);
+    sweep_for_ever(pair[1], sweeper->done);
   }
   close(pair[1]);
   sweeper->line = pair[0];
@@ -89,7 +96,18 @@ static void sweeper_start(struct sweeper *sweeper) {
 }
 
 void sweeper_open(void) {
-  for (size_t i = 0; i < SWEEPERS; i++) sweeper_start(&sweepers[i]);
+  atomic_uint *counts = mmap(NULL, SWEEPERS * sizeof *counts, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+  if (counts == MAP_FAILED) refuse("shared memory can't be had", "make room in this machine's memory");
+  for (size_t i = 0; i < SWEEPERS; i++) {
+    sweepers[i].done = counts + i;
+    sweeper_start(&sweepers[i]);
+  }
+}
+
+uint32_t sweeper_waiting(void) {
+  uint32_t waiting = 0;
+  for (size_t i = 0; i < SWEEPERS; i++) waiting += sweepers[i].sent - atomic_load(sweepers[i].done);
+  return waiting;
 }
 
 /* Cgroups and mounts are waited for; trash that is left is the next start's. */
@@ -104,8 +122,10 @@ void sweeper_close(void) {
 }
 
 static void send_errand(const struct errand *errand, const int *descriptor) {
-  int line = sweepers[errand->kind == ERRAND_TRASH ? SLOW : QUICK].line;
-  if (line < 0 || send_packet(line, errand, sizeof *errand, descriptor, descriptor == NULL ? 0 : 1) != 0)
+  struct sweeper *sweeper = &sweepers[errand->kind == ERRAND_TRASH ? SLOW : QUICK];
+  if (sweeper->line >= 0 && send_packet(sweeper->line, errand, sizeof *errand, descriptor, descriptor == NULL ? 0 : 1) == 0)
+    sweeper->sent++;
+  else
     log_line(LOG_LEVEL_WARN, "sweeper does not take an errand", NULL, NULL);
 }
 
