@@ -26,6 +26,9 @@
  * counters are read, the pipes drained, files that were asked for copied out by a process of its own (collector.c), and
  * one REPORT sent. Cgroups and file trees are removed by the sweeper.
  *
+ * Without root (rootless.c) it executes itself again as root of a user namespace of its own; what is said of real root and
+ * of the initial user namespace then holds for that one, and what such a user can't have is named to every client (missing.c).
+ *
  * If the launcher dies, every init dies (PR_SET_PDEATHSIG, and end of file on its socket), and with it every sandbox.
  * A start sweeps what a killed predecessor of the same --cgroup name left.
  */
