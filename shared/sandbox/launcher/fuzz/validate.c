@@ -77,6 +77,24 @@ static void check(const struct message *m) {
   insist(m->LAUNCH_openFiles <= 1 << 20 && m->LAUNCH_processes <= 1 << 22 && m->LAUNCH_terminalRows <= 65535 && m->LAUNCH_terminalColumns <= 65535);
 }
 
+/* What is asked of a good launch before a sandbox is taken for it. */
+static void check_use(const struct message *m) {
+  static struct client client;
+  const struct launch launch = {.client = &client, .message = *m};
+  unsigned cores = cores_of(m);
+  insist(cores >= 1 && cores <= m->LAUNCH_processes);
+  char *chain = chain_of(&launch);
+  insist(m->LAUNCH_kept.count == 0 || chain == NULL); /* this client kept nothing */
+  struct list layers = m->LAUNCH_layers;
+  for (struct slice name; chain != NULL && next_string(&layers, &name);) {
+    char *line = slice_text(name);
+    insist(chain_holds(chain, line));
+    free(line);
+  }
+  chain_foreseeable(&launch);
+  free(chain);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
   struct input input = {data, data + size};
   struct message launch = good, decoded;
@@ -87,6 +105,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
   int error = validate_launch(&decoded);
   insist(error >= 0);
   if (error == 0) check(&decoded);
+  if (error == 0) check_use(&decoded);
   insist(size > 0 || error == 0);
   bytes_free(&frame);
   release_fields();

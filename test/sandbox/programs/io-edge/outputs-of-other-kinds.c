@@ -16,9 +16,9 @@ int main(void) {
   close(open("real/unreadable", O_CREAT, 0));
   int sparse = open("real/sparse", O_CREAT | O_WRONLY, 06777);
   ftruncate(sparse, 1L << 40);
+  symlink("/etc/shadow", "real/one");
+  mkfifo("real/other", 0666);
   if (fork() == 0) { /* still at it when everybody is killed */
-    symlink("/etc/shadow", "real/one");
-    mkfifo("real/other", 0666);
     for (;;) renameat2(AT_FDCWD, "real/one", AT_FDCWD, "real/other", RENAME_EXCHANGE);
   }
   usleep(20000);
