@@ -314,3 +314,17 @@ test('when the embedding process is killed, no process, cgroup, mount or file of
   assert.equal(spawnSync('pgrep', ['--full', '^sleep 4712$']).stdout.toString(), '');
   assert.doesNotMatch(spawnSync('cat', ['/proc/self/mountinfo']).stdout.toString(), /envicutor-stage/);
 });
+
+test('what a process left that was killed together with its launcher is removed when the next one embeds us', async () => {
+  const child = embed('busy');
+  await once(child.stdout, 'data', { signal: AbortSignal.timeout(20_000) });
+  const name = `envicutor-embedded-${child.pid}-`;
+  const [launcher = ''] = childrenOf(Number(child.pid));
+  child.kill('SIGKILL');
+  process.kill(Number(launcher), 'SIGKILL');
+  await once(child, 'exit');
+  assert.ok(cgroupsNamed(name).length > 0);
+  await untilGone(() => childrenOf(Number(launcher)));
+  await (await createSandbox()).close();
+  assert.deepEqual(cgroupsNamed(name), []);
+});

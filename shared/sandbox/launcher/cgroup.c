@@ -13,8 +13,11 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
+
+#define EMBEDDED "embedded-"
 
 const struct cgroup_driver *cgroup;
 
@@ -90,4 +93,28 @@ void cgroup_sweep_directory(int parent) {
   for (struct dirent *entry; (entry = readdir(directory)) != NULL;)
     if (entry->d_type == DT_DIR && (entry->d_name[0] == 's' || strncmp(entry->d_name, "cpus-", 5) == 0)) sweep_one(parent, entry->d_name);
   closedir(directory);
+}
+
+/* An embedding process gives its launchers names with its own process id in them (embedded-sandbox.ts). */
+static bool is_orphaned(const char *name) {
+  char *end;
+  if (strncmp(name, "envicutor-" EMBEDDED, sizeof "envicutor-" EMBEDDED - 1) != 0) return false;
+  long pid = strtol(name + sizeof "envicutor-" EMBEDDED - 1, &end, 10);
+  return *end == '-' && pid > 1 && pid <= INT_MAX && kill((pid_t)pid, 0) != 0 && errno == ESRCH;
+}
+
+void cgroup_sweep_orphans(int parent) {
+  if (strncmp(options.cgroup_name, EMBEDDED, sizeof EMBEDDED - 1) != 0) return;
+  int above = openat(parent, "..", O_DIRECTORY | O_RDONLY | O_CLOEXEC);
+  DIR *directory = above < 0 ? NULL : fdopendir(above);
+  for (struct dirent *entry; directory != NULL && (entry = readdir(directory)) != NULL;) {
+    if (entry->d_type != DT_DIR || !is_orphaned(entry->d_name)) continue;
+    int orphan = openat(above, entry->d_name, O_DIRECTORY | O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+    if (orphan >= 0 && flock(orphan, LOCK_EX | LOCK_NB) == 0) { /* else its launcher is cleaning up right now */
+      cgroup_sweep_directory(orphan);
+      unlinkat(above, entry->d_name, AT_REMOVEDIR);
+    }
+    close_descriptor(&orphan);
+  }
+  if (directory != NULL) closedir(directory);
 }

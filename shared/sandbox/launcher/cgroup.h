@@ -43,6 +43,7 @@ extern const struct cgroup_driver cgroup_v1, cgroup_v2;
 extern const struct cgroup_driver *cgroup;
 void cgroup_open(void);
 void cgroup_sweep_directory(int parent); /* kill and remove everything below */
+void cgroup_sweep_orphans(int parent); /* beside it: of embedding processes that were killed together with their launchers */
 int cgroup_prepare(uint64_t number, const struct cgroup_limits *limits, struct cgroup_entry *entry); /* init; 0 or -errno */
 int cgroup_join(struct cgroup_entry *entry); /* payload; 0 or -errno; closes the entry */
 void cgroup_entry_close(struct cgroup_entry *entry);

@@ -78,7 +78,10 @@ static void v1_open(void) {
   }
   open_cpuset();
   for (enum tree tree = MEMORY; tree < TREES; tree++)
-    if (parents[tree] >= 0) cgroup_sweep_directory(parents[tree]);
+    if (parents[tree] >= 0) {
+      cgroup_sweep_directory(parents[tree]);
+      cgroup_sweep_orphans(parents[tree]);
+    }
   swap_limited = faccessat(parents[MEMORY], "memory.memsw.limit_in_bytes", W_OK, 0) == 0;
   sockets_limited = faccessat(parents[MEMORY], "memory.kmem.tcp.limit_in_bytes", W_OK, 0) == 0;
   if (!swap_limited && host_swaps())

@@ -99,6 +99,7 @@ static void v2_open(void) {
   enable_all(parent);
   if (!cpuset_enabled) missing("cpuset");
   cgroup_sweep_directory(parent);
+  cgroup_sweep_orphans(parent);
 }
 
 static int put(uint64_t number, const char *file, const char *text) {
