@@ -31,7 +31,7 @@ export const missingFacts = {
   },
   'private-quotas': {
     sentence:
-      'What the kernel counts by user (pipes, inotify instances, message queues, pending signals) is shared by your sandboxes and by yourself.',
+      'What the kernel counts by user (processes, pipes, inotify instances, message queues, pending signals) is shared by your sandboxes and by yourself.',
     remedy: asRoot,
   },
   'private-devices': {

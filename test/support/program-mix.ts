@@ -129,6 +129,7 @@ const hostile: readonly Deed[] = Object.entries(themes).flatMap(([theme, program
         assertExpected(
           await runProgram(sandbox, ['/attack', `${theme}/${name}`, ...(expected.words ?? [])], expected),
           expected,
+          sandbox.facts.missing,
         ),
     })),
 );

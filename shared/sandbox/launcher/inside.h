@@ -52,6 +52,7 @@ int place_mounts(struct setup *setup);
 int enter_root(struct setup *setup);
 /* Of the payload, ahead of time: */
 int fix_limits(struct setup *setup);
+int fix_counted_limits(struct setup *setup);
 int become_program(struct setup *setup);
 int install_filter(struct setup *setup);
 /* Of the payload, on the critical path: */

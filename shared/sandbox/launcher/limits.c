@@ -29,10 +29,17 @@ static int set(const struct limit *limits, size_t count, bool asked) {
 
 /* Ahead of time: those that no launch changes. */
 int fix_limits(struct setup *setup) {
-  static const struct limit limits[] = {
-      {RLIMIT_CORE, CORE_BYTES},           {RLIMIT_MEMLOCK, LOCKED_BYTES}, {RLIMIT_MSGQUEUE, QUEUE_BYTES},
-      {RLIMIT_SIGPENDING, PENDING_SIGNALS}, {RLIMIT_RTPRIO, 0},             {RLIMIT_NICE, 0},
-      {RLIMIT_CPU, RLIM_INFINITY},         {RLIMIT_AS, RLIM_INFINITY},     {RLIMIT_DATA, RLIM_INFINITY}};
+  static const struct limit limits[] = {{RLIMIT_CORE, CORE_BYTES},    {RLIMIT_RTPRIO, 0},         {RLIMIT_NICE, 0},
+                                        {RLIMIT_CPU, RLIM_INFINITY},  {RLIMIT_AS, RLIM_INFINITY}, {RLIMIT_DATA, RLIM_INFINITY}};
+  int error = set(limits, sizeof limits / sizeof limits[0], false);
+  return error != 0 || rootless ? error : fix_counted_limits(setup);
+}
+
+/* Of these the kernel also holds the sum of all sandboxes of one owner against what a namespace's maker had: without root,
+ * where all have one owner, they are set when the namespace is made already, and each gets a share only. */
+int fix_counted_limits(struct setup *setup) {
+  const unsigned share = rootless ? 8 : 1;
+  const struct limit limits[] = {{RLIMIT_MEMLOCK, LOCKED_BYTES}, {RLIMIT_MSGQUEUE, QUEUE_BYTES / share}, {RLIMIT_SIGPENDING, PENDING_SIGNALS / share}};
   (void)setup;
   return set(limits, sizeof limits / sizeof limits[0], false);
 }

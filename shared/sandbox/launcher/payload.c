@@ -124,11 +124,14 @@ struct step {
   int (*run)(struct setup *setup);
 };
 
+static int share_limits(struct setup *setup) { return rootless ? fix_counted_limits(setup) : 0; }
+
 static const struct step ahead[] = {
     {STEP_CGROUP, enter_cgroup},
     {STEP_LIMITS, fix_limits},
     {STEP_LIMITS, give_standard_streams},
     {STEP_PRIVILEGES, become_program},
+    {STEP_LIMITS, share_limits},
     {STEP_SECCOMP, install_filter},
 };
 

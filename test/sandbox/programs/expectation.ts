@@ -11,6 +11,8 @@ export interface Expectation {
   /** Exact standard output, or its pattern where a figure is the host's. */
   readonly says?: string | RegExp;
   readonly stderr?: string | RegExp;
+  /** What it says instead where the launcher names this as missing. */
+  readonly missing?: Readonly<Record<string, string | RegExp>>;
   readonly verdict?: Verdict;
   /** `any`: whether the program or its kill came first is chance; then the signal is not looked at either. */
   readonly exitCode?: number | null | 'any';
