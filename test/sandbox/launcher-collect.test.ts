@@ -18,6 +18,7 @@ const collect = (patterns: readonly string[], changes: Partial<CollectSpec> = {}
   filesMax: 100,
   ...changes,
 });
+const unhurried = { cpuTimeMs: 200_000, wallTimeMs: 200_000, idleTimeMs: 200_000 };
 const limits = { ...limitDefaults.run, wallTimeMs: 30_000, idleTimeMs: 30_000, cpuTimeMs: 30_000 };
 
 let launcher: RealLauncher;
@@ -280,7 +281,7 @@ test('a hundred thousand levels beside twenty thousand files keep no file that w
        return 0;
      }`,
     collect(['result', 'd/**/result']),
-    { limits: { ...limits, diskInodes: 400_000, diskBytes: 2 ** 30, memoryBytes: 2 ** 30 } },
+    { limits: { ...limits, ...unhurried, diskInodes: 400_000, diskBytes: 2 ** 30, memoryBytes: 2 ** 30 } },
   );
   assert.deepEqual([files['result']?.state, states], ['copied', ['copied', 'too-many']]);
 });
