@@ -95,6 +95,13 @@ void chain_forget_all(const char *chain) {
   }
 }
 
+void chain_forget_everything(void) {
+  for (size_t i = 0; i < REMEMBERED; i++) {
+    free(remembered[i]);
+    remembered[i] = NULL;
+  }
+}
+
 const char *chain_most_wanted(unsigned (*stocked)(const char *chain)) {
   const char *best = NULL;
   unsigned best_demand = 0, best_stocked = 0;

@@ -229,6 +229,7 @@ void chain_remember(const char *chain);
 unsigned chain_demand(const char *chain); /* how often among the remembered */
 void chain_forget(const char *line);      /* every chain with this layer or kept layer */
 void chain_forget_all(const char *chain); /* this one */
+void chain_forget_everything(void);
 const char *chain_most_wanted(unsigned (*stocked)(const char *chain)); /* NULL: none was asked for twice */
 
 /* ---- template.c: the mount namespace that every shell starts from ---------------------------------------------- */

@@ -64,6 +64,7 @@ static void stock_profile(uint8_t profile) {
   if (stocked == profile) return;
   for (struct shell *shell = shells; shell != NULL; shell = shell->next)
     if (is_idle(shell)) destroy(shell);
+  chain_forget_everything(); /* what one profile lies upon is nothing for another */
   stocked = profile;
 }
 
