@@ -21,6 +21,7 @@
 enum tree { MEMORY, PIDS, CPU, CPUACCT, CPUSET, TREES };
 static const char *const controllers[TREES] = {"memory", "pids", "cpu", "cpuacct", "cpuset"};
 static int parents[TREES] = {-1, -1, -1, -1, -1};
+static bool made[TREES]; /* by us, at this start */
 static bool swap_limited, sockets_limited; /* v1 counts sockets' buffers apart from memory, and only when told so */
 
 static bool find_mount(const char *controller, char *into, size_t size) {
@@ -38,8 +39,16 @@ static int open_parent(enum tree tree) {
   char root[256], path[512];
   if (!find_mount(controllers[tree], root, sizeof root)) return -1;
   snprintf(path, sizeof path, "%s/envicutor-%s", root, options.cgroup_name);
-  if (mkdir(path, 0755) != 0 && errno != EEXIST) return -1;
+  made[tree] = mkdir(path, 0755) == 0;
+  if (!made[tree] && errno != EEXIST) return -1;
   return open(path, O_DIRECTORY | O_RDONLY | O_CLOEXEC);
+}
+
+static void remove_parent(enum tree tree) {
+  char root[256], path[512];
+  if (!find_mount(controllers[tree], root, sizeof root)) return;
+  snprintf(path, sizeof path, "%s/envicutor-%s", root, options.cgroup_name);
+  rmdir(path);
 }
 
 static void open_cpuset(void) {
@@ -67,6 +76,10 @@ static void v1_open(void) {
     parents[tree] = open_parent(tree);
     if (parents[tree] < 0 && tree != CPUSET) {
       char sentence[256];
+      int error = errno;
+      for (enum tree before = MEMORY; before < tree; before++)
+        if (made[before]) remove_parent(before);
+      errno = error;
       snprintf(sentence, sizeof sentence, "cgroup controller \"%s\" can't be used (%s)", controllers[tree], strerror(errno));
       refuse(sentence, "mount the cgroup v2 hierarchy, or the v1 controllers memory, pids, cpu and cpuacct, and run as root");
     }
@@ -198,11 +211,9 @@ static int v1_remove(uint64_t number) {
 static void v1_close(void) {
   if (parents[CPUSET] >= 0) cgroup_sweep_directory(parents[CPUSET]);
   for (enum tree tree = MEMORY; tree < TREES; tree++) {
-    char root[256], path[512];
-    if (parents[tree] < 0 || !find_mount(controllers[tree], root, sizeof root)) continue;
-    snprintf(path, sizeof path, "%s/envicutor-%s", root, options.cgroup_name);
+    if (parents[tree] < 0) continue;
     cgroup_sweep_directory(parents[tree]);
-    rmdir(path);
+    remove_parent(tree);
   }
 }
 
