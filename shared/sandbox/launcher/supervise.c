@@ -284,7 +284,10 @@ static void ended(struct launch *launch, const struct note *note) {
     launch->exceeded = LIMIT_MEMORY;
     launch->observed = launch->usage.memory_peak;
   }
-  if (launch->exceeded == LIMIT_MEMORY && launch->usage.memory_peak > launch->observed) launch->observed = launch->usage.memory_peak;
+  if (launch->exceeded == LIMIT_MEMORY) {
+    if (launch->usage.memory_peak > launch->observed) launch->observed = launch->usage.memory_peak;
+    if (!launch->started) launch->step = STEP_NONE; /* killed on its way to the exec: whatever failed then failed for that */
+  }
   measure_space(launch);
   collect_start(launch);
   witness_file_size(launch);
