@@ -73,7 +73,8 @@ function descriptorsOf(id: number): Record<string, number> {
   for (const name of list(`/proc/${id}/fd`)) {
     const target = linkOf(`/proc/${id}/fd/${name}`);
     if (target === null) continue;
-    const kind = target.startsWith('/run/envicutor-ids/') ? 'id locks' : target.replace(/:\[\d+\]$/, '');
+    const named = target.replace(/:\[\d+\]$/, '').replace(/\/s\d+\//, '/s…/');
+    const kind = named.startsWith('/run/envicutor-ids/') ? 'id locks' : named;
     kinds[kind] = (kinds[kind] ?? 0) + 1;
   }
   return kinds;
