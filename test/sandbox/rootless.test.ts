@@ -22,6 +22,7 @@ import { RealLauncher } from '../support/real-launcher.ts';
 const sources = new URL('../../shared/sandbox/launcher/', import.meta.url).pathname;
 const binary = process.env['ENVICUTOR_TEST_LAUNCHER'] ?? join(sources, 'build/envicutor-launcher');
 const ORDINARY_USER = 61_234;
+type Started = { readonly sandbox: Sandbox; readonly child: ChildProcess };
 const folder = mkdtempSync(join(tmpdir(), 'envicutor-rootless-'));
 after(() => rmSync(folder, { recursive: true, force: true }));
 
@@ -143,8 +144,32 @@ function asOrdinaryUser(): void {
     sandbox.release(built.kept);
   });
 
+  test('a build’s proxy runs as the user without any capability, and a bootstrap may mount in its own namespace', async () => {
+    const command = '/usr/bin/grep -E ^(Uid|CapEff|CapBnd|NoNewPrivs|Groups): /proc/self/status';
+    const { sandbox, child } = await startOwn('proxy', [], ['--egress-command', command]);
+    try {
+      const egress = new OutputBuffer();
+      const tools = { directory: '/', limits: limitDefaults.build, profile: 'bootstrap' } as const;
+      const script =
+        'mount -t tmpfs x /tmp && mkdir /tmp/a && chown 7:8 /tmp/a && stat -c "%u %g" /tmp/a && chroot / id -u';
+      const spec = launchSpec(['/bin/sh', '-c', script], { ...tools, egress: Buffer.from('{}') });
+      const said = new OutputBuffer();
+      const [stdout, network] = [said.append.bind(said), egress.append.bind(egress)];
+      const report = await sandbox.launch(spec, { stdout, stderr: stdout, network }).report;
+      assert.deepEqual([report.exitCode, said.bytes().toString()], [0, '7 8\n0\n'], JSON.stringify(report.failure));
+      const none = '0000000000000000';
+      assert.match(
+        egress.bytes().toString(),
+        new RegExp(`^Uid:\\t0\\t.*\\nGroups:\\t ?\\nCapEff:\\t${none}\\nCapBnd:\\t${none}\\nNoNewPrivs:\\t1\\n$`),
+      );
+    } finally {
+      await end(sandbox, child);
+    }
+  });
+
   test('without subordinate ids commands run, builds are refused with the remedy, and process 1 is out of reach', async () => {
-    const { sandbox, child } = await startWithOneId();
+    // Programs that get no rights by execution include newuidmap: then the user has no subordinate ids.
+    const { sandbox, child } = await startOwn('one-id', ['setpriv', '--no-new-privs']);
     try {
       const { facts } = sandbox;
       for (const name of ['subordinate-ids', 'groups']) assert.ok(facts.missing.includes(name), String(facts.missing));
@@ -156,29 +181,35 @@ function asOrdinaryUser(): void {
       const said = await command('id -u; echo written > file; cat file; cat /proc/self/uid_map; ls /dev');
       assert.match(said.text, /^1000\nwritten\n\s+1000\s+0\s+1\nfd\nfull\n/, JSON.stringify(said.report));
       const touched = await command(
-        'prlimit --pid 1 --nofile=3; renice -n 9 -p 1; taskset -p 1 1; chrt --idle --pid 0 1; echo alive',
+        'prlimit --pid 1 --nofile=3; renice -n 9 -p 1; taskset -p 1 1; chrt --idle --pid 0 1; kill -9 1; ls -d /proc/1; echo alive',
       );
-      assert.match(touched.text, /alive\n$/);
+      assert.match(touched.text, /\nalive\n$/);
       assert.equal(touched.text.match(/Operation not permitted/g)?.length, 4, touched.text);
+      assert.match(touched.text, /cannot access '\/proc\/1'/);
       const spec = launchSpec(['/bin/true'], { profile: 'host', directory: '/', limits: limitDefaults.build });
       const { report } = await outputOf(sandbox, spec);
       assert.deepEqual([report.end, report.failure], ['setup-failed', { step: 'ids', errno: 'EOPNOTSUPP' }]);
       assert.match(toLaunchSentence(report), /ids could not be set up: it needs 65,536 ids.*uidmap/);
     } finally {
-      await sandbox.close();
-      child.kill('SIGTERM');
-      await once(child, 'exit');
+      await end(sandbox, child);
     }
   });
 }
 
-/** Programs that get no rights by execution include newuidmap: then the user has no subordinate ids. */
-async function startWithOneId(): Promise<{ sandbox: Sandbox; child: ChildProcess }> {
-  const socketPath = join(folder, 'one-id.sock');
-  const options = ['--socket', socketPath, '--store', join(folder, 'one-id'), '--cgroup', `one-id-${process.pid}`];
-  const child = spawn('setpriv', ['--no-new-privs', binary, ...options], { stdio: ['ignore', 'ignore', 'pipe'] });
+/** A second launcher of this user. */
+async function startOwn(name: string, before: readonly string[], more: readonly string[] = []): Promise<Started> {
+  const socketPath = join(folder, `${name}.sock`);
+  const place = ['--socket', socketPath, '--store', join(folder, name), '--cgroup', `${name}-${process.pid}`];
+  const [command = binary, ...words] = [...before, binary, ...place, ...more];
+  const child = spawn(command, words, { stdio: ['ignore', 'ignore', 'pipe'] });
   for await (const line of child.stderr) if (String(line).includes('launcher started')) break;
   return { sandbox: await connectLauncher({ socketPath }), child };
+}
+
+async function end(sandbox: Sandbox, child: ChildProcess): Promise<void> {
+  await sandbox.close();
+  child.kill('SIGTERM');
+  await once(child, 'exit');
 }
 
 /** The real user id of the process with this command line, once it is there. */
