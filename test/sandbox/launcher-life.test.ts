@@ -55,20 +55,37 @@ test('a client that goes takes its running programs with it', async () => {
   assert.equal(await running(), 0);
 });
 
-test('what a compile kept is a layer of every later run until it is released', async () => {
+test('what a compile kept is a layer of a hundred later runs until it is released', async () => {
   const compile = launcher.sandbox.launch({
     ...shell('echo built > program; rm /usr/bin/wc 2>/dev/null; id -u > user'),
     isKept: true,
   });
   assert.equal((await compile.report).exitCode, 0);
   const run = { ...shell('[ "$(cat program user)" = "built\n1000" ] && echo more >> program'), kept: [compile.kept] };
-  const reports = await Promise.all(Array.from({ length: 5 }, () => launcher.sandbox.launch(run).report));
-  assert.deepEqual(
-    reports.map((report) => report.exitCode),
-    [0, 0, 0, 0, 0],
-  );
+  for (let round = 0; round < 20; round++) {
+    const reports = await Promise.all(Array.from({ length: 5 }, () => launcher.sandbox.launch(run).report));
+    assert.deepEqual(
+      reports.map((report) => report.exitCode),
+      [0, 0, 0, 0, 0],
+    );
+  }
   launcher.sandbox.release(compile.kept);
   assert.equal((await launcher.sandbox.gauges()).kept, 0);
+});
+
+test('a kill at the moment of the exit is one report, of either, and never a limit', async () => {
+  const ends = new Set<string>();
+  for (let round = 0; round < 60; round++) {
+    const launch = launcher.sandbox.launch(shell('exit 5'));
+    const killed = wait((round % 30) / 4).then(() => launch.kill());
+    const { end, exitCode, exceeded, failure } = await launch.report;
+    await killed;
+    ends.add(end);
+    assert.deepEqual([exceeded, failure], [null, null]);
+    assert.ok(end === 'client' || (end === 'exited' && exitCode === 5), `${end} ${exitCode}`);
+  }
+  assert.ok(ends.has('client'), 'the earliest kill comes before every exit');
+  assert.equal(await running(), 0);
 });
 
 test('a value out of range is refused before anything starts', async () => {
