@@ -14,14 +14,17 @@ export function leftBehind(launcher: RealLauncher, killed: readonly number[]): s
     .filter((name) => /^\d+$/.test(name) && !own.has(Number(name)))
     .filter((name) => belongs(name, launcher))
     .map((name) => `process ${name}: ${read(`/proc/${name}/cmdline`).replaceAll('\0', ' ')}`);
+  // A lock names who took it; whoever else holds it still was the killed one's. A number that lives is somebody new's.
   const locks = read('/proc/locks')
     .split('\n')
-    .filter((line) => line.includes('FLOCK') && killed.includes(Number(line.trim().split(/\s+/)[4])));
+    .filter((line) => line.includes('FLOCK'))
+    .filter((line) =>
+      killed.some((id) => Number(line.trim().split(/\s+/)[4]) === id && read(`/proc/${id}/stat`) === ''),
+    );
   const unfinished = ['incoming', 'trash'].flatMap((name) =>
     readdirSync(join(launcher.folder, 'store', name)).map((file) => `${name}/${file}`),
   );
-  const kept = killed.filter((id) => readdirSync('/proc').includes(String(id))).map((id) => `launcher ${id} lives`);
-  return [...processes, ...locks.map((line) => `lock ${line}`), ...unfinished, ...kept];
+  return [...processes, ...locks.map((line) => `lock ${line}`), ...unfinished];
 }
 
 /** Our init and payload keep the launcher's words; a program is known by its cgroup. */
