@@ -10,7 +10,20 @@ import { spec } from 'node:test/reporters';
 const root = new URL('..', import.meta.url).pathname.replace(/\/$/, '');
 
 /** Cheapest first, so that a mistake is found early. */
-const folders = ['house', 'unit', 'contract', 'integration', 'sandbox', 'sanitized', 'chaos', 'end-to-end'] as const;
+const folders = [
+  'house',
+  'unit',
+  'contract',
+  'integration',
+  'sandbox',
+  'sanitized',
+  'guest',
+  'chaos',
+  'end-to-end',
+] as const;
+
+/** Files that don't measure each other; a guest has a processor for itself. */
+const isParallel: ReadonlySet<string> = new Set(['unit', 'contract', 'guest']);
 
 /** Files of other folders, run in other circumstances. */
 const selections: Readonly<Record<string, { files: string; variables: Readonly<Record<string, string>> }>> = {
@@ -41,8 +54,8 @@ async function runFolder(folder: string): Promise<Count> {
   if (files.length === 0) return count;
   const before = { ...process.env };
   Object.assign(process.env, variables);
-  // One file at a time: sandboxes of two files on a small machine would measure each other.
-  const events = run({ files: files.sort(), concurrency: folder === 'unit' || folder === 'contract' ? true : 1 });
+  // Else one file at a time: sandboxes of two files on a small machine would measure each other.
+  const events = run({ files: files.sort(), concurrency: isParallel.has(folder) ? true : 1 });
   events.on('test:summary', ({ file, counts, duration_ms }) => {
     if (file !== undefined) return;
     count.passed = counts.passed;

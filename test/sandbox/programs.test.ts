@@ -7,6 +7,7 @@ import { after, before, test } from 'node:test';
 import { setTimeout as wait } from 'node:timers/promises';
 import type { Report } from '../../shared/model/verdict.ts';
 import { attackNames, intentOf } from '../support/attack-programs.ts';
+import { notInGuest } from '../support/guest.ts';
 import { HostObserver, type HostTraces } from '../support/host-traces.ts';
 import { addAttacks, assertExpected, runProgram, themes, toSpec } from '../support/program-runs.ts';
 import { RealLauncher } from '../support/real-launcher.ts';
@@ -43,7 +44,7 @@ async function assertNothingLeft(): Promise<void> {
 
 for (const [theme, programs] of Object.entries(themes)) {
   for (const [name, expected] of Object.entries(programs)) {
-    test(`${theme}: ${intentOf(`${theme}/${name}`)}`, async () => {
+    test(`${theme}: ${intentOf(`${theme}/${name}`)}`, notInGuest(expected.notInGuest), async () => {
       const report = await run(['/attack', `${theme}/${name}`, ...(expected.words ?? [])], expected);
       assertExpected(report, expected, launcher.sandbox.facts.missing);
       await assertNothingLeft();

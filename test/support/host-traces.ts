@@ -5,8 +5,9 @@
  */
 import { existsSync, readdirSync, readFileSync, readlinkSync } from 'node:fs';
 import { join } from 'node:path';
+import { delegatedCgroup } from './guest.ts';
 
-const cgroupRoot = '/sys/fs/cgroup';
+const cgroupRoot = delegatedCgroup();
 /** Prepared sandboxes, and those that a sweeper has not come to yet. */
 const SHELLS_MAX = 6;
 

@@ -16,6 +16,7 @@ import { inspection } from '../sandbox/programs/inspection/expectations.ts';
 import { ioEdge } from '../sandbox/programs/io-edge/expectations.ts';
 import { verdictHonesty } from '../sandbox/programs/verdict-honesty/expectations.ts';
 import { compileAttacks } from './attack-programs.ts';
+import { patience } from './guest.ts';
 import { launchSpec } from './launch-spec.ts';
 
 /** The themes whose programs are alone in what they try. */
@@ -28,7 +29,13 @@ export const themes: Readonly<Record<string, Readonly<Record<string, Expectation
   'clean-up': cleanUp,
 };
 
-const limits = { ...limitDefaults.run, cpuTimeMs: 4000, wallTimeMs: 8000, idleTimeMs: 8000, memoryBytes: 128 << 20 };
+const limits = {
+  ...limitDefaults.run,
+  cpuTimeMs: 4000 * patience,
+  wallTimeMs: 8000 * patience,
+  idleTimeMs: 8000 * patience,
+  memoryBytes: 128 << 20,
+};
 
 /** Compiles the programs and makes them the layer `attacks`. */
 export async function addAttacks(sandbox: Sandbox): Promise<void> {

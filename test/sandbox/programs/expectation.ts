@@ -5,6 +5,7 @@
 import type { AllLimits, LimitName } from '../../../shared/model/limits.ts';
 import type { Report, Verdict } from '../../../shared/model/verdict.ts';
 import type { CollectedState, SandboxFile, TerminalSize } from '../../../shared/sandbox/sandbox.ts';
+import type { KernelFault } from '../../support/guest.ts';
 
 /** The table's row; what the program tries stands in its own first comment. */
 export interface Expectation {
@@ -29,6 +30,8 @@ export interface Expectation {
   readonly terminal?: TerminalSize;
   /** Everything is copied out of its workspace: what comes, with its state. */
   readonly collected?: Readonly<Record<string, CollectedState>>;
+  /** Why the guest of test/guest can't show it. */
+  readonly notInGuest?: KernelFault;
   /** What only the report shows. */
   readonly check?: (report: Report) => void;
 }

@@ -1,0 +1,125 @@
+/**
+ * Owns a run of test files inside the guest of test/guest/boot, seen from the host: what ended and how, and what the console said.
+ * Never judges an outcome: the tests beside this file do. Needs root, and the system packages that ops/local/prepare names.
+ * Invariant: the guest is gone when a run returns, or this process is; only a panic that is known as the guest kernel's own fault
+ * makes it boot again, and go on where it stopped.
+ */
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { text } from 'node:stream/consumers';
+import { compileAttacks } from '../support/attack-programs.ts';
+import { kernelFaults } from '../support/guest.ts';
+
+/** What test/guest/inside/main.ts writes. */
+export type GuestEvent =
+  | { readonly kind: 'began'; readonly name: string; readonly file: string }
+  | {
+      readonly kind: 'ended';
+      readonly name: string;
+      readonly file: string;
+      /** Null: it passed, or was left out. */
+      readonly failure: string | null;
+      /** Why it was left out, or null. */
+      readonly skip: string | null;
+      readonly ms: number;
+    };
+
+/** What became of one test. */
+export type Outcome = Extract<GuestEvent, { kind: 'ended' }>;
+
+/** All boots of one run. */
+export interface GuestRun {
+  readonly outcomes: readonly Outcome[];
+  /** Name of the test in which the guest ended for good, or null. */
+  readonly unfinished: string | null;
+  /** Tests in which the guest's kernel panicked by its own fault, in order. */
+  readonly panics: readonly string[];
+  /** Of test/guest/inside/main.ts; 137 when the guest was killed at its time limit. */
+  readonly exitCode: number | null;
+  /** The end of what kernel and runner said. */
+  readonly console: string;
+}
+
+interface Boot {
+  readonly events: readonly GuestEvent[];
+  readonly exitCode: number | null;
+  readonly console: string;
+}
+
+const boot = new URL('boot', import.meta.url).pathname;
+/** Of one boot: four times what the slowest takes on a busy machine of two cores. */
+const SECONDS_MAX = 540;
+const CONSOLE_CHARACTERS = 3000;
+/** Of one run: more would take too long. */
+const PANICS_MAX = 8;
+/** Boots that one test may cost; then it is left out, and listed. */
+const TRIES_MAX = 2;
+/**
+ * A fork that is killed in the middle leaves marks in the new process's map of memory, which user-mode Linux 6.12 takes for
+ * areas (flush_tlb_mm below exit_mmap below copy_process).
+ */
+const ownFault = /Kernel mode fault at addr 0x40e[\s\S]*exit_mmap[\s\S]*copy_process/;
+
+/** Runs these files of the checkout as the guest's root, or as an ordinary user with a cgroup delegated to them. */
+export async function runInGuest(user: 'root' | 'person', files: readonly string[]): Promise<GuestRun> {
+  const outcomes: Outcome[] = [];
+  const panics: string[] = [];
+  let left = files;
+  for (;;) {
+    const { events, exitCode, console } = await bootOnce(user, outcomes, left);
+    outcomes.push(...events.filter((event) => event.kind === 'ended'));
+    const ended = new Set(outcomes.map(({ name }) => name));
+    const last = events.findLast((event) => event.kind === 'began' && !ended.has(event.name)) ?? events.at(-1);
+    const isOver = exitCode === 0 || exitCode === 1;
+    const unfinished = isOver ? null : (last?.name ?? 'the first');
+    const isKnown = unfinished !== null && ownFault.test(console);
+    if (isKnown) panics.push(unfinished);
+    if (!isKnown || panics.length > PANICS_MAX)
+      return { outcomes, unfinished, panics, exitCode, console: console.slice(-CONSOLE_CHARACTERS) };
+    if (panics.filter((name) => name === unfinished).length === TRIES_MAX)
+      outcomes.push(toLeftOut(unfinished, last?.file));
+    left = left.slice(Math.max(0, left.indexOf(last?.file ?? '')));
+  }
+}
+
+function toLeftOut(name: string, file = ''): Outcome {
+  return {
+    kind: 'ended',
+    name,
+    file,
+    failure: null,
+    skip: `${kernelFaults.forkKilled} It did ${TRIES_MAX} times.`,
+    ms: 0,
+  };
+}
+
+async function bootOnce(user: 'root' | 'person', done: readonly Outcome[], files: readonly string[]): Promise<Boot> {
+  const outgoing = await mkdtemp(join(tmpdir(), 'envicutor-guest-'));
+  try {
+    await writeFile(join(outgoing, 'attacks'), await compileAttacks(), { mode: 0o644 });
+    const titles = JSON.stringify(done.filter(({ file }) => files.includes(file)).map(({ name }) => name));
+    const command = ['node', 'test/guest/inside/main.ts', '/outgoing/events', titles, ...files];
+    // Whatever ends this process ends the guest.
+    const words = ['--pdeathsig', 'KILL', boot, ...(user === 'root' ? [] : ['--user']), ...command];
+    const own = {
+      GUEST_OUTGOING: outgoing,
+      GUEST_SECONDS: String(SECONDS_MAX),
+      ENVICUTOR_TEST_ATTACKS: '/outgoing/attacks',
+    };
+    const guest = spawn('setpriv', words, { env: { ...process.env, ...own }, stdio: ['ignore', 'pipe', 'pipe'] });
+    const said = Promise.all([text(guest.stdout), text(guest.stderr)]);
+    const [exitCode] = (await once(guest, 'close')) as [number | null];
+    return { events: await readEvents(join(outgoing, 'events')), exitCode, console: (await said).join('') };
+  } finally {
+    await rm(outgoing, { recursive: true, force: true });
+  }
+}
+
+/** A guest that was killed may have left half a line. */
+async function readEvents(path: string): Promise<GuestEvent[]> {
+  const lines = (await readFile(path, 'utf8').catch(() => '')).split('\n');
+  return lines.slice(0, -1).map((line): GuestEvent => JSON.parse(line));
+}

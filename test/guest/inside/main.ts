@@ -1,0 +1,40 @@
+/**
+ * Runs test files inside the guest and writes what becomes of each test as one JSON line: `node main.ts EVENTS DONE FILE...`.
+ * DONE is a JSON list of the titles that an earlier boot has run. Never decides whether a run passed: test/guest/guest.ts reads the
+ * lines on the host. Exit code 1: some test failed.
+ */
+import { appendFileSync } from 'node:fs';
+import { resolve } from 'node:path';
+import { run } from 'node:test';
+import type { GuestEvent } from '../guest.ts';
+
+const toLiteral = (title: string): string => title.replaceAll(/[\\^$.*+?()[\]{}|/]/g, '\\$&');
+
+const [events = '', done = '[]', ...files] = process.argv.slice(2);
+const testSkipPatterns = (JSON.parse(done) as string[]).map((title) => new RegExp(`^${toLiteral(title)}$`));
+// Written at once: the kernel may be gone before the next line.
+const tell = (event: GuestEvent): void => appendFileSync(events, `${JSON.stringify(event)}\n`);
+/** Name of a file as the host gave it. */
+const toFile = (path: string | undefined): string => files.find((file) => resolve(file) === path) ?? '';
+const isFile = (name: string): boolean => toFile(resolve(name)) !== '';
+
+/** The assertion's own words; stacks of the guest name paths that the host has not. */
+function describe(error: Error | undefined): string {
+  return error?.cause instanceof Error ? error.cause.message : String(error?.cause ?? error?.message);
+}
+
+const stream = run({ files: files.map((file) => resolve(file)), concurrency: 1, testSkipPatterns });
+stream.on('test:dequeue', ({ name, file }) => {
+  if (!isFile(name)) tell({ kind: 'began', name, file: toFile(file) });
+});
+stream.on('test:pass', ({ name, file, skip, details }) => {
+  const reason = skip === undefined ? null : String(skip);
+  if (!isFile(name))
+    tell({ kind: 'ended', name, file: toFile(file), failure: null, skip: reason, ms: details.duration_ms });
+});
+stream.on('test:fail', ({ name, file, details }) => {
+  process.exitCode = 1;
+  const failure = describe(details.error);
+  tell({ kind: 'ended', name, file: toFile(file), failure, skip: null, ms: details.duration_ms });
+});
+stream.resume();

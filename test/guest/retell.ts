@@ -1,0 +1,40 @@
+/**
+ * Owns how a guest's outcomes become tests of the host: each is a subtest with its own title, and those left out are listed with their reason.
+ * Never runs anything itself. Invariant: a guest that ended early, ran too little or left out too much is a failure.
+ */
+import assert from 'node:assert/strict';
+import { globSync } from 'node:fs';
+import type { TestContext } from 'node:test';
+import { runInGuest } from './guest.ts';
+
+const root = new URL('../..', import.meta.url).pathname;
+/** What only a unified cgroup has, then the sandbox's suite, cheapest first. */
+const files = [
+  'test/guest/inside/cgroup-v2.ts',
+  ...globSync('test/sandbox/launcher-*.test.ts', { cwd: root }).sort(),
+  'test/sandbox/programs.test.ts',
+];
+/** More than this would be hiding something. */
+const LEFT_OUT_MAX = 12;
+/** Less than this can't have been the whole suite. */
+const PASSED_MIN = 195;
+
+/** Runs the sandbox suite in a guest and retells it below this test. */
+export async function retellSuite(context: TestContext, user: 'root' | 'person'): Promise<void> {
+  const run = await runInGuest(user, user === 'root' ? files : ['test/sandbox/rootless.test.ts', ...files]);
+  for (const { name, failure, skip } of run.outcomes) {
+    if (skip !== null) context.diagnostic(`left out of this guest: "${name}": ${skip}`);
+    else await context.test(`${name} (cgroup v2, ${user})`, () => assert.equal(failure, null));
+  }
+  const leftOut = run.outcomes.filter(({ skip }) => skip !== null).length;
+  const passed = run.outcomes.filter(({ failure, skip }) => failure === null && skip === null).length;
+  const seconds = run.outcomes.reduce((sum, { ms }) => sum + ms, 0) / 1000;
+  context.diagnostic(
+    `${passed} of ${run.outcomes.length} passed in the guest in ${seconds.toFixed(0)} s, ${leftOut} left out`,
+  );
+  for (const name of run.panics)
+    context.diagnostic(`the guest's kernel panicked by its own fault and was booted again: ${name}`);
+  assert.equal(run.unfinished, null, `the guest ended (${run.exitCode}) during this test:\n${run.console}`);
+  assert.ok(run.exitCode === 0 || run.exitCode === 1, `the guest ended with ${run.exitCode}:\n${run.console}`);
+  assert.ok(passed >= PASSED_MIN && leftOut <= LEFT_OUT_MAX, `${passed} passed, ${leftOut} left out:\n${run.console}`);
+}

@@ -1,0 +1,34 @@
+/**
+ * What tests know about the guest that they may run in (test/guest): whether they do, and what its kernel can't show.
+ * Never a reason to leave something out that is the launcher's own fault.
+ */
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+
+/** Set by test/guest/init: `root` or `person`. */
+export const isGuest = process.env['ENVICUTOR_GUEST'] !== undefined;
+
+/** How much longer a program's clocks may run there: one slow processor, and system calls that cost 50 µs. */
+export const patience = isGuest ? 5 : 1;
+
+/** Why a test is left out of the guest; the last word on each is the same test on the host. */
+export const kernelFaults = {
+  forkKilled: 'user-mode Linux 6.12 panics when a fork is killed in the middle: it walks a half copied map of memory.',
+  noCpuset: 'user-mode Linux has one processor and no cpuset.',
+  addresses: 'a process of user-mode Linux has 512 GB of addresses.',
+  gate: 'user-mode Linux does not serve the 32-bit gate.',
+} as const;
+
+/** One of them. */
+export type KernelFault = keyof typeof kernelFaults;
+
+/** Options of a test that this reason keeps out of the guest. */
+export function notInGuest(reason: KernelFault | undefined): { readonly skip: string | false } {
+  return { skip: isGuest && reason !== undefined && kernelFaults[reason] };
+}
+
+/** Where the launchers of this process make their cgroups: in the directory that is delegated to it, in the guest; else in the root. */
+export function delegatedCgroup(): string {
+  const own = /^0::(\/.*)$/m.exec(isGuest ? readFileSync('/proc/self/cgroup', 'utf8') : '')?.[1] ?? '/';
+  return join('/sys/fs/cgroup', own.replace(/\/launcher-[^/]*$/, ''));
+}
