@@ -67,7 +67,12 @@ export class RealLauncher {
     const command = [...place, ...client, '--cgroup', cgroup, '--stock', String(STOCK_MAX)];
     const child = spawnLauncher(command);
     const launcher = new RealLauncher(folder, cgroup, command, child, await connect(child, join(folder, SOCKET)));
-    await launcher.#makeBase();
+    try {
+      await launcher.#makeBase();
+    } catch (error) {
+      await launcher.stop(); // else it would keep this process alive
+      throw error;
+    }
     return launcher;
   }
 

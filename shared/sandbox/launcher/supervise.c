@@ -236,7 +236,9 @@ void launch_shell_prepared(struct launch *launch) {
     free(launch->frame);
     launch->frame = NULL;
   }
-  if (step == STEP_CGROUP && result == -EBUSY) /* v1: what an empty sandbox holds is above the limit already */
+  /* What an empty sandbox holds is above the limit already: v1 refuses it, v2 kills the payload at once. */
+  bool below = step == STEP_CGROUP ? result == -EBUSY : result == -EPIPE && cgroup->oom_kills(launch->shell->counters) > 0;
+  if (below)
     launch_exceeded(launch, LIMIT_MEMORY, launch->message.LAUNCH_memoryBytes);
   else if (result != 0)
     launch_failed(launch, step, -result);

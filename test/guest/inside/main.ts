@@ -37,4 +37,6 @@ stream.on('test:fail', ({ name, file, details }) => {
   const failure = describe(details.error);
   tell({ kind: 'ended', name, file: toFile(file), failure, skip: null, ms: details.duration_ms });
 });
+// A launcher that a failed test left behind holds nobody up.
+stream.on('end', () => process.exit());
 stream.resume();

@@ -23,7 +23,7 @@ export const inspection: Readonly<Record<string, Expectation>> = {
     says: '1048576 1\n100 1\n2097152 1\n1 1\n0 1\n0 1\n',
     limits: { fileSizeBytes: 1_048_576, openFiles: 100, stackBytes: 2_097_152 },
   },
-  'cpu-count': { says: '1\nCpus_allowed_list:\t0\n', cpus: '0' },
+  'cpu-count': { says: '1\nCpus_allowed_list:\t0\n', cpus: '0', notInGuest: 'noCpuset' },
   'mount-table': {},
   'clocks-and-chance': { says: 'random\n' },
   'free-space': { says: '16777216\n', limits: { diskBytes: 16_777_216 } },
