@@ -22,6 +22,8 @@ struct setup { /* of one shell; init and payload have one each, filled alike unt
   int terminal[2]; /* master and the program's side, if it gets one */
   /* payload */
   struct message launch;
+  const uint8_t *frame; /* of a large order, mapped; else NULL */
+  size_t frame_size;
   char **argv, **environment;
   char *directory;
   int cpuset, program_terminal; /* -1: none */

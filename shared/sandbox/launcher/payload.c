@@ -62,7 +62,10 @@ static int receive_order(struct setup *setup) {
   const uint8_t *frame = packet + sizeof order;
   if (order.in_memfd != 0) {
     frame = mmap(NULL, order.size, PROT_READ, MAP_PRIVATE, descriptors[count - 1], 0);
+    close(descriptors[count - 1]);
     if (frame == MAP_FAILED) return errno;
+    setup->frame = frame;
+    setup->frame_size = order.size;
   }
   setup->cpuset = order.pinned != 0 ? descriptors[0] : -1;
   setup->program_terminal = order.terminal != 0 ? descriptors[order.pinned] : -1;
@@ -104,6 +107,7 @@ static int execute_from_path(struct setup *setup) {
 
 static int execute(struct setup *setup) {
   struct rusage own;
+  if (setup->frame != NULL) munmap((void *)(uintptr_t)setup->frame, setup->frame_size); /* else the program's time pays for it */
   getrusage(RUSAGE_SELF, &own);
   /* In shared memory: a message would wake init on our way. */
   *setup->about = (struct note){.kind = NOTE_ABOUT_TO_EXEC,
