@@ -111,7 +111,7 @@ test('what we did for a program before its exec is not in its cpu time, however 
 test('figures of one run are not those of another', async () => {
   const [busy] = await run(['spin']);
   const [quiet] = await run([], { stdin: Buffer.alloc(70_000) });
-  assert.ok(busy.cpuTimeMs >= 150 && quiet.cpuTimeMs < 150);
+  assert.ok(busy.cpuTimeMs > 130 && quiet.cpuTimeMs < 130);
   assert.ok(busy.memoryPeakBytes < quiet.memoryPeakBytes);
   assert.deepEqual([busy.stdinBytes, quiet.processesPeak, busy.processesPeak], [0, 3, 1]);
 });
