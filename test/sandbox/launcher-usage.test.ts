@@ -85,7 +85,7 @@ test('cpu and wall time are those of the program by its own clocks, without what
   assert.ok(report.cpuTimeMs >= cpuMs && report.cpuTimeMs < cpuMs + 15, `${report.cpuTimeMs} for ${cpuMs}`);
   assert.ok(report.wallTimeMs >= wallMs, `${report.wallTimeMs} for ${wallMs}`);
   const stamped = report.endedAtMs - (report.startedAtMs ?? 0);
-  assert.ok(Math.abs(stamped - report.wallTimeMs) < 5, `${stamped} between the stamps, ${report.wallTimeMs} counted`);
+  assert.ok(Math.abs(stamped - report.wallTimeMs) < 50, `${stamped} between the stamps, ${report.wallTimeMs} counted`);
 });
 
 test('what we did for a program before its exec is not in its cpu time, however much that was', async (context) => {
