@@ -3,7 +3,7 @@
  * DONE is a JSON list of the titles that an earlier boot has run. Never decides whether a run passed: test/guest/guest.ts reads the
  * lines on the host. Exit code 1: some test failed.
  */
-import { appendFileSync } from 'node:fs';
+import { openSync, writeSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { run } from 'node:test';
 import type { GuestEvent } from '../guest.ts';
@@ -12,8 +12,9 @@ const toLiteral = (title: string): string => title.replaceAll(/[\\^$.*+?()[\]{}|
 
 const [events = '', done = '[]', ...files] = process.argv.slice(2);
 const testSkipPatterns = (JSON.parse(done) as string[]).map((title) => new RegExp(`^${toLiteral(title)}$`));
-// Written at once: the kernel may be gone before the next line.
-const tell = (event: GuestEvent): void => appendFileSync(events, `${JSON.stringify(event)}\n`);
+// Opened once: to this kernel the file belongs to nobody as soon as it is there. Written at once: the kernel may be gone before the next line.
+const file = openSync(events, 'a');
+const tell = (event: GuestEvent): void => void writeSync(file, `${JSON.stringify(event)}\n`);
 /** Name of a file as the host gave it. */
 const toFile = (path: string | undefined): string => files.find((file) => resolve(file) === path) ?? '';
 const isFile = (name: string): boolean => toFile(resolve(name)) !== '';
@@ -37,6 +38,8 @@ stream.on('test:fail', ({ name, file, details }) => {
   const failure = describe(details.error);
   tell({ kind: 'ended', name, file: toFile(file), failure, skip: null, ms: details.duration_ms });
 });
+// What a file says beside its tests: the launcher's log, and its own last words.
+stream.on('test:stderr', ({ message }) => process.stderr.write(message));
 // A launcher that a failed test left behind holds nobody up.
 stream.on('end', () => process.exit());
 stream.resume();
