@@ -9,7 +9,7 @@ import { runInGuest } from './guest.ts';
 /** What a unified cgroup could change for root, cheapest first; what it could change for an ordinary user. */
 const suites = {
   root: ['cpus', 'life', 'stock', 'refusals', 'isolation', 'limits'],
-  person: ['life', 'terminal', 'collect', 'isolation', 'limits'],
+  person: ['life', 'terminal', 'isolation', 'limits'],
 } as const;
 
 const toFiles = (user: keyof typeof suites): string[] => [
