@@ -6,24 +6,17 @@
 import { setTimeout as pause } from 'node:timers/promises';
 import { Pool } from 'undici';
 import type { Execution } from '../../shared/model/execution.ts';
+import { executeTrue } from '../execute-true.ts';
 import { runtimeSpawn } from '../peers/runtime-spawn.ts';
 import { type Summary, summarise } from '../samples.ts';
 import type { InstanceScenario, ScenarioResult } from '../scenario.ts';
 
 const GAP_MS = 30;
 
-async function execute(pool: Pool, body: string): Promise<{ ms: number; execution: Execution }> {
+async function execute(pool: Pool): Promise<{ ms: number; execution: Execution }> {
   const from = performance.now();
-  const answer = await pool.request({
-    method: 'POST',
-    path: '/v1/executions?wait=true',
-    body,
-    headers: { 'content-type': 'application/json' },
-  });
-  const execution = (await answer.body.json()) as Execution;
-  const ms = performance.now() - from;
-  if (execution.verdict !== 'ok') throw new Error(`'true' ended as ${execution.verdict}: ${JSON.stringify(execution)}`);
-  return { ms, execution };
+  const execution = await executeTrue(pool);
+  return { ms: performance.now() - from, execution };
 }
 
 interface Series {
@@ -32,7 +25,7 @@ interface Series {
   readonly split: Record<string, number[]>;
 }
 
-async function measure(pool: Pool, body: string, rounds: number, gapMs: number): Promise<Series> {
+async function measure(pool: Pool, rounds: number, gapMs: number): Promise<Series> {
   const series: Series = {
     ours: [],
     bare: [],
@@ -42,7 +35,7 @@ async function measure(pool: Pool, body: string, rounds: number, gapMs: number):
     if (gapMs > 0) await pause(gapMs);
     series.bare.push(await runtimeSpawn('/bin/true'));
     if (gapMs > 0) await pause(gapMs);
-    const { ms, execution } = await execute(pool, body);
+    const { ms, execution } = await execute(pool);
     series.ours.push(ms);
     const { timing } = execution;
     series.split['queued']?.push(timing.queuedMs);
@@ -62,17 +55,16 @@ export const executionOverhead: InstanceScenario = {
   question: 'What does a warm `true` cost over HTTP, next to a bare spawn?',
   async run(target, options): Promise<ScenarioResult> {
     const pool = new Pool(target.url, { connections: 1, pipelining: 1 });
-    const body = JSON.stringify({ environment: {}, run: { script: '#!/bin/true\n' } });
     // Alone, before anything of ours has run: between our rounds a spawn competes with the sandbox that we tidy up and make ready.
     const alone: number[] = [];
     while (alone.length < options.rounds) alone.push(await runtimeSpawn('/bin/true'));
     const rows: { label: string; summary: Summary }[] = [{ label: 'bare spawn, alone', summary: summarise(alone) }];
-    for (let warmUp = 0; warmUp < options.warmUp; warmUp++) await execute(pool, body);
+    for (let warmUp = 0; warmUp < options.warmUp; warmUp++) await execute(pool);
     for (const [label, gapMs] of [
       ['back to back', 0],
       [`${GAP_MS} ms gaps`, GAP_MS],
     ] as const) {
-      const series = await measure(pool, body, options.rounds, gapMs);
+      const series = await measure(pool, options.rounds, gapMs);
       rows.push({ label: `envicutor, ${label}`, summary: summarise(series.ours) });
       rows.push({ label: `bare spawn, ${label}`, summary: summarise(series.bare) });
       for (const [part, samples] of Object.entries(series.split)) {

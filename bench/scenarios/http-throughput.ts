@@ -4,7 +4,7 @@
  * WebSocket, agent and launcher; there HTTP and its engine, default settings. Windows interleaved; go-judge runs only here.
  */
 import { Pool } from 'undici';
-import type { Execution } from '../../shared/model/execution.ts';
+import { executeTrue } from '../execute-true.ts';
 import { GoJudge, noGoJudge } from '../peers/go-judge.ts';
 import { type Summary, summarise } from '../samples.ts';
 import type { Goal, InstanceScenario, ScenarioResult, ScenarioRow } from '../scenario.ts';
@@ -12,18 +12,6 @@ import { perSecond, windowsFor } from '../windows.ts';
 
 const CLIENTS = [1, 2, 4, 8] as const;
 const TIMES_GO_JUDGE = 2.5;
-const body = JSON.stringify({ environment: {}, run: { script: '#!/bin/true\n' } });
-
-async function execute(pool: Pool): Promise<void> {
-  const answer = await pool.request({
-    method: 'POST',
-    path: '/v1/executions?wait=true',
-    body,
-    headers: { 'content-type': 'application/json' },
-  });
-  const execution = (await answer.body.json()) as Execution;
-  if (execution.verdict !== 'ok') throw new Error(`'true' ended as ${execution.verdict}: ${JSON.stringify(execution)}`);
-}
 
 async function judge(goJudge: GoJudge): Promise<void> {
   const { status } = await goJudge.run({ args: ['/bin/true'] });
@@ -35,7 +23,7 @@ async function measure(pool: Pool, goJudge: GoJudge | null, clients: number, rou
   const { windows, windowMs } = windowsFor(rounds);
   for (let window = 0; window < windows; window++) {
     if (goJudge !== null) theirs.push(await perSecond(clients, windowMs, () => judge(goJudge)));
-    ours.push(await perSecond(clients, windowMs, () => execute(pool)));
+    ours.push(await perSecond(clients, windowMs, () => executeTrue(pool)));
   }
   return { ours: summarise(ours), theirs: summarise(theirs) };
 }
@@ -59,7 +47,7 @@ export const httpThroughput: InstanceScenario = {
     const rows: ScenarioRow[] = [];
     const goals: Goal[] = [];
     try {
-      for (let warmUp = 0; warmUp < options.warmUp; warmUp++) await execute(pool);
+      for (let warmUp = 0; warmUp < options.warmUp; warmUp++) await executeTrue(pool);
       for (const clients of CLIENTS) {
         const { ours, theirs } = await measure(pool, goJudge, clients, options.rounds);
         if (goJudge !== null) rows.push({ label: `go-judge, ${clients} clients`, summary: theirs });
