@@ -89,7 +89,9 @@ test('a prepared shell has the limits of its launch, not those of the launch bef
     const { report, output } = await run({ ...spec, limits: { ...limitDefaults.run, memoryBytes } });
     const fits = memoryBytes > 2 * big;
     assert.equal(report.exceeded?.limit ?? null, fits ? null : 'memoryBytes', `${memoryBytes} bytes`);
-    assert.equal(output, fits ? `${big}\n` : '');
+    // Version 1 kills one process of the pipe; whether wc still counts nothing before all are killed is chance.
+    if (fits) assert.equal(output, `${big}\n`);
+    else assert.match(output, /^(0\n)?$/);
     assert.equal(report.exceeded?.allowed ?? memoryBytes, memoryBytes);
   }
 });

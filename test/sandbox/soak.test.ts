@@ -16,8 +16,8 @@ import { SeededNumbers } from '../support/seeded-numbers.ts';
 const CLIENTS = 8;
 const RESTS = 10;
 const runs = howMany('ENVICUTOR_SOAK_RUNS', 2000, 20_000);
-/** Chance makes the heap a little higher or lower; a leak makes every rest of the second half higher than any of the first. */
-const HEAP_DRIFT_BYTES_MAX = 65_536;
+/** A burst makes the heap a step higher for good; a leak makes every rest of the second half higher, by more the more runs there are. */
+const HEAP_DRIFT_BYTES_MAX = 524_288;
 /** Idle ones that the launcher keeps for its next sandboxes (ids.c), and those in use. */
 const ID_LOCKS_MAX = 64 + 4;
 /** What a sanitizer keeps of freed memory is no leak of ours. */
