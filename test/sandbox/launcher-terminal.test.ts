@@ -7,6 +7,7 @@ import { createHash } from 'node:crypto';
 import { after, before, test } from 'node:test';
 import { limitDefaults } from '../../shared/model/limits.ts';
 import type { LaunchReport, LaunchSpec } from '../../shared/sandbox/sandbox.ts';
+import { notInGuest } from '../support/guest.ts';
 import { launchSpec } from '../support/launch-spec.ts';
 import { compileC, RealLauncher } from '../support/real-launcher.ts';
 
@@ -228,7 +229,7 @@ test('in raw mode a megabyte goes in and out unchanged, all 256 bytes', async ()
   assert.equal(digest(said), digest(bytes));
 });
 
-test('a program that never reads makes nobody wait', async () => {
+test('a program that never reads makes nobody wait', notInGuest('slowStart'), async () => {
   const session = shell('stty raw -echo; echo ready; sleep 0.2; echo over', { stdin: Buffer.alloc(1 << 20, 'x') });
   assert.match(await session.end(), /ready\s+over/);
 });

@@ -19,6 +19,7 @@ export const kernelFaults = {
   forkKilled: 'user-mode Linux 6.12 panics when a fork is killed in the middle: it walks a half copied map of memory.',
   noCpuset: 'user-mode Linux has one processor and no cpuset.',
   addresses: 'a process of user-mode Linux has 512 GB of addresses.',
+  slowStart: 'until a program there has set its terminal, more input than this test allows has come and gone.',
   gate: 'user-mode Linux does not serve the 32-bit gate.',
 } as const;
 
