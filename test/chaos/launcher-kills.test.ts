@@ -7,6 +7,7 @@ import { after, before, test } from 'node:test';
 import { setTimeout as wait } from 'node:timers/promises';
 import { SystemError } from '../../shared/errors.ts';
 import { connectLauncher } from '../../shared/sandbox/launcher-client.ts';
+import type { Sandbox } from '../../shared/sandbox/sandbox.ts';
 import { atRest } from '../support/launcher-vitals.ts';
 import { howMany, noteInLedger, testSeed } from '../support/ledger.ts';
 import { leftBehind } from '../support/left-behind.ts';
@@ -45,8 +46,20 @@ class Life {
   }
 }
 
+/** The kill may come before a client's first frame is answered: the successor answers. */
+async function dial(): Promise<Sandbox> {
+  for (;;) {
+    try {
+      return await connectLauncher({ socketPath: launcher.socketPath });
+    } catch (cause) {
+      if (!(cause instanceof SystemError) || cause.code !== 'launcher-unavailable') throw cause;
+      await wait(1);
+    }
+  }
+}
+
 async function live(random: SeededNumbers, life: Life): Promise<void> {
-  const sandbox = await connectLauncher({ socketPath: launcher.socketPath });
+  const sandbox = await dial();
   while (!life.isOver) {
     const deed = nextDeed(random);
     try {
