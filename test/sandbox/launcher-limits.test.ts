@@ -6,7 +6,7 @@ import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
 import { limitDefaults } from '../../shared/model/limits.ts';
 import type { LaunchReport, LaunchSpec } from '../../shared/sandbox/sandbox.ts';
-import { notInGuest } from '../support/guest.ts';
+import { notInGuest, patience } from '../support/guest.ts';
 import { launchSpec } from '../support/launch-spec.ts';
 import { compileC, RealLauncher } from '../support/real-launcher.ts';
 
@@ -103,7 +103,7 @@ test('page cache never makes a program exceed its memory', async () => {
 });
 
 test('a fork bomb meets the process limit and ends with its wall time', notInGuest('forkKilled'), async () => {
-  const report = await run(['bomb'], { processes: 40, wallTimeMs: 300 });
+  const report = await run(['bomb'], { processes: 40, wallTimeMs: 300 * patience });
   assert.equal(report.processesPeak, 40);
   assert.equal(exceeded(report), 'wallTimeMs');
 });

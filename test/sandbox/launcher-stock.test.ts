@@ -7,6 +7,7 @@ import { after, before, test } from 'node:test';
 import { limitDefaults } from '../../shared/model/limits.ts';
 import { OutputBuffer } from '../../shared/sandbox/output-buffer.ts';
 import type { KeptLayer, LaunchReport, LaunchSpec } from '../../shared/sandbox/sandbox.ts';
+import { patience } from '../support/guest.ts';
 import { launchSpec } from '../support/launch-spec.ts';
 import { RealLauncher } from '../support/real-launcher.ts';
 
@@ -86,7 +87,8 @@ test('a prepared shell has the limits of its launch, not those of the launch bef
   const big = 64 << 20;
   for (const memoryBytes of [32 << 20, 512 << 20, 16 << 20, 256 << 20]) {
     const spec = shell(`head -c ${big} /dev/zero | tail -c ${big} | wc -c`);
-    const { report, output } = await run({ ...spec, limits: { ...limitDefaults.run, memoryBytes } });
+    const clocks = { cpuTimeMs: 10_000 * patience, wallTimeMs: 20_000 * patience, idleTimeMs: 20_000 * patience };
+    const { report, output } = await run({ ...spec, limits: { ...limitDefaults.run, ...clocks, memoryBytes } });
     const fits = memoryBytes > 2 * big;
     assert.equal(report.exceeded?.limit ?? null, fits ? null : 'memoryBytes', `${memoryBytes} bytes`);
     // Version 1 kills one process of the pipe; whether wc still counts nothing before all are killed is chance.
