@@ -22,7 +22,7 @@ struct cgroup_limits {
 };
 
 struct cgroup_usage {
-  uint64_t cpu_ns, cpu_user_ns, cpu_system_ns, memory_peak, processes_peak, throttled_ns, oom_kills;
+  uint64_t cpu_ns, memory_peak, processes_peak, throttled_ns, oom_kills;
 };
 
 struct cgroup_driver {

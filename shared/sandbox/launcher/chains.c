@@ -67,8 +67,13 @@ bool chain_foreseeable(const struct launch *launch) {
   return true;
 }
 
+static void drop(size_t place) {
+  free(remembered[place]);
+  remembered[place] = NULL;
+}
+
 void chain_remember(const char *chain) {
-  free(remembered[next_place]);
+  drop(next_place);
   remembered[next_place] = strdup(chain);
   next_place = (next_place + 1) % REMEMBERED;
 }
@@ -80,26 +85,17 @@ unsigned chain_demand(const char *chain) {
 }
 
 void chain_forget(const char *line) {
-  for (size_t i = 0; i < REMEMBERED; i++) {
-    if (remembered[i] == NULL || !chain_holds(remembered[i], line)) continue;
-    free(remembered[i]);
-    remembered[i] = NULL;
-  }
+  for (size_t i = 0; i < REMEMBERED; i++)
+    if (remembered[i] != NULL && chain_holds(remembered[i], line)) drop(i);
 }
 
 void chain_forget_all(const char *chain) {
-  for (size_t i = 0; i < REMEMBERED; i++) {
-    if (remembered[i] == NULL || strcmp(remembered[i], chain) != 0) continue;
-    free(remembered[i]);
-    remembered[i] = NULL;
-  }
+  for (size_t i = 0; i < REMEMBERED; i++)
+    if (remembered[i] != NULL && strcmp(remembered[i], chain) == 0) drop(i);
 }
 
 void chain_forget_everything(void) {
-  for (size_t i = 0; i < REMEMBERED; i++) {
-    free(remembered[i]);
-    remembered[i] = NULL;
-  }
+  for (size_t i = 0; i < REMEMBERED; i++) drop(i);
 }
 
 const char *chain_most_wanted(unsigned (*stocked)(const char *chain)) {

@@ -26,7 +26,7 @@ struct program {
   pid_t pid;
   int notes, line, signals;
   const struct note *about; /* shared with the payload until its exec */
-  bool failed, started, ended;
+  bool failed, ended;
   struct note start, end;
   struct rusage before; /* of our own earlier children */
 };
@@ -69,8 +69,6 @@ static const struct step mounting[] = {
     {STEP_TERMINAL, open_terminal}, {STEP_MOUNTS, place_mounts}, {STEP_PIVOT, enter_root},
 };
 
-static uint64_t time_ns(struct timeval time) { return (uint64_t)time.tv_sec * NS_PER_S + (uint64_t)time.tv_usec * 1000; }
-
 /* The line's end of file is the exec's success, or a death on the way to it: only what was written tells them apart. */
 static void read_line(struct program *program) {
   struct note note;
@@ -87,7 +85,6 @@ static void read_line(struct program *program) {
   uint64_t now = program->ended ? program->start.exec_at : monotonic_ns();
   close_descriptor(&program->line);
   if (program->start.kind != NOTE_ABOUT_TO_EXEC || program->failed) return;
-  program->started = true;
   program->start.kind = NOTE_STARTED;
   program->start.realtime = realtime_ns();
   program->start.exec_ns = now - program->start.monotonic;

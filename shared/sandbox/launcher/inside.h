@@ -5,6 +5,9 @@
 #ifndef ENVICUTOR_INSIDE_H
 #define ENVICUTOR_INSIDE_H
 
+#include <sys/time.h>
+
+uint64_t time_ns(struct timeval time); /* kernel.c */
 struct setup { /* of one shell; init and payload have one each, filled alike until the payload was forked */
   uint8_t profile;
   uint64_t number;

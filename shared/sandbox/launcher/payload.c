@@ -80,8 +80,6 @@ static int receive_order(struct setup *setup) {
 static int enter_cpuset(struct setup *setup) { return setup->cpuset < 0 || write(setup->cpuset, "0", 1) == 1 ? 0 : errno; }
 static int enter_directory(struct setup *setup) { return chdir(setup->directory) == 0 ? 0 : errno; }
 
-static uint64_t time_ns(struct timeval time) { return (uint64_t)time.tv_sec * NS_PER_S + (uint64_t)time.tv_usec * 1000; }
-
 static const char *path_variable(char **environment) {
   for (; *environment != NULL; environment++)
     if (strncmp(*environment, "PATH=", 5) == 0) return *environment + 5;
