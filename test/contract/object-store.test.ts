@@ -225,11 +225,12 @@ function asProcesses(subject: () => Subject): void {
 
   test('a large object passes through in pieces', async () => {
     const script = join(import.meta.dirname, '../support/move-a-large-object.ts');
-    const command = [script, JSON.stringify(subject().options), String(256 * MIB)];
+    // Large against what the collector leaves lying about, which is what a peak of resident memory shows of a stream.
+    const command = [script, JSON.stringify(subject().options), String(640 * MIB)];
     const { stdout } = await promisify(execFile)(process.execPath, command);
     const { isSame, grownBytes } = JSON.parse(stdout);
     assert.ok(isSame);
-    assert.ok(grownBytes < 96 * MIB, `memory grew by ${Math.round(grownBytes / MIB)} MiB for an object of 256 MiB`);
+    assert.ok(grownBytes < 160 * MIB, `memory grew by ${Math.round(grownBytes / MIB)} MiB for an object of 640 MiB`);
   });
 }
 
