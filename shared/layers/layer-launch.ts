@@ -26,14 +26,7 @@ export interface LayerLaunch {
 }
 
 /** The whole launch. */
-export function toLayerLaunch({
-  target,
-  argv,
-  stdin,
-  fileSizeBytes,
-  outputBytes,
-  cpuShares,
-}: LayerLaunch): LaunchSpec {
+export function toLayerLaunch({ target, argv, stdin, fileSizeBytes, outputBytes, cpuShares }: LayerLaunch): LaunchSpec {
   const limits: AllLimits = {
     cpuTimeMs: 30 * MINUTE_MS,
     wallTimeMs: 60 * MINUTE_MS,

@@ -18,6 +18,8 @@ export type BlobSource = Pick<FetchedBlob, 'read'>;
 
 /** 128 MiB: a frame that asks for a larger window is refused before it costs memory. */
 const WINDOW_LOG_MAX = 27;
+/** Node's own 16 KiB make a gigabyte sixty thousand turns of its loop. */
+const CHUNK_BYTES = 256 * 1024;
 
 /** One reading of one tar. */
 export class TarSource {
@@ -40,7 +42,8 @@ export class TarSource {
     append: () => Uint8Array | null = () => null,
   ): AsyncGenerator<Uint8Array> {
     const blob = this.#blob.read();
-    const zstd: Transform = createZstdDecompress({ params: { [constants.ZSTD_d_windowLogMax]: WINDOW_LOG_MAX } });
+    const params = { [constants.ZSTD_d_windowLogMax]: WINDOW_LOG_MAX };
+    const zstd: Transform = createZstdDecompress({ params, chunkSize: CHUNK_BYTES });
     blob.on('error', (error) => zstd.destroy(error));
     blob.pipe(zstd);
     try {

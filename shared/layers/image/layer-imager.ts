@@ -14,7 +14,8 @@ import { TarIndex } from './tar-index.ts';
 /** More than the index of as many entries as a layer may have needs; bytes. */
 const INDEX_BYTES_MAX = 512 * 1024 ** 2;
 
-const writing = 'dd of=/target/tar bs=256K iflag=fullblock,count_bytes count="$1" status=none && exec cat >/target/index';
+const writing =
+  'dd of=/target/tar bs=256K iflag=fullblock,count_bytes count="$1" status=none && exec cat >/target/index';
 const reading = 'sha256sum </target/index >&2 && exec cat /target/tar';
 
 /** Writes tar and index into `target`, a layer being made; returns the index's size in bytes. Errors as `unpackTree`. */

@@ -146,7 +146,9 @@ export class TarIndex {
     const flag = text(block, 156, 1);
     const kind = kinds[flag];
     if (kind === undefined) throw corrupt(`an entry is of type ${JSON.stringify(flag)}`);
-    const path = (pax.path ?? text(block, 0, 100)).replace(/\/$/, '');
+    const name = pax.path ?? text(block, 0, 100);
+    if (name.endsWith('/') !== (kind === 'directory')) throw corrupt(`${show(name)} ends as its kind doesn't`);
+    const path = kind === 'directory' ? name.slice(0, -1) : name;
     const size = pax.size ?? headerSize;
     const target = pax.linkPath ?? text(block, 157, 100);
     this.#place(path, kind, {
@@ -169,7 +171,7 @@ export class TarIndex {
     const slash = path.lastIndexOf('/');
     const parent = this.#places.get(slash === -1 ? '' : path.slice(0, slash));
     const name = path.slice(slash + 1);
-    const isName = name !== '' && name !== '.' && name !== '..' && name.length <= NAME_BYTES_MAX;
+    const isName = slash !== 0 && name !== '' && name !== '.' && name !== '..' && name.length <= NAME_BYTES_MAX;
     if (!isName || name.includes('\0')) throw corrupt(`${show(path)} is no plain path`);
     if (parent === undefined || this.#entries[parent]?.kind !== 'directory') {
       throw corrupt(`${show(path)} is in no directory of it`);
