@@ -19,6 +19,7 @@ import { httpThroughput } from './scenarios/http-throughput.ts';
 import { idleMemory } from './scenarios/idle-memory.ts';
 import { killOvershoot } from './scenarios/kill-overshoot.ts';
 import { launcherThroughput } from './scenarios/launcher-throughput.ts';
+import { layerForms } from './scenarios/layer-forms.ts';
 import { leftBehind } from './scenarios/left-behind.ts';
 import { residentMemory } from './scenarios/resident-memory.ts';
 import { sandboxOverhead } from './scenarios/sandbox-overhead.ts';
@@ -32,6 +33,7 @@ const scenarios: readonly Scenario[] = [
   idleMemory,
   leftBehind,
   compileOnce,
+  layerForms,
   httpThroughput,
   executionOverhead,
   environmentBuild,

@@ -5,6 +5,7 @@
  */
 import type { Clock, Random } from '../../shared/clock.ts';
 import { SystemError } from '../../shared/errors.ts';
+import { LayerInstaller } from '../../shared/layers/layer-installer.ts';
 import type { LayerSource } from '../../shared/layers/layer-source.ts';
 import type { ManifestTrust } from '../../shared/layers/manifest-trust.ts';
 import type { Logger } from '../../shared/logger.ts';
@@ -53,9 +54,11 @@ const PROXY_START_MS_MAX = 5000;
 /** Runs builds; SystemError when one could not be carried out, the signal's reason when it was cancelled. */
 export class BuildRunner {
   readonly #options: BuildRunnerOptions;
+  readonly #installer: LayerInstaller;
 
   constructor(options: BuildRunnerOptions) {
     this.#options = options;
+    this.#installer = new LayerInstaller(options);
   }
 
   async run(order: BuildOrder, emit: (event: BuildEvent) => void, signal: AbortSignal): Promise<FinishedBuild> {
@@ -114,10 +117,10 @@ export class BuildRunner {
 
   async #verify(build: Build, script: string, staged: StagedLayer, finished: FinishedBuild): Promise<FinishedBuild> {
     const { order, folder, ground, setting } = build;
-    const { sandbox, random, settings } = this.#options;
+    const { sandbox, settings } = this.#options;
     setting.emit({ type: 'phase', phase: 'verify-script' });
     const verification = { order, script, staged, folder, ground, cpuShares: settings.cpuShares };
-    const verify = await runVerifyScript(verification, { ...setting, sandbox, random });
+    const verify = await runVerifyScript(verification, { ...setting, sandbox, installer: this.#installer });
     if (verify.verdict === 'ok') return { ...finished, verify };
     return { ...finished, verify, endedIn: 'verify', layer: null };
   }

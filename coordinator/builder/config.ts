@@ -22,7 +22,7 @@ export const BuilderConfig = Closed({
   stateDirectory: text('/var/lib/envicutor/builder', 'Folder of the index of parent layers and of their downloads.'),
   stagingDirectory: text('/var/lib/envicutor/staging', 'Folder in which the verifier finds built layers.'),
   stagingTtlMs: integer(3_600_000, 1000, 'A staged layer that nobody removed goes after so long; milliseconds.'),
-  cacheBytesMax: integer(20 * 1024 ** 3, 1, 'Parent layers that are kept unpacked; bytes of their tars.'),
+  cacheBytesMax: integer(20 * 1024 ** 3, 1, 'Parent layers that are kept ready; bytes of their tars and indexes.'),
   concurrencyMax: integer(2, 1, 'Builds that run at the same time; more wait.'),
   waitingMax: integer(256, 0, 'Builds that may wait; beyond it: 503.'),
   cpuShares: integer(1024, 2, 'Weight of a build against other sandboxes of this machine, 1024 for one ordinary one.'),

@@ -1,11 +1,10 @@
 /**
- * Owns running a client's `verify` script on a staged layer: unpacked as an agent would, run as an execution, thrown away.
+ * Owns running a client's `verify` script on a staged layer: installed as an agent would, run as an execution, thrown away.
  * Never uses the build's own writable layer: what is verified is what will be published.
  */
 import { createReadStream } from 'node:fs';
 import { join } from 'node:path';
-import type { Random } from '../../shared/clock.ts';
-import { LayerUnpacker } from '../../shared/layers/layer-unpacker.ts';
+import type { LayerInstaller } from '../../shared/layers/layer-installer.ts';
 import type { BuildOrder, StagedLayer } from '../../shared/model/build.ts';
 import type { Report } from '../../shared/model/verdict.ts';
 import type { LayerStore, Sandbox } from '../../shared/sandbox/sandbox.ts';
@@ -27,16 +26,18 @@ export interface Verification {
   readonly cpuShares: number;
 }
 
-/** The Report of a `verify` script; SystemError when the layer could not be unpacked or the sandbox not be made. */
+/** The Report of a `verify` script; SystemError when the layer could not be installed or the sandbox not be made. */
 export async function runVerifyScript(
   verification: Verification,
-  setting: ScriptSetting & { sandbox: Pick<Sandbox, 'launch' | 'release' | 'store'>; random: Random },
+  setting: ScriptSetting & {
+    sandbox: Pick<Sandbox, 'launch' | 'release' | 'store'>;
+    installer: Pick<LayerInstaller, 'install'>;
+  },
 ): Promise<Report> {
   const { order, script, staged, folder, ground, cpuShares } = verification;
   const { store } = setting.sandbox;
   const name = `${NAME_PREFIX}${order.buildId.replace(/^build_/, '')}`;
-  const unpacker = new LayerUnpacker({ sandbox: setting.sandbox, random: setting.random });
-  await unpacker.unpack({ read: () => createReadStream(join(folder, STAGED_FILE)) }, staged, name);
+  await setting.installer.install({ read: () => createReadStream(join(folder, STAGED_FILE)) }, staged, name);
   try {
     const above: Ground = {
       layers: [...ground.layers, name],

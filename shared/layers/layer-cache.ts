@@ -1,7 +1,7 @@
 /**
  * Owns the layers that are on this machine: which are here, who uses them, which go when room is needed (least recently used).
- * The only importer of lru-cache. Never checks bytes (fetcher, unpacker), never touches a layer's files (the launcher does).
- * Invariants: a layer in use or pinned is never removed; the weight of all (tar bytes) stays within bytesMax unless those alone
+ * The only importer of lru-cache. Never checks bytes (fetcher, installer), never touches a layer's files (the launcher does).
+ * Invariants: a layer in use or pinned is never removed; the weight of all (what is kept of them on disk) stays within bytesMax unless those alone
  * are heavier; the index names a layer before the store has it, and a layer that the index does not name is removed at start.
  */
 import { LRUCache } from 'lru-cache';
@@ -14,9 +14,10 @@ import type { LayerManifest, LayerReference } from '../model/manifest.ts';
 import type { Sandbox } from '../sandbox/sandbox.ts';
 import type { LayerFetcher } from './layer-fetcher.ts';
 import { type IndexedLayer, LayerIndex } from './layer-index.ts';
+import { LayerInstaller } from './layer-installer.ts';
 import { checkArchitecture, checkParents, checkScope, layerName } from './layer-manifest.ts';
 import type { AcquiredLayers, LayerSource } from './layer-source.ts';
-import { LayerUnpacker } from './layer-unpacker.ts';
+
 import type { ManifestTrust } from './manifest-trust.ts';
 
 /** Settings and neighbours of a cache. */
@@ -47,7 +48,8 @@ export interface LayerCacheGauges {
 
 interface Entry {
   readonly digest: Digest;
-  readonly bytes: number;
+  /** Of the tar while it arrives, then of what is kept of it. */
+  bytes: number;
   users: number;
   isPinned: boolean;
 }
@@ -60,7 +62,7 @@ const layerNamePattern = /^sha256-[0-9a-f]{64}$/;
 export class LayerCache implements LayerSource {
   readonly #options: LayerCacheOptions;
   readonly #clock: Clock;
-  readonly #unpacker: LayerUnpacker;
+  readonly #installer: LayerInstaller;
   readonly #index: LayerIndex;
   /** Nobody uses these: the only ones that may go. */
   readonly #idle: LRUCache<string, Entry>;
@@ -75,7 +77,8 @@ export class LayerCache implements LayerSource {
   constructor(options: LayerCacheOptions) {
     this.#options = options;
     this.#clock = options.clock ?? systemClock;
-    this.#unpacker = new LayerUnpacker({ sandbox: options.sandbox, random: options.random ?? systemRandom });
+    const { sandbox, logger, random = systemRandom } = options;
+    this.#installer = new LayerInstaller({ sandbox, logger, random });
     this.#index = new LayerIndex(options.directory);
     // Room is made by #trim, because what is in use counts too; the LRU's own bound only must not be lower.
     this.#idle = new LRUCache({
@@ -238,7 +241,8 @@ export class LayerCache implements LayerSource {
       this.#trim();
       // Named in the index first: a layer that a crash leaves in the store without its line would be removed at start.
       await this.#saveIndex();
-      await this.#unpacker.unpack(blob, manifest);
+      const { bytes } = await this.#installer.install(blob, manifest);
+      entry.bytes = bytes;
     } catch (error) {
       logger.warn({ layer: entry.digest, key: manifest.key, error: toSystemError(error).message }, 'layer refused');
       throw error;
@@ -249,8 +253,8 @@ export class LayerCache implements LayerSource {
     this.#place(entry);
     this.#counts.fetchedBytes += manifest.blob.bytes;
     const fetchMs = Math.round(fetchedAtMs - startedAtMs);
-    const unpackMs = Math.round(this.#clock.monotonicMs() - fetchedAtMs);
-    logger.info({ layer: entry.digest, bytes: entry.bytes, fetchMs, unpackMs }, 'layer arrived');
+    const installMs = Math.round(this.#clock.monotonicMs() - fetchedAtMs);
+    logger.info({ layer: entry.digest, bytes: entry.bytes, fetchMs, installMs }, 'layer arrived');
     this.#trim();
     await this.#saveIndex();
   }

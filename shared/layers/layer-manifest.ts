@@ -108,7 +108,7 @@ export function manifestKey(scope: Scope, key: string): string {
   return `manifests/${scope}/${key}.dsse`;
 }
 
-/** Name of an unpacked layer in the launcher's store. */
+/** Name of a layer in the launcher's store. */
 export function layerName(tarDigest: string): string {
   return `sha256-${digestHex(tarDigest as Digest)}`;
 }

@@ -1,6 +1,6 @@
 /**
  * Owns which keys this process trusts to sign manifests, and remembers which envelopes it has verified already.
- * Never decides for whom a layer is (checkScope) nor whether its bytes are right (fetcher, unpacker).
+ * Never decides for whom a layer is (checkScope) nor whether its bytes are right (fetcher, installer).
  * Invariant: what is remembered was verified under the present keys; replacing them forgets everything.
  */
 import { canonicalJson } from '../digest.ts';

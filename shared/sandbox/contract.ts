@@ -4,7 +4,7 @@
  */
 
 /** Version of the contract; both sides must say the same. */
-export const CONTRACT_VERSION = 2;
+export const CONTRACT_VERSION = 3;
 
 /** Every message: its number, who sends it (C client, L launcher) and its fields in wire order. */
 export const messages = {
@@ -93,6 +93,7 @@ export const messages = {
       request: 'U64',
       layer: 'STR',
       to: 'STR',
+      form: 'U8',
     },
   },
   LAYER_REMOVE: {
@@ -263,6 +264,10 @@ export const names = {
     BOOTSTRAP: 3,
     HOST: 4,
     COMMAND: 5,
+  },
+  FORM: {
+    TREE: 0,
+    IMAGE: 1,
   },
   CGROUP: {
     NONE: 0,

@@ -49,7 +49,11 @@ class LauncherClient implements Sandbox {
     this.facts = facts;
     this.store = {
       create: (layer) => this.#done('creating', layer, (request) => this.#send('LAYER_CREATE', { request, layer })),
-      commit: (layer, to) => this.#commit(layer, to),
+      commit: async (layer, to) => {
+        const outcome = await this.#commit(layer, to, 'TREE');
+        return outcome === 'made';
+      },
+      commitImage: (layer, to) => this.#commit(layer, to, 'IMAGE'),
       remove: (layer) => this.#done('removing', layer, (request) => this.#send('LAYER_REMOVE', { request, layer })),
       list: async () => {
         const answer = await this.#connected().request((request) => this.#send('LAYER_LIST', { request }));
@@ -115,14 +119,24 @@ class LauncherClient implements Sandbox {
     if (answer.name !== 'DONE' || answer.fields.step !== names.STEP.NONE) throw storeError(doing, layer, answer);
   }
 
-  async #commit(layer: string, to: string): Promise<boolean> {
-    const answer = await this.#connected().request((request) => this.#send('LAYER_COMMIT', { request, layer, to }));
-    if (answer.name === 'DONE' && answer.fields.step === names.STEP.NONE) return true;
+  async #commit(
+    layer: string,
+    to: string,
+    form: keyof typeof names.FORM,
+  ): Promise<'made' | 'exists' | 'not-mountable'> {
+    const fields = { layer, to, form: names.FORM[form] };
+    const answer = await this.#connected().request((request) => this.#send('LAYER_COMMIT', { request, ...fields }));
+    if (answer.name === 'DONE' && answer.fields.step === names.STEP.NONE) return 'made';
     const { EEXIST, ENOTEMPTY } = constants.errno;
-    if (answer.name === 'DONE' && [EEXIST, ENOTEMPTY].includes(answer.fields.errorNumber)) return false;
+    if (answer.name === 'DONE' && [EEXIST, ENOTEMPTY].includes(answer.fields.errorNumber)) return 'exists';
+    const isUnmountable = answer.name === 'DONE' && unmountable.has(toErrnoName(answer.fields.errorNumber));
+    if (form === 'IMAGE' && isUnmountable) return 'not-mountable';
     throw storeError('committing', layer, answer);
   }
 }
+
+/** No EROFS, none on a file (before 6.12), none in blocks of 512 bytes, not this user; or (EUCLEAN, which Node does not name) an index that the kernel does not like. */
+const unmountable: ReadonlySet<string> = new Set(['ENODEV', 'ENOTBLK', 'EINVAL', 'EPERM', 'EOPNOTSUPP', 'errno-117']);
 
 function storeError(doing: string, what: string, answer: Answer): SystemError {
   const why =

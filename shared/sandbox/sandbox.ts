@@ -209,12 +209,17 @@ export interface Sandbox {
   close(): Promise<void>;
 }
 
-/** The directories of unpacked layers; every method rejects with SystemError `sandbox-failed` naming step and errno. */
+/** The layers of the launcher; every method rejects with SystemError `sandbox-failed` naming step and errno. */
 export interface LayerStore {
   /** Makes an empty layer that only `target` can reach. */
   create(layer: string): Promise<void>;
   /** Makes it final under its new name; false when that name is there already. */
   commit(layer: string, to: string): Promise<boolean>;
+  /**
+   * The same for a layer that consists of the files `tar` and `index` (shared/layers/image): `exists` when the name is there already,
+   * `not-mountable` when this kernel or user can't mount it, so that it is not made.
+   */
+  commitImage(layer: string, to: string): Promise<'made' | 'exists' | 'not-mountable'>;
   remove(layer: string): Promise<void>;
   list(): Promise<readonly string[]>;
 }

@@ -9,6 +9,8 @@ import type { Launch, LaunchReport, LaunchSpec, LayerStore, Sandbox } from '../.
 export class FakeLayerStore implements Pick<Sandbox, 'launch' | 'store'> {
   readonly layers = new Set<string>();
   readonly commands: string[] = [];
+  /** Set to false to have a machine that can't mount images. */
+  canMount = true;
   /** What tar exits with. */
   exitCode = 0;
   /** Set to hold every unpacking back until it resolves. */
@@ -27,6 +29,10 @@ export class FakeLayerStore implements Pick<Sandbox, 'launch' | 'store'> {
       const isNew = !this.layers.has(to);
       this.layers.add(to);
       return isNew;
+    },
+    commitImage: async (layer, to) => {
+      if (!this.canMount) return 'not-mountable';
+      return (await this.store.commit(layer, to)) ? 'made' : 'exists';
     },
     remove: async (layer) => {
       this.commands.push(`remove ${layer.slice(0, 12)}`);

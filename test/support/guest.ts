@@ -21,6 +21,7 @@ export const kernelFaults = {
   addresses: 'a process of user-mode Linux has 512 GB of addresses.',
   slowStart: 'until a program there has set its terminal, more input than this test allows has come and gone.',
   gate: 'user-mode Linux does not serve the 32-bit gate.',
+  noErofs: 'user-mode Linux, as Debian builds it, has no EROFS: layers are trees there.',
 } as const;
 
 /** One of them. */

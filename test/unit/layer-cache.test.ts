@@ -11,6 +11,8 @@ import { type TestContext, test } from 'node:test';
 import { zstdCompressSync } from 'node:zlib';
 import { digestOf } from '../../shared/digest.ts';
 import { SystemError } from '../../shared/errors.ts';
+import { toErofsImage } from '../../shared/layers/image/erofs-image.ts';
+import { TarIndex } from '../../shared/layers/image/tar-index.ts';
 import { LayerCache } from '../../shared/layers/layer-cache.ts';
 import type { BlobDescription } from '../../shared/layers/layer-fetcher.ts';
 import { layerName } from '../../shared/layers/layer-manifest.ts';
@@ -22,8 +24,14 @@ import { createTestKey, createTestLayer, type TestLayer } from '../support/signe
 const { signing, trusted } = createTestKey();
 const layer = (name: string, bytes?: number, changes = {}) => createTestLayer(signing, name, bytes, changes);
 const [one, two, three] = ['one', 'two', 'three'].map((name) => layer(name)) as [TestLayer, TestLayer, TestLayer];
-/** All test layers have a tar of this size. */
-const WEIGHT = one.tar.length;
+/** What each of the test layers takes: its tar, and the tar's index. */
+const WEIGHT = one.tar.length + indexOf(one.tar).length;
+
+function indexOf(tar: Buffer): Buffer {
+  const index = new TarIndex();
+  index.push(tar);
+  return toErofsImage(index.finish(), tar.length);
+}
 
 /** A launcher, a source of blobs and a folder that outlive any cache on them. */
 async function createMachine(context: TestContext) {

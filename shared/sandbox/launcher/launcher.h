@@ -1,5 +1,5 @@
 /*
- * launcher.h: the whole program on one page (frames in contract.h, cgroups in cgroup.h, a shell's own processes in inside.h); main.c tells how it works.
+ * launcher.h: the whole program on one page (frames in contract.h, cgroups in cgroup.h, layers in store.h, a shell's own processes in inside.h); main.c tells how it works.
  * Three kinds of process run this code: the launcher (one, resident, never blocked), the init of a sandbox's pid
  * namespace (ours, one per shell) and the payload until its exec. A section below says which of them may call it.
  * What must stay true: nothing here is shared between them but descriptors and the structs "note" and "order".
@@ -128,27 +128,7 @@ int enter_user_namespace(uint32_t base, int proc, int line);      /* payload: 0 
 int map_user_namespace(uint32_t base, int proc, int pidfd, int line); /* init, while the payload enters: descriptor or -errno */
 
 #include "cgroup.h"
-
-/* ---- store.c, remove.c, sweeper.c: layers on disk; what is done off the critical path -------------------------- */
-
-void store_open(void);
-int store_layer_tree(const char *name);    /* detached mount of a final layer, or -errno */
-int store_incoming_tree(const char *name); /* the same of a layer being made */
-int store_create(const char *name);
-int store_publish(const char *name, const char *to); /* syncs: may block, called in a child only */
-int store_remove(const char *name);
-void store_sweep(void); /* what a predecessor left, once the sweeper runs */
-int store_trash(void);  /* descriptor */
-uint32_t store_list(struct bytes *into); /* names encoded as STRS items; returns their count */
-void remove_tree(int directory, const char *name);
-
-void sweeper_open(void);
-void sweeper_close(void); /* returns when cgroups and mounts are gone */
-uint32_t sweeper_waiting(void); /* errands that are not done */
-void sweep_cgroup(uint64_t number);
-void sweep_trash(const char *name);
-void sweep_kept(uint64_t serial);
-void sweep_descriptor(int descriptor);      /* closes it, where closing may take long */
+#include "store.h"
 
 /* ---- stock.c, shell.c: prepared sandboxes (launcher) ----------------------------------------------------------- */
 

@@ -65,14 +65,14 @@ static void commit_ended(struct child *child, int status) {
 }
 
 static void commit_layer(struct client *client, const struct message *m) {
-  if (!layer_name_ok(m->LAYER_COMMIT_layer) || !layer_name_ok(m->LAYER_COMMIT_to)) {
+  if (!layer_name_ok(m->LAYER_COMMIT_layer) || !layer_name_ok(m->LAYER_COMMIT_to) || m->LAYER_COMMIT_form > FORM_IMAGE) {
     done(client, m->LAYER_COMMIT_request, -EINVAL);
     return;
   }
   struct commit *commit = calloc(1, sizeof *commit);
   char *name = slice_text(m->LAYER_COMMIT_layer), *to = slice_text(m->LAYER_COMMIT_to);
   pid_t pid = commit == NULL ? -1 : clone_process(0, -1, NULL);
-  if (pid == 0) _exit(-store_publish(name, to));
+  if (pid == 0) _exit(-store_publish(name, to, m->LAYER_COMMIT_form == FORM_IMAGE));
   free(name);
   free(to);
   if (pid < 0) {

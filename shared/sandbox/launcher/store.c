@@ -1,6 +1,7 @@
 /*
- * store.c: layers on disk, in a directory that only root may enter: final ones by name, those being made in incoming/,
- * those being deleted in trash/. Ids in it are canonical; a sandbox sees them through an idmapped mount.
+ * store.c: layers on disk, in a directory that only root may enter: final ones by name, as trees here or as images in
+ * images/, those being made in incoming/, those being deleted in trash/. Ids in it are canonical; a sandbox sees them
+ * through an idmapped mount.
  * It never builds a path from a client's text: a name is one checked part, opened beneath the store's descriptor.
  * What must stay true: a final name appears at once and complete, synced before it is renamed.
  */
@@ -15,7 +16,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-static int store = -1, incoming = -1, trash = -1;
+static int store = -1, images = -1, incoming = -1, trash = -1;
 static unsigned long trash_count;
 
 static int open_directory(int parent, const char *name) {
@@ -25,6 +26,7 @@ static int open_directory(int parent, const char *name) {
 
 static int throw_away(int directory, const char *name) {
   char place[64];
+  if (directory != store) image_unmount(directory, name);
   for (;;) {
     snprintf(place, sizeof place, "%lu-%lu", (unsigned long)getpid(), trash_count++);
     if (renameat2(directory, name, trash, place, RENAME_NOREPLACE) == 0) break;
@@ -68,7 +70,8 @@ void store_open(void) {
   if (fchmod(store, 0700) != 0) refuse("the layer store's mode can't be set", "give --store a directory that root owns, or without root your own");
   incoming = open_directory(store, "incoming");
   trash = open_directory(store, "trash");
-  if (incoming < 0 || trash < 0) refuse("the layer store can't be written", "give --store a writable directory");
+  images = open_directory(store, "images");
+  if (incoming < 0 || trash < 0 || images < 0) refuse("the layer store can't be written", "give --store a writable directory");
   if (options.root_layer != NULL) show_root_layer();
 }
 
@@ -87,33 +90,53 @@ static int tree_of(int directory, const char *name) {
   return tree;
 }
 
-int store_layer_tree(const char *name) { return tree_of(store, name); }
-int store_incoming_tree(const char *name) { return tree_of(incoming, name); }
+int store_layer_tree(const char *name) {
+  int layer = open_beneath(images, name, O_PATH | O_DIRECTORY, 0, false);
+  if (layer < 0) return errno == ENOENT ? tree_of(store, name) : -errno;
+  int tree = image_tree(layer);
+  close(layer);
+  return tree;
+}
+
+int store_target_tree(const char *name) {
+  int tree = tree_of(incoming, name);
+  if (tree != -ENOENT) return tree;
+  tree = tree_of(images, name); /* finished: to be looked at only */
+  int error = tree < 0 ? 0 : set_mount(tree, MOUNT_ATTR_RDONLY, -1);
+  if (error != 0) close(tree);
+  return error != 0 ? -error : tree;
+}
+
 int store_create(const char *name) {
   if (mkdirat(incoming, name, 0755) != 0) return -errno;
   uint32_t root = rootless ? outside_id(0, 0) : 0; /* as the sandbox will see it */
   return fchownat(incoming, name, root, root, AT_SYMLINK_NOFOLLOW) == 0 ? 0 : -errno;
 }
 
-int store_publish(const char *name, const char *to) {
+int store_publish(const char *name, const char *to, bool as_image) {
   int layer = open_beneath(incoming, name, O_RDONLY | O_DIRECTORY, 0, false);
   if (layer < 0) return -errno;
   int error = syncfs(layer) != 0 ? errno : 0;
+  if (error == 0 && as_image && mkdirat(layer, "mount", 0755) != 0) error = errno;
+  if (error == 0 && as_image) error = -image_mount(layer); /* what can't be mounted is no layer */
   close(layer);
-  if (error == 0 && renameat2(incoming, name, store, to, RENAME_NOREPLACE) != 0) error = errno;
-  if (error == 0 && fsync(store) != 0) error = errno;
+  int place = as_image ? images : store;
+  if (error == 0 && faccessat(as_image ? store : images, to, F_OK, AT_SYMLINK_NOFOLLOW) == 0) error = EEXIST;
+  if (error == 0 && renameat2(incoming, name, place, to, RENAME_NOREPLACE) != 0) error = errno;
+  if (error == 0 && fsync(place) != 0) error = errno;
   return -error;
 }
 
 int store_remove(const char *name) {
   stock_forget_layer(name);
-  int result = throw_away(store, name);
+  int result = throw_away(images, name);
+  if (result == -ENOENT) result = throw_away(store, name);
   return result == -ENOENT ? throw_away(incoming, name) : result;
 }
 
-uint32_t store_list(struct bytes *into) {
+static uint32_t list(int directory, struct bytes *into) {
   uint32_t count = 0;
-  int copy = openat(store, ".", O_DIRECTORY | O_RDONLY | O_CLOEXEC);
+  int copy = openat(directory, ".", O_DIRECTORY | O_RDONLY | O_CLOEXEC);
   DIR *entries = copy < 0 ? NULL : fdopendir(copy);
   for (struct dirent *entry; entries != NULL && (entry = readdir(entries)) != NULL;) {
     uint32_t size = (uint32_t)strlen(entry->d_name);
@@ -125,3 +148,5 @@ uint32_t store_list(struct bytes *into) {
   if (entries != NULL) closedir(entries);
   return count;
 }
+
+uint32_t store_list(struct bytes *into) { return list(store, into) + list(images, into); }

@@ -101,7 +101,7 @@ static int collect_trees(const struct launch *launch, int *trees, size_t *count)
   int result = chain_trees(launch->chain, trees, count), tree = 0;
   if (result == 0 && target.size > 0) {
     snprintf(text, sizeof text, "%.*s", (int)target.size, (const char *)target.data);
-    tree = store_incoming_tree(text);
+    tree = store_target_tree(text);
   } else if (result == 0 && launch->message.LAUNCH_capture != 0) {
     const struct kept *layer = launch->client == NULL ? NULL : find_kept(launch->client, launch->message.LAUNCH_capture);
     tree = layer == NULL ? -ENOENT : kept_tree(layer->serial);

@@ -27,7 +27,10 @@ bool layer_name_ok(struct slice name) {
     uint8_t byte = name.data[i];
     if (!((byte >= 'a' && byte <= 'z') || (byte >= '0' && byte <= '9') || byte == '-')) return false;
   }
-  return !(name.size == 8 && memcmp(name.data, "incoming", 8) == 0) && !(name.size == 5 && memcmp(name.data, "trash", 5) == 0);
+  static const char *const taken[] = {"incoming", "images", "trash"}; /* directories of the store's own */
+  for (size_t i = 0; i < sizeof taken / sizeof taken[0]; i++)
+    if (name.size == strlen(taken[i]) && memcmp(name.data, taken[i], name.size) == 0) return false;
+  return true;
 }
 
 /* No empty part, no "." and no "..": every part names something below. */

@@ -1,0 +1,110 @@
+/**
+ * Owns turning a tar into a layer of the launcher's store as an image: the tar as it is, and an index of it (erofs-image.ts) made while it
+ * streams by; and looking whether a stored image is still what it was.
+ * Never unpacks, never holds a tar in memory. The files are written by dd and cat in a sandbox, since only root may enter the store.
+ * Invariant: the index is sent only after the whole tar passed with the signed digest, so nothing that was not signed is ever indexed.
+ */
+import { createHash } from 'node:crypto';
+import type { Launch, Sandbox } from '../../sandbox/sandbox.ts';
+import { checkLayerLaunch, MESSAGE_CHARACTERS_MAX, toLayerLaunch } from '../layer-launch.ts';
+import { type BlobSource, type SignedTar, TarSource } from '../tar-source.ts';
+import { toErofsImage } from './erofs-image.ts';
+import { TarIndex } from './tar-index.ts';
+
+/** More than the index of as many entries as a layer may have needs; bytes. */
+const INDEX_BYTES_MAX = 512 * 1024 ** 2;
+
+const writing =
+  'dd of=/target/tar bs=256K iflag=fullblock,count_bytes count="$1" status=none && exec cat >/target/index';
+const reading = 'sha256sum </target/index >&2 && exec cat /target/tar';
+
+/** Writes tar and index into `target`, a layer being made; returns the index's size in bytes. Errors as `unpackTree`. */
+export async function writeImage(
+  sandbox: Pick<Sandbox, 'launch'>,
+  target: string,
+  blob: BlobSource,
+  signed: SignedTar,
+): Promise<number> {
+  const source = new TarSource(blob, signed);
+  const index = new TarIndex();
+  let indexBytes = 0;
+  let message = '';
+  const append = (): Buffer => {
+    const image = toErofsImage(index.finish(), signed.tar.bytes);
+    indexBytes = image.length;
+    return image;
+  };
+  const launch: Launch = sandbox.launch(
+    toLayerLaunch({
+      target,
+      argv: ['/bin/sh', '-c', writing, 'sh', String(signed.tar.bytes)],
+      stdin: source.chunks(
+        () => launch.kill(),
+        (chunk) => index.push(chunk),
+        append,
+      ),
+      fileSizeBytes: Math.max(signed.tar.bytes, INDEX_BYTES_MAX),
+      outputBytes: 0,
+      cpuShares: 1024,
+    }),
+    {
+      stderr: (chunk) => {
+        if (message.length < MESSAGE_CHARACTERS_MAX) message += Buffer.from(chunk).toString('utf8');
+      },
+    },
+  );
+  const report = await launch.report;
+  source.checkWhatPassed();
+  checkLayerLaunch(report, `storing ${signed.tar.digest}`, message);
+  source.checkAll();
+  return indexBytes;
+}
+
+/**
+ * Reads a finished image again: is the tar the signed one, and the index what that tar's index must be? SystemError `sandbox-failed` when
+ * it can't be looked at, which is also so for a layer that is kept as a tree.
+ */
+export async function isImageSound(
+  sandbox: Pick<Sandbox, 'launch'>,
+  layer: string,
+  digest: string,
+  bytes: number,
+): Promise<boolean> {
+  const hash = createHash('sha256');
+  const index = new TarIndex();
+  let isReadable = true;
+  let indexDigest = '';
+  let passed = 0;
+  const launch = sandbox.launch(
+    toLayerLaunch({
+      target: layer,
+      argv: ['/bin/sh', '-c', reading],
+      stdin: null,
+      fileSizeBytes: 1,
+      outputBytes: bytes,
+      // Nobody waits for it.
+      cpuShares: 16,
+    }),
+    {
+      stdout: (chunk) => {
+        hash.update(chunk);
+        passed += chunk.length;
+        try {
+          if (isReadable) index.push(chunk);
+        } catch {
+          isReadable = false;
+        }
+      },
+      stderr: (chunk) => {
+        indexDigest += Buffer.from(chunk).toString('latin1');
+      },
+    },
+  );
+  const report = await launch.report;
+  // A tar that grew is cut off at its right length: it is not sound, whatever the digest of what came.
+  if (report.exceeded?.limit === 'outputBytes') return false;
+  checkLayerLaunch(report, `looking at ${layer}`, indexDigest);
+  if (!isReadable || passed !== bytes || `sha256:${hash.digest('hex')}` !== digest) return false;
+  const expected = createHash('sha256').update(toErofsImage(index.finish(), bytes)).digest('hex');
+  return indexDigest.startsWith(expected);
+}
