@@ -6,7 +6,8 @@
  */
 import { SystemError } from '../../shared/errors.ts';
 import type { BodySpool, SpooledBody } from './body-spool.ts';
-import { isDropped } from './capture-rules.ts';
+import { rewritten } from './capture-rewrites.ts';
+import { isDropped, isFreshSecret } from './capture-rules.ts';
 import { checkedLink, toLayerPath } from './layer-path.ts';
 import type { RawEntry } from './tar-header.ts';
 import type { TarListener } from './tar-reader.ts';
@@ -33,7 +34,10 @@ export interface LayerEntry {
 }
 
 /** What was taken off or left out: what it was, and the first names. */
-export type CaptureNotes = ReadonlyMap<'setuid or setgid' | 'file capability' | 'device' | 'fifo', readonly string[]>;
+export type CaptureNotes = ReadonlyMap<
+  'setuid or setgid' | 'file capability' | 'device' | 'fifo' | 'fresh secret',
+  readonly string[]
+>;
 
 /** Bounds of one layer. */
 export interface LayerBounds {
@@ -88,6 +92,7 @@ export class LayerTree implements TarListener {
     }
     const isDirectory = entry.kind === 'directory';
     const isEmptyFile = entry.kind === 'file' && entry.body?.size === 0;
+    if (isFreshSecret(path) && entry.kind === 'file') this.#add('fresh secret', path);
     this.#entries.set(path, { entry, isKept: !isDropped({ path, isDirectory, isEmptyFile }) });
   }
 
@@ -113,9 +118,15 @@ export class LayerTree implements TarListener {
       const first = firsts.get(entry.body);
       if (first !== undefined)
         return { ...first, path: entry.path, kind: 'hardlink', linkPath: first.path, body: null };
-      firsts.set(entry.body, entry);
-      return entry;
+      const kept = this.#rewritten(entry, entry.body);
+      firsts.set(entry.body, kept);
+      return kept;
     });
+  }
+
+  #rewritten(entry: LayerEntry, body: SpooledBody): LayerEntry {
+    const content = rewritten(entry.path, body.size, () => this.#spool.readWhole(body));
+    return content === null ? entry : { ...entry, body: this.#spool.add(content) };
   }
 
   #checkParent(entry: LayerEntry): void {
@@ -174,7 +185,10 @@ export class LayerTree implements TarListener {
   }
 
   #note(what: string, path: string): void {
-    if (isDropped({ path, isDirectory: false, isEmptyFile: false })) return;
+    if (!isDropped({ path, isDirectory: false, isEmptyFile: false })) this.#add(what, path);
+  }
+
+  #add(what: string, path: string): void {
     const names = this.#notes.get(what) ?? [];
     if (names.length < NAMES_MAX) names.push(path);
     this.#notes.set(what, names);

@@ -32,7 +32,7 @@ export async function startCoordinator(
   const store = new DirectoryObjectStore(join(folder, 'store'));
   const services = await startBuildServices(folder, store);
   const defaults = { ...Value.Create(CoordinatorConfig), listenPort: 0, drainMsMax: 0, stateDirectory: folder };
-  const config: CoordinatorConfig = { ...defaults, ...changes };
+  let config: CoordinatorConfig = { ...defaults, ...changes };
   const logged: { msg: string }[] = [];
   const note = (_fields: unknown, msg: string) => logged.push({ msg });
   // Only what the coordinator calls; everything that is said is kept for the test.
@@ -64,6 +64,10 @@ export async function startCoordinator(
     await rm(folder, { recursive: true });
   });
   return Object.assign(running, {
+    /** Other settings, from the next restart on. */
+    change(more: Partial<CoordinatorConfig>) {
+      config = { ...config, ...more };
+    },
     /** Stops and starts again on the same state. */
     async restart() {
       await running.stop();

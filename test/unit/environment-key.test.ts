@@ -34,8 +34,8 @@ test('the derivation of ids and keys stands still', () => {
   const request = { setup: 'apt-get install -y g++', files: [{ path: 'a', content: 'b' }], variables: { A: 'b' } };
   assert.equal(idOf(request), 'env_897nwzddzzx5whk8hm95qswmgmpnx0pna2t00jkpnmkt1x6bcz50');
   const keys = keysOf(request, [`sha256:${'0'.repeat(64)}`]);
-  assert.equal(keys.shareable, 'k1s-n9hzh4ns5n7vgwcgsk21yw33zm3j1x0ffvkdnv0g2vq9crdatvh0');
-  assert.equal(keys.private, 'k1t-0391zs0smz4n7tfjzxzhb8p4nmpjw2e0bcg71dmce1cdtaqesssg');
+  assert.equal(keys.shareable, 'k1s-0evyb1yd60cc92dsf2arnzatfstcacbfk210ympb9ae9afa93dsg');
+  assert.equal(keys.private, 'k1t-eme6jskh3195s1vcs97mx19byc1pt0tymym5t2vh055yetsf6csg');
 });
 
 test('everything that a build can observe changes its key', () => {
