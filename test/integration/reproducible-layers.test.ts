@@ -65,8 +65,7 @@ test('a Java runtime with its trusted certificates is the same bytes twice', asy
 
 test("what pip leaves in Debian's Python and in a virtual environment is the same bytes twice", async () => {
   const python = await assertReproducible(install('python3', 'python3-pip', 'python3-venv'));
-  const script =
-    'pip install requests\npython3 -m venv venv\nvenv/bin/pip install flask numpy';
+  const script = 'pip install requests\npython3 -m venv venv\nvenv/bin/pip install flask numpy';
   await assertReproducible(script, [base, python]);
 });
 
