@@ -7,7 +7,7 @@
 /** How a file is looked at where it may differ. */
 export interface AllowedDifference {
   readonly path: RegExp;
-  /** Which bytes do not count, from..to; null: none of them does, nor the file's size. */
+  /** Which bytes do not count, from..to; null: none of them does, nor how many there are. */
   readonly ignored: readonly [from: number, to: number] | null;
   readonly reason: string;
 }

@@ -64,12 +64,11 @@ export class LayerListing implements CheckListener {
   #finishEntry(): void {
     if (this.#open === null) return;
     const { entry, allowed } = this.#open;
-    const { path, type, mode, uid, gid, size, link, isOpaque } = entry;
-    const countedSize = allowed !== null && allowed.ignored === null ? null : size;
+    const { path, type, mode, uid, gid, link, isOpaque } = entry;
     const whole = this.#whole.digest('base64');
     const essence = allowed === null ? whole : this.#essence.digest('base64');
     this.#entries.set(path, {
-      shape: JSON.stringify([type, mode, uid, gid, countedSize, link, isOpaque]),
+      shape: JSON.stringify([type, mode, uid, gid, link, isOpaque]),
       whole,
       essence,
     });
