@@ -18,6 +18,12 @@ export const OPAQUE_ATTRIBUTE = 'user.overlay.opaque';
 const CAPABILITY_ATTRIBUTE = 'security.capability';
 /** Ids of a build's user namespace. */
 const ID_MAX = 65_535;
+/** What every launch upon a layer puts its own files into; anything else in these places would make that fail. */
+const reserved: ReadonlyMap<string, 'directory' | 'file'> = new Map([
+  ['environment', 'directory'],
+  ['environment/.envicutor', 'directory'],
+  ['environment/.envicutor/variables', 'file'],
+]);
 /** How many names a note keeps. */
 const NAMES_MAX = 50;
 
@@ -109,6 +115,7 @@ export class LayerTree implements TarListener {
     const firsts = new Map<SpooledBody, LayerEntry>();
     return named.map(({ entry }) => {
       this.#checkParent(entry);
+      checkReserved(entry);
       if (entry.body === null) return entry;
       if (this.#traced.has(entry.body)) {
         throw refused(
@@ -193,6 +200,14 @@ export class LayerTree implements TarListener {
     if (names.length < NAMES_MAX) names.push(path);
     this.#notes.set(what, names);
   }
+}
+
+/** A whiteout is good too: what is missing is made again. */
+function checkReserved({ path, kind }: LayerEntry): void {
+  const wanted = reserved.get(path);
+  if (wanted === undefined || kind === wanted || kind === 'whiteout') return;
+  if (wanted === 'file' && kind === 'hardlink') return;
+  throw refused(`${show(path)} is a ${kind}; the system keeps its ${wanted} there`);
 }
 
 /** The name under which an entry stands in the canonical tar: directories end with a slash. */

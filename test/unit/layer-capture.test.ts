@@ -106,6 +106,30 @@ const refusals: readonly (readonly [string, readonly Piece[], RegExp])[] = [
   ['holds a NUL', [{ name: 'x', pax: [['path', 'a\0b']] }], /NUL/],
   ['is sparse', [{ name: 'x', pax: [['GNU.sparse.major', '1']] }], /sparse/],
   ['is of an unknown type', [{ name: 'x', type: 'S' }], /unknown type/],
+  [
+    'is a link in the place of /environment',
+    [{ name: 'environment', type: '2', link: '/etc' }],
+    /\/environment.* is a symlink/,
+  ],
+  [
+    "is a file in the place of the system's directory",
+    [directory('environment/'), { name: 'environment/.envicutor', body: 'A=1' }],
+    /\.envicutor.* is a file; the system keeps its directory/,
+  ],
+  [
+    'is a directory in the place of the variables',
+    [directory('environment/'), directory('environment/.envicutor/'), directory('environment/.envicutor/variables/')],
+    /variables.* is a directory; the system keeps its file/,
+  ],
+  [
+    'is a link in the place of the variables',
+    [
+      directory('environment/'),
+      directory('environment/.envicutor/'),
+      { name: 'environment/.envicutor/variables', type: '2', link: '/etc/shadow' },
+    ],
+    /variables.* is a symlink; the system keeps its file/,
+  ],
   ['is a symbolic link to nowhere', [{ name: 'x', type: '2' }], /impossible target/],
 ];
 
