@@ -2,7 +2,7 @@
  * Owns what the builder is told to build: a layer that is wanted, as an order, with the layers below as references. Pure.
  * Never decides who may have a layer.
  */
-import type { Digest } from '../../shared/digest.ts';
+import { type Digest, digestOf } from '../../shared/digest.ts';
 import type { BuildOrder } from '../../shared/model/build.ts';
 import type { LayerReference, TrustedKey } from '../../shared/model/manifest.ts';
 import { baseLimits } from './environment-key.ts';
@@ -18,7 +18,7 @@ export function toReference(layer: Layer, urls: LayerUrls, origin: 'stored' | 'b
 /** The order for a layer that is wanted. */
 export function toBuildOrder(
   buildId: BuildOrder['buildId'],
-  { tenantId, description, plan, parents }: LayerDemand,
+  { tenantId, description, plan, parents, keys }: LayerDemand,
   urls: LayerUrls,
   trustedKeys: readonly TrustedKey[],
 ): BuildOrder {
@@ -36,5 +36,7 @@ export function toBuildOrder(
     secrets: isBase ? {} : description.secrets,
     verify: plan.verify,
     limits: isBase ? baseLimits : description.limits,
+    // The key itself names the layer in the store, which is nothing for a program to see.
+    mark: isBase || !description.isPrivate ? null : digestOf(keys.private),
   };
 }

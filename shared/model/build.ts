@@ -29,6 +29,12 @@ export const BuildOrder = Closed({
   secrets: Variables,
   verify: Nullable(Script),
   limits: AllLimits,
+  mark: Nullable(
+    Type.String({
+      pattern: '^sha256:[0-9a-f]{64}$',
+      description: "Left in a private layer, so that its bytes are nobody else's; null: it is not private.",
+    }),
+  ),
 });
 export type BuildOrder = Static<typeof BuildOrder>;
 

@@ -4,6 +4,7 @@
 import assert from 'node:assert/strict';
 import { readdirSync } from 'node:fs';
 import { after, before, test } from 'node:test';
+import { digestOf } from '../../shared/digest.ts';
 import type { BuildOrder } from '../../shared/model/build.ts';
 import { limitDefaults } from '../../shared/model/limits.ts';
 import type { LayerReference } from '../../shared/model/manifest.ts';
@@ -61,6 +62,17 @@ test('the same script gives the same bytes', async () => {
   const [first, second] = [await setup(script), await setup(script)];
   assert.ok(first.finished.layer !== null, first.log);
   assert.deepEqual(first.finished.layer.tar, second.finished.layer?.tar);
+});
+
+test('a private layer has other bytes than the same script gives to others, and to another tenant', async () => {
+  const marks = [null, digestOf('one tenant'), digestOf('another')];
+  const digests = new Set<string>();
+  for (const mark of marks) {
+    const { finished, log } = await setup('echo same > /environment/file', { mark });
+    assert.ok(finished.layer !== null, log);
+    digests.add(finished.layer.tar.digest);
+  }
+  assert.equal(digests.size, marks.length);
 });
 
 test('a script that fails leaves its Report and its log, and no layer', async () => {

@@ -106,3 +106,21 @@ test('its keys can not be computed by somebody who knows the whole request, nor 
     'the base',
   );
 });
+
+test("its layers are marked as nobody else's, so that the same bytes are never found under another tenant", async (t) => {
+  const { coordinator, request } = await startWithSecret(t);
+  for (const [name, visibility] of [
+    ['guest', 'shareable'],
+    ['guest', 'private'],
+    ['owner', 'private'],
+  ] as const) {
+    const asked = { ...request, setup: 'install the same things', visibility };
+    const { id } = await (await coordinator.ask('POST', '/v1/environments', asked, as(name))).json();
+    await (await coordinator.ask('GET', `/v1/environments/${id}/events`, undefined, as(name))).text();
+  }
+  const orders = coordinator.services.orders.filter(({ script }) => script === 'install the same things');
+  const marks = orders.map(({ mark }) => mark);
+  assert.equal(new Set(marks).size, 3);
+  assert.equal(marks[0], null, 'a shareable one has none');
+  assert.ok(coordinator.services.orders.every(({ kind, mark }) => kind !== 'base' || mark === null));
+});
