@@ -51,7 +51,7 @@ export interface LayerBounds {
   readonly bytesMax: number;
 }
 
-/** Collects the entries of one raw tar; SystemError `build-failed` names what can't be captured. */
+/** Collects the entries of one raw tar; SystemError `layer-refused` names what can't be captured. */
 export class LayerTree implements TarListener {
   readonly #spool: BodySpool;
   readonly #search: TraceSearch;
@@ -217,7 +217,7 @@ export function storedName(entry: LayerEntry): string {
 
 /** Says why what a build left behind can't become a layer. */
 export function refused(detail: string): SystemError {
-  return new SystemError('build-failed', `what the build left behind can't become a layer: ${detail}`);
+  return new SystemError('layer-refused', `what the build left behind can't become a layer: ${detail}`);
 }
 
 const show = (path: string): string => JSON.stringify(Buffer.from(`/${path}`, 'latin1').toString('utf8'));

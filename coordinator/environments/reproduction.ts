@@ -112,14 +112,19 @@ export class Reproductions implements LayerBuildsListener {
     if (this.#isStopped || this.#running !== null || this.#queue.size === 0) return;
     const { clock, layers } = this.#deps;
     if (layers.running > 0) return;
-    const firstMs = Math.min(...[...this.#queue.values()].map(({ notBeforeMs }) => notBeforeMs));
+    const firstMs = Math.min(...this.#decidable().map(([, { notBeforeMs }]) => notBeforeMs));
     const delayMs = Math.max(this.#options.idleMs, firstMs - clock.monotonicMs());
     this.#timer = clock.after(delayMs, () => this.#next());
   }
 
+  /** Those whose parents do not wait themselves, oldest first. */
+  #decidable(): [string, Candidate][] {
+    return [...this.#queue].filter(([, { demand }]) => !demand.parents.some((one) => this.#queue.has(one.objectKey)));
+  }
+
   #next(): void {
     const nowMs = this.#deps.clock.monotonicMs();
-    const found = [...this.#queue].find(([, { notBeforeMs }]) => notBeforeMs <= nowMs);
+    const found = this.#decidable().find(([, { notBeforeMs }]) => notBeforeMs <= nowMs);
     if (found === undefined || this.#running !== null || this.#deps.layers.running > 0) {
       this.#schedule();
       return;
@@ -201,6 +206,10 @@ export class Reproductions implements LayerBuildsListener {
     candidate.attempts += 1;
     if (error.code === 'publication-refused') {
       this.#settle(objectKey, 'refused', error);
+    } else if (error.code === 'conflict') {
+      // What is below is a tenant's alone now; an operator may share it yet, and then this is offered again.
+      this.#queue.delete(objectKey);
+      ended?.('refused');
     } else if (candidate.attempts >= ATTEMPTS_MAX) {
       this.#settle(objectKey, 'given-up', error);
     } else {
