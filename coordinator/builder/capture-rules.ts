@@ -23,7 +23,15 @@ const emptiedOfFiles = ['var/log', 'var/cache/apt', 'var/cache/man', 'var/lib/ap
 
 const homes = ['environment', 'root'];
 /** Below a home: what clients remember of their downloads. */
-const removedFromHomes = ['.npm', '.cache/pip', '.cache/go-build', '.cache/uv', '.wget-hsts', '.gnupg/random_seed'];
+const removedFromHomes = [
+  '.npm',
+  '.cache/pip',
+  '.cache/go-build',
+  '.cache/uv',
+  '.wget-hsts',
+  '.gnupg/random_seed',
+  '.config/go/telemetry',
+];
 
 /** They go as a whole. */
 const removed = [
@@ -37,7 +45,7 @@ const removed = [
 const freshSecret = /^etc\/ssh\/ssh_host_[a-z0-9]+_key(\.pub)?$/;
 
 /** They go wherever they are. */
-const removedAnywhere = ['_remote.repositories', '.cargo/.global-cache'];
+const removedAnywhere = ['_remote.repositories', '.cargo/.global-cache', '.rustc_info.json'];
 
 /** They go when they are empty: mount points that the launcher makes, the file of variables when nobody wrote one. */
 const removedWhenEmpty = ['etc/resolv.conf', 'etc/hosts', 'environment/.envicutor/variables'];

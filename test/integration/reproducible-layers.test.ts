@@ -1,5 +1,5 @@
 /**
- * Owns the proof that two builds from the same materials are byte-identical, through real registries: what apt, pip and npm leave, and
+ * Owns the proof that two builds from the same materials are byte-identical, through real registries: what apt, pip, npm, go and cargo leave, and
  * packages that invent keys, identities and dates. Each pair is built at the same time, so that both meet the same registry.
  */
 import assert from 'node:assert/strict';
@@ -47,6 +47,18 @@ async function assertReproducible(script: string, parents?: readonly LayerRefere
   return await builder.publish(first.finished, 'setup', parents ?? [base]);
 }
 
+test('a base is the same bytes twice', async () => {
+  const order: Partial<BuildOrder> = { kind: 'base', base: 'debian-13' };
+  const outcomes = await Promise.all([builder.build(order), builder.build(order)]);
+  const [first, second] = outcomes.map(({ finished, log }) => {
+    assert.ok(finished.layer !== null, log);
+    return finished.layer;
+  });
+  const [one, two] = [first, second].map((layer) => join(builder.staging, layer?.buildId ?? '', 'layer.tar.zst'));
+  assert.deepEqual(differencesOf(one ?? '', two ?? ''), []);
+  assert.deepEqual(first?.tar, second?.tar);
+});
+
 test('a compiler installed by apt is the same bytes twice', async () => {
   await assertReproducible(install('g++', 'make'));
 });
@@ -72,4 +84,16 @@ test("what pip leaves in Debian's Python and in a virtual environment is the sam
 test('what npm leaves is the same bytes twice', async () => {
   const npm = await assertReproducible(install('nodejs', 'npm'));
   await assertReproducible('npm install express lodash typescript\nnode -e "require(\'express\')"', [base, npm]);
+});
+
+test('a Go module that was fetched and compiled is the same bytes twice', async () => {
+  const go = await assertReproducible(install('golang-go', 'ca-certificates'));
+  const script = 'go mod init example\ngo get github.com/google/uuid@v1.6.0\ngo build github.com/google/uuid';
+  await assertReproducible(script, [base, go]);
+});
+
+test('a Rust crate that was fetched and compiled is the same bytes twice', async () => {
+  const rust = await assertReproducible(install('cargo'));
+  const script = 'cargo init --name example .\ncargo add itoa@=1.0.11\ncargo build --release';
+  await assertReproducible(script, [base, rust]);
 });
