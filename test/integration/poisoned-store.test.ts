@@ -17,7 +17,7 @@ const setup = { setup: 'apt-get install -y g++' };
 
 async function startPoisonable(t: TestContext) {
   const ring = createKeyRing({ tenants: [tenant('mallory'), tenant('alice')] });
-  const coordinator = await startCoordinator(t, { reproduceBuilds: 'off' }, ring);
+  const coordinator = await startCoordinator(t, {}, ring);
   const as = (name: string) => ({ authorization: `Bearer ${name}` });
   const build = async (name: string, request: object = setup) => {
     const { id } = await (await coordinator.ask('POST', '/v1/environments', request, as(name))).json();

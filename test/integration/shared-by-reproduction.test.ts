@@ -14,7 +14,11 @@ const tenant = (id: string) => ({ id, isOperator: false, keys: [{ name: 'k', sha
 
 async function startWithTenants(test: TestContext, changes = {}) {
   const ring = createKeyRing({ tenants: [tenant('one'), tenant('two')] });
-  const coordinator = await startCoordinator(test, { reproductionIdleMs: 0, ...changes }, ring);
+  const coordinator = await startCoordinator(
+    test,
+    { reproduceBuilds: 'auto', reproductionIdleMs: 0, ...changes },
+    ring,
+  );
   const as = (name: string) => ({ authorization: `Bearer ${name}` });
   const get = async (name: string, id: string) =>
     await (await coordinator.ask('GET', `/v1/environments/${id}`, undefined, as(name))).json();
@@ -90,7 +94,7 @@ test('private and fresh environments, and those of the embedded mode, are built 
     coordinator.ordered().filter((each) => each.startsWith('-platform')),
     ['-platform setup'],
   );
-  const embedded = await startCoordinator(t, { reproductionIdleMs: 0 });
+  const embedded = await startCoordinator(t, { reproduceBuilds: 'auto', reproductionIdleMs: 0 });
   const { id } = await (await embedded.ask('POST', '/v1/environments', wanted)).json();
   await (await embedded.ask('GET', `/v1/environments/${id}/events`)).text();
   const idle = await (await embedded.ask('GET', '/metrics')).text();

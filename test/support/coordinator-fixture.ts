@@ -31,7 +31,9 @@ export async function startCoordinator(
   const folder = await mkdtemp(join(tmpdir(), 'envicutor-coordinator-'));
   const store = new DirectoryObjectStore(join(folder, 'store'));
   const services = await startBuildServices(folder, store);
-  const defaults = { ...Value.Create(CoordinatorConfig), listenPort: 0, drainMsMax: 0, stateDirectory: folder };
+  // Second builds begin by themselves when it has been quiet: only where a test is about them.
+  const quiet = { drainMsMax: 0, reproduceBuilds: 'off' } as const;
+  const defaults = { ...Value.Create(CoordinatorConfig), ...quiet, listenPort: 0, stateDirectory: folder };
   let config: CoordinatorConfig = { ...defaults, ...changes };
   const logged: { msg: string }[] = [];
   const note = (_fields: unknown, msg: string) => logged.push({ msg });
