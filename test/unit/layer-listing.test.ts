@@ -108,7 +108,7 @@ test('nothing that is executed, loaded or decides about that may differ', () => 
   const strict = [
     'usr/bin/x', 'usr/lib/x.so', 'etc/ld.so.cache', 'etc/ld.so.preload', 'etc/passwd', 'environment/a.pyc', 'x/__pycache__/a.so',
     'x/__pycache__/d/a.pyc', '.git/hooks/post-checkout', '.git/config', '.git/HEAD', '.git/refs/heads/main', '.git/packed-refs',
-    '.git/objects/pack/x.pack', '.git/objects/ab/cdef', 'my.git/index', '.git/logs', 'environment/.envicutor/variables',
+    '.git/objects/pack/x.pack', '.git/objects/ab/cdef', 'my.git/index', '.git/logs', '.git/logs/x.py', '.git/logs/refs/x.py', 'environment/.envicutor/variables',
   ]; // biome-ignore format: a list
   for (const path of strict) assert.equal(allowedDifferenceOf(path), null, path);
 });

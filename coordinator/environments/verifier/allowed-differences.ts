@@ -20,7 +20,7 @@ export const allowedDifferences: readonly AllowedDifference[] = [
     reason: "how a server packed a repository's objects; git finds an object by the digest of what it holds" },
   { path: /(^|\/)\.git\/index$/, ignored: null,
     reason: 'times and inode numbers of the checked-out files, whose contents count; read by git alone' },
-  { path: /(^|\/)\.git\/(logs\/.+|FETCH_HEAD)$/, ignored: null,
+  { path: /(^|\/)\.git\/(logs\/(HEAD|refs\/[^.]+)|FETCH_HEAD)$/, ignored: null,
     reason: 'when a reference was fetched; the references themselves count' },
 ];
 
