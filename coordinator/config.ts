@@ -74,6 +74,21 @@ export const CoordinatorConfig = Closed({
   idempotencyTtlMs: integer(86_400_000, 1000, 'How long an Idempotency-Key is remembered; milliseconds.'),
   failureTtlMs: integer(30_000, 0, "How long a script's failure in a build is remembered, doubling; milliseconds."),
   unreachableTtlMs: integer(3000, 0, 'The same when the registry could not be reached; milliseconds.'),
+  reproduceBuilds: OneOf(['auto', 'on', 'off'], {
+    default: 'auto',
+    description:
+      "Build tenants' layers a second time while nothing else is built, to share them; auto: with a tenantsFile.",
+  }),
+  reproductionIdleMs: integer(
+    2000,
+    0,
+    'How long no build of a client must have run before a second build; milliseconds.',
+  ),
+  signedPlainHttpUrls: Type.Array(Type.String(), {
+    default: [],
+    description:
+      'URLs (* is anything) that may come by http:// into shared layers, since their client checks signatures: apt. Comma separated.',
+  }),
   layerUrlTtlSeconds: integer(3600, 60, "How long a layer's URL is good; seconds."),
   warmBases: Type.Array(Type.String(), { default: [], description: 'Bases to build at start, for example debian-13.' }),
   cacheEpoch: text('1', 'Part of every layer key: raise it to build everything again.'),

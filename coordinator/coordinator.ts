@@ -16,8 +16,9 @@ import { type CoordinatorConfig, toLimitMaxima } from './config.ts';
 import type { Builder } from './environments/builder-client.ts';
 import type { KeySettings, TenantKey } from './environments/environment-key.ts';
 import { EnvironmentService } from './environments/environment-service.ts';
-import { LayerBuilds } from './environments/layer-builds.ts';
+import { LayerBuilds, type LayerBuildsListener } from './environments/layer-builds.ts';
 import { LayerUrls } from './environments/layer-urls.ts';
+import { Reproductions } from './environments/reproduction.ts';
 import type { Verifier } from './environments/verifier-client.ts';
 import { ExecutionService } from './executions/execution-service.ts';
 import type { StateStore } from './executions/state-store.ts';
@@ -58,6 +59,7 @@ export interface Coordinator {
 }
 
 const BUILD_RETRY_MS = 500;
+const REPRODUCTION_RETRY_MS = 30_000;
 
 function createServices(deps: CoordinatorDeps, config: CoordinatorConfig, metrics: Metrics) {
   const { clock, random, log, state, store, builder, verifier, instanceKey } = deps;
@@ -83,15 +85,25 @@ function createServices(deps: CoordinatorDeps, config: CoordinatorConfig, metric
     tenantKeys.set(tenantId, known);
     return known;
   };
+  const reproductions = new Reproductions(
+    {
+      ...{ clock, random, log, builder, verifier, layers, urls },
+      shared: (own) => environments.adoptShared(own),
+      ended: (outcome) => metrics.reproduced(outcome),
+    },
+    {
+      idleMs: config.reproductionIdleMs,
+      retryDelayMs: REPRODUCTION_RETRY_MS,
+      signedPlainHttpUrls: config.signedPlainHttpUrls,
+    },
+  );
+  const isReproducing = config.reproduceBuilds === 'on' || (config.reproduceBuilds === 'auto' && deps.keys !== null);
+  const offer: LayerBuildsListener['obtained'] = (...layer) => reproductions.obtained(...layer);
   const environments = new EnvironmentService({
-    clock,
-    log,
-    store: state.environments,
-    layers,
-    urls,
-    settings,
-    tenantKey,
+    ...{ clock, log, store: state.environments, layers, urls, settings, tenantKey },
+    ...(isReproducing ? { offer } : {}),
   });
+  if (isReproducing) layers.listen(reproductions);
   const fleet = new Fleet();
   const scheduler = new FirstComeScheduler({ clock, random, fleet }, config);
   const executions = new ExecutionService(
@@ -106,7 +118,7 @@ function createServices(deps: CoordinatorDeps, config: CoordinatorConfig, metric
     { clock, log, enrolment, fleet, leases: scheduler, trustedKeys: () => layers.trustedKeys() },
     config,
   );
-  return { urls, layers, environments, fleet, scheduler, executions, enrolment, gateway };
+  return { urls, layers, reproductions, environments, fleet, scheduler, executions, enrolment, gateway };
 }
 
 type Services = ReturnType<typeof createServices>;
@@ -152,12 +164,13 @@ export function createCoordinator(deps: CoordinatorDeps, config: CoordinatorConf
   const { log } = deps;
   const metrics = new Metrics();
   const services = createServices(deps, config, metrics);
-  const { urls, environments, fleet, scheduler, executions, enrolment, gateway } = services;
+  const { urls, reproductions, environments, fleet, scheduler, executions, enrolment, gateway } = services;
   const server = createApi(deps, config, services, metrics);
   metrics.watch({
     queueDepth: () => executions.waiting,
     leases: () => scheduler.running,
     builds: () => environments.building,
+    reproductions: () => reproductions.waiting,
     agents: () => fleet.size,
     slots: () => fleet.slots(),
     sandboxes: () => fleet.sandboxes(),
@@ -169,6 +182,7 @@ export function createCoordinator(deps: CoordinatorDeps, config: CoordinatorConf
     await executions.drain(config.drainMsMax);
     executions.stop();
     environments.stop();
+    reproductions.stop();
     gateway.stop();
     scheduler.stop();
     await server.close();

@@ -6,12 +6,14 @@ import { Counter, Gauge, Histogram, Registry } from 'prom-client';
 import type { Execution } from '../shared/model/execution.ts';
 import { SandboxCounts, sandboxCountNames } from '../shared/model/sandbox-gauges.ts';
 import type { LookupOutcome } from './environments/layer-builds.ts';
+import type { ReproductionOutcome } from './environments/reproduction.ts';
 
 /** What is read when somebody scrapes. */
 export interface Gauges {
   readonly queueDepth: () => number;
   readonly leases: () => number;
   readonly builds: () => number;
+  readonly reproductions: () => number;
   readonly agents: () => number;
   readonly slots: () => { total: number; free: number };
   readonly sandboxes: () => SandboxCounts;
@@ -27,6 +29,7 @@ export class Metrics {
   readonly #executions: Counter;
   readonly #retries: Counter;
   readonly #lookups: Counter;
+  readonly #reproductions: Counter;
   readonly #http: Histogram;
   readonly #overhead: Histogram;
 
@@ -47,6 +50,12 @@ export class Metrics {
       name: 'envicutor_layer_lookups_total',
       help: 'Layers looked up, by kind and outcome: hit, built, failed (by its script), broken (by us).',
       labelNames: ['kind', 'outcome'],
+      registers,
+    });
+    this.#reproductions = new Counter({
+      name: 'envicutor_layer_reproductions_total',
+      help: 'Second builds of layers, by outcome: shared, refused (they differ), failed, interrupted (tried again), given-up.',
+      labelNames: ['outcome'],
       registers,
     });
     this.#http = new Histogram({
@@ -78,6 +87,7 @@ export class Metrics {
     gauge('envicutor_queue_depth', 'Executions that wait for an agent or an environment.', gauges.queueDepth);
     gauge('envicutor_leases', 'Leases that are out.', gauges.leases);
     gauge('envicutor_builds', 'Environments being built.', gauges.builds);
+    gauge('envicutor_layer_reproductions_waiting', 'Layers that wait for a second build.', gauges.reproductions);
     gauge('envicutor_agents', 'Connected agents.', gauges.agents);
     gauge('envicutor_slots', 'Slots of all connected agents.', () => gauges.slots().total);
     gauge('envicutor_slots_free', 'Free slots of all connected agents.', () => gauges.slots().free);
@@ -95,6 +105,10 @@ export class Metrics {
 
   looked(kind: string, outcome: LookupOutcome): void {
     this.#lookups.inc({ kind, outcome });
+  }
+
+  reproduced(outcome: ReproductionOutcome): void {
+    this.#reproductions.inc({ outcome });
   }
 
   answered(route: string, method: string, code: number, durationMs: number): void {

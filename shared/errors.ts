@@ -37,6 +37,7 @@ const catalog = {
   'object-store-unavailable': { http: 503, retryable: true,  fault: 'dependency',  title: 'The object store does not answer' },
   'builder-unavailable':      { http: 503, retryable: true,  fault: 'coordinator', title: 'The builder does not answer' },
   'build-failed':             { http: 502, retryable: true,  fault: 'coordinator', title: 'A build could not be carried out' },
+  'layer-refused':            { http: 422, retryable: false, fault: 'caller',      title: 'What a build left behind can not become a layer' },
   'verifier-unavailable':     { http: 503, retryable: true,  fault: 'coordinator', title: 'The verifier does not answer' },
   'publication-refused':      { http: 422, retryable: false, fault: 'coordinator', title: 'The verifier refused a layer' },
   'layer-corrupt':            { http: 502, retryable: true,  fault: 'dependency',  title: 'A layer is not what its manifest says' },

@@ -42,6 +42,14 @@ export class BodySpool {
     }
   }
 
+  /** Takes a whole body, to be read at once; for the time between two reads. */
+  add(content: Uint8Array): SpooledBody {
+    const body = this.begin(content.length);
+    this.append(content);
+    this.flush();
+    return body;
+  }
+
   /** To be called between the last append and the first read. */
   flush(): void {
     this.#write(this.#buffer.subarray(0, this.#buffered));

@@ -9,6 +9,7 @@ import {
   buildVariables,
   ENVIRONMENT_DIRECTORY,
   executionVariables,
+  MARK_FILE,
   VARIABLES_FILE,
   WORKSPACE_DIRECTORY,
 } from '../../shared/model/toolchain-variables.ts';
@@ -51,6 +52,11 @@ export function rawTarBytesMax(limits: AllLimits): number {
   return limits.diskBytes + limits.diskInodes * TAR_BYTES_PER_ENTRY + MiB;
 }
 
+/** A file of ours below /environment. */
+function systemFile(path: string, content: string): SandboxFile {
+  return { path: path.slice(ENVIRONMENT_DIRECTORY.length + 1), isExecutable: false, content: Buffer.from(content) };
+}
+
 function toSandboxFile(file: File): SandboxFile {
   const content = decodeInput(file.content, file.encoding ?? 'utf8');
   return { path: file.path, isExecutable: file.executable ?? false, content };
@@ -59,7 +65,9 @@ function toSandboxFile(file: File): SandboxFile {
 /** The script of a setup or dependencies layer. */
 export function toScriptSpec(order: BuildOrder, ground: Ground, network: BuildNetwork, cpuShares: number): LaunchSpec {
   const { argv, file } = toScriptLaunch(order.script, []);
-  const variablesFile = VARIABLES_FILE.slice(ENVIRONMENT_DIRECTORY.length + 1);
+  // Made beforehand, so that a script can append to it; the capture drops it when it stays empty.
+  const own = [systemFile(VARIABLES_FILE, '')];
+  if (order.mark !== null) own.push(systemFile(MARK_FILE, `${order.mark}\n`));
   return {
     ...common,
     profile: 'build',
@@ -74,8 +82,7 @@ export function toScriptSpec(order: BuildOrder, ground: Ground, network: BuildNe
       ...order.secrets,
     },
     directory: ENVIRONMENT_DIRECTORY,
-    // Made beforehand, so that a script can append to it; the capture drops it when it stays empty.
-    files: [{ path: variablesFile, isExecutable: false, content: Buffer.alloc(0) }, ...order.files.map(toSandboxFile)],
+    files: [...own, ...order.files.map(toSandboxFile)],
     systemFiles: [file, ...network.systemFiles],
     egress: network.egress,
     limits: order.limits,

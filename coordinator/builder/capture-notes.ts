@@ -10,6 +10,7 @@ const sentences = {
   'file capability': 'file capabilities were removed from',
   device: 'a layer holds no devices; left out:',
   fifo: 'a layer holds no named pipes; left out:',
+  'fresh secret': "a layer holds no machine's own keys, make them where they are used; left out:",
 } as const;
 
 /** One line for each kind of change, and one for lines of $ENVICUTOR_ENV that say nothing usable. */

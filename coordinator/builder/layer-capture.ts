@@ -43,7 +43,7 @@ export interface CapturedLayer {
   readonly ignoredVariableLines: readonly number[];
 }
 
-/** One capture: `push` the raw tar, then `finish`; `close` in every case. Errors are SystemError `build-failed`. */
+/** One capture: `push` the raw tar, then `finish`; `close` in every case. Errors are SystemError `layer-refused`, or `build-failed` when the raw tar is no tar. */
 export class LayerCapture {
   readonly #settings: CaptureSettings;
   readonly #spool: BodySpool;

@@ -12,10 +12,10 @@ const DEPTH_MAX = 256;
 
 function bad(name: string, why: string): SystemError {
   const shown = JSON.stringify(Buffer.from(name.slice(0, 200), 'latin1').toString('utf8'));
-  return new SystemError('build-failed', `what the build left behind can't become a layer: the name ${shown} ${why}`);
+  return new SystemError('layer-refused', `what the build left behind can't become a layer: the name ${shown} ${why}`);
 }
 
-/** A raw tar's name as a layer's path, '' for the layer's root; SystemError `build-failed` when it is no plain relative path. */
+/** A raw tar's name as a layer's path, '' for the layer's root; SystemError `layer-refused` when it is no plain relative path. */
 export function toLayerPath(rawName: string): string {
   const name = rawName.replace(/^(\.\/+)+/, '').replace(/\/+$/, '');
   if (rawName !== '' && (name === '' || name === '.') && !rawName.startsWith('/')) return '';

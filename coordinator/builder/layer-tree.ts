@@ -6,7 +6,8 @@
  */
 import { SystemError } from '../../shared/errors.ts';
 import type { BodySpool, SpooledBody } from './body-spool.ts';
-import { isDropped } from './capture-rules.ts';
+import { rewritten } from './capture-rewrites.ts';
+import { isDropped, isFreshSecret } from './capture-rules.ts';
 import { checkedLink, toLayerPath } from './layer-path.ts';
 import type { RawEntry } from './tar-header.ts';
 import type { TarListener } from './tar-reader.ts';
@@ -17,6 +18,12 @@ export const OPAQUE_ATTRIBUTE = 'user.overlay.opaque';
 const CAPABILITY_ATTRIBUTE = 'security.capability';
 /** Ids of a build's user namespace. */
 const ID_MAX = 65_535;
+/** What every launch upon a layer puts its own files into; anything else in these places would make that fail. */
+const reserved: ReadonlyMap<string, 'directory' | 'file'> = new Map([
+  ['environment', 'directory'],
+  ['environment/.envicutor', 'directory'],
+  ['environment/.envicutor/variables', 'file'],
+]);
 /** How many names a note keeps. */
 const NAMES_MAX = 50;
 
@@ -33,7 +40,10 @@ export interface LayerEntry {
 }
 
 /** What was taken off or left out: what it was, and the first names. */
-export type CaptureNotes = ReadonlyMap<'setuid or setgid' | 'file capability' | 'device' | 'fifo', readonly string[]>;
+export type CaptureNotes = ReadonlyMap<
+  'setuid or setgid' | 'file capability' | 'device' | 'fifo' | 'fresh secret',
+  readonly string[]
+>;
 
 /** Bounds of one layer. */
 export interface LayerBounds {
@@ -41,7 +51,7 @@ export interface LayerBounds {
   readonly bytesMax: number;
 }
 
-/** Collects the entries of one raw tar; SystemError `build-failed` names what can't be captured. */
+/** Collects the entries of one raw tar; SystemError `layer-refused` names what can't be captured. */
 export class LayerTree implements TarListener {
   readonly #spool: BodySpool;
   readonly #search: TraceSearch;
@@ -88,6 +98,7 @@ export class LayerTree implements TarListener {
     }
     const isDirectory = entry.kind === 'directory';
     const isEmptyFile = entry.kind === 'file' && entry.body?.size === 0;
+    if (isFreshSecret(path) && entry.kind === 'file') this.#add('fresh secret', path);
     this.#entries.set(path, { entry, isKept: !isDropped({ path, isDirectory, isEmptyFile }) });
   }
 
@@ -104,6 +115,7 @@ export class LayerTree implements TarListener {
     const firsts = new Map<SpooledBody, LayerEntry>();
     return named.map(({ entry }) => {
       this.#checkParent(entry);
+      checkReserved(entry);
       if (entry.body === null) return entry;
       if (this.#traced.has(entry.body)) {
         throw refused(
@@ -113,9 +125,15 @@ export class LayerTree implements TarListener {
       const first = firsts.get(entry.body);
       if (first !== undefined)
         return { ...first, path: entry.path, kind: 'hardlink', linkPath: first.path, body: null };
-      firsts.set(entry.body, entry);
-      return entry;
+      const kept = this.#rewritten(entry, entry.body);
+      firsts.set(entry.body, kept);
+      return kept;
     });
+  }
+
+  #rewritten(entry: LayerEntry, body: SpooledBody): LayerEntry {
+    const content = rewritten(entry.path, body.size, () => this.#spool.readWhole(body));
+    return content === null ? entry : { ...entry, body: this.#spool.add(content) };
   }
 
   #checkParent(entry: LayerEntry): void {
@@ -174,11 +192,22 @@ export class LayerTree implements TarListener {
   }
 
   #note(what: string, path: string): void {
-    if (isDropped({ path, isDirectory: false, isEmptyFile: false })) return;
+    if (!isDropped({ path, isDirectory: false, isEmptyFile: false })) this.#add(what, path);
+  }
+
+  #add(what: string, path: string): void {
     const names = this.#notes.get(what) ?? [];
     if (names.length < NAMES_MAX) names.push(path);
     this.#notes.set(what, names);
   }
+}
+
+/** A whiteout is good too: what is missing is made again. */
+function checkReserved({ path, kind }: LayerEntry): void {
+  const wanted = reserved.get(path);
+  if (wanted === undefined || kind === wanted || kind === 'whiteout') return;
+  if (wanted === 'file' && kind === 'hardlink') return;
+  throw refused(`${show(path)} is a ${kind}; the system keeps its ${wanted} there`);
 }
 
 /** The name under which an entry stands in the canonical tar: directories end with a slash. */
@@ -188,7 +217,7 @@ export function storedName(entry: LayerEntry): string {
 
 /** Says why what a build left behind can't become a layer. */
 export function refused(detail: string): SystemError {
-  return new SystemError('build-failed', `what the build left behind can't become a layer: ${detail}`);
+  return new SystemError('layer-refused', `what the build left behind can't become a layer: ${detail}`);
 }
 
 const show = (path: string): string => JSON.stringify(Buffer.from(`/${path}`, 'latin1').toString('utf8'));

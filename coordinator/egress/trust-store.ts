@@ -36,8 +36,11 @@ export function toTrustStore(certificatePem: string): Buffer {
     u32(certificate.raw.length),
     certificate.raw,
   ]);
-  // The keyed digest that Java's JavaKeyStore computes: password as UTF-16BE, its magic phrase, contents.
+  return Buffer.concat([store, trustStoreDigest(store)]);
+}
+
+/** The keyed digest that ends a key store of the customary password: the password as UTF-16BE, Java's magic phrase, contents. */
+export function trustStoreDigest(contents: Uint8Array): Buffer {
   const password = Buffer.from(PASSWORD, 'utf16le').swap16();
-  const digest = createHash('sha1').update(password).update('Mighty Aphrodite').update(store).digest();
-  return Buffer.concat([store, digest]);
+  return createHash('sha1').update(password).update('Mighty Aphrodite').update(contents).digest();
 }

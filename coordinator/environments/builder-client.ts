@@ -32,6 +32,12 @@ function unavailable(cause: unknown): SystemError {
   return new SystemError('builder-unavailable', `asking the builder: ${said}`, { cause, retryAfterSeconds: 2 });
 }
 
+/** What a script left is its client's doing and the same next time; all else that breaks a build is ours, whatever its code. */
+function toBroken({ code, detail }: Extract<BuildEvent, { type: 'broken' }>): SystemError {
+  if (code === 'layer-refused') return new SystemError(code, detail);
+  return new SystemError('build-failed', `${code}: ${detail}`);
+}
+
 /** A client of the builder behind this socket. */
 export function createBuilderClient(socketPath: string): Builder {
   // A build's answer lives for as long as the build, silent while a script is; the builder's own limits end it.
@@ -53,7 +59,7 @@ export function createBuilderClient(socketPath: string): Builder {
           const event: unknown = JSON.parse(line);
           if (!eventCheck.Check(event)) throw new Error(`an event that is not one: ${line.slice(0, 200)}`);
           if (event.type === 'finished') return event;
-          if (event.type === 'broken') throw new SystemError('build-failed', `${event.code}: ${event.detail}`);
+          if (event.type === 'broken') throw toBroken(event);
           news(event);
         }
         throw new Error('the build broke off');

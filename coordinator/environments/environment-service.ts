@@ -11,16 +11,19 @@ import type { Logger } from '../../shared/logger.ts';
 import type { Environment, EnvironmentRequest } from '../../shared/model/environment.ts';
 import type { LayerReference } from '../../shared/model/manifest.ts';
 import type { EnvironmentRow, EnvironmentStore, Page } from '../executions/state-store.ts';
+import { toReference } from './build-order.ts';
 import { EnvironmentBuild, type ReadyEnvironment, toAnswerLayers, toReady } from './environment-build.ts';
 import {
   describeEnvironment,
   type EnvironmentDescription,
   type KeySettings,
+  layerKeys,
+  planLayers,
   settingsFingerprint,
   type TenantKey,
   withoutSecrets,
 } from './environment-key.ts';
-import { type LayerBuilds, toReference } from './layer-builds.ts';
+import type { LayerBuilds, LayerDemand } from './layer-builds.ts';
 import type { LayerUrls } from './layer-urls.ts';
 import type { Layer } from './manifest.ts';
 
@@ -34,6 +37,8 @@ export interface EnvironmentServiceDeps {
   readonly settings: KeySettings;
   /** The tenant's own secret, derived from the instance key. */
   readonly tenantKey: (tenantId: string) => TenantKey;
+  /** Hears of layers that could become everybody's; absent: nobody looks after that. */
+  readonly offer?: (demand: LayerDemand, layer: Layer) => void;
 }
 
 /** An environment by id or by description. */
@@ -93,11 +98,53 @@ export class EnvironmentService {
     for (const objectKey of row.manifests) {
       const layer = await this.#deps.layers.read(objectKey);
       if (layer === null) return null;
-      layers.push(layer);
+      layers.push(await this.#deps.layers.asShared(layer));
     }
     const ready = toReady(row.id, layers, row.request.variables ?? {});
+    if (ready.scope === 'shared' && row.answer.scope !== 'shared') await this.#adopt(row, ready);
     this.#ready.set(`${row.tenantId} ${row.id}`, ready);
+    this.#offerToShare(row, ready);
     return ready;
+  }
+
+  /** Says again which layers are a tenant's own: a restart forgets which of them were to be reproduced. */
+  #offerToShare(row: EnvironmentRow, ready: ReadyEnvironment): void {
+    const { offer, settings, tenantKey } = this.#deps;
+    if (offer === undefined || ready.scope === 'shared') return;
+    const tenant = tenantKey(row.tenantId);
+    const description = describeEnvironment(row.request, tenant);
+    if (description.isPrivate) return;
+    for (const [index, plan] of planLayers(description).entries()) {
+      const layer = ready.layers[index];
+      const parents = ready.layers.slice(0, index);
+      const digests = parents.map(({ manifest }) => manifest.tar.digest);
+      const keys = layerKeys(description, plan, digests, '', settings, tenant);
+      if (layer !== undefined) offer({ tenantId: row.tenantId, description, plan, parents, keys }, layer);
+    }
+  }
+
+  /** Records that an environment's layers are these now. */
+  async #adopt(row: EnvironmentRow, ready: ReadyEnvironment): Promise<Environment> {
+    const answer: Environment = { ...row.answer, scope: ready.scope, layers: toAnswerLayers(ready.layers) };
+    await this.#deps.store.save({ ...row, answer, manifests: ready.layers.map(({ objectKey }) => objectKey) });
+    return answer;
+  }
+
+  /** A tenant's layer has become everybody's: environments in memory that stand on it take the shared one. */
+  async adoptShared(own: Layer): Promise<void> {
+    const { layers, store } = this.#deps;
+    for (const [place, ready] of [...this.#ready.entries()]) {
+      if (!ready.layers.some(({ objectKey }) => objectKey === own.objectKey)) continue;
+      const adopted = toReady(
+        ready.id,
+        await Promise.all(ready.layers.map((one) => layers.asShared(one))),
+        ready.variables,
+      );
+      if (this.#ready.peek(place) === ready) this.#ready.set(place, adopted);
+      const tenantId = place.slice(0, place.indexOf(' '));
+      const row = await store.get(tenantId, ready.id);
+      if (row !== null && row.answer.state === 'ready') await this.#adopt(row, adopted);
+    }
   }
 
   #fromStoredRequest(tenantId: string, id: string, row: EnvironmentRow | null): EnvironmentDescription {
@@ -250,8 +297,7 @@ export class EnvironmentService {
     const layers: Layer[] = [];
     for (const layer of opened.ready.layers) layers.push(await this.#deps.layers.promote(layer));
     const ready = toReady(id, layers, opened.ready.variables);
-    const answer: Environment = { ...row.answer, scope: ready.scope, layers: toAnswerLayers(layers) };
-    await this.#deps.store.save({ ...row, answer, manifests: layers.map(({ objectKey }) => objectKey) });
+    const answer = await this.#adopt(row, ready);
     this.#ready.set(`${tenantId} ${id}`, ready);
     return answer;
   }

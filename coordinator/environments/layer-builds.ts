@@ -6,24 +6,17 @@
  */
 import { LRUCache } from 'lru-cache';
 import { type Clock, type Random, toTimestamp } from '../../shared/clock.ts';
-import type { Digest } from '../../shared/digest.ts';
 import { SystemError } from '../../shared/errors.ts';
 import { createId } from '../../shared/ids.ts';
 import { manifestKey, tenantScope } from '../../shared/layers/layer-manifest.ts';
 import type { Logger } from '../../shared/logger.ts';
-import type { BuildOrder } from '../../shared/model/build.ts';
-import type { LayerReference, TrustedKey } from '../../shared/model/manifest.ts';
+import type { TrustedKey } from '../../shared/model/manifest.ts';
 import type { Report } from '../../shared/model/verdict.ts';
 import type { ObjectStore } from '../../shared/storage/object-store.ts';
 import { EventLog } from '../executions/event-log.ts';
+import { toBuildOrder } from './build-order.ts';
 import type { Builder, BuildNews, FinishedBuild } from './builder-client.ts';
-import {
-  baseLimits,
-  type EnvironmentDescription,
-  type LayerKeys,
-  type LayerPlan,
-  withoutSecrets,
-} from './environment-key.ts';
+import { type EnvironmentDescription, type LayerKeys, type LayerPlan, withoutSecrets } from './environment-key.ts';
 import { FailureMemory } from './failure-memory.ts';
 import type { LayerUrls } from './layer-urls.ts';
 import { type Layer, readLayer, toLayer } from './manifest.ts';
@@ -62,6 +55,16 @@ export type LayerNews = BuildNews | { readonly type: 'building' } | { readonly t
 /** What happened to a lookup, for counters. */
 export type LookupOutcome = 'hit' | 'built' | 'failed' | 'broken';
 
+/** Who wants to know when clients' builds begin and end, and which layers were handed out to whom. */
+export interface LayerBuildsListener {
+  /** A client's build is under way; there may be others. */
+  began(): void;
+  /** The last one that was under way is over. */
+  idle(): void;
+  /** A layer that is no fresh one was found or built for this demand. */
+  obtained(demand: LayerDemand, layer: Layer): void;
+}
+
 interface Flight {
   readonly log: EventLog;
   readonly abort: AbortController;
@@ -91,11 +94,8 @@ export interface LayerBuildsOptions {
 
 const LOG_BYTES_MAX = 4 * 1024 * 1024;
 const ATTEMPTS_MAX = 3;
-
-/** The reference by which somebody else gets a layer. */
-export function toReference(layer: Layer, urls: LayerUrls, origin: 'stored' | 'built'): LayerReference {
-  return { envelope: layer.envelope, url: urls.urlOf(layer.manifest.blob.digest as Digest), origin };
-}
+/** Of the keys of what is not private. */
+const SHAREABLE_PREFIX = 'k1s-';
 
 /** Finds or builds layers. */
 export class LayerBuilds {
@@ -105,11 +105,17 @@ export class LayerBuilds {
   readonly #found = new LRUCache<string, Layer>({ max: 4096 });
   readonly #flights = new Map<string, Flight>();
   readonly #failures: FailureMemory<LayerFailure>;
+  #listener: LayerBuildsListener | null = null;
 
   constructor(deps: LayerBuildsDeps, options: LayerBuildsOptions) {
     this.#deps = deps;
     this.#options = options;
     this.#failures = new FailureMemory(deps.clock);
+  }
+
+  /** From now on this one listens. */
+  listen(listener: LayerBuildsListener): void {
+    this.#listener = listener;
   }
 
   /** Builds that are under way. */
@@ -126,8 +132,25 @@ export class LayerBuilds {
     return layer;
   }
 
+  /** The layer as everybody's where it has become that since, with the same content; otherwise as it is. */
+  async asShared(layer: Layer): Promise<Layer> {
+    const { scope, key, tar } = layer.manifest;
+    if (scope === 'shared' || !key.startsWith(SHAREABLE_PREFIX)) return layer;
+    const shared = await this.read(manifestKey('shared', key));
+    return shared !== null && shared.manifest.tar.digest === tar.digest ? shared : layer;
+  }
+
   /** Gets a layer; the caller stops waiting by its signal. SystemError when neither cache nor builder could serve. */
   async obtain(
+    demand: LayerDemand,
+    options: { readonly isFresh: boolean; readonly signal: AbortSignal; readonly news: (news: LayerNews) => void },
+  ): Promise<LayerOutcome> {
+    const outcome = await this.#obtain(demand, options);
+    if (outcome.layer !== null && !options.isFresh) this.#listener?.obtained(demand, outcome.layer);
+    return outcome;
+  }
+
+  async #obtain(
     demand: LayerDemand,
     options: { readonly isFresh: boolean; readonly signal: AbortSignal; readonly news: (news: LayerNews) => void },
   ): Promise<LayerOutcome> {
@@ -174,8 +197,10 @@ export class LayerBuilds {
     const abort = new AbortController();
     const flight: Flight = { log, abort, followers: 0, outcome: this.#run(key, demand, log, abort.signal) };
     this.#flights.set(key, flight);
+    this.#listener?.began();
     const end = () => {
       if (this.#flights.get(key) === flight) this.#flights.delete(key);
+      if (this.#flights.size === 0) this.#listener?.idle();
     };
     flight.outcome.then(end, end);
     return flight;
@@ -232,7 +257,8 @@ export class LayerBuilds {
     const startedAtMs = clock.monotonicMs();
     logger.info({ buildId, kind, environmentId: demand.description.id, tenantId: demand.tenantId }, 'build started');
     const news = (event: BuildNews) => log.append('news', event, event.type === 'log' ? event.text.length + 64 : 64);
-    const finished = await builder.build(await this.#toOrder(buildId, demand), news, signal);
+    const order = toBuildOrder(buildId, demand, this.#deps.urls, await this.trustedKeys());
+    const finished = await builder.build(order, news, signal);
     try {
       const durationMs = Math.round(clock.monotonicMs() - startedAtMs);
       if (finished.endedIn !== null || finished.layer === null) {
@@ -254,27 +280,6 @@ export class LayerBuilds {
   async trustedKeys(): Promise<readonly TrustedKey[]> {
     this.#trustedKeys ??= await this.#deps.verifier.keys();
     return this.#trustedKeys;
-  }
-
-  async #toOrder(
-    buildId: BuildOrder['buildId'],
-    { tenantId, description, plan, parents }: LayerDemand,
-  ): Promise<BuildOrder> {
-    const isBase = plan.kind === 'base';
-    return {
-      buildId,
-      tenantId,
-      kind: plan.kind,
-      base: description.base,
-      parents: parents.map((layer) => toReference(layer, this.#deps.urls, 'stored')),
-      trustedKeys: [...(await this.trustedKeys())],
-      script: plan.script,
-      files: isBase ? [] : [...description.files],
-      variables: isBase ? {} : description.variables,
-      secrets: isBase ? {} : description.secrets,
-      verify: plan.verify,
-      limits: isBase ? baseLimits : description.limits,
-    };
   }
 
   #fail(key: string, demand: LayerDemand, finished: FinishedBuild): LayerFailure {
@@ -323,7 +328,7 @@ export class LayerBuilds {
   async promote(layer: Layer): Promise<Layer> {
     const { key, scope } = layer.manifest;
     if (scope === 'shared') return layer;
-    if (!key.startsWith('k1s-')) {
+    if (!key.startsWith(SHAREABLE_PREFIX)) {
       throw new SystemError(
         'conflict',
         `the ${layer.manifest.kind} layer is private; build it without secrets to share it`,

@@ -1,16 +1,23 @@
 /**
- * Owns talking to the verifier over its Unix socket: publications, promotions, the keys that may sign.
+ * Owns talking to the verifier over its Unix socket: publications, promotions, reproductions, the keys that may sign.
  * Never sees the signing key. A refusal is SystemError with the verifier's own code; silence is `verifier-unavailable`.
  */
 import { type TSchema, Type } from '@sinclair/typebox';
 import { type TypeCheck, TypeCompiler } from '@sinclair/typebox/compiler';
 import { Client } from 'undici';
 import { type ErrorCode, errorCatalog, SystemError } from '../../shared/errors.ts';
-import { type PromotionOrder, Publication, type PublicationOrder } from '../../shared/model/build.ts';
+import {
+  type PromotionOrder,
+  Publication,
+  type PublicationOrder,
+  type ReproductionCandidate,
+  type ReproductionOrder,
+} from '../../shared/model/build.ts';
 import { Closed } from '../../shared/model/closed.ts';
 import { TrustedKey } from '../../shared/model/manifest.ts';
 
 const publicationCheck = TypeCompiler.Compile(Publication);
+const candidateCheck = TypeCompiler.Compile(Closed({ isCandidate: Type.Literal(true) }));
 const keysCheck = TypeCompiler.Compile(Closed({ keys: Type.Array(TrustedKey) }));
 
 /** Checks, signs and writes layers. */
@@ -18,6 +25,10 @@ export interface Verifier {
   publish(order: PublicationOrder): Promise<Publication>;
   /** Signs a tenant's layer again as a shared one. */
   promote(order: PromotionOrder): Promise<Publication>;
+  /** Says whether a second build is worth it: SystemError `publication-refused` when its layer would stay a tenant's anyway. */
+  checkCandidate(candidate: ReproductionCandidate): Promise<void>;
+  /** Signs a tenant's layer again as a shared one, if a second build agrees with it. */
+  reproduce(order: ReproductionOrder): Promise<Publication>;
   /** Keys that may sign manifests. */
   keys(): Promise<readonly TrustedKey[]>;
   close(): Promise<void>;
@@ -64,6 +75,10 @@ export function createVerifierClient(socketPath: string): Verifier {
   return {
     publish: (order) => ask('POST', '/publications', order, publicationCheck),
     promote: (order) => ask('POST', '/promotions', order, publicationCheck),
+    checkCandidate: async (candidate) => {
+      await ask('POST', '/reproductions/candidates', candidate, candidateCheck);
+    },
+    reproduce: (order) => ask('POST', '/reproductions', order, publicationCheck),
     keys: async () => (await ask('GET', '/keys', null, keysCheck)).keys,
     close: () => client.destroy(),
   };

@@ -29,6 +29,12 @@ export const BuildOrder = Closed({
   secrets: Variables,
   verify: Nullable(Script),
   limits: AllLimits,
+  mark: Nullable(
+    Type.String({
+      pattern: '^sha256:[0-9a-f]{64}$',
+      description: "Left in a private layer, so that its bytes are nobody else's; null: it is not private.",
+    }),
+  ),
 });
 export type BuildOrder = Static<typeof BuildOrder>;
 
@@ -93,3 +99,28 @@ export type Publication = Static<typeof Publication>;
 /** An operator's decision to share a tenant's layer: `POST /promotions` of the verifier. */
 export const PromotionOrder = Closed({ envelope: Envelope, key: Type.String() });
 export type PromotionOrder = Static<typeof PromotionOrder>;
+
+const candidateMembers = {
+  first: Envelope,
+  parents: Type.Array(Envelope, { description: 'Shared manifests of the layers below, lowest first.' }),
+  signedPlainHttpUrls: Type.Array(Type.String(), {
+    description: 'What may come by http://, since its client checks signatures: URLs in which * stands for anything.',
+  }),
+};
+
+/** A tenant's layer that might become everybody's: `POST /reproductions/candidates` of the verifier, before it is built a second time. */
+export const ReproductionCandidate = Closed(candidateMembers);
+export type ReproductionCandidate = Static<typeof ReproductionCandidate>;
+
+/**
+ * A second build of a tenant's layer, made by the coordinator on nobody's account: `POST /reproductions` of the verifier, which compares
+ * both and signs the first as everybody's when they agree.
+ */
+export const ReproductionOrder = Closed({
+  ...candidateMembers,
+  second: StagedLayer,
+  materials: Type.Array(EgressRecord, {
+    description: "What the second build fetched; the first one's are in its signed provenance.",
+  }),
+});
+export type ReproductionOrder = Static<typeof ReproductionOrder>;

@@ -12,6 +12,8 @@ export const WORKSPACE_DIRECTORY = '/environment/workspace';
 export const SYSTEM_DIRECTORY = '/run/envicutor';
 /** The file to which a script appends NAME=value lines. */
 export const VARIABLES_FILE = '/environment/.envicutor/variables';
+/** What a private layer holds so that no other layer has its digest. */
+export const MARK_FILE = '/environment/.envicutor/private';
 
 const PATH =
   '/environment/.local/bin:/environment/node_modules/.bin:/environment/.cargo/bin:/environment/go/bin:/environment/venv/bin:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin';

@@ -4,6 +4,7 @@
 import assert from 'node:assert/strict';
 import { readdirSync } from 'node:fs';
 import { after, before, test } from 'node:test';
+import { digestOf } from '../../shared/digest.ts';
 import type { BuildOrder } from '../../shared/model/build.ts';
 import { limitDefaults } from '../../shared/model/limits.ts';
 import type { LayerReference } from '../../shared/model/manifest.ts';
@@ -63,6 +64,17 @@ test('the same script gives the same bytes', async () => {
   assert.deepEqual(first.finished.layer.tar, second.finished.layer?.tar);
 });
 
+test('a private layer has other bytes than the same script gives to others, and to another tenant', async () => {
+  const marks = [null, digestOf('one tenant'), digestOf('another')];
+  const digests = new Set<string>();
+  for (const mark of marks) {
+    const { finished, log } = await setup('echo same > /environment/file', { mark });
+    assert.ok(finished.layer !== null, log);
+    digests.add(finished.layer.tar.digest);
+  }
+  assert.equal(digests.size, marks.length);
+});
+
 test('a script that fails leaves its Report and its log, and no layer', async () => {
   const { finished, log } = await setup('echo before; touch /x; exit 3');
   assert.deepEqual([finished.report.verdict, finished.report.exitCode, finished.endedIn], ['nonzero-exit', 3, 'setup']);
@@ -88,10 +100,83 @@ test('what a script leaves running is dead before it is captured', async () => {
   assert.equal(finished.verify?.verdict, 'ok', log);
 });
 
-test('a script that fills its disk is told so', async () => {
-  const limits = { ...limitDefaults.build, diskBytes: 32 * 1024 ** 2 };
-  const { finished } = await setup('head -c 100000000 /dev/zero > /big', { limits });
-  assert.equal(finished.report.verdict, 'disk-exceeded');
+test('a script of no bytes leaves a layer of directories, upon which others stand', async () => {
+  const { finished, log } = await setup('');
+  assert.equal(finished.report.verdict, 'ok', log);
+  const layer = await builder.publish(finished, 'setup', [base]);
+  const above = await builder.build({ kind: 'dependencies', parents: [base, layer], script: 'test -d /environment' });
+  assert.equal(above.finished.report.verdict, 'ok', above.log);
+});
+
+const MiB = 1024 ** 2;
+// biome-ignore format: what a script does, its limits, the verdict
+const unbounded: readonly (readonly [string, string, Partial<BuildOrder['limits']>, string])[] = [
+  ['computes for ever',               'while :; do :; done',                              { cpuTimeMs: 500 },      'cpu-time-exceeded'],
+  ['waits for ever',                  'sleep 1000',                                       { wallTimeMs: 1000 },    'wall-time-exceeded'],
+  ['forks without end',               'while :; do sleep 1000 & done',                    { processes: 64 },       'nonzero-exit'],
+  ['floods its log',                  'yes',                                              { outputBytes: MiB },    'output-exceeded'],
+  ['floods its log by both streams',  'yes & yes >&2',                                    { outputBytes: MiB },    'output-exceeded'],
+  ['fills its disk with bytes',       'head -c 100000000 /dev/zero > /big',               { diskBytes: 32 * MiB }, 'disk-exceeded'],
+  ['fills its disk with files',       'while :; do : > "/f$((i += 1))"; done',            { diskInodes: 2000 },    'disk-exceeded'],
+  ['writes one file without end',     'head -c 100000000 /dev/zero > /big',               { fileSizeBytes: MiB },  'file-size-exceeded'],
+  ['takes memory without end',        'head -c 500000000 /dev/zero | tail -c 400000000',  { memoryBytes: 64 * MiB }, 'memory-exceeded'],
+];
+
+for (const [what, script, changes, verdict] of unbounded) {
+  test(`a script that ${what} is ${verdict}, and keeps nothing`, async () => {
+    const before = readdirSync(builder.staging);
+    const limits = { ...limitDefaults.build, ...changes };
+    const { finished, log } = await setup(script, { limits });
+    assert.deepEqual([finished.report.verdict, finished.layer], [verdict, null], log.slice(-500));
+    assert.ok(log.length <= 2 * limits.outputBytes, `${log.length} characters of log`);
+    assert.deepEqual(readdirSync(builder.staging), before);
+  });
+}
+
+// biome-ignore format: what a script leaves where the system keeps its own, and how that is told
+const colliding: readonly (readonly [string, string, RegExp])[] = [
+  ['a link in the place of /environment',        'cd /; rm -rf /environment; ln -s /etc /environment',                          /"\/environment" is a symlink/],
+  ['a file in the place of a directory of ours', 'rm -rf .envicutor; echo A=1 > .envicutor',                                    /\.envicutor" is a file/],
+  ['a link in the place of the variables',       'rm -f "$ENVICUTOR_ENV"; ln -s /etc/passwd "$ENVICUTOR_ENV"',                  /variables" is a symlink/],
+  ['what we mounted, elsewhere',                 'cp -r /run/envicutor /kept',                                                  /"\/kept\/ca\.crt" holds the certificate/],
+];
+
+for (const [what, script, told] of colliding) {
+  test(`a script that leaves ${what} makes no layer, and is told which name it is`, async () => {
+    const before = readdirSync(builder.staging);
+    await assert.rejects(setup(script), told);
+    assert.deepEqual(readdirSync(builder.staging), before);
+  });
+}
+
+test('what a script leaves in the place of a workspace is not in the layer', async () => {
+  const { finished, log } = await setup('rm -rf workspace; ln -s /etc workspace', {
+    verify: 'test "$PWD" = /environment/workspace; test ! -L /environment/workspace; : > mine',
+  });
+  assert.equal(finished.verify?.verdict, 'ok', log);
+});
+
+const listening = `perl -MSocket -e '
+socket(S, AF_UNIX, SOCK_STREAM, 0); bind(S, pack_sockaddr_un("\\0envicutor-smuggler")) or die "bind: $!"; listen(S, 1);
+$| = 1; print "listening\\n"; accept(C, S); print "somebody came\\n"; sleep 600'`;
+const calling = `perl -MSocket -e '
+socket(S, AF_UNIX, SOCK_STREAM, 0); connect(S, pack_sockaddr_un("\\0envicutor-smuggler")) and die "connected"; print "refused: $!\\n"'`;
+
+test('two builds at the same time meet on no abstract socket, so that neither can hand the other a descriptor', async () => {
+  const controller = new AbortController();
+  const isListening = Promise.withResolvers<void>();
+  let heard = '';
+  const order: Partial<BuildOrder> = { kind: 'setup', parents: [base], script: listening };
+  const first = builder.build(order, controller.signal, (event) => {
+    if (event.type === 'log') heard += event.text;
+    if (heard.includes('listening\n')) isListening.resolve();
+  });
+  await Promise.race([isListening.promise, first]);
+  const { finished, log } = await setup(calling);
+  controller.abort();
+  await assert.rejects(first);
+  assert.deepEqual([finished.report.verdict, log], ['ok', 'refused: Connection refused\n']);
+  assert.equal(heard, 'listening\n');
 });
 
 test('a cancelled build ends and leaves nothing behind', async () => {

@@ -183,6 +183,18 @@ test('a builder that breaks is asked again, and then the environment is failed b
   assert.equal(coordinator.services.orders.length, 3);
 });
 
+test('what a script leaves that can be no layer is its own doing: told at once, and not built again for it', async (t) => {
+  const coordinator = await startCoordinator(t);
+  const detail = 'what the build left behind can\'t become a layer: "/environment" is a symlink';
+  coordinator.services.script = (order) =>
+    order.kind === 'base' ? builds(order) : [{ type: 'broken', code: 'layer-refused', detail }];
+  const { id } = await (await coordinator.ask('POST', '/v1/environments', setup)).json();
+  await (await coordinator.ask('GET', `/v1/environments/${id}/events`)).text();
+  const { state, failure } = await (await coordinator.ask('GET', `/v1/environments/${id}`)).json();
+  assert.deepEqual([state, failure], ['failed', { code: 'layer-refused', detail }]);
+  assert.deepEqual(kinds(coordinator.services.orders), ['base', 'setup']);
+});
+
 test('a layer can be had by its URL and by nothing else', async (t) => {
   const coordinator = await startCoordinator(t);
   const blob = Buffer.from('layer');

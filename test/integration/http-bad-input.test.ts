@@ -49,6 +49,14 @@ const cases: readonly [title: string, body: unknown, pointer: string, detail: Re
   ],
   ['half a surrogate pair', { environment, run: { ...run, stdin: '\ud800' } }, '/run/stdin', /surrogate/],
   ['a script with NUL', { environment, run: { script: '\0' } }, '/run/script', /match/],
+  ['a setup script with NUL', { environment: { setup: 'true\0' }, run }, '/environment/setup', /match/],
+  ['a setup script of 10 MB', { environment: { setup: 'x'.repeat(10_000_000) }, run }, '/environment/setup', /1048576/],
+  [
+    'a verify script of 10 MB',
+    { environment: { verify: 'x'.repeat(10_000_000) }, run },
+    '/environment/verify',
+    /1048576/,
+  ],
   ['metadata above 4 KiB', { environment, run, metadata: { a: 'x'.repeat(5000) } }, '/metadata', /4096/],
   ['a reserved name', { environment: { files: [file('.envicutor/x')] }, run }, '/environment/files/0/path', /keeps/],
   [

@@ -13,6 +13,7 @@ import { text } from 'node:stream/consumers';
 import { type TestContext, test } from 'node:test';
 import { zstdCompressSync } from 'node:zlib';
 import { createVerifierClient } from '../../coordinator/environments/verifier-client.ts';
+import { digestOf } from '../../shared/digest.ts';
 import { SystemError } from '../../shared/errors.ts';
 import { openManifest } from '../../shared/layers/layer-manifest.ts';
 import { orderFor, plainTar, stage } from '../support/staged-layers.ts';
@@ -83,6 +84,28 @@ test("the coordinator's client publishes, promotes and reads the keys, before an
   assert.deepEqual(await again.keys(), keys);
   assert.deepEqual(await again.publish(order), { envelope, isNew: false });
   assert.equal(openManifest((await again.promote({ envelope, key: 'k-shared-key' })).envelope, keys).scope, 'shared');
+});
+
+test("the coordinator's client has a second build compared, and hears the reason when it may not be shared", async (context) => {
+  const { folder, socketPath } = await createPlace(context);
+  await start(context, folder);
+  const client = connect(context, socketPath);
+  await stage(join(folder, 'staging'), 'build_second00', blob);
+  const base = await client.publish({ ...orderFor(buildId, tar, blob), scope: 'shared', kind: 'base', parents: [] });
+  const order = { ...orderFor(buildId, tar, blob), key: 'k1s-000000000', parents: [digestOf(tar)] };
+  const { envelope } = await client.publish(order);
+  const candidate = { first: envelope, parents: [base.envelope], signedPlainHttpUrls: [] };
+  await client.checkCandidate(candidate);
+  await assert.rejects(
+    client.checkCandidate({ ...candidate, parents: [] }),
+    (error) =>
+      error instanceof SystemError &&
+      error.code === 'publication-refused' &&
+      /^reproduction-parents: /.test(error.message),
+  );
+  const second = { ...order.staged, buildId: 'build_second00' };
+  const shared = await client.reproduce({ ...candidate, second, materials: order.materials });
+  assert.equal(openManifest(shared.envelope, await client.keys()).scope, 'shared');
 });
 
 test('what is no order is told so with code and detail, and SIGTERM ends the process in order', async (context) => {

@@ -15,7 +15,7 @@ import type { Sandbox } from '../../shared/sandbox/sandbox.ts';
 
 /** An order for a setup layer on nothing, with changes. */
 export function buildOrder(changes: Partial<BuildOrder> = {}): BuildOrder {
-  const empty = { parents: [], trustedKeys: [], files: [], variables: {}, secrets: {}, verify: null };
+  const empty = { parents: [], trustedKeys: [], files: [], variables: {}, secrets: {}, verify: null, mark: null };
   const identity = { buildId: 'build_00000000', tenantId: 'local', kind: 'setup', base: 'debian-13' } as const;
   return { ...identity, ...empty, script: 'true', limits: limitDefaults.build, ...changes };
 }

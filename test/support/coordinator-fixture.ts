@@ -31,8 +31,10 @@ export async function startCoordinator(
   const folder = await mkdtemp(join(tmpdir(), 'envicutor-coordinator-'));
   const store = new DirectoryObjectStore(join(folder, 'store'));
   const services = await startBuildServices(folder, store);
-  const defaults = { ...Value.Create(CoordinatorConfig), listenPort: 0, drainMsMax: 0, stateDirectory: folder };
-  const config: CoordinatorConfig = { ...defaults, ...changes };
+  // Second builds begin by themselves when it has been quiet: only where a test is about them.
+  const quiet = { drainMsMax: 0, reproduceBuilds: 'off' } as const;
+  const defaults = { ...Value.Create(CoordinatorConfig), ...quiet, listenPort: 0, stateDirectory: folder };
+  let config: CoordinatorConfig = { ...defaults, ...changes };
   const logged: { msg: string }[] = [];
   const note = (_fields: unknown, msg: string) => logged.push({ msg });
   // Only what the coordinator calls; everything that is said is kept for the test.
@@ -64,6 +66,10 @@ export async function startCoordinator(
     await rm(folder, { recursive: true });
   });
   return Object.assign(running, {
+    /** Other settings, from the next restart on. */
+    change(more: Partial<CoordinatorConfig>) {
+      config = { ...config, ...more };
+    },
     /** Stops and starts again on the same state. */
     async restart() {
       await running.stop();

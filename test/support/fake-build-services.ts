@@ -9,7 +9,13 @@ import { json } from 'node:stream/consumers';
 import { digestOf } from '../../shared/digest.ts';
 import { toSigningKey, toTrustedKey } from '../../shared/layers/envelope.ts';
 import { encodeEnvelope, manifestKey, openManifest, signManifest } from '../../shared/layers/layer-manifest.ts';
-import type { BuildEvent, BuildOrder, PromotionOrder, PublicationOrder } from '../../shared/model/build.ts';
+import type {
+  BuildEvent,
+  BuildOrder,
+  PromotionOrder,
+  PublicationOrder,
+  ReproductionOrder,
+} from '../../shared/model/build.ts';
 import type { LayerManifest } from '../../shared/model/manifest.ts';
 import { describeBytes, type ObjectStore } from '../../shared/storage/object-store.ts';
 import { makeReport } from './lease-results.ts';
@@ -33,6 +39,12 @@ export const builds: BuildScript = (order) => {
   ];
 };
 
+/** Which second builds the verifier was asked about, and what it thinks of them: nothing wrong, or a refusal's sentence. */
+const noReproductions = () => ({
+  reproductions: [] as ReproductionOrder[],
+  refusals: { candidate: null as string | null, reproduction: null as string | null },
+});
+
 type AsyncListener = (...parameters: Parameters<RequestListener>) => Promise<unknown>;
 
 /** Starts a server on a Unix socket; what a listener has begun is in `underWay` until it is over. */
@@ -49,7 +61,7 @@ async function serve(path: string, underWay: Set<Promise<unknown>>, listener: As
 /** Both services; `orders` holds every build that was asked for. */
 export async function startBuildServices(folder: string, store: ObjectStore) {
   const key = toSigningKey(generateKeyPairSync('ed25519').privateKey);
-  const state = { script: builds, orders: [] as BuildOrder[], closedEarly: 0, verifierCode: 200 };
+  const state = { script: builds, orders: [] as BuildOrder[], closedEarly: 0, verifierCode: 200, ...noReproductions() };
   const underWay = new Set<Promise<unknown>>();
   const builder = await serve(`${folder}/builder.sock`, new Set(), async (request, response) => {
     if (request.method !== 'POST') return response.end('{}');
@@ -68,6 +80,11 @@ export async function startBuildServices(folder: string, store: ObjectStore) {
     const { envelope } = (await json(request)) as PromotionOrder;
     return write({ ...openManifest(envelope, [toTrustedKey(key)]), scope: 'shared' });
   };
+  const reproduce = async (request: IncomingMessage) => {
+    const order = (await json(request)) as ReproductionOrder;
+    state.reproductions.push(order);
+    return write({ ...openManifest(order.first, [toTrustedKey(key)]), scope: 'shared' });
+  };
   const publish = async (request: IncomingMessage) => {
     const { staged, externalParameters: _, materials: __, ...rest } = (await json(request)) as PublicationOrder;
     const { blob, tar, variables } = staged;
@@ -81,10 +98,21 @@ export async function startBuildServices(folder: string, store: ObjectStore) {
     return { envelope, isNew: true };
   };
   const trusted = { keys: [toTrustedKey(key)] };
+  const routes: Readonly<Record<string, (request: IncomingMessage) => Promise<unknown>>> = {
+    '/keys': async () => trusted,
+    '/promotions': promote,
+    '/reproductions': reproduce,
+    '/reproductions/candidates': async () => ({ isCandidate: true }),
+  };
   const verifier = await serve(`${folder}/verifier.sock`, underWay, async (request, response) => {
-    const answer =
-      request.method === 'GET' ? trusted : await (request.url === '/promotions' ? promote : publish)(request);
-    response.writeHead(state.verifierCode).end(JSON.stringify(answer));
+    const { candidate, reproduction } = state.refusals;
+    const refusal = request.url === '/reproductions/candidates' ? candidate : reproduction;
+    if (request.url?.startsWith('/reproductions') === true && refusal !== null) {
+      response.writeHead(422).end(JSON.stringify({ code: 'publication-refused', detail: refusal }));
+    } else {
+      const answer = await (routes[`${request.url}`] ?? publish)(request);
+      response.writeHead(state.verifierCode).end(JSON.stringify(answer));
+    }
   });
   /** Resolves when the verifier writes to the store no more; a build that a test holds open is nobody's to wait for. */
   const settled = async () => {

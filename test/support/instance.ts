@@ -50,7 +50,9 @@ export class Instance {
       });
       const tenants = [tenant('operator', keys.operator, true), tenant('a', keys.a, false), tenant('b', keys.b, false)];
       writeFileSync(path, JSON.stringify({ tenants }), { mode: 0o644 });
-      await this.#withTenants.start({ ENVICUTOR_TENANTS_FILE: path });
+      // What apt fetches without TLS it checks by signature.
+      const signed = 'http://*/dists/*,http://*/pool/*';
+      await this.#withTenants.start({ ENVICUTOR_TENANTS_FILE: path, ENVICUTOR_SIGNED_PLAIN_HTTP_URLS: signed });
       const { url } = this.#withTenants;
       this.#tenants = {
         operator: new ApiClient(url, keys.operator),

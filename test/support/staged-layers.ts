@@ -30,7 +30,7 @@ export function orderFor(
     staged: {
       buildId,
       blob: { digest: digestOf(blob), bytes: blob.length },
-      tar: { digest: digestOf(tar), bytes: tar.length, entries, rules: 1 },
+      tar: { digest: digestOf(tar), bytes: tar.length, entries, rules: 2 },
       variables: { GREETING: 'hello' },
     },
     key: `k-${digestOf(buildId).slice(7, 39)}`,

@@ -89,10 +89,15 @@ test('a script that fails is told with its Report, and nothing of it is captured
 
 test('what can not be captured breaks the build and leaves nothing', async (context) => {
   const climbing = tarOf({ name: '../x' });
-  for (const script of [{ raw: climbing }, { raw: raw.subarray(0, 600) }, { capture: { exitCode: 2 } }]) {
+  const cases = [
+    { code: 'layer-refused', script: { raw: climbing } },
+    { code: 'build-failed', script: { raw: raw.subarray(0, 600) } },
+    { code: 'build-failed', script: { capture: { exitCode: 2 } } },
+  ];
+  for (const { code, script } of cases) {
     const sandbox = sandboxDoing(script);
     const { runner, emit, staged } = runnerOn(sandbox, temporaryFolder(context));
-    await assert.rejects(runner.run(buildOrder(), emit, never), { code: 'build-failed' });
+    await assert.rejects(runner.run(buildOrder(), emit, never), { code });
     assert.deepEqual(sandbox.released, [1n]);
     assert.deepEqual(staged(), []);
   }

@@ -34,8 +34,8 @@ test('the derivation of ids and keys stands still', () => {
   const request = { setup: 'apt-get install -y g++', files: [{ path: 'a', content: 'b' }], variables: { A: 'b' } };
   assert.equal(idOf(request), 'env_897nwzddzzx5whk8hm95qswmgmpnx0pna2t00jkpnmkt1x6bcz50');
   const keys = keysOf(request, [`sha256:${'0'.repeat(64)}`]);
-  assert.equal(keys.shareable, 'k1s-n9hzh4ns5n7vgwcgsk21yw33zm3j1x0ffvkdnv0g2vq9crdatvh0');
-  assert.equal(keys.private, 'k1t-0391zs0smz4n7tfjzxzhb8p4nmpjw2e0bcg71dmce1cdtaqesssg');
+  assert.equal(keys.shareable, 'k1s-0evyb1yd60cc92dsf2arnzatfstcacbfk210ympb9ae9afa93dsg');
+  assert.equal(keys.private, 'k1t-eme6jskh3195s1vcs97mx19byc1pt0tymym5t2vh055yetsf6csg');
 });
 
 test('everything that a build can observe changes its key', () => {
@@ -99,4 +99,42 @@ test('an environment has as many layers as it needs, and verify belongs to the l
     ['setup', null],
     ['dependencies', 'v'],
   ]);
+});
+
+// biome-ignore format: pairs that would be one if fields ran into each other
+const confusable: readonly (readonly [string, EnvironmentRequest, EnvironmentRequest])[] = [
+  ['a script moves from one field to the next',   { setup: 'x' }, { dependencies: 'x' }],
+  ['a script is cut elsewhere',                   { setup: 'ab', dependencies: 'c' }, { setup: 'a', dependencies: 'bc' }],
+  ['verify does what setup does',                 { setup: 'x', verify: 'y' }, { setup: 'y', verify: 'x' }],
+  ['a script holds the JSON of the next field',   { setup: 'x","dependencies":"y' }, { setup: 'x', dependencies: 'y' }],
+  ['a name takes from its value',                 { variables: { A: 'B=c' } }, { variables: { AB: '=c' } }],
+  ['a value holds another variable',              { variables: { A: 'x","B":"y' } }, { variables: { A: 'x', B: 'y' } }],
+  ['a variable is a secret',                      { variables: { A: 'x' } }, { secrets: { A: 'x' } }],
+  ['two secrets are exchanged',                   { secrets: { A: 'x', B: 'y' } }, { secrets: { A: 'y', B: 'x' } }],
+  ['a file takes from its content',               { files: [{ path: 'a', content: 'bc' }] }, { files: [{ path: 'ab', content: 'c' }] }],
+  ['two files are exchanged',                     { files: [{ path: 'a', content: '1' }, { path: 'b', content: '2' }] }, { files: [{ path: 'a', content: '2' }, { path: 'b', content: '1' }] }],
+  ['a file is a variable',                        { files: [{ path: 'A', content: 'x' }] }, { variables: { A: 'x' } }],
+  ['line ends differ',                            { setup: 'x\n' }, { setup: 'x\r\n' }],
+  ['an accent is composed otherwise',             { setup: '\u00e9' }, { setup: 'e\u0301' }],
+  ['a lone surrogate is another',                 { files: [{ path: 'a', content: 'x' }], setup: 'a\u{10000}' }, { files: [{ path: 'a', content: 'x' }], setup: 'a\u{10001}' }],
+];
+
+for (const [what, one, two] of confusable) {
+  test(`environments have different ids and keys when ${what}`, () => {
+    assert.notEqual(idOf(one), idOf(two));
+    // Without a script of its own a request has the base alone, which no file or variable reaches.
+    const [first, second] = [one, two].map((request) => keysOf({ verify: 'true', ...request }));
+    assert.ok(first !== undefined && second !== undefined);
+    assert.notEqual(first.shareable, second.shareable);
+    assert.notEqual(first.private, second.private);
+    assert.notEqual(first.specDigest, second.specDigest);
+  });
+}
+
+test('parents count in their order and number, and a private key is not that of another tenant who asks for the same', () => {
+  const of = (...parents: string[]) => keysOf({ dependencies: 'x' }, parents).shareable;
+  assert.equal(new Set([of(), of('a'), of('a', 'b'), of('b', 'a'), of('a,b'), of('ab')]).size, 6);
+  const secret: EnvironmentRequest = { setup: 'x', secrets: { A: 'y' } };
+  assert.notEqual(keysOf(secret, [], {}, tenant).private, keysOf(secret, [], {}, other).private);
+  assert.notEqual(keysOf(secret, [], {}, tenant).shareable, keysOf(secret, [], {}, other).shareable);
 });

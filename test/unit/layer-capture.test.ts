@@ -25,7 +25,7 @@ test('caches, logs and mount points stay out of a layer; what programs need arou
     'var/log/dpkg.log', 'var/cache/apt/pkgcache.bin', 'var/lib/apt/lists/x_InRelease', 'var/cache/ldconfig/aux-cache',
     'environment/.npm', 'environment/.npm/_logs/1', 'environment/.cache/pip/x', 'root/.cache/uv/y', 'tmp/x', 'run/lock',
     'environment/.cargo/.global-cache', 'environment/.m2/repository/a/_remote.repositories', 'environment/workspace',
-    'dev/null', 'proc/1', 'environment/workspace/deep/er',
+    'environment/.config/go/telemetry/local/weekends', 'environment/target/.rustc_info.json', 'dev/null', 'proc/1', 'environment/workspace/deep/er',
   ]; // biome-ignore format: a list
   const kept = [
     'var/log', 'var/logs', 'usr/bin/g++', 'environment/.cache/other', 'environment/.npmrc', 'tmp', 'dev', 'etc/resolv.conf',
@@ -106,6 +106,30 @@ const refusals: readonly (readonly [string, readonly Piece[], RegExp])[] = [
   ['holds a NUL', [{ name: 'x', pax: [['path', 'a\0b']] }], /NUL/],
   ['is sparse', [{ name: 'x', pax: [['GNU.sparse.major', '1']] }], /sparse/],
   ['is of an unknown type', [{ name: 'x', type: 'S' }], /unknown type/],
+  [
+    'is a link in the place of /environment',
+    [{ name: 'environment', type: '2', link: '/etc' }],
+    /\/environment.* is a symlink/,
+  ],
+  [
+    "is a file in the place of the system's directory",
+    [directory('environment/'), { name: 'environment/.envicutor', body: 'A=1' }],
+    /\.envicutor.* is a file; the system keeps its directory/,
+  ],
+  [
+    'is a directory in the place of the variables',
+    [directory('environment/'), directory('environment/.envicutor/'), directory('environment/.envicutor/variables/')],
+    /variables.* is a directory; the system keeps its file/,
+  ],
+  [
+    'is a link in the place of the variables',
+    [
+      directory('environment/'),
+      directory('environment/.envicutor/'),
+      { name: 'environment/.envicutor/variables', type: '2', link: '/etc/shadow' },
+    ],
+    /variables.* is a symlink; the system keeps its file/,
+  ],
   ['is a symbolic link to nowhere', [{ name: 'x', type: '2' }], /impossible target/],
 ];
 
@@ -113,7 +137,7 @@ for (const [what, pieces, reason] of refusals) {
   test(`an entry that ${what} makes no layer`, async (context) => {
     const folder = temporaryFolder(context);
     await assert.rejects(capture(tarOf(...pieces), folder), (error: unknown) => {
-      assert.ok(error instanceof SystemError && error.code === 'build-failed');
+      assert.ok(error instanceof SystemError && ['layer-refused', 'build-failed'].includes(error.code));
       assert.match(error.message, reason);
       return true;
     });

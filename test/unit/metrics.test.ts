@@ -26,7 +26,7 @@ test('the counts of all launchers are summed, and an agent that says nothing cou
   const metrics = new Metrics();
   const none = () => 0;
   metrics.watch({
-    ...{ queueDepth: none, leases: none, builds: none, agents: () => fleet.size },
+    ...{ queueDepth: none, leases: none, builds: none, reproductions: none, agents: () => fleet.size },
     ...{ slots: () => fleet.slots(), sandboxes: () => fleet.sandboxes() },
   });
   const { text } = await metrics.read();

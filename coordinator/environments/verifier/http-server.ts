@@ -1,5 +1,5 @@
 /**
- * Owns the verifier's face: four routes over HTTP on a Unix socket, JSON in, JSON out, errors as `{ code, detail }`.
+ * Owns the verifier's face: six routes over HTTP on a Unix socket, JSON in, JSON out, errors as `{ code, detail }`.
  * Never decides anything about a layer. Whoever can open the socket is the coordinator: the folder's rights say who that is.
  */
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
@@ -7,7 +7,12 @@ import type { Static, TSchema } from '@sinclair/typebox';
 import { TypeCompiler } from '@sinclair/typebox/compiler';
 import { SystemError, toSystemError } from '../../../shared/errors.ts';
 import type { Logger } from '../../../shared/logger.ts';
-import { PromotionOrder, PublicationOrder } from '../../../shared/model/build.ts';
+import {
+  PromotionOrder,
+  PublicationOrder,
+  ReproductionCandidate,
+  ReproductionOrder,
+} from '../../../shared/model/build.ts';
 import type { Verifier } from './verifier.ts';
 
 /** Scripts, files and materials of one order together. */
@@ -20,11 +25,18 @@ type Routes = Readonly<Record<string, (body: Buffer) => Promise<unknown>>>;
 export function createVerifierServer(verifier: Verifier, logger: Logger): Server {
   const toPublication = createDecoder(PublicationOrder);
   const toPromotion = createDecoder(PromotionOrder);
+  const toCandidate = createDecoder(ReproductionCandidate);
+  const toReproduction = createDecoder(ReproductionOrder);
   const routes: Routes = {
     'GET /health': async () => ({ state: 'ready' }),
     'GET /keys': async () => ({ keys: verifier.trustedKeys }),
     'POST /publications': (body) => verifier.publish(toPublication(body)),
     'POST /promotions': (body) => verifier.promote(toPromotion(body)),
+    'POST /reproductions/candidates': async (body) => {
+      await verifier.checkCandidate(toCandidate(body));
+      return { isCandidate: true };
+    },
+    'POST /reproductions': (body) => verifier.reproduce(toReproduction(body)),
   };
   const server = createServer((request, response) => {
     answer(routes, request, response, logger).catch((error: unknown) => {

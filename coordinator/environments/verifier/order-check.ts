@@ -2,17 +2,25 @@
  * Owns the comparison of what a staged file was found to be with what builder and coordinator say about it.
  * Never reads a file. Every difference is a Refusal with a reason of its own, so that a log names who lied about what.
  */
-import type { PublicationOrder } from '../../../shared/model/build.ts';
+import type { PublicationOrder, StagedLayer } from '../../../shared/model/build.ts';
 import { Refusal } from './refusal.ts';
-import type { StagedContent } from './staged-file.ts';
+import type { LayerContent } from './staged-file.ts';
 import { VARIABLES_PATH } from './tar-check.ts';
 
-/** The capture rules whose layers are accepted. */
-const RULES_ACCEPTED: readonly number[] = [1];
+/** The capture rules whose layers are accepted: the present ones alone, since they are part of the key that the coordinator made. */
+const RULES_ACCEPTED: readonly number[] = [2];
 
 /** Throws Refusal at the first difference. */
-export function checkAgainstOrder(content: StagedContent, order: PublicationOrder): void {
-  const { blob, tar, variables } = order.staged;
+export function checkAgainstOrder(content: LayerContent, order: PublicationOrder): void {
+  checkAgainstStaged(content, order.staged);
+  const isBase = order.kind === 'base';
+  if (isBase !== (order.parents.length === 0)) {
+    throw new Refusal('parents', `a ${order.kind} layer has ${order.parents.length} parents`);
+  }
+}
+
+/** Throws Refusal at the first difference between a layer and what its builder said about it. */
+export function checkAgainstStaged(content: LayerContent, { blob, tar, variables }: StagedLayer): void {
   if (content.blob.bytes !== blob.bytes) {
     throw new Refusal('blob-size', `the blob has ${content.blob.bytes} bytes, not ${blob.bytes}`);
   }
@@ -32,10 +40,6 @@ export function checkAgainstOrder(content: StagedContent, order: PublicationOrde
     throw new Refusal('tar-rules', `capture rules ${tar.rules} are not accepted, only ${RULES_ACCEPTED}`);
   }
   checkVariables(variables, content.variablesFile);
-  const isBase = order.kind === 'base';
-  if (isBase !== (order.parents.length === 0)) {
-    throw new Refusal('parents', `a ${order.kind} layer has ${order.parents.length} parents`);
-  }
 }
 
 /** Each variable must stand as a line in the layer's own file: none is invented on the way. */

@@ -35,6 +35,15 @@ export const refusalReasons = [
   'tar-too-large',
   'variables',
   'parents',
+  'reproduction-scope',
+  'reproduction-parents',
+  'reproduction-same-build',
+  'reproduction-provenance',
+  'reproduction-incomplete',
+  'reproduction-credentials',
+  'reproduction-plain-http',
+  'reproduction-materials',
+  'reproduction-differs',
 ] as const;
 
 /** One of `refusalReasons`. */

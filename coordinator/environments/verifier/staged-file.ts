@@ -7,16 +7,16 @@
 import { constants } from 'node:fs';
 import { type FileHandle, open } from 'node:fs/promises';
 import { join } from 'node:path';
-import { Writable } from 'node:stream';
+import { type Readable, Writable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { createZstdDecompress, constants as zlibConstants } from 'node:zlib';
 import { type Digest, DigestingStream } from '../../../shared/digest.ts';
 import { streamFile } from '../../../shared/storage/file-streams.ts';
 import { Refusal } from './refusal.ts';
-import { type TarBounds, TarCheck, type TarSummary } from './tar-check.ts';
+import { type CheckListener, type TarBounds, TarCheck, type TarSummary } from './tar-check.ts';
 
-/** What a staged file was found to be. */
-export interface StagedContent {
+/** What a layer's blob was found to be. */
+export interface LayerContent {
   readonly blob: { readonly digest: Digest; readonly bytes: number };
   readonly tar: { readonly digest: Digest; readonly bytes: number; readonly entries: number };
   readonly variablesFile: TarSummary['variablesFile'];
@@ -55,14 +55,28 @@ async function openOrRefuse(path: string, flags: number, buildId: string): Promi
 }
 
 /** Reads the whole file; throws Refusal when it is not one zstd frame of one canonical tar within the bounds. */
-export async function readStaged(file: FileHandle, bounds: TarBounds): Promise<StagedContent> {
+export async function readStaged(
+  file: FileHandle,
+  bounds: TarBounds,
+  listener: CheckListener | null = null,
+): Promise<LayerContent> {
   const { size } = await file.stat();
+  return await readBlob(streamFile(file), size, bounds, listener);
+}
+
+/** The same for a blob of `size` bytes, wherever it comes from. */
+export async function readBlob(
+  source: Readable,
+  size: number,
+  bounds: TarBounds,
+  listener: CheckListener | null,
+): Promise<LayerContent> {
   const bytesMax = Math.min(bounds.bytesMax, RATIO_FREE_BYTES + size * RATIO_MAX);
   const blob = new DigestingStream();
   const zstd = createZstdDecompress({ params: { [zlibConstants.ZSTD_d_windowLogMax]: WINDOW_LOG_MAX } });
   const tar = new DigestingStream(bytesMax);
-  const check = new TarCheck({ ...bounds, bytesMax });
-  await pipeline(streamFile(file), blob, zstd, tar, toWritable(check)).catch((error: unknown) => {
+  const check = new TarCheck({ ...bounds, bytesMax }, listener);
+  await pipeline(source, blob, zstd, tar, toWritable(check)).catch((error: unknown) => {
     throw asRefusal(error, bytesMax);
   });
   // The decompressor stops after the first frame and swallows the rest; nothing may hide there.

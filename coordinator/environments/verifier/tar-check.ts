@@ -6,7 +6,16 @@
  */
 
 import { Refusal, type RefusalReason } from './refusal.ts';
-import { BLOCK_BYTES, type Block, decodeBlock, decodePax, isZero, noPaxRecords, type PaxRecords } from './tar-block.ts';
+import {
+  BLOCK_BYTES,
+  type Block,
+  decodeBlock,
+  decodePax,
+  type EntryType,
+  isZero,
+  noPaxRecords,
+  type PaxRecords,
+} from './tar-block.ts';
 
 /** What a tar may be at most. */
 export interface TarBounds {
@@ -20,6 +29,24 @@ export interface TarSummary {
   readonly bytes: number;
   /** The file in which scripts left variables; null when there is none. */
   readonly variablesFile: Buffer | null;
+}
+
+/** An entry that passed every check; `path` and `link` are byte strings, a directory's path has no slash at its end. */
+export interface CheckedEntry {
+  readonly path: string;
+  readonly type: Exclude<EntryType, 'pax'>;
+  readonly mode: number;
+  readonly uid: number;
+  readonly gid: number;
+  readonly size: number;
+  readonly link: string;
+  readonly isOpaque: boolean;
+}
+
+/** Who wants to know what is in the tar, as it is read; a chunk is only valid during the call. What comes later may still be refused. */
+export interface CheckListener {
+  entry(entry: CheckedEntry): void;
+  body(chunk: Buffer): void;
 }
 
 /** Where scripts 1 and 2 leave variables: `$ENVICUTOR_ENV`, relative to the root. */
@@ -44,6 +71,7 @@ interface Ancestor {
 /** Reads one tar, in chunks of any size; every method throws Refusal as soon as something is not canonical. */
 export class TarCheck {
   readonly #bounds: TarBounds;
+  readonly #listener: CheckListener | null;
   readonly #block = Buffer.alloc(BLOCK_BYTES);
   #filled = 0;
   #bytes = 0;
@@ -59,8 +87,9 @@ export class TarCheck {
   /** Every path but the directories', with the rights of regular files: what hard links may name, and no directory may repeat. */
   readonly #leaves = new Map<string, number | null>();
 
-  constructor(bounds: TarBounds) {
+  constructor(bounds: TarBounds, listener: CheckListener | null = null) {
     this.#bounds = bounds;
+    this.#listener = listener;
   }
 
   /** Takes the next bytes; they may be reused afterwards. */
@@ -87,6 +116,7 @@ export class TarCheck {
   #takeBody(data: Buffer): number {
     const part = data.subarray(0, this.#bodyLeft);
     this.#bodyLeft -= part.length;
+    if (this.#kept?.isPax !== true) this.#listener?.body(part);
     if (this.#kept !== null) {
       part.copy(this.#kept.body, this.#kept.filled);
       this.#kept.filled += part.length;
@@ -147,7 +177,11 @@ export class TarCheck {
       this.#refuse('tar-path', `directory ${shown(name)} ends without a slash`);
     this.#place(path, block);
     const size = this.#sizeOf(block, pax);
-    this.#checkType(block, pax, path, size);
+    const link = this.#checkType(block, pax, path, size);
+    if (block.type !== 'pax') {
+      const { type, mode, uid, gid } = block;
+      this.#listener?.entry({ path, type, mode, uid, gid, size, link, isOpaque: pax.isOpaque });
+    }
     this.#expectBody(size);
     if (path === VARIABLES_PATH && block.type === 'regular') {
       if (size > VARIABLES_BYTES_MAX) this.#refuse('variables', `${path} has ${size} bytes`);
@@ -211,7 +245,8 @@ export class TarCheck {
     return segments;
   }
 
-  #checkType(block: Block, pax: PaxRecords, path: string, size: number): void {
+  /** Returns the link's target, '' for what is no link. */
+  #checkType(block: Block, pax: PaxRecords, path: string, size: number): string {
     const { type } = block;
     const target = this.#nameOf(block.linkName, pax.linkPath, 'linkpath');
     if ((type === 'hard-link' || type === 'symbolic-link') !== (target !== '')) {
@@ -231,6 +266,7 @@ export class TarCheck {
     }
     if (size !== 0 && type !== 'regular') this.#refuse('tar-type', `${shown(path)} has a body and is no regular file`);
     if (pax.isOpaque && type !== 'directory') this.#refuse('tar-pax', `${shown(path)} is opaque and no directory`);
+    return target;
   }
 
   #expectBody(size: number): void {

@@ -19,13 +19,20 @@ import {
   signManifest,
 } from '../../../shared/layers/layer-manifest.ts';
 import type { Logger } from '../../../shared/logger.ts';
-import type { PromotionOrder, Publication, PublicationOrder } from '../../../shared/model/build.ts';
+import type {
+  PromotionOrder,
+  Publication,
+  PublicationOrder,
+  ReproductionCandidate,
+  ReproductionOrder,
+} from '../../../shared/model/build.ts';
 import { type Envelope, LayerManifest, type TrustedKey } from '../../../shared/model/manifest.ts';
 import { streamFile } from '../../../shared/storage/file-streams.ts';
 import { describeBytes, type ObjectStore, readObject } from '../../../shared/storage/object-store.ts';
 import { checkAgainstOrder } from './order-check.ts';
-import { describeProvenance, PROVENANCE_PAYLOAD_TYPE } from './provenance.ts';
+import { describeProvenance, describeReproduction, PROVENANCE_PAYLOAD_TYPE } from './provenance.ts';
 import { Refusal } from './refusal.ts';
+import { checkCandidate, checkFirst, checkReproduction, type ReproductionNeighbours } from './reproduction-check.ts';
 import type { SigningKeys } from './signing-key.ts';
 import { openStaged, readStaged } from './staged-file.ts';
 import { putBlob } from './stored-blob.ts';
@@ -64,22 +71,56 @@ export class Verifier {
    * reason, `conflict` when the key stands for another layer, `layer-untrusted` when what stands there is not ours.
    */
   async publish(order: PublicationOrder): Promise<Publication> {
-    if (!isId('build', order.staged.buildId)) {
-      throw new SystemError('request-invalid', `${JSON.stringify(order.staged.buildId)} is no build's id`);
-    }
+    checkBuildId(order.staged.buildId);
     // The provenance is not known yet; everything else of the manifest is checked before it becomes part of a path.
     checkManifest(toManifest(order, null));
     const present = await this.#present(order);
     if (present !== null) return present;
+    const { staged, key } = order;
+    return await this.#inTurn({ buildId: staged.buildId, key }, () => this.#publishStaged(order));
+  }
+
+  /** Says whether a second build of this layer could make it everybody's; SystemError `publication-refused` names why not. */
+  async checkCandidate(candidate: ReproductionCandidate): Promise<void> {
+    await this.#inTurn({}, async () => {
+      await checkCandidate(candidate, checkFirst(candidate, this.trustedKeys), this.#neighbours());
+    });
+  }
+
+  /**
+   * Signs a tenant's layer again, as everybody's under the same key, when a second build agrees with it. SystemError
+   * `publication-refused` names the reason, and the first differing files.
+   */
+  async reproduce(order: ReproductionOrder): Promise<Publication> {
+    const { buildId } = order.second;
+    checkBuildId(buildId);
+    return await this.#inTurn({ buildId }, async () => {
+      const first = checkFirst(order, this.trustedKeys);
+      const present = await this.#present({ ...first, scope: 'shared' });
+      if (present !== null) return present;
+      const { statement, reproduced } = await checkReproduction(order, first, this.#neighbours());
+      const provenance = await this.#putProvenance(describeReproduction(statement, reproduced));
+      const publication = await this.#putManifest({ ...first, scope: 'shared', provenance });
+      const { how, differing } = reproduced;
+      const { key, tar } = first;
+      this.#options.logger.info({ buildId, key, layer: tar.digest, how, differing }, 'layer reproduced');
+      return publication;
+    });
+  }
+
+  #neighbours(): ReproductionNeighbours {
+    const { store, keys, stagingDirectory, bounds } = this.#options;
+    return { store, trusted: keys.trusted, stagingDirectory, bounds };
+  }
+
+  /** Runs what reads a layer; a Refusal becomes the answer that names it. */
+  async #inTurn<Answer>(about: object, action: () => Promise<Answer>): Promise<Answer> {
     await this.#takeTurn();
     try {
-      return await this.#publishStaged(order);
+      return await action();
     } catch (error) {
       if (!(error instanceof Refusal)) throw error;
-      this.#options.logger.warn(
-        { buildId: order.staged.buildId, key: order.key, reason: error.reason },
-        'layer refused',
-      );
+      this.#options.logger.warn({ ...about, reason: error.reason }, 'layer refused');
       throw new SystemError('publication-refused', `${error.reason}: ${error.message}`, { cause: error });
     } finally {
       this.#giveTurn();
@@ -107,7 +148,7 @@ export class Verifier {
   }
 
   async #publishStaged(order: PublicationOrder): Promise<Publication> {
-    const { store, keys, stagingDirectory, bounds, logger } = this.#options;
+    const { store, stagingDirectory, bounds, logger } = this.#options;
     const file = await openStaged(stagingDirectory, order.staged.buildId);
     try {
       checkAgainstOrder(await readStaged(file, bounds), order);
@@ -115,13 +156,20 @@ export class Verifier {
     } finally {
       await file.close();
     }
-    const provenance = encodeEnvelope(signEnvelope(PROVENANCE_PAYLOAD_TYPE, describeProvenance(order), keys.signing));
-    const provenanceDigest = digestOf(provenance);
-    await store.put(provenanceKey(provenanceDigest), provenance, describeBytes(provenance));
-    const publication = await this.#putManifest(toManifest(order, provenanceDigest));
+    const provenance = await this.#putProvenance(describeProvenance(order));
+    const publication = await this.#putManifest(toManifest(order, provenance));
     const { buildId, tar } = order.staged;
     logger.info({ buildId, key: order.key, layer: tar.digest, isNew: publication.isNew }, 'layer published');
     return publication;
+  }
+
+  /** Signs and stores a statement; its digest. */
+  async #putProvenance(statement: Buffer): Promise<Digest> {
+    const { store, keys } = this.#options;
+    const envelope = encodeEnvelope(signEnvelope(PROVENANCE_PAYLOAD_TYPE, statement, keys.signing));
+    const digest = digestOf(envelope);
+    await store.put(provenanceKey(digest), envelope, describeBytes(envelope));
+    return digest;
   }
 
   async #putManifest(manifest: LayerManifest): Promise<Publication> {
@@ -167,6 +215,11 @@ export class Verifier {
     if (next === undefined) this.#running -= 1;
     else next();
   }
+}
+
+function checkBuildId(buildId: string): void {
+  if (isId('build', buildId)) return;
+  throw new SystemError('request-invalid', `${JSON.stringify(buildId)} is no build's id`);
 }
 
 function toManifest(order: PublicationOrder, provenance: Digest | null): LayerManifest {

@@ -57,6 +57,24 @@ export function cacheCases(instance: Instance): void {
     assert.equal(await tenants.a.metric('envicutor_builds_total{kind="setup",outcome="published"}'), before);
   });
 
+  test('an environment is used by another tenant once a second build from the network was the same', async () => {
+    const environment = { setup: 'apt-get update && apt-get install -y --no-install-recommends make' };
+    const run = { script: 'make --version' };
+    const tenants = await instance.tenants();
+    const { environment: mine } = await tenants.a.execute({ environment, run });
+    assert.ok(mine !== null && mine.scope === 'tenant', JSON.stringify(mine));
+    while ((await tenants.a.environment(mine.id)).scope !== 'shared') {
+      assert.equal(await tenants.a.metric('envicutor_layer_reproductions_total{outcome="refused"}'), 0);
+    }
+    const theirs = await tenants.b.execute({ environment, run });
+    assert.match(theirs.run?.stdout ?? '', /^GNU Make/, JSON.stringify(theirs));
+    assert.equal(theirs.environment?.scope, 'shared');
+    assert.deepEqual(
+      theirs.environment?.layers.map(({ digest }) => digest),
+      mine.layers.map(({ digest }) => digest),
+    );
+  });
+
   test('a second agent pulls the layers from the store instead of building', async () => {
     const before = await instance.api.metric(BUILDS);
     const second = await instance.startSecondAgent();

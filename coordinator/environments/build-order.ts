@@ -1,0 +1,42 @@
+/**
+ * Owns what the builder is told to build: a layer that is wanted, as an order, with the layers below as references. Pure.
+ * Never decides who may have a layer.
+ */
+import { type Digest, digestOf } from '../../shared/digest.ts';
+import type { BuildOrder } from '../../shared/model/build.ts';
+import type { LayerReference, TrustedKey } from '../../shared/model/manifest.ts';
+import { baseLimits } from './environment-key.ts';
+import type { LayerDemand } from './layer-builds.ts';
+import type { LayerUrls } from './layer-urls.ts';
+import type { Layer } from './manifest.ts';
+
+/** The reference by which somebody else gets a layer. */
+export function toReference(layer: Layer, urls: LayerUrls, origin: 'stored' | 'built'): LayerReference {
+  return { envelope: layer.envelope, url: urls.urlOf(layer.manifest.blob.digest as Digest), origin };
+}
+
+/** The order for a layer that is wanted. */
+export function toBuildOrder(
+  buildId: BuildOrder['buildId'],
+  { tenantId, description, plan, parents, keys }: LayerDemand,
+  urls: LayerUrls,
+  trustedKeys: readonly TrustedKey[],
+): BuildOrder {
+  const isBase = plan.kind === 'base';
+  return {
+    buildId,
+    tenantId,
+    kind: plan.kind,
+    base: description.base,
+    parents: parents.map((layer) => toReference(layer, urls, 'stored')),
+    trustedKeys: [...trustedKeys],
+    script: plan.script,
+    files: isBase ? [] : [...description.files],
+    variables: isBase ? {} : description.variables,
+    secrets: isBase ? {} : description.secrets,
+    verify: plan.verify,
+    limits: isBase ? baseLimits : description.limits,
+    // The key itself names the layer in the store, which is nothing for a program to see.
+    mark: isBase || !description.isPrivate ? null : digestOf(keys.private),
+  };
+}
