@@ -9,7 +9,8 @@ import type { Duplex } from 'node:stream';
 import { createServer as createTlsServer, TLSSocket, type Server as TlsServer } from 'node:tls';
 import { type Origin, toHostName } from './admission.ts';
 import type { LeafIssuer } from './certificates.ts';
-import { carryOut, type ExchangeContext } from './exchange.ts';
+import { carryOut } from './exchange.ts';
+import type { ExchangeContext } from './relay.ts';
 
 const TLS_HANDSHAKE = 0x16;
 const firstByteTimeoutMs = 60_000;

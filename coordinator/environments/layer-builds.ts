@@ -12,10 +12,12 @@ import { createId } from '../../shared/ids.ts';
 import { manifestKey, tenantScope } from '../../shared/layers/layer-manifest.ts';
 import type { Logger } from '../../shared/logger.ts';
 import type { BuildOrder } from '../../shared/model/build.ts';
+import type { EgressRules } from '../../shared/model/egress.ts';
 import type { LayerReference, TrustedKey } from '../../shared/model/manifest.ts';
 import type { Report } from '../../shared/model/verdict.ts';
 import type { ObjectStore } from '../../shared/storage/object-store.ts';
 import { EventLog } from '../executions/event-log.ts';
+import type { BuildQuota } from '../tenants/build-quota.ts';
 import type { Builder, BuildNews, FinishedBuild } from './builder-client.ts';
 import {
   baseLimits,
@@ -78,6 +80,7 @@ export interface LayerBuildsDeps {
   readonly builder: Builder;
   readonly verifier: Verifier;
   readonly urls: LayerUrls;
+  readonly quota: Pick<BuildQuota, 'begin'>;
   readonly architecture: 'x86_64' | 'aarch64';
   readonly looked?: (kind: string, outcome: LookupOutcome) => void;
 }
@@ -212,7 +215,11 @@ export class LayerBuilds {
         this.#deps.looked?.(kind, outcome.layer === null ? 'failed' : 'built');
         return outcome;
       } catch (error) {
-        const isWorthRepeating = error instanceof SystemError && error.isRetryable && attempt < ATTEMPTS_MAX;
+        const isWorthRepeating =
+          error instanceof SystemError &&
+          error.isRetryable &&
+          error.code !== 'quota-exceeded' &&
+          attempt < ATTEMPTS_MAX;
         if (!isWorthRepeating || signal.aborted) {
           this.#deps.looked?.(kind, 'broken');
           throw error;
@@ -228,11 +235,17 @@ export class LayerBuilds {
   async #build(key: string, demand: LayerDemand, log: EventLog, signal: AbortSignal): Promise<LayerOutcome> {
     const { clock, random, builder, log: logger } = this.#deps;
     const { kind } = demand.plan;
+    const grant = await this.#deps.quota.begin(demand.tenantId, kind, signal);
     const buildId = createId('build', random);
     const startedAtMs = clock.monotonicMs();
     logger.info({ buildId, kind, environmentId: demand.description.id, tenantId: demand.tenantId }, 'build started');
-    const news = (event: BuildNews) => log.append('news', event, event.type === 'log' ? event.text.length + 64 : 64);
-    const finished = await builder.build(await this.#toOrder(buildId, demand), news, signal);
+    const news = (event: BuildNews) => {
+      if (event.type === 'phase') grant.begun();
+      if (event.type === 'fetched') grant.fetched(event);
+      else log.append('news', event, event.type === 'log' ? event.text.length + 64 : 64);
+    };
+    const build = async () => builder.build(await this.#toOrder(buildId, demand, grant.rules), news, signal);
+    const finished = await build().finally(() => grant.settle());
     try {
       const durationMs = Math.round(clock.monotonicMs() - startedAtMs);
       if (finished.endedIn !== null || finished.layer === null) {
@@ -259,6 +272,7 @@ export class LayerBuilds {
   async #toOrder(
     buildId: BuildOrder['buildId'],
     { tenantId, description, plan, parents }: LayerDemand,
+    egress: EgressRules,
   ): Promise<BuildOrder> {
     const isBase = plan.kind === 'base';
     return {
@@ -274,6 +288,8 @@ export class LayerBuilds {
       secrets: isBase ? {} : description.secrets,
       verify: plan.verify,
       limits: isBase ? baseLimits : description.limits,
+      egress,
+      isStoreUsed: true,
     };
   }
 

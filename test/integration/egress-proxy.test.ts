@@ -53,6 +53,8 @@ test('path and headers reach the origin raw, the body comes back whole and is re
       commits: [],
       isWithCredentials: false,
       isComplete: true,
+      source: 'upstream',
+      mirror: null,
     },
   ]);
 });
