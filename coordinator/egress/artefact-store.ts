@@ -8,7 +8,7 @@ import { createHash } from 'node:crypto';
 import { closeSync, openSync, readFileSync, renameSync, unlinkSync, utimesSync, writeSync } from 'node:fs';
 import { type FileHandle, open } from 'node:fs/promises';
 import { join } from 'node:path';
-import type { Readable } from 'node:stream';
+import { Readable } from 'node:stream';
 import type { Clock } from '../../shared/clock.ts';
 import type { ArtefactStoreAccess } from '../../shared/model/egress.ts';
 import { type ArtefactEntry, openEntry, sealEntry } from './artefact-entry.ts';
@@ -95,7 +95,7 @@ export class ArtefactStore {
     if (await isBodyOf(file, entry)) {
       this.#touch(path);
       this.#touch(this.#path('entries', entry.index));
-      return file.createReadStream({ start: 0, highWaterMark: READ_BYTES });
+      return streamOf(file, entry.bytes);
     }
     await file.close();
     this.#remove(path);
@@ -199,6 +199,35 @@ export class ArtefactStore {
     this.#isUnusable = true;
     this.#news.unusable(`nothing is kept of this build: the artefact store can't be used (${codeOf(error)})`);
   }
+}
+
+/**
+ * A file of exactly so many bytes. Its end comes with its last bytes, not after one more read: a client that knows the length would be
+ * gone, and its build over, before the record is written.
+ */
+function streamOf(file: FileHandle, bytes: number): Readable {
+  let at = 0;
+  const next = async (stream: Readable): Promise<void> => {
+    const wanted = Math.min(READ_BYTES, bytes - at);
+    if (wanted === 0) return void stream.push(null);
+    const { bytesRead, buffer } = await file.read(Buffer.allocUnsafe(wanted), 0, wanted, at);
+    if (bytesRead === 0) throw new Error('a body of the artefact store was cut while it was read');
+    at += bytesRead;
+    stream.push(buffer.subarray(0, bytesRead));
+    if (at === bytes) stream.push(null);
+  };
+  return new Readable({
+    highWaterMark: READ_BYTES,
+    read() {
+      next(this).catch((error: Error) => this.destroy(error));
+    },
+    destroy(error, done) {
+      file.close().then(
+        () => done(error),
+        () => done(error),
+      );
+    },
+  });
 }
 
 async function isBodyOf(file: FileHandle, { sha256, bytes }: ArtefactEntry): Promise<boolean> {
