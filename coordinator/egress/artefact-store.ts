@@ -92,7 +92,8 @@ export class ArtefactStore {
       this.#remove(this.#path('entries', entry.index));
       return null;
     }
-    if (await isBodyOf(file, entry)) {
+    const isGenuine = await isBodyOf(file, entry).catch(() => false);
+    if (isGenuine) {
       this.#touch(path);
       this.#touch(this.#path('entries', entry.index));
       return streamOf(file, entry.bytes);

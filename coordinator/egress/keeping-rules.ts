@@ -107,8 +107,9 @@ export function isServedUnasked(
   nowMs: number,
 ): boolean {
   const wanted = directivesOf(request.rawHeaders);
-  if (wanted.has('no-cache') || wanted.get('max-age') === '0' || headerOf(request.rawHeaders, 'pragma') !== null)
-    return false;
+  if (wanted.has('no-cache') || headerOf(request.rawHeaders, 'pragma') !== null) return false;
+  // apt asks for every index with max-age=0, also for those named by their digest: no age makes these another answer.
   if (shapes.isImmutable(request.target)) return true;
+  if (wanted.get('max-age') === '0') return false;
   return nowMs - kept.storedAtMs < immutableMs(kept.rawHeaders);
 }
