@@ -35,6 +35,9 @@ export function createEgressProxy(context: ExchangeContext, leaves: LeafIssuer):
   function take(socket: Duplex, origin: Origin): void {
     origins.set(socket, origin);
     http.emit('connection', socket);
+    // Who listens makes Node feed its parser through the stream. Fed by the TLS layer itself the parser gets the next record of a client that
+    // sends ahead (apt does) while it is paused for answers that pile up, and takes that for a broken request.
+    socket.on('data', () => undefined);
   }
 
   function listen(on: { fd: number } | { host: string; port: number }, port: number): Server {
