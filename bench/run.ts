@@ -11,6 +11,7 @@ import { BenchLauncher } from './bench-launcher.ts';
 import { machineFacts, toProvenance } from './machine.ts';
 import { toMarkdown } from './report.ts';
 import type { InstanceScenario, LauncherScenario, Scenario, ScenarioOptions, ScenarioResult } from './scenario.ts';
+import { artefactStore } from './scenarios/artefact-store.ts';
 import { compileOnce } from './scenarios/compile-once.ts';
 import { cpuAccuracy } from './scenarios/cpu-accuracy.ts';
 import { environmentBuild } from './scenarios/environment-build.ts';
@@ -37,6 +38,7 @@ const scenarios: readonly Scenario[] = [
   httpThroughput,
   executionOverhead,
   environmentBuild,
+  artefactStore,
   secondStart,
   residentMemory,
 ];

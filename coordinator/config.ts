@@ -93,7 +93,22 @@ export const CoordinatorConfig = Closed({
   warmBases: Type.Array(Type.String(), { default: [], description: 'Bases to build at start, for example debian-13.' }),
   cacheEpoch: text('1', 'Part of every layer key: raise it to build everything again.'),
   cacheSalt: text('', 'Part of every layer key: change it to disown all layers, for example after an incident.'),
-  egressPolicyId: text('any-public-host', "Name of the builder's egress policy; part of every layer key."),
+  egressPolicyFile: text(
+    '',
+    'JSON file of the rules of the build network (docs/build-network.md), part of every layer key; empty: any public host.',
+  ),
+  tenantBuildsMax: integer(32, 0, 'Builds of one tenant at the same time; more wait; 0: no bound.'),
+  tenantBuildSecondsMax: integer(172_800, 0, 'Seconds that builds of one tenant may run in a UTC day; 0: no bound.'),
+  tenantEgressBytesMax: integer(
+    256 * 1024 ** 3,
+    0,
+    'Bytes that builds of one tenant may fetch in a UTC day; 0: no bound.',
+  ),
+  tenantEgressRequestsMax: integer(
+    2_000_000,
+    0,
+    'Requests that builds of one tenant may make in a UTC day; 0: no bound.',
+  ),
   logLevel: OneOf(['debug', 'info', 'warn', 'error'], { default: 'info', description: 'Least level that is logged.' }),
   ...maxima,
 });

@@ -4,8 +4,10 @@
  */
 import type { AddressInfo } from 'node:net';
 import type { Clock, Random } from '../shared/clock.ts';
+import { canonicalJson, digestOf } from '../shared/digest.ts';
 import { SystemError } from '../shared/errors.ts';
 import type { Logger } from '../shared/logger.ts';
+import type { EgressRules } from '../shared/model/egress.ts';
 import type { baseNames } from '../shared/model/environment.ts';
 import { RELEASE } from '../shared/protocol/version.ts';
 import type { ObjectStore } from '../shared/storage/object-store.ts';
@@ -32,6 +34,7 @@ import { createServer } from './http/server.ts';
 import type { InstanceKey } from './instance-key.ts';
 import { Metrics } from './metrics.ts';
 import { FirstComeScheduler } from './scheduler/first-come-scheduler.ts';
+import { BuildQuota } from './tenants/build-quota.ts';
 import { type KeyRing, localTenant } from './tenants/keys.ts';
 
 /** The adapters that a coordinator runs on; `stop` closes none of them. */
@@ -46,6 +49,8 @@ export interface CoordinatorDeps {
   readonly instanceKey: InstanceKey;
   /** Keys of tenants, or null for the embedded mode. */
   readonly keys: KeyRing | null;
+  /** The operator's rules of the build network. */
+  readonly egress: EgressRules;
 }
 
 /** A coordinator. */
@@ -66,7 +71,8 @@ function createServices(deps: CoordinatorDeps, config: CoordinatorConfig, metric
   const architecture = process.arch === 'arm64' ? 'aarch64' : 'x86_64';
   const settings: KeySettings = {
     architecture,
-    egressPolicyId: config.egressPolicyId,
+    // All of the rules: whatever an operator changes may change what a build sees.
+    egressPolicyId: digestOf(canonicalJson(deps.egress)),
     epoch: config.cacheEpoch,
     salt: config.cacheSalt,
   };
@@ -74,9 +80,10 @@ function createServices(deps: CoordinatorDeps, config: CoordinatorConfig, metric
     { clock, store, key: instanceKey.derive('layer-urls') },
     { ttlSeconds: config.layerUrlTtlSeconds },
   );
+  const quota = new BuildQuota({ clock, store: state.buildUsage }, deps.egress, config);
   const looked: Metrics['looked'] = (kind, outcome) => metrics.looked(kind, outcome);
   const layers = new LayerBuilds(
-    { clock, random, log, store, builder, verifier, urls, architecture, looked },
+    { clock, random, log, store, builder, verifier, urls, quota, architecture, looked },
     { failureTtlMs: config.failureTtlMs, unreachableTtlMs: config.unreachableTtlMs, retryDelayMs: BUILD_RETRY_MS },
   );
   const tenantKeys = new Map<string, TenantKey>();
@@ -87,7 +94,7 @@ function createServices(deps: CoordinatorDeps, config: CoordinatorConfig, metric
   };
   const reproductions = new Reproductions(
     {
-      ...{ clock, random, log, builder, verifier, layers, urls },
+      ...{ clock, random, log, builder, verifier, layers, urls, egress: deps.egress },
       shared: (own) => environments.adoptShared(own),
       ended: (outcome) => metrics.reproduced(outcome),
     },

@@ -7,10 +7,12 @@ import { systemClock, systemRandom } from '../shared/clock.ts';
 import { loadConfig, refuseToStart } from '../shared/config.ts';
 import { SystemError } from '../shared/errors.ts';
 import { createLogger, type Logger } from '../shared/logger.ts';
+import type { EgressRules } from '../shared/model/egress.ts';
 import { DirectoryObjectStore } from '../shared/storage/directory-object-store.ts';
 import type { ObjectStore } from '../shared/storage/object-store.ts';
 import { CONFIG_PREFIX, CoordinatorConfig, findConfigProblems } from './config.ts';
 import { createCoordinator } from './coordinator.ts';
+import { readEgressPolicy } from './egress/policy-file.ts';
 import { createBuilderClient } from './environments/builder-client.ts';
 import { createVerifierClient } from './environments/verifier-client.ts';
 import { openSqliteStateStore } from './executions/sqlite-state-store.ts';
@@ -42,7 +44,7 @@ function toRefusal(error: unknown, config: CoordinatorConfig): string {
   throw error;
 }
 
-async function run(config: CoordinatorConfig, log: Logger): Promise<void> {
+async function run(config: CoordinatorConfig, egress: EgressRules, log: Logger): Promise<void> {
   // First of all: it says what is wrong with the state directory.
   const instanceKey = openInstanceKey(config.stateDirectory, systemRandom);
   const state = openSqliteStateStore(join(config.stateDirectory, 'coordinator.sqlite'));
@@ -58,6 +60,7 @@ async function run(config: CoordinatorConfig, log: Logger): Promise<void> {
       builder,
       verifier,
       instanceKey,
+      egress,
       keys: config.tenantsFile === '' ? null : readTenants(config.tenantsFile),
     },
     config,
@@ -83,8 +86,10 @@ async function run(config: CoordinatorConfig, log: Logger): Promise<void> {
 // Requests are in the database; only files made for others are opened to them, one by one.
 process.umask(0o077);
 const config = loadConfig(CoordinatorConfig, CONFIG_PREFIX);
-const problems = findConfigProblems(config);
-if (problems.length > 0) refuseToStart(problems.map((problem) => `configuration: ${problem}`).join('\n'));
-await run(config, createLogger('coordinator', { level: config.logLevel })).catch((error: unknown) =>
+const policy = readEgressPolicy(config.egressPolicyFile);
+const problems = [...findConfigProblems(config), ...('problems' in policy ? policy.problems : [])];
+if ('problems' in policy || problems.length > 0)
+  refuseToStart(problems.map((problem) => `configuration: ${problem}`).join('\n'));
+await run(config, policy.rules, createLogger('coordinator', { level: config.logLevel })).catch((error: unknown) =>
   refuseToStart(toRefusal(error, config)),
 );

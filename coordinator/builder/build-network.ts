@@ -1,9 +1,10 @@
 /**
  * Owns what one build gets of the network: an authority of its own, the proxy's configuration, files and variables for the sandbox.
- * Never writes the authority's key anywhere but into the configuration that the launcher passes to the proxy.
+ * Never decides what may be reached: the order's rules do. Never writes the authority's key or the store's anywhere but into the
+ * configuration that the launcher passes to the proxy.
  */
-import type { EgressConfig, EgressPolicy, EgressQuotas } from '../../shared/model/egress.ts';
-import { defaultEgressQuotas } from '../../shared/model/egress.ts';
+import type { BuildOrder } from '../../shared/model/build.ts';
+import type { ArtefactStoreAccess, EgressConfig } from '../../shared/model/egress.ts';
 import type { SandboxFile } from '../../shared/sandbox/sandbox.ts';
 import {
   authorityTraces,
@@ -23,63 +24,35 @@ export interface BuildNetwork {
   readonly traces: readonly Uint8Array[];
 }
 
-/** The settings of the builder that are about the network. */
-export type NetworkSettings = Pick<
-  BuilderConfig,
-  | 'allowedHosts'
-  | 'deniedHosts'
-  | 'allowedPrivateRanges'
-  | 'deniedRanges'
-  | 'isPlainHttpAllowed'
-  | 'upstreamProxy'
-  | 'caBundlePath'
-  | 'egressBytesMax'
-  | 'egressRequestsMax'
-  | 'egressHostsMax'
-  | 'egressConnectionsMax'
->;
+/** The settings of the builder that say where it is in the network. */
+export type NetworkSettings = Pick<BuilderConfig, 'upstreamProxy' | 'caBundlePath'>;
 
-function toPolicy(settings: NetworkSettings): EgressPolicy {
-  return {
-    allowHosts: [...settings.allowedHosts],
-    denyHosts: [...settings.deniedHosts],
-    allowedPrivateRanges: [...settings.allowedPrivateRanges],
-    deniedRanges: [...settings.deniedRanges],
-    isPlainHttpAllowed: settings.isPlainHttpAllowed,
-  };
-}
-
-function toQuotas(settings: NetworkSettings): EgressQuotas {
-  return {
-    ...defaultEgressQuotas,
-    bytesMax: settings.egressBytesMax,
-    requestsMax: settings.egressRequestsMax,
-    hostsMax: settings.egressHostsMax,
-    connectionsMax: settings.egressConnectionsMax,
-  };
-}
-
-/** The proxy's configuration as the builder's settings give it, but for the authority. */
+/** The proxy's configuration; `store` is null when nothing may be kept or taken from what was kept. */
 export function toEgressConfig(
   settings: NetworkSettings,
-  buildId: string,
+  { buildId, egress }: Pick<BuildOrder, 'buildId' | 'egress'>,
   authority: EgressConfig['authority'],
+  store: ArtefactStoreAccess | null,
 ): EgressConfig {
   return {
     buildId,
     authority,
     caBundlePath: settings.caBundlePath === '' ? null : settings.caBundlePath,
-    policy: toPolicy(settings),
-    quotas: toQuotas(settings),
+    ...egress,
     upstreamProxy: settings.upstreamProxy === '' ? null : settings.upstreamProxy,
+    store,
   };
 }
 
 /** A network for one build, with an authority made for it alone. */
-export function createBuildNetwork(settings: NetworkSettings, buildId: string): BuildNetwork {
+export function createBuildNetwork(
+  settings: NetworkSettings,
+  order: Pick<BuildOrder, 'buildId' | 'egress'>,
+  store: ArtefactStoreAccess | null,
+): BuildNetwork {
   const authority = createBuildAuthority();
   return {
-    egress: Buffer.from(JSON.stringify(toEgressConfig(settings, buildId, authority))),
+    egress: Buffer.from(JSON.stringify(toEgressConfig(settings, order, authority, store))),
     systemFiles: buildSystemFiles(authority),
     variables: buildNetworkVariables(),
     traces: authorityTraces(authority.certificatePem),

@@ -11,6 +11,7 @@ import type { ManifestTrust } from '../../shared/layers/manifest-trust.ts';
 import type { Logger } from '../../shared/logger.ts';
 import type { BuildEvent, BuildOrder, StagedLayer } from '../../shared/model/build.ts';
 import type { KeptLayer, Sandbox } from '../../shared/sandbox/sandbox.ts';
+import type { ArtefactFolder } from './artefact-folder.ts';
 import { type Ground, rawTarBytesMax, toBaseSpec, toCaptureSpec, toScriptSpec } from './build-launches.ts';
 import { createMasking } from './build-log.ts';
 import { type BuildNetwork, createBuildNetwork, type NetworkSettings } from './build-network.ts';
@@ -32,6 +33,7 @@ export interface BuildRunnerOptions {
   readonly layers: Pick<LayerSource, 'acquire'>;
   readonly trust: Pick<ManifestTrust, 'replaceKeys'>;
   readonly staging: Staging;
+  readonly artefacts: Pick<ArtefactFolder, 'access' | 'settle'>;
   readonly settings: NetworkSettings & Pick<BuilderConfig, 'debianMirror' | 'cpuShares'>;
   readonly clock: Clock;
   readonly random: Random;
@@ -62,7 +64,7 @@ export class BuildRunner {
   }
 
   async run(order: BuildOrder, emit: (event: BuildEvent) => void, signal: AbortSignal): Promise<FinishedBuild> {
-    const { staging, layers, trust, sandbox, settings } = this.#options;
+    const { staging, layers, trust, sandbox, settings, artefacts } = this.#options;
     emit({ type: 'phase', phase: 'fetching-parents' });
     trust.replaceKeys(order.trustedKeys);
     const acquired = await layers.acquire(order.parents, order.tenantId);
@@ -78,13 +80,14 @@ export class BuildRunner {
         order,
         folder: await staging.create(order.buildId),
         ground,
-        network: createBuildNetwork(settings, order.buildId),
+        network: createBuildNetwork(settings, order, await artefacts.access(order)),
         setting: { sandbox, emit, masking, signal },
       });
       layer = finished.layer;
       return finished;
     } finally {
       acquired.release();
+      artefacts.settle();
       if (layer === null) await staging.remove(order.buildId);
       else staging.expire(order.buildId);
     }

@@ -4,14 +4,11 @@
  */
 import { type Static, Type } from '@sinclair/typebox';
 import { Closed, OneOf } from '../../shared/model/closed.ts';
-import { defaultEgressPolicy, defaultEgressQuotas } from '../../shared/model/egress.ts';
 
 /** Prefix of the builder's environment variables. */
 export const CONFIG_PREFIX = 'ENVICUTOR_BUILDER';
 
 const text = (value: string, description: string) => Type.String({ default: value, description });
-const list = (value: readonly string[], description: string) =>
-  Type.Array(Type.String(), { default: [...value], description: `${description} Comma separated.` });
 const integer = (value: number, minimum: number, description: string) =>
   Type.Integer({ default: value, minimum, description });
 
@@ -27,29 +24,17 @@ export const BuilderConfig = Closed({
   waitingMax: integer(256, 0, 'Builds that may wait; beyond it: 503.'),
   cpuShares: integer(1024, 2, 'Weight of a build against other sandboxes of this machine, 1024 for one ordinary one.'),
   debianMirror: text('', "Debian archive that bases are made from, a URL; empty: mmdebstrap's own default."),
-  allowedHosts: list(
-    defaultEgressPolicy.allowHosts,
-    'Hosts that builds may reach: names, *.name, or * for any public host.',
-  ),
-  deniedHosts: list(defaultEgressPolicy.denyHosts, 'Hosts that builds may not reach, whatever allowedHosts says.'),
-  allowedPrivateRanges: list(
-    defaultEgressPolicy.allowedPrivateRanges,
-    'Address ranges (CIDR) that builds may reach although they are private: your own registry or mirror.',
-  ),
-  deniedRanges: list(defaultEgressPolicy.deniedRanges, 'Public address ranges (CIDR) that builds may not reach.'),
-  isPlainHttpAllowed: Type.Boolean({
-    default: defaultEgressPolicy.isPlainHttpAllowed,
-    description: 'May builds use http://? Signed package archives usually need it.',
-  }),
   upstreamProxy: text(
     '',
     'Your own HTTP proxy, http://[user:password@]host:port, that builds go through; empty: none.',
   ),
   caBundlePath: text('', "PEM file of the roots that registries are verified with; empty: the system's bundle."),
-  egressBytesMax: integer(defaultEgressQuotas.bytesMax, 0, 'Body bytes that one build may fetch.'),
-  egressRequestsMax: integer(defaultEgressQuotas.requestsMax, 0, 'Requests that one build may make.'),
-  egressHostsMax: integer(defaultEgressQuotas.hostsMax, 0, 'Different hosts that one build may reach.'),
-  egressConnectionsMax: integer(defaultEgressQuotas.connectionsMax, 1, 'Connections of one build at the same time.'),
+  artefactDirectory: text(
+    '',
+    'Folder in which fetched artefacts are kept for later builds; empty: `artefacts` in stateDirectory.',
+  ),
+  artefactBytesMax: integer(10 * 1024 ** 3, 0, 'Kept artefacts together; bytes; 0: nothing is kept.'),
+  artefactBodyBytesMax: integer(1024 ** 3, 0, 'A larger artefact is not kept; bytes.'),
   logLevel: OneOf(['debug', 'info', 'warn', 'error'], { default: 'info', description: 'Least level that is logged.' }),
 });
 export type BuilderConfig = Static<typeof BuilderConfig>;

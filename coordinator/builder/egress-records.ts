@@ -19,6 +19,8 @@ export class EgressRecords {
   #isServing = false;
   #isUnreachable = false;
   #isWithCredentials = false;
+  #requests = 0;
+  #bytes = 0;
 
   constructor(told: (sentence: string) => void) {
     this.#told = told;
@@ -49,6 +51,11 @@ export class EgressRecords {
     return this.#isWithCredentials;
   }
 
+  /** What was asked and got so far, for whoever can't wait for the summary. */
+  get fetched(): { readonly requests: number; readonly bytes: number } {
+    return { requests: this.#requests, bytes: this.#bytes };
+  }
+
   /** Did the proxy begin to answer? */
   get isServed(): boolean {
     return this.#isServing;
@@ -62,6 +69,16 @@ export class EgressRecords {
     return isEnded ? null : 'the proxy ended without its summary';
   }
 
+  #count(record: EgressRecord): void {
+    if (record.kind === 'summary') {
+      this.#requests = record.requests;
+      this.#bytes = record.bytes;
+    } else if (record.kind !== 'note') {
+      this.#requests += 1;
+      if (record.kind === 'artefact') this.#bytes += record.bytes;
+    }
+  }
+
   #line(line: string): void {
     const record = parse(line);
     if (record === null) {
@@ -71,6 +88,7 @@ export class EgressRecords {
     this.#isServing = true;
     if (record.kind === 'note' && record.code === 'serving') return;
     this.#records.push(record);
+    this.#count(record);
     if (record.kind === 'refusal') {
       this.#isUnreachable ||= record.code === 'upstream-unreachable';
       this.#told(`${record.url}: ${record.sentence}`);

@@ -12,6 +12,7 @@ import { LayerFetcher } from '../../shared/layers/layer-fetcher.ts';
 import { ManifestTrust } from '../../shared/layers/manifest-trust.ts';
 import { createLogger } from '../../shared/logger.ts';
 import { connectLauncher } from '../../shared/sandbox/launcher-client.ts';
+import { ArtefactFolder } from './artefact-folder.ts';
 import { BuildRunner } from './build-runner.ts';
 import { BuildService } from './build-service.ts';
 import { BuilderConfig, CONFIG_PREFIX } from './config.ts';
@@ -44,8 +45,9 @@ async function start(): Promise<void> {
     random,
   });
   const staging = new Staging({ directory: settings.stagingDirectory, ttlMs: settings.stagingTtlMs, clock, logger });
-  await Promise.all([staging.start(), layers.start(), sweepVerifyLayers(sandbox.store)]);
-  const runner = new BuildRunner({ sandbox, layers, trust, staging, settings, clock, random, logger });
+  const artefacts = new ArtefactFolder({ settings, random, logger });
+  await Promise.all([staging.start(), layers.start(), artefacts.start(), sweepVerifyLayers(sandbox.store)]);
+  const runner = new BuildRunner({ sandbox, layers, trust, staging, artefacts, settings, clock, random, logger });
   const { concurrencyMax, waitingMax } = settings;
   const service = new BuildService({ runner, staging, concurrencyMax, waitingMax, logger });
   const server = createHttpServer(service);

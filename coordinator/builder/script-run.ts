@@ -45,7 +45,10 @@ export async function runScript(
     {
       stdout: divert ?? ((chunk) => stdout.append(chunk)),
       stderr: (chunk) => stderr.append(chunk),
-      network: (chunk) => records.push(chunk),
+      network: (chunk) => {
+        records.push(chunk);
+        emit({ type: 'fetched', ...records.fetched });
+      },
     },
     signal,
   );

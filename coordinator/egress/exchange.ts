@@ -1,11 +1,11 @@
 /**
- * Owns one request's way through the proxy: admission, quotas, upstream, the answer streamed back while it is measured, the record.
- * Never keeps a body and never repairs one: an answer that breaks off breaks off for the client too.
+ * Owns one request's way through the proxy: admission, quotas, the kept answer or the upstream, and who of both answers.
+ * Never streams a body itself (relay) and never serves a kept one that the rules of keeping or the upstream did not let go.
  * Invariant: an admitted answer leaves exactly one artefact record; anything refused leaves a refusal (or, for audits, a note).
  */
-import type { ClientRequest, IncomingMessage, ServerResponse } from 'node:http';
+import type { IncomingMessage, ServerResponse } from 'node:http';
 import { pipeline } from 'node:stream';
-import type { ArtefactRecord, EgressConfig, RefusalCode } from '../../shared/model/egress.ts';
+import type { RefusalCode } from '../../shared/model/egress.ts';
 import {
   type Destination,
   destinationOf,
@@ -15,19 +15,13 @@ import {
   whyHostDenied,
   whyRequestDenied,
 } from './admission.ts';
-import { hasCredentials, toClientHeaders, toUpstreamHeaders } from './headers.ts';
-import type { Ledger } from './ledger.ts';
-import { isSignedQuery, Meter, toRecordedUrl, toRedirectTarget, WantsReader } from './materials.ts';
-import { toUpstreamError, type Upstream, UpstreamError } from './upstream.ts';
-
-/** What every exchange of a build shares. */
-export interface ExchangeContext {
-  readonly config: EgressConfig;
-  readonly ledger: Ledger;
-  readonly upstream: Upstream;
-  /** Answers under way: what to call so that each leaves its record although it is not over. */
-  readonly underWay: Set<() => void>;
-}
+import type { ArtefactEntry } from './artefact-entry.ts';
+import { headerOf, toUpstreamHeaders, withFields } from './headers.ts';
+import { isRequestKeepable, isServedUnasked, isVariedSame, toIndex, validatorOf } from './keeping-rules.ts';
+import { toRecordedUrl, WantsReader } from './materials.ts';
+import { toRoute } from './mirrors.ts';
+import { type Answer, type Exchange, type ExchangeContext, relay } from './relay.ts';
+import { toUpstreamError, UpstreamError } from './upstream.ts';
 
 const staleRetriesMax = 3;
 const badGateway: ReadonlySet<RefusalCode | 'audit-denied'> = new Set([
@@ -36,6 +30,8 @@ const badGateway: ReadonlySet<RefusalCode | 'audit-denied'> = new Set([
   'upstream-untrusted',
   'upstream-broken',
 ]);
+/** What a 304 says anew about the answer that it stands for. */
+const renewed = ['date', 'age', 'cache-control', 'expires'];
 
 /** Answers a refusal: the sentence as body and as reason phrase, since some clients show only the one or the other. */
 export function answerRefusal(response: ServerResponse, { code, sentence }: Refusal): void {
@@ -50,9 +46,8 @@ export function answerRefusal(response: ServerResponse, { code, sentence }: Refu
   response.end(body);
 }
 
-function urlOf({ scheme, host, port }: Destination, path: string): string {
-  const isUsual = port === (scheme === 'https' ? 443 : 80);
-  return `${scheme}://${host}${isUsual ? '' : `:${port}`}${path}`;
+function authorityOf({ scheme, host, port }: Destination): string {
+  return port === (scheme === 'https' ? 443 : 80) ? host : `${host}:${port}`;
 }
 
 function whyDenied(
@@ -77,42 +72,77 @@ export function carryOut(
   request: IncomingMessage,
   response: ServerResponse,
 ): void {
-  const { ledger } = context;
+  const { ledger, config } = context;
   const refuse = (refusal: Refusal, url: string): void => {
     if (refusal.code === 'audit-denied')
       ledger.write({ kind: 'note', code: 'audit-denied', sentence: `${toRecordedUrl(url)}: ${refusal.sentence}` });
     else ledger.refuse(url, refusal.code, refusal.sentence);
     answerRefusal(response, refusal);
   };
-  const path = request.url ?? '';
+  const target = request.url ?? '';
   const destination = destinationOf(request, origin);
   if (isRefusal(destination))
-    return void refuse(destination, `${origin.scheme}://${request.headers.host ?? ''}${path}`);
-  const url = urlOf(destination, path);
+    return void refuse(destination, `${origin.scheme}://${request.headers.host ?? ''}${target}`);
+  const url = `${destination.scheme}://${authorityOf(destination)}${target}`;
   const denied = whyDenied(context, destination, request);
   if (denied !== null) return void refuse(denied, url);
-  forward(context, { destination, url, request, response, refuse: (refusal) => refuse(refusal, url) }, staleRetriesMax);
+  answer(context, {
+    host: destination.host,
+    method: request.method ?? 'GET',
+    url,
+    target,
+    rawHeaders: request.rawHeaders,
+    route: toRoute(config.policy.mirrors, destination, target),
+    request,
+    response,
+    refuse: (refusal) => refuse(refusal, url),
+  });
 }
 
-interface Exchange {
-  readonly destination: Destination;
-  readonly url: string;
-  readonly request: IncomingMessage;
-  readonly response: ServerResponse;
-  readonly refuse: (refusal: Refusal) => void;
+/** By a kept answer that never changes, else by the upstream. */
+function answer(context: ExchangeContext, exchange: Exchange): void {
+  const { store, shapes, clock } = context;
+  const found = store !== null && isRequestKeepable(exchange) ? store.find(toIndex(exchange, store.tenantId)) : null;
+  const kept = found !== null && isVariedSame(exchange.rawHeaders, found.varied) ? found : null;
+  if (kept === null || !isServedUnasked(exchange, kept, shapes, clock.nowMs()))
+    return void forward(context, exchange, kept, staleRetriesMax);
+  const ageSeconds = Math.max(0, Math.floor((clock.nowMs() - kept.storedAtMs) / 1000));
+  serve(context, exchange, kept, 'stored', [
+    ['Age', String(ageSeconds + Number(headerOf(kept.rawHeaders, 'age') ?? 0))],
+  ]);
 }
 
-function forward(context: ExchangeContext, exchange: Exchange, retriesLeft: number): void {
-  const { destination, request, response } = exchange;
-  const method = request.method ?? 'GET';
+/** Gives out a kept answer whose body is still what it was; else asks the upstream for all of it. */
+function serve(
+  context: ExchangeContext,
+  exchange: Exchange,
+  kept: ArtefactEntry,
+  source: Answer['source'],
+  fields: readonly (readonly [name: string, value: string])[],
+): void {
+  const ask = (): void => forward(context, exchange, null, staleRetriesMax);
+  const reading = context.store?.read(kept) ?? Promise.resolve(null);
+  reading.then((body) => {
+    if (exchange.response.destroyed) return void body?.destroy();
+    if (body === null) return void ask();
+    const rawHeaders = withFields(kept.rawHeaders, fields);
+    const abandon = (): void => void body.destroy();
+    relay(context, exchange, { httpCode: 200, phrase: kept.phrase, rawHeaders, body, source, abandon, wants: null });
+  }, ask);
+}
+
+function forward(context: ExchangeContext, exchange: Exchange, kept: ArtefactEntry | null, retriesLeft: number): void {
+  const { request, response, route, method } = exchange;
   const hasBody = method === 'POST';
-  const isUsual = destination.port === (destination.scheme === 'https' ? 443 : 80);
-  const authority = isUsual ? destination.host : `${destination.host}:${destination.port}`;
   const wants = hasBody ? new WantsReader() : null;
-  const outgoing = context.upstream.request(destination, {
+  const condition = kept === null ? null : validatorOf(kept.rawHeaders);
+  const outgoing = context.upstream.request(route.destination, {
     method,
-    path: request.url ?? '/',
-    headers: toUpstreamHeaders(request.rawHeaders, authority, hasBody),
+    path: route.path,
+    headers: [
+      ...toUpstreamHeaders(exchange.rawHeaders, authorityOf(route.destination), hasBody),
+      ...(condition === null ? [] : condition),
+    ],
   });
   const abandon = (): void => void outgoing.destroy();
   response.once('close', abandon);
@@ -122,114 +152,34 @@ function forward(context: ExchangeContext, exchange: Exchange, retriesLeft: numb
     isSettled = true;
     return isFirst;
   };
-  outgoing.once('response', (answer) => {
-    if (settle()) relay(context, exchange, answer, outgoing, wants);
+  outgoing.once('response', (incoming) => {
+    if (!settle()) return;
+    const { statusCode = 502, statusMessage = '', rawHeaders } = incoming;
+    if (kept !== null && condition !== null && statusCode === 304) {
+      incoming.resume();
+      response.off('close', abandon);
+      const said = renewed.flatMap((name): [string, string][] => {
+        const value = headerOf(rawHeaders, name);
+        return value === null ? [] : [[name, value]];
+      });
+      return void serve(context, exchange, kept, 'revalidated', said);
+    }
+    const stalled = (listener: () => void): void => void outgoing.once('timeout', listener);
+    const heads = { httpCode: statusCode, phrase: statusMessage, rawHeaders };
+    relay(context, exchange, { ...heads, body: incoming, source: 'upstream', abandon, stalled, wants });
   });
   const fail = (error: NodeJS.ErrnoException): void => {
     // After the answer began, its own stream reports the failure.
     if (!settle() || response.destroyed) return;
     response.off('close', abandon);
     const isStale = outgoing.reusedSocket && (error.code === 'ECONNRESET' || error.code === 'EPIPE');
-    if (isStale && !hasBody && retriesLeft > 0) return void forward(context, exchange, retriesLeft - 1);
-    const failure = toUpstreamError(error, destination.host);
+    if (isStale && !hasBody && retriesLeft > 0) return void forward(context, exchange, kept, retriesLeft - 1);
+    const failure = toUpstreamError(error, exchange.host);
     exchange.refuse({ code: failure.code, sentence: failure.message });
   };
   outgoing.on('error', fail);
   // An upgrade that nobody asked for ends without an answer and without an error.
-  outgoing.once('close', () => fail(new UpstreamError('upstream-broken', `${destination.host} gave no answer`)));
+  outgoing.once('close', () => fail(new UpstreamError('upstream-broken', `${exchange.host} gave no answer`)));
   if (wants === null) outgoing.end();
   else pipeline(request, wants, outgoing, (error) => (error ? abandon() : undefined));
-}
-
-/** The upstream's failure as it is, or any other as a broken upstream. */
-function toAnswerFailure(error: Error, sentence: string): UpstreamError {
-  return error instanceof UpstreamError ? error : new UpstreamError('upstream-broken', sentence);
-}
-
-/** What a record says of the exchange's heads. */
-function describeAnswer(
-  request: IncomingMessage,
-  answer: IncomingMessage,
-): Pick<ArtefactRecord, 'method' | 'httpCode' | 'contentEncoding'> {
-  return {
-    method: request.method as ArtefactRecord['method'],
-    httpCode: answer.statusCode ?? 0,
-    contentEncoding: answer.headers['content-encoding'] ?? null,
-  };
-}
-
-function relay(
-  { ledger, underWay }: ExchangeContext,
-  { destination, url, request, response, refuse }: Exchange,
-  answer: IncomingMessage,
-  outgoing: ClientRequest,
-  wants: WantsReader | null,
-): void {
-  const declared = request.method === 'HEAD' ? 0 : Number(answer.headers['content-length'] ?? 0);
-  if (ledger.isTooMuch(declared)) {
-    outgoing.destroy();
-    return void refuse({
-      code: 'quota-exceeded',
-      sentence: `an answer of ${declared} bytes is more than is left of this build's quota of bytes`,
-    });
-  }
-  const query = url.split(/\?(.*)/s, 2)[1] ?? '';
-  const location = toRedirectTarget(answer.headers.location, url);
-  if (location !== null) ledger.handOut(location);
-  const meter = new Meter((bytes) => {
-    const exceeded = ledger.take(bytes);
-    return exceeded === null ? null : new UpstreamError(exceeded.code as RefusalCode, exceeded.sentence);
-  });
-  let isRecorded = false;
-  const record = (isComplete: boolean): void => {
-    underWay.delete(recordCut);
-    if (isRecorded) return;
-    isRecorded = true;
-    ledger.write({
-      kind: 'artefact',
-      url: toRecordedUrl(url),
-      ...describeAnswer(request, answer),
-      sha256: meter.sha256,
-      bytes: meter.bytes,
-      location: location === null ? null : toRecordedUrl(location),
-      commits: [...(wants?.wants ?? [])],
-      isWithCredentials: hasCredentials(request.rawHeaders) || (isSignedQuery(query) && !ledger.wasHandedOut(url)),
-      isComplete,
-    });
-  };
-  const recordCut = (): void => record(false);
-  underWay.add(recordCut);
-  let isOver = false;
-  response.once('close', () => {
-    // A client that leaves early is no failure of the upstream.
-    if (!response.writableFinished) isOver = true;
-    record(false);
-  });
-  const fail = (error: Error): void => {
-    record(false);
-    if (isOver) return;
-    isOver = true;
-    const failure = toAnswerFailure(error, `${destination.host} broke off its answer`);
-    ledger.refuse(url, failure.code, failure.message);
-  };
-  // Records come before the client sees the end, so that a build that is over at once has left them.
-  meter.once('end', () => record(true));
-  outgoing.once('timeout', () =>
-    fail(new UpstreamError('upstream-broken', `the answer of ${destination.host} stood still for too long`)),
-  );
-  meter.once('error', fail);
-  answer.once('error', fail);
-  response.sendDate = false;
-  try {
-    response.writeHead(answer.statusCode ?? 502, answer.statusMessage ?? '', toClientHeaders(answer.rawHeaders));
-  } catch {
-    // The parser is more tolerant than the writer: a code of 99, control characters in a phrase.
-    outgoing.destroy();
-    isOver = true;
-    return void refuse({
-      code: 'upstream-broken',
-      sentence: `${destination.host} answered with something that is not HTTP`,
-    });
-  }
-  pipeline(answer, meter, response, (error) => (error ? outgoing.destroy() : undefined));
 }

@@ -59,6 +59,36 @@ export function toClientHeaders(raw: RawHeaders): string[] {
   return crossing(raw, () => false);
 }
 
+/** The values of a field, joined as lists are; null when it is not there. */
+export function headerOf(raw: RawHeaders, wanted: string): string | null {
+  const values = pairs(raw).flatMap(([name, value]) => (name.toLowerCase() === wanted ? [value] : []));
+  return values.length === 0 ? null : values.join(', ');
+}
+
+/** The directives of Cache-Control in lower case, with their arguments ('' for none). */
+export function directivesOf(raw: RawHeaders): ReadonlyMap<string, string> {
+  const listed = (headerOf(raw, 'cache-control') ?? '').split(',').map((part) => part.trim().toLowerCase());
+  return new Map(
+    listed
+      .filter((part) => part !== '')
+      .map((part) => {
+        const [name = '', argument = ''] = part.split('=', 2);
+        return [name.trim(), argument.trim().replaceAll('"', '')];
+      }),
+  );
+}
+
+/** The header with these fields in place of its own of the same names. */
+export function withFields(raw: RawHeaders, fields: readonly (readonly [name: string, value: string])[]): string[] {
+  const names = new Set(fields.map(([name]) => name.toLowerCase()));
+  return [...pairs(raw).filter(([name]) => !names.has(name.toLowerCase())), ...fields].flat();
+}
+
+/** All fields with lower-case names, but those of one hop and those that make an answer partial; order kept. */
+export function crossingFields(raw: RawHeaders): [name: string, value: string][] {
+  return pairs(crossing(raw, (name) => partial.has(name))).map(([name, value]) => [name.toLowerCase(), value]);
+}
+
 const credentialNames = new Set([
   'authorization',
   'cookie',

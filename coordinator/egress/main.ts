@@ -1,7 +1,7 @@
 /**
  * The egress proxy's composition root: one process per build. Standard input: an EgressConfig, then the end; descriptor 3: listening TCP for
  * port 80; 4: listening TCP for port 443; 5: UDP for port 53, all made in the build's network namespace; standard output: EgressRecord lines.
- * Never reads the environment or a file but the CA bundle; imports little, since a build waits for it.
+ * Never reads the environment or a file but the CA bundle and the artefact store; imports little, since a build waits for it.
  * Invariant: fails closed. SIGTERM: what is under way is recorded as cut, the summary is written, exit 0; any other end leaves no summary.
  */
 import { readFileSync, writeSync } from 'node:fs';
@@ -10,9 +10,11 @@ import { Value } from '@sinclair/typebox/value';
 import { systemClock } from '../../shared/clock.ts';
 import { EgressConfig, type EgressRecord } from '../../shared/model/egress.ts';
 import { createAddressPolicy } from './address-policy.ts';
+import { ArtefactStore } from './artefact-store.ts';
 import { BUILD_NETWORK_ADDRESS } from './build-certificates.ts';
 import { createLeafIssuer } from './certificates.ts';
-import { createLedger } from './ledger.ts';
+import { createPathShapes } from './immutable-paths.ts';
+import { createLedger, type Ledger } from './ledger.ts';
 import { serveNames } from './names.ts';
 import { createEgressProxy } from './proxy.ts';
 import { loadRoots } from './trust.ts';
@@ -34,6 +36,14 @@ function print(line: string): void {
   for (let at = 0; at < bytes.length; ) at += writeSync(1, bytes, at);
 }
 
+function openStore({ store, buildId }: EgressConfig, ledger: Ledger): ArtefactStore | null {
+  if (store === null) return null;
+  return new ArtefactStore(store, buildId, systemClock, {
+    dropped: (sentence) => ledger.write({ kind: 'note', code: 'artefact-dropped', sentence }),
+    unusable: (sentence) => ledger.write({ kind: 'note', code: 'store-unusable', sentence }),
+  });
+}
+
 function start(): void {
   const config = readConfig();
   const ledger = createLedger(config.quotas, print);
@@ -52,8 +62,10 @@ function start(): void {
     resolve: systemResolve,
     clock: systemClock,
   });
+  const store = openStore(config, ledger);
+  const shapes = createPathShapes(config.policy.immutablePaths);
   const proxy = createEgressProxy(
-    { config, ledger, upstream, underWay: new Set() },
+    { config, ledger, upstream, store, shapes, clock: systemClock, underWay: new Set() },
     createLeafIssuer(config.authority),
   );
   // Before anything is answered: a build may end before we are here, and then silence must mean that nothing came through.

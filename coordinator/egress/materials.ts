@@ -36,19 +36,19 @@ export function toRedirectTarget(location: string | undefined, url: string): str
   return location !== undefined && URL.canParse(location, url) ? new URL(location, url).href : null;
 }
 
-/** Passes bytes on, counts them and knows their SHA-256 so far; `take` may refuse more bytes with an error. */
+/** Passes bytes on, counts them and knows their SHA-256 so far; `take` sees each chunk and may refuse it with an error. */
 export class Meter extends Transform {
   readonly #digest = createHash('sha256');
-  readonly #take: (bytes: number) => Error | null;
+  readonly #take: (chunk: Buffer) => Error | null;
   #bytes = 0;
 
-  constructor(take: (bytes: number) => Error | null) {
+  constructor(take: (chunk: Buffer) => Error | null) {
     super();
     this.#take = take;
   }
 
   override _transform(chunk: Buffer, _encoding: string, done: TransformCallback): void {
-    const refusal = this.#take(chunk.length);
+    const refusal = this.#take(chunk);
     if (refusal !== null) return void done(refusal);
     this.#bytes += chunk.length;
     this.#digest.update(chunk);

@@ -9,7 +9,8 @@ import type { Duplex } from 'node:stream';
 import { createServer as createTlsServer, TLSSocket, type Server as TlsServer } from 'node:tls';
 import { type Origin, toHostName } from './admission.ts';
 import type { LeafIssuer } from './certificates.ts';
-import { carryOut, type ExchangeContext } from './exchange.ts';
+import { carryOut } from './exchange.ts';
+import type { ExchangeContext } from './relay.ts';
 
 const TLS_HANDSHAKE = 0x16;
 const firstByteTimeoutMs = 60_000;
@@ -34,6 +35,9 @@ export function createEgressProxy(context: ExchangeContext, leaves: LeafIssuer):
   function take(socket: Duplex, origin: Origin): void {
     origins.set(socket, origin);
     http.emit('connection', socket);
+    // Who listens makes Node feed its parser through the stream. Fed by the TLS layer itself the parser gets the next record of a client that
+    // sends ahead (apt does) while it is paused for answers that pile up, and takes that for a broken request.
+    socket.on('data', () => undefined);
   }
 
   function listen(on: { fd: number } | { host: string; port: number }, port: number): Server {

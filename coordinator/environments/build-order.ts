@@ -4,6 +4,7 @@
  */
 import { type Digest, digestOf } from '../../shared/digest.ts';
 import type { BuildOrder } from '../../shared/model/build.ts';
+import type { EgressRules } from '../../shared/model/egress.ts';
 import type { LayerReference, TrustedKey } from '../../shared/model/manifest.ts';
 import { baseLimits } from './environment-key.ts';
 import type { LayerDemand } from './layer-builds.ts';
@@ -19,7 +20,7 @@ export function toReference(layer: Layer, urls: LayerUrls, origin: 'stored' | 'b
 export function toBuildOrder(
   buildId: BuildOrder['buildId'],
   { tenantId, description, plan, parents, keys }: LayerDemand,
-  urls: LayerUrls,
+  { urls, egress }: { readonly urls: LayerUrls; readonly egress: EgressRules },
   trustedKeys: readonly TrustedKey[],
 ): BuildOrder {
   const isBase = plan.kind === 'base';
@@ -38,5 +39,7 @@ export function toBuildOrder(
     limits: isBase ? baseLimits : description.limits,
     // The key itself names the layer in the store, which is nothing for a program to see.
     mark: isBase || !description.isPrivate ? null : digestOf(keys.private),
+    egress,
+    isStoreUsed: true,
   };
 }

@@ -14,6 +14,7 @@ import type { TrustedKey } from '../../shared/model/manifest.ts';
 import type { Report } from '../../shared/model/verdict.ts';
 import type { ObjectStore } from '../../shared/storage/object-store.ts';
 import { EventLog } from '../executions/event-log.ts';
+import type { BuildQuota } from '../tenants/build-quota.ts';
 import { toBuildOrder } from './build-order.ts';
 import type { Builder, BuildNews, FinishedBuild } from './builder-client.ts';
 import { type EnvironmentDescription, type LayerKeys, type LayerPlan, withoutSecrets } from './environment-key.ts';
@@ -81,6 +82,7 @@ export interface LayerBuildsDeps {
   readonly builder: Builder;
   readonly verifier: Verifier;
   readonly urls: LayerUrls;
+  readonly quota: Pick<BuildQuota, 'begin'>;
   readonly architecture: 'x86_64' | 'aarch64';
   readonly looked?: (kind: string, outcome: LookupOutcome) => void;
 }
@@ -237,7 +239,11 @@ export class LayerBuilds {
         this.#deps.looked?.(kind, outcome.layer === null ? 'failed' : 'built');
         return outcome;
       } catch (error) {
-        const isWorthRepeating = error instanceof SystemError && error.isRetryable && attempt < ATTEMPTS_MAX;
+        const isWorthRepeating =
+          error instanceof SystemError &&
+          error.isRetryable &&
+          error.code !== 'quota-exceeded' &&
+          attempt < ATTEMPTS_MAX;
         if (!isWorthRepeating || signal.aborted) {
           this.#deps.looked?.(kind, 'broken');
           throw error;
@@ -253,12 +259,25 @@ export class LayerBuilds {
   async #build(key: string, demand: LayerDemand, log: EventLog, signal: AbortSignal): Promise<LayerOutcome> {
     const { clock, random, builder, log: logger } = this.#deps;
     const { kind } = demand.plan;
+    const grant = await this.#deps.quota.begin(demand.tenantId, kind, signal);
     const buildId = createId('build', random);
     const startedAtMs = clock.monotonicMs();
     logger.info({ buildId, kind, environmentId: demand.description.id, tenantId: demand.tenantId }, 'build started');
-    const news = (event: BuildNews) => log.append('news', event, event.type === 'log' ? event.text.length + 64 : 64);
-    const order = toBuildOrder(buildId, demand, this.#deps.urls, await this.trustedKeys());
-    const finished = await builder.build(order, news, signal);
+    const news = (event: BuildNews) => {
+      if (event.type === 'phase') grant.begun();
+      if (event.type === 'fetched') grant.fetched(event);
+      else log.append('news', event, event.type === 'log' ? event.text.length + 64 : 64);
+    };
+    const build = async () => {
+      const order = toBuildOrder(
+        buildId,
+        demand,
+        { urls: this.#deps.urls, egress: grant.rules },
+        await this.trustedKeys(),
+      );
+      return await builder.build(order, news, signal);
+    };
+    const finished = await build().finally(() => grant.settle());
     try {
       const durationMs = Math.round(clock.monotonicMs() - startedAtMs);
       if (finished.endedIn !== null || finished.layer === null) {

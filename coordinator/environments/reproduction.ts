@@ -12,6 +12,7 @@ import { createId } from '../../shared/ids.ts';
 import { manifestKey } from '../../shared/layers/layer-manifest.ts';
 import type { Logger } from '../../shared/logger.ts';
 import type { BuildOrder, ReproductionCandidate } from '../../shared/model/build.ts';
+import type { EgressRules } from '../../shared/model/egress.ts';
 import { toBuildOrder } from './build-order.ts';
 import type { Builder, FinishedBuild } from './builder-client.ts';
 import type { LayerBuilds, LayerBuildsListener, LayerDemand } from './layer-builds.ts';
@@ -31,6 +32,7 @@ export interface ReproductionDeps {
   readonly verifier: Pick<Verifier, 'reproduce' | 'checkCandidate'>;
   readonly layers: Pick<LayerBuilds, 'read' | 'trustedKeys' | 'running'>;
   readonly urls: LayerUrls;
+  readonly egress: EgressRules;
   /** Hears of a tenant's layer that everybody may use from now on. */
   readonly shared: (own: Layer) => Promise<void>;
   /** For counters. */
@@ -145,7 +147,7 @@ export class Reproductions implements LayerBuildsListener {
 
   /** One attempt: is it worth it, the second build, the comparison. */
   async #attempt({ demand, layer }: Candidate, signal: AbortSignal): Promise<'shared'> {
-    const { builder, layers, random, urls, verifier, log } = this.#deps;
+    const { builder, layers, random, urls, egress, verifier, log } = this.#deps;
     const { key } = layer.manifest;
     if ((await layers.read(manifestKey('shared', key))) === null) {
       const parents = await this.#sharedParents(demand);
@@ -158,7 +160,7 @@ export class Reproductions implements LayerBuildsListener {
       signal.throwIfAborted();
       const buildId = createId('build', random);
       log.info({ buildId, key, kind: demand.plan.kind }, 'reproduction started');
-      const order = toBuildOrder(buildId, { ...demand, parents }, urls, await layers.trustedKeys());
+      const order = toBuildOrder(buildId, { ...demand, parents }, { urls, egress }, await layers.trustedKeys());
       try {
         const finished = await builder.build(asReproduction(order), () => undefined, signal);
         await this.#compare(candidate, finished);
@@ -230,5 +232,5 @@ export class Reproductions implements LayerBuildsListener {
 
 /** What makes a second build independent of the first: nobody's account, and nothing that was kept from an earlier download. */
 function asReproduction(order: BuildOrder): BuildOrder {
-  return { ...order, tenantId: PLATFORM };
+  return { ...order, tenantId: PLATFORM, isStoreUsed: false };
 }

@@ -6,8 +6,9 @@
 import { DatabaseSync, type StatementSync } from 'node:sqlite';
 import { SystemError } from '../../shared/errors.ts';
 import { initial } from './migrations/0001-initial.ts';
+import { buildUsage } from './migrations/0002-build-usage.ts';
 
-const migrations: readonly string[] = [initial];
+const migrations: readonly string[] = [initial, buildUsage];
 
 interface PendingWrite {
   readonly run: () => unknown;

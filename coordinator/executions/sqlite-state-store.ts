@@ -1,6 +1,6 @@
 /**
- * Owns the embedded state: the StateStore port over one SQLite file. SQL for executions, environments and agents lives here and
- * nowhere else. Never holds a secret's value, a token or a key in clear.
+ * Owns the embedded state: the StateStore port over one SQLite file. SQL for executions, environments, agents and usage lives here
+ * and nowhere else. Never holds a secret's value, a token or a key in clear.
  */
 import type { SQLOutputValue } from 'node:sqlite';
 import type { Digest } from '../../shared/digest.ts';
@@ -12,6 +12,7 @@ import type { Execution } from '../../shared/model/execution.ts';
 import { SqliteDatabase } from './sqlite-database.ts';
 import type {
   AgentStore,
+  BuildUsageStore,
   EnrolledAgent,
   EnvironmentRow,
   EnvironmentStore,
@@ -197,6 +198,31 @@ function agentStore(database: SqliteDatabase): AgentStore {
   };
 }
 
+function buildUsageStore(database: SqliteDatabase): BuildUsageStore {
+  return {
+    add: (tenantId, day, { egressBytes, egressRequests, buildMs }) =>
+      database.write(() => {
+        database
+          .prepare(
+            `INSERT INTO build_usage VALUES (?, ?, ?, ?, ?) ON CONFLICT (tenant, day) DO UPDATE SET
+               egress_bytes = egress_bytes + excluded.egress_bytes,
+               egress_requests = egress_requests + excluded.egress_requests,
+               build_ms = build_ms + excluded.build_ms`,
+          )
+          .run(tenantId, day, egressBytes, egressRequests, buildMs);
+      }),
+    get: (tenantId, day) =>
+      database.read(() => {
+        const row = database.prepare('SELECT * FROM build_usage WHERE tenant = ? AND day = ?').get(tenantId, day);
+        return {
+          egressBytes: Number(row?.['egress_bytes'] ?? 0),
+          egressRequests: Number(row?.['egress_requests'] ?? 0),
+          buildMs: Number(row?.['build_ms'] ?? 0),
+        };
+      }),
+  };
+}
+
 /** Opens the embedded state store in a file; SystemError `state-store-unavailable` when it can't be used. */
 export function openSqliteStateStore(path: string): StateStore {
   const database = new SqliteDatabase(path);
@@ -204,6 +230,7 @@ export function openSqliteStateStore(path: string): StateStore {
     executions: executionStore(database),
     environments: environmentStore(database),
     agents: agentStore(database),
+    buildUsage: buildUsageStore(database),
     check: () => database.write(() => undefined),
     close: async () => database.close(),
   };

@@ -1,5 +1,5 @@
 /**
- * Owns the ports to durable state: executions, environments, agents. One suite (test/contract/state-store.test.ts) holds every
+ * Owns the ports to durable state: executions, environments, agents, what builds used. One suite (test/contract/state-store.test.ts) holds every
  * implementation to this. Never decides anything.
  * Invariants: when a write's promise resolves it survives kill -9 and power loss; writes of one caller keep their order;
  * SystemError `state-store-unavailable` when the store can't do what was asked.
@@ -90,11 +90,27 @@ export interface AgentStore {
   setDraining(id: string, isDraining: boolean): Promise<boolean>;
 }
 
+/** What builds used: of the build network, and of the builder's time. */
+export interface BuildUsage {
+  readonly egressBytes: number;
+  readonly egressRequests: number;
+  readonly buildMs: number;
+}
+
+/** Durable amounts per tenant and UTC day (`2026-11-28`). */
+export interface BuildUsageStore {
+  /** Adds to what the tenant used on that day; sums never get lost between concurrent callers. */
+  add(tenantId: string, day: string, used: BuildUsage): Promise<void>;
+  /** What the tenant used on that day; nothing is zero. */
+  get(tenantId: string, day: string): Promise<BuildUsage>;
+}
+
 /** All durable state of a coordinator. */
 export interface StateStore {
   readonly executions: ExecutionStore;
   readonly environments: EnvironmentStore;
   readonly agents: AgentStore;
+  readonly buildUsage: BuildUsageStore;
   /** Resolves when the store can write. */
   check(): Promise<void>;
   close(): Promise<void>;

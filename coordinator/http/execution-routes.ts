@@ -5,13 +5,14 @@
 import { type Static, Type } from '@sinclair/typebox';
 import type { FastifyReply } from 'fastify';
 import type { Clock } from '../../shared/clock.ts';
-import { type ErrorCode, SystemError } from '../../shared/errors.ts';
+import { SystemError } from '../../shared/errors.ts';
 import { Closed } from '../../shared/model/closed.ts';
 import { Execution, ExecutionRequest } from '../../shared/model/execution.ts';
 import type { AllLimits } from '../../shared/model/limits.ts';
 import { EventLog } from '../executions/event-log.ts';
 import type { ExecutionService } from '../executions/execution-service.ts';
 import type { LiveExecution } from '../executions/live-execution.ts';
+import { secondsToNextDay } from '../tenants/build-quota.ts';
 import { IdParams, PageOf, PageQuery, problems, StreamHeaders, toPageAnswer, toPageRequest } from './answers.ts';
 import { streamEvents } from './event-stream.ts';
 import { checkExecution } from './request-checks.ts';
@@ -80,9 +81,11 @@ async function waitFor(
 }
 
 /** A failure that means "not now" is an error of this request; everything else is the execution's own story. */
-function checkAnswered(answer: Static<typeof Execution>): void {
-  const code: ErrorCode = 'no-agent';
-  if (answer.stage === 'failed' && answer.failure?.code === code) throw new SystemError(code, answer.failure.detail);
+function checkAnswered(answer: Static<typeof Execution>, nowMs: number): void {
+  if (answer.stage !== 'failed' || answer.failure === null) return;
+  const { code, detail } = answer.failure;
+  if (code === 'no-agent') throw new SystemError(code, detail);
+  if (code === 'quota-exceeded') throw new SystemError(code, detail, { retryAfterSeconds: secondsToNextDay(nowMs) });
 }
 
 /** Adds the routes. */
@@ -114,7 +117,7 @@ export function addExecutionRoutes(
       if (!('done' in submitted)) answer = submitted.answer;
       else if (waitMs !== null) answer = await waitFor(submitted, waitMs, deps, reply, key === null);
       if (answer !== null && waitMs !== null) {
-        checkAnswered(answer);
+        checkAnswered(answer, clock.nowMs());
         return answer;
       }
       const now = 'done' in submitted ? submitted.toAnswer() : submitted.answer;

@@ -4,7 +4,7 @@
  */
 import { type Static, Type } from '@sinclair/typebox';
 import { Closed, Nullable, OneOf, Variables } from './closed.ts';
-import { EgressRecord } from './egress.ts';
+import { EgressRecord, EgressRules } from './egress.ts';
 import { baseNames, File, layerKinds, Script } from './environment.ts';
 import { AllLimits } from './limits.ts';
 import { Envelope, LayerReference, Scope, TrustedKey } from './manifest.ts';
@@ -35,6 +35,10 @@ export const BuildOrder = Closed({
       description: "Left in a private layer, so that its bytes are nobody else's; null: it is not private.",
     }),
   ),
+  egress: EgressRules,
+  isStoreUsed: Type.Boolean({
+    description: 'May kept artefacts be used? Not for a build that is to prove what the network gives.',
+  }),
 });
 export type BuildOrder = Static<typeof BuildOrder>;
 
@@ -60,6 +64,7 @@ export const BuildEvent = Type.Union([
     bytes: Type.Integer(),
     fraction: Nullable(Type.Number()),
   }),
+  Closed({ type: Type.Literal('fetched'), requests: Type.Integer(), bytes: Type.Integer() }),
   Closed({
     type: Type.Literal('finished'),
     endedIn: Nullable(OneOf(['setup', 'dependencies', 'verify', 'base'])),

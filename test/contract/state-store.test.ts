@@ -128,6 +128,22 @@ for (const [name, open] of Object.entries(implementations)) {
       assert.equal(await store.agents.setDraining('agent_q', true), false);
     });
 
+    test('what builds used is summed for each tenant and day, also after a restart', async () => {
+      const used = { egressBytes: 5, egressRequests: 2, buildMs: 1500 };
+      const adds = [1, 2, 3].map(() => store.buildUsage.add('one', '2026-11-28', used));
+      await Promise.all([...adds, store.buildUsage.add('two', '2026-11-28', used)]);
+      await store.buildUsage.add('one', '2026-11-29', used);
+      await reopen();
+      const sum = { egressBytes: 15, egressRequests: 6, buildMs: 4500 };
+      assert.deepEqual(await store.buildUsage.get('one', '2026-11-28'), sum);
+      assert.deepEqual(await store.buildUsage.get('one', '2026-11-29'), used);
+      assert.deepEqual(await store.buildUsage.get('three', '2026-11-28'), {
+        egressBytes: 0,
+        egressRequests: 0,
+        buildMs: 0,
+      });
+    });
+
     test('a closed store says so', async () => {
       await store.close();
       await assert.rejects(store.check(), { code: 'state-store-unavailable' });

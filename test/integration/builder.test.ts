@@ -2,7 +2,10 @@
  * Owns the proof that real bases and layers are built through real registries by the real launcher, proxy and builder.
  */
 import assert from 'node:assert/strict';
+import { once } from 'node:events';
 import { readdirSync } from 'node:fs';
+import { type AddressInfo, createServer } from 'node:net';
+import { networkInterfaces } from 'node:os';
 import { after, before, test } from 'node:test';
 import { digestOf } from '../../shared/digest.ts';
 import type { BuildOrder } from '../../shared/model/build.ts';
@@ -177,6 +180,41 @@ test('two builds at the same time meet on no abstract socket, so that neither ca
   await assert.rejects(first);
   assert.deepEqual([finished.report.verdict, log], ['ok', 'refused: Connection refused\n']);
   assert.equal(heard, 'listening\n');
+});
+
+test('builds reach neither each other nor anything of this machine: ports, abstract sockets, the sockets of our processes', async (t) => {
+  const isListening = Promise.withResolvers<void>();
+  const end = new AbortController();
+  const listener = `perl -MSocket -e '
+    socket(my $t, AF_INET, SOCK_STREAM, 0); bind($t, pack_sockaddr_in(7777, INADDR_LOOPBACK)) or die; listen($t, 5) or die;
+    socket(my $u, AF_UNIX, SOCK_STREAM, 0); bind($u, pack_sockaddr_un("\\0envicutor-meet")) or die; listen($u, 5) or die;
+    $| = 1; print "listening\\n"; sleep 600'`;
+  const running = builder.build({ parents: [base], script: listener }, end.signal, (event) => {
+    if (event.type === 'log' && event.text.includes('listening')) isListening.resolve();
+  });
+  running.catch(() => undefined);
+  t.after(() => end.abort());
+  const [own, unnamed] = [createServer(), createServer()];
+  own.listen(0, '0.0.0.0');
+  unnamed.listen('\0envicutor-host');
+  await Promise.all([once(own, 'listening'), once(unnamed, 'listening')]);
+  t.after(() => [own, unnamed].forEach((server) => void server.close()));
+  await isListening.promise;
+  const { port } = own.address() as AddressInfo;
+  const addresses = Object.values(networkInterfaces()).flatMap((list) =>
+    (list ?? []).filter(({ family }) => family === 'IPv4').map(({ address }) => `${address}:${port}`),
+  );
+  const places = ['198.18.0.1:80', '127.0.0.1:7777', `198.18.0.1:${port}`, ...addresses];
+  const probe = `perl -MSocket -e '
+    for (qw(${places.join(' ')})) { my ($a, $p) = split /:/; socket(my $s, AF_INET, SOCK_STREAM, 0);
+      print "reached $_\\n" if connect($s, pack_sockaddr_in($p, inet_aton($a))) }
+    for ("\\0envicutor-meet", "\\0envicutor-host", "${builder.folder}/builder.sock", "${builder.folder}/launcher.sock") {
+      socket(my $s, AF_UNIX, SOCK_STREAM, 0); print "reached a socket $_\\n" if connect($s, pack_sockaddr_un($_)) }
+    print "probed\\n"'`;
+  const { log, finished } = await builder.build({ parents: [base], script: probe });
+  assert.equal(finished.report.verdict, 'ok', log);
+  // The proxy's own port is what a build can reach, and shows that the probe would say so.
+  assert.equal(log, 'reached 198.18.0.1:80\nprobed\n');
 });
 
 test('a cancelled build ends and leaves nothing behind', async () => {

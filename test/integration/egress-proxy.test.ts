@@ -53,6 +53,8 @@ test('path and headers reach the origin raw, the body comes back whole and is re
       commits: [],
       isWithCredentials: false,
       isComplete: true,
+      source: 'upstream',
+      mirror: null,
     },
   ]);
 });
@@ -148,6 +150,33 @@ test('a connection that the origin gives up when it is used again is replaced wi
   });
   assert.equal((await proxy.fetch('/1')).body, 'ok');
   assert.equal((await proxy.fetch('/2')).body, 'ok');
+  assert.equal(proxy.refusals().length, 0);
+});
+
+test('requests that are sent ahead, more than can be answered at once, are all answered in their order', async (t) => {
+  const body = 'x'.repeat(200_000);
+  const { proxy, origin } = await start(t, (request, response) => response.end(request.url + body));
+  const socket = connectTls({
+    host: '127.0.0.1',
+    port: proxy.port,
+    servername: 'good.example',
+    ca: proxy.certificatePem,
+  });
+  await once(socket, 'secureConnect');
+  const paths = Array.from({ length: 40 }, (_, at) => `/file-${at}`);
+  const send = (some: readonly string[], connection: string) => {
+    // One TLS record for each request, as apt sends them.
+    for (const path of some)
+      socket.write(`GET ${path} HTTP/1.1\r\nHost: good.example:${origin.port}\r\nConnection: ${connection}\r\n\r\n`);
+  };
+  send(paths.slice(0, 20), 'keep-alive');
+  // The answers have begun to pile up when the second half comes.
+  await once(socket, 'readable');
+  send(paths.slice(20, 39), 'keep-alive');
+  send(paths.slice(39), 'close');
+  let said = '';
+  for await (const chunk of socket) said += String(chunk);
+  assert.deepEqual(said.match(/\/file-\d+/g), paths);
   assert.equal(proxy.refusals().length, 0);
 });
 

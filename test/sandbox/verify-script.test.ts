@@ -13,6 +13,8 @@ import { runVerifyScript } from '../../coordinator/builder/verify-script.ts';
 import { systemRandom } from '../../shared/clock.ts';
 import { digestOf } from '../../shared/digest.ts';
 import { SystemError } from '../../shared/errors.ts';
+import { LayerInstaller } from '../../shared/layers/layer-installer.ts';
+import { silentLogger } from '../../shared/logger.ts';
 import type { Report } from '../../shared/model/verdict.ts';
 import { buildOrder } from '../support/build-orders.ts';
 import { RealLauncher } from '../support/real-launcher.ts';
@@ -44,9 +46,11 @@ function verify(script: string, text: string, staged: Buffer = zstdCompressSync(
   };
   const ground = { layers: ['base'], variables: {} };
   const signal = new AbortController().signal;
+  const { sandbox } = launcher;
+  const installer = new LayerInstaller({ sandbox, random: systemRandom, logger: silentLogger });
   return runVerifyScript(
     { order, script, staged: described, folder, ground, cpuShares: 1024 },
-    { sandbox: launcher.sandbox, emit: () => undefined, masking: null, signal, random: systemRandom },
+    { sandbox, emit: () => undefined, masking: null, signal, installer },
   );
 }
 

@@ -96,6 +96,7 @@ export async function startBuildNetwork(options: BuildNetworkOptions = {}): Prom
     policy: { ...defaultEgressPolicy, ...options.policy },
     quotas: { ...defaultEgressQuotas, ...options.quotas },
     upstreamProxy: options.upstreamProxy ?? null,
+    store: null,
   };
   const [proxy, holder] = await startProxy(config, hostsPath);
   const records: EgressRecord[] = [];

@@ -10,6 +10,7 @@ import { readConfig } from '../../shared/config.ts';
 import type { AcquiredLayers } from '../../shared/layers/layer-source.ts';
 import { silentLogger } from '../../shared/logger.ts';
 import type { BuildEvent, BuildOrder } from '../../shared/model/build.ts';
+import { toEgressRules } from '../../shared/model/egress.ts';
 import { limitDefaults } from '../../shared/model/limits.ts';
 import type { Sandbox } from '../../shared/sandbox/sandbox.ts';
 
@@ -17,7 +18,8 @@ import type { Sandbox } from '../../shared/sandbox/sandbox.ts';
 export function buildOrder(changes: Partial<BuildOrder> = {}): BuildOrder {
   const empty = { parents: [], trustedKeys: [], files: [], variables: {}, secrets: {}, verify: null, mark: null };
   const identity = { buildId: 'build_00000000', tenantId: 'local', kind: 'setup', base: 'debian-13' } as const;
-  return { ...identity, ...empty, script: 'true', limits: limitDefaults.build, ...changes };
+  const network = { egress: toEgressRules({ name: 'test' }), isStoreUsed: true };
+  return { ...identity, ...empty, ...network, script: 'true', limits: limitDefaults.build, ...changes };
 }
 
 /** The builder's settings as they are without any environment variable. */
@@ -37,6 +39,7 @@ export function runnerOn(sandbox: Pick<Sandbox, 'launch' | 'release' | 'store'>,
     layers: { acquire: async () => none },
     trust: { replaceKeys: () => undefined },
     staging,
+    artefacts: { access: async () => null, settle: () => undefined },
     settings: builderSettings(),
     clock: systemClock,
     random: systemRandom,

@@ -4,7 +4,7 @@
  */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { createReadStream, existsSync, linkSync, mkdirSync, mkdtempSync, rmSync } from 'node:fs';
+import { chmodSync, createReadStream, existsSync, linkSync, mkdirSync, mkdtempSync, rmSync } from 'node:fs';
 import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
@@ -40,6 +40,8 @@ export class BuilderProcess {
   #number = 0;
 
   constructor() {
+    // This builder is root, its proxies are not: they pass through to the artefacts.
+    chmodSync(this.folder, 0o711);
     mkdirSync(join(this.folder, 'blobs'));
     this.#blobs = createServer(({ url }, response) => {
       createReadStream(join(this.folder, 'blobs', String(url).slice(1))).pipe(response);

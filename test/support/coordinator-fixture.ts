@@ -8,6 +8,7 @@ import type { TestContext } from 'node:test';
 import { Value } from '@sinclair/typebox/value';
 import { CoordinatorConfig } from '../../coordinator/config.ts';
 import { createCoordinator } from '../../coordinator/coordinator.ts';
+import { readEgressPolicy } from '../../coordinator/egress/policy-file.ts';
 import { createBuilderClient } from '../../coordinator/environments/builder-client.ts';
 import { createVerifierClient } from '../../coordinator/environments/verifier-client.ts';
 import { openSqliteStateStore } from '../../coordinator/executions/sqlite-state-store.ts';
@@ -45,7 +46,9 @@ export async function startCoordinator(
     const verifier = createVerifierClient(`${folder}/verifier.sock`);
     const instanceKey = openInstanceKey(folder, systemRandom);
     const ports = { clock: systemClock, random: systemRandom, log };
-    const deps = { ...ports, state, store, builder, verifier, instanceKey, keys };
+    const policy = readEgressPolicy(config.egressPolicyFile);
+    if ('problems' in policy) throw new Error(policy.problems.join('\n'));
+    const deps = { ...ports, state, store, builder, verifier, instanceKey, keys, egress: policy.rules };
     const coordinator = createCoordinator(deps, { ...config, listenPort: port });
     const { url } = await coordinator.start();
     const stop = async () => {

@@ -11,13 +11,16 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
 import { createAddressPolicy } from '../../coordinator/egress/address-policy.ts';
+import { ArtefactStore } from '../../coordinator/egress/artefact-store.ts';
 import { createBuildAuthority, createLeafIssuer } from '../../coordinator/egress/certificates.ts';
+import { createPathShapes } from '../../coordinator/egress/immutable-paths.ts';
 import { createLedger } from '../../coordinator/egress/ledger.ts';
 import { createEgressProxy } from '../../coordinator/egress/proxy.ts';
 import { createUpstream, type Resolve } from '../../coordinator/egress/upstream.ts';
-import { systemClock } from '../../shared/clock.ts';
+import { type Clock, systemClock } from '../../shared/clock.ts';
 import {
   type ArtefactRecord,
+  type ArtefactStoreAccess,
   defaultEgressPolicy,
   defaultEgressQuotas,
   type EgressPolicy,
@@ -64,6 +67,8 @@ export interface LocalProxyOptions {
   readonly policy?: Partial<EgressPolicy>;
   readonly quotas?: Partial<EgressQuotas>;
   readonly upstreamProxy?: string;
+  readonly store?: ArtefactStoreAccess;
+  readonly clock?: Clock;
 }
 
 /** A proxy in this process whose upstream port is the origin's; every name resolves to loopback, which is allowed. */
@@ -81,8 +86,16 @@ export async function startLocalProxy(options: LocalProxyOptions) {
     resolve: options.resolve ?? (async () => [{ address: '127.0.0.1', family: 4 }]),
     clock: systemClock,
   });
-  const config = { buildId: 'test', authority, caBundlePath: null, policy, quotas, upstreamProxy: null };
-  const proxy = createEgressProxy({ config, ledger, upstream, underWay: new Set() }, createLeafIssuer(authority));
+  const access = options.store ?? null;
+  const config = { buildId: 'test', authority, caBundlePath: null, policy, quotas, upstreamProxy: null, store: access };
+  const clock = options.clock ?? systemClock;
+  const note = (code: 'artefact-dropped' | 'store-unusable') => (sentence: string) =>
+    ledger.write({ kind: 'note', code, sentence });
+  const news = { dropped: note('artefact-dropped'), unusable: note('store-unusable') };
+  const store = access === null ? null : new ArtefactStore(access, 'test', clock, news);
+  const shapes = createPathShapes(policy.immutablePaths);
+  const context = { config, ledger, upstream, store, shapes, clock, underWay: new Set<() => void>() };
+  const proxy = createEgressProxy(context, createLeafIssuer(authority));
   const listener = proxy.listen({ host: '127.0.0.1', port: 0 }, options.port);
   await once(listener, 'listening');
   const { port } = listener.address() as AddressInfo;

@@ -54,6 +54,8 @@ export function orderFor(
         commits: [],
         isWithCredentials: false,
         isComplete: true,
+        source: 'upstream',
+        mirror: null,
       },
       { kind: 'summary', requests: 1, artefacts: 1, refusals: 0, bytes: 5, connections: 1, hosts: 1 },
     ],

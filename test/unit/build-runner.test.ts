@@ -126,7 +126,7 @@ test('an unreachable registry is flagged, also when the script says that all is 
 test('credentials that the proxy saw make a layer private; a proxy that did not end in order makes none', async (context) => {
   const artefact: ArtefactRecord = {
     kind: 'artefact', url: 'https://a/b', method: 'GET', httpCode: 200, sha256: '0'.repeat(64), bytes: 1, contentEncoding: null,
-    location: null, commits: [], isWithCredentials: true, isComplete: true,
+    location: null, commits: [], isWithCredentials: true, isComplete: true, source: 'upstream', mirror: null,
   }; // biome-ignore format: a record
   const folder = temporaryFolder(context);
   const first = runnerOn(sandboxDoing({ records: [artefact, summary] }), folder);

@@ -15,6 +15,7 @@ import { SystemError } from '../../shared/errors.ts';
 import { manifestKey } from '../../shared/layers/layer-manifest.ts';
 import { silentLogger } from '../../shared/logger.ts';
 import type { BuildOrder } from '../../shared/model/build.ts';
+import { defaultEgressPolicy, defaultEgressQuotas } from '../../shared/model/egress.ts';
 import { createTestKey, createTestLayer } from '../support/signed-layers.ts';
 import { VirtualClock } from '../support/virtual-clock.ts';
 
@@ -49,6 +50,7 @@ function createReproductions() {
     {
       ...{ clock, random: systemRandom, log: silentLogger },
       urls: { urlOf: () => 'http://nowhere/' } as never as LayerUrls,
+      egress: { policy: defaultEgressPolicy, quotas: defaultEgressQuotas },
       layers: {
         get running() {
           return state.running;
@@ -58,6 +60,7 @@ function createReproductions() {
       },
       builder: {
         build: async (order: BuildOrder) => {
+          assert.equal(order.isStoreUsed, false, 'a second build that is served what was kept proves nothing');
           state.built.push(order.script);
           return finished;
         },
