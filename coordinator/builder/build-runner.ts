@@ -29,7 +29,7 @@ export type FinishedBuild = Extract<BuildEvent, { type: 'finished' }>;
 export interface BuildRunnerOptions {
   readonly sandbox: Pick<Sandbox, 'launch' | 'release' | 'store'>;
   readonly layers: Pick<LayerSource, 'acquire'>;
-  readonly trust: Pick<ManifestTrust, 'replaceKeys'>;
+  readonly trust: Pick<ManifestTrust, 'catchUp'>;
   readonly staging: Staging;
   readonly settings: NetworkSettings & Pick<BuilderConfig, 'debianMirror' | 'cpuShares'>;
   readonly clock: Clock;
@@ -61,7 +61,7 @@ export class BuildRunner {
   async run(order: BuildOrder, emit: (event: BuildEvent) => void, signal: AbortSignal): Promise<FinishedBuild> {
     const { staging, layers, trust, sandbox, settings } = this.#options;
     emit({ type: 'phase', phase: 'fetching-parents' });
-    trust.replaceKeys(order.trustedKeys);
+    trust.catchUp(order.trust);
     const acquired = await layers.acquire(order.parents, order.tenantId);
     let layer: StagedLayer | null = null;
     try {

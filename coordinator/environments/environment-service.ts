@@ -91,13 +91,23 @@ export class EnvironmentService {
     if (row.manifests.length === 0 || row.fingerprint !== this.#fingerprint) return null;
     const layers: Layer[] = [];
     for (const objectKey of row.manifests) {
-      const layer = await this.#deps.layers.read(objectKey);
+      const layer = await this.#read(objectKey);
       if (layer === null) return null;
       layers.push(layer);
     }
     const ready = toReady(row.id, layers, row.request.variables ?? {});
     this.#ready.set(`${row.tenantId} ${row.id}`, ready);
     return ready;
+  }
+
+  /** Null: it is gone, or not to be used any more. */
+  async #read(objectKey: string): Promise<Layer | null> {
+    try {
+      return await this.#deps.layers.read(objectKey);
+    } catch (error) {
+      if (error instanceof SystemError && error.code === 'layer-revoked') return null;
+      throw error;
+    }
   }
 
   #fromStoredRequest(tenantId: string, id: string, row: EnvironmentRow | null): EnvironmentDescription {
@@ -259,6 +269,11 @@ export class EnvironmentService {
   /** Forgets what memory knows, so that the next use reads the cache again. */
   invalidate(tenantId: string, id: string): void {
     this.#ready.delete(`${tenantId} ${id}`);
+  }
+
+  /** Forgets every environment that memory knows: what layers are good has changed. */
+  invalidateAll(): void {
+    this.#ready.clear();
   }
 
   /** Goes on with builds that were asked for before a restart. */

@@ -12,7 +12,7 @@ import { createId } from '../../shared/ids.ts';
 import { manifestKey, tenantScope } from '../../shared/layers/layer-manifest.ts';
 import type { Logger } from '../../shared/logger.ts';
 import type { BuildOrder } from '../../shared/model/build.ts';
-import type { LayerReference, TrustedKey } from '../../shared/model/manifest.ts';
+import type { LayerReference } from '../../shared/model/manifest.ts';
 import type { Report } from '../../shared/model/verdict.ts';
 import type { ObjectStore } from '../../shared/storage/object-store.ts';
 import { EventLog } from '../executions/event-log.ts';
@@ -27,6 +27,7 @@ import {
 import { FailureMemory } from './failure-memory.ts';
 import type { LayerUrls } from './layer-urls.ts';
 import { type Layer, readLayer, toLayer } from './manifest.ts';
+import type { TrustService } from './trust-service.ts';
 import type { Verifier } from './verifier-client.ts';
 
 /** One layer that is wanted. */
@@ -77,8 +78,11 @@ export interface LayerBuildsDeps {
   readonly store: ObjectStore;
   readonly builder: Builder;
   readonly verifier: Verifier;
+  readonly trust: TrustService;
   readonly urls: LayerUrls;
   readonly architecture: 'x86_64' | 'aarch64';
+  /** Hears of every layer that was found in the store or published. */
+  readonly found?: (layer: Layer) => void;
   readonly looked?: (kind: string, outcome: LookupOutcome) => void;
 }
 
@@ -101,7 +105,6 @@ export function toReference(layer: Layer, urls: LayerUrls, origin: 'stored' | 'b
 export class LayerBuilds {
   readonly #deps: LayerBuildsDeps;
   readonly #options: LayerBuildsOptions;
-  #trustedKeys: readonly TrustedKey[] | null = null;
   readonly #found = new LRUCache<string, Layer>({ max: 4096 });
   readonly #flights = new Map<string, Flight>();
   readonly #failures: FailureMemory<LayerFailure>;
@@ -121,9 +124,28 @@ export class LayerBuilds {
   async read(objectKey: string): Promise<Layer | null> {
     const known = this.#found.get(objectKey);
     if (known !== undefined) return known;
-    const layer = await readLayer(this.#deps.store, objectKey, await this.trustedKeys());
-    if (layer !== null) this.#found.set(objectKey, layer);
+    const { store, trust } = this.#deps;
+    await trust.envelope();
+    const layer = await readLayer(store, objectKey, trust);
+    if (layer !== null) this.#remember(layer);
     return layer;
+  }
+
+  #remember(layer: Layer): Layer {
+    this.#found.set(layer.objectKey, layer);
+    this.#deps.found?.(layer);
+    return layer;
+  }
+
+  /** Throws SystemError `layer-revoked` when the layer is not to be used any more. */
+  checkRevoked({ envelope }: Layer): void {
+    this.#deps.trust.open(envelope);
+  }
+
+  /** Forgets what was read, all of it or these objects: the next use reads the store again, under the trust of that moment. */
+  forget(objectKeys?: readonly string[]): void {
+    if (objectKeys === undefined) this.#found.clear();
+    else for (const objectKey of objectKeys) this.#found.delete(objectKey);
   }
 
   /** Gets a layer; the caller stops waiting by its signal. SystemError when neither cache nor builder could serve. */
@@ -153,8 +175,12 @@ export class LayerBuilds {
     return `${this.#scope(demand)}/${demand.description.isPrivate ? demand.keys.private : demand.keys.shareable}`;
   }
 
+  /** SystemError `layer-revoked` when a place of this key holds what is not to be used any more: then the key has a successor. */
   async #lookUp(demand: LayerDemand): Promise<Layer | null> {
     const { keys, description, plan, tenantId } = demand;
+    for (const key of [keys.shareable, keys.private]) {
+      if (this.#deps.trust.isKeyRevoked(key)) throw new SystemError('layer-revoked', `key ${key} was revoked`);
+    }
     const own = tenantScope(tenantId);
     const places =
       plan.kind === 'base'
@@ -240,7 +266,13 @@ export class LayerBuilds {
         return this.#fail(key, demand, finished);
       }
       log.append('news', { type: 'captured' } satisfies LayerNews);
+      const { blob } = finished.layer;
+      const publishing = (bytes: number) =>
+        news({ type: 'progress', phase: 'publishing', bytes, fraction: bytes / Math.max(1, blob.bytes) });
+      news({ type: 'phase', phase: 'publishing' });
+      publishing(0);
       const layer = await this.#publish(demand, finished, finished.layer);
+      publishing(blob.bytes);
       this.#failures.forget(key);
       logger.info({ buildId, kind, digest: layer.manifest.tar.digest, durationMs }, 'build published');
       return { layer, origin: 'built', report: finished.report, verify: finished.verify };
@@ -248,12 +280,6 @@ export class LayerBuilds {
       // The builder removes it by itself after a while.
       builder.forget(buildId).catch(() => undefined);
     }
-  }
-
-  /** Keys that may sign manifests; SystemError `verifier-unavailable` until the verifier has answered once. */
-  async trustedKeys(): Promise<readonly TrustedKey[]> {
-    this.#trustedKeys ??= await this.#deps.verifier.keys();
-    return this.#trustedKeys;
   }
 
   async #toOrder(
@@ -267,7 +293,7 @@ export class LayerBuilds {
       kind: plan.kind,
       base: description.base,
       parents: parents.map((layer) => toReference(layer, this.#deps.urls, 'stored')),
-      trustedKeys: [...(await this.trustedKeys())],
+      trust: await this.#deps.trust.envelope(),
       script: plan.script,
       files: isBase ? [] : [...description.files],
       variables: isBase ? {} : description.variables,
@@ -314,9 +340,7 @@ export class LayerBuilds {
       materials: finished.materials,
       builtAt: toTimestamp(this.#deps.clock.nowMs()),
     });
-    const layer = toLayer(manifestKey(scope, key), envelope, await this.trustedKeys());
-    this.#found.set(layer.objectKey, layer);
-    return layer;
+    return this.#remember(toLayer(manifestKey(scope, key), envelope, this.#deps.trust));
   }
 
   /** Signs a tenant's layer again as a shared one; SystemError `conflict` when it is private. */
@@ -330,8 +354,6 @@ export class LayerBuilds {
       );
     }
     const { envelope } = await this.#deps.verifier.promote({ envelope: layer.envelope, key });
-    const shared = toLayer(manifestKey('shared', key), envelope, await this.trustedKeys());
-    this.#found.set(shared.objectKey, shared);
-    return shared;
+    return this.#remember(toLayer(manifestKey('shared', key), envelope, this.#deps.trust));
   }
 }

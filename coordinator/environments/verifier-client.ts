@@ -1,25 +1,37 @@
 /**
- * Owns talking to the verifier over its Unix socket: publications, promotions, the keys that may sign.
+ * Owns talking to the verifier over its Unix socket: publications, promotions, trust states, keys, sweeps.
  * Never sees the signing key. A refusal is SystemError with the verifier's own code; silence is `verifier-unavailable`.
  */
-import { type TSchema, Type } from '@sinclair/typebox';
+import type { TSchema } from '@sinclair/typebox';
 import { type TypeCheck, TypeCompiler } from '@sinclair/typebox/compiler';
 import { Client } from 'undici';
 import { type ErrorCode, errorCatalog, SystemError } from '../../shared/errors.ts';
 import { type PromotionOrder, Publication, type PublicationOrder } from '../../shared/model/build.ts';
-import { Closed } from '../../shared/model/closed.ts';
-import { TrustedKey } from '../../shared/model/manifest.ts';
+import { type SweepOrder, SweepResult } from '../../shared/model/sweep.ts';
+import { SignedTrust, SigningKeyList, type TrustOrder } from '../../shared/model/trust.ts';
 
 const publicationCheck = TypeCompiler.Compile(Publication);
-const keysCheck = TypeCompiler.Compile(Closed({ keys: Type.Array(TrustedKey) }));
+const keysCheck = TypeCompiler.Compile(SigningKeyList);
+const trustCheck = TypeCompiler.Compile(SignedTrust);
+const sweepCheck = TypeCompiler.Compile(SweepResult);
+
+/** The steps of a key's rotation: another key is trusted, then signs, then the one before it is trusted no more. */
+export const rotationSteps = ['announce', 'switch', 'retire'] as const;
+export type RotationStep = (typeof rotationSteps)[number];
 
 /** Checks, signs and writes layers. */
 export interface Verifier {
   publish(order: PublicationOrder): Promise<Publication>;
   /** Signs a tenant's layer again as a shared one. */
   promote(order: PromotionOrder): Promise<Publication>;
-  /** Keys that may sign manifests. */
-  keys(): Promise<readonly TrustedKey[]>;
+  /** Signing keys that count. */
+  keys(): Promise<SigningKeyList>;
+  /** Takes the next step of a rotation; SystemError `conflict` when it is not its turn. */
+  rotate(step: RotationStep): Promise<SigningKeyList>;
+  /** A fresh trust state: what was revoked before, and this. */
+  trust(order: TrustOrder): Promise<SignedTrust>;
+  /** Removes manifests, and what is not needed any more. */
+  sweep(order: SweepOrder): Promise<SweepResult>;
   close(): Promise<void>;
 }
 
@@ -64,7 +76,10 @@ export function createVerifierClient(socketPath: string): Verifier {
   return {
     publish: (order) => ask('POST', '/publications', order, publicationCheck),
     promote: (order) => ask('POST', '/promotions', order, publicationCheck),
-    keys: async () => (await ask('GET', '/keys', null, keysCheck)).keys,
+    keys: () => ask('GET', '/keys', null, keysCheck),
+    rotate: (step) => ask('POST', `/keys/${step}`, {}, keysCheck),
+    trust: (order) => ask('POST', '/trust', order, trustCheck),
+    sweep: (order) => ask('POST', '/sweeps', order, sweepCheck),
     close: () => client.destroy(),
   };
 }

@@ -6,8 +6,9 @@
 import { DatabaseSync, type StatementSync } from 'node:sqlite';
 import { SystemError } from '../../shared/errors.ts';
 import { initial } from './migrations/0001-initial.ts';
+import { cache } from './migrations/0003-cache.ts';
 
-const migrations: readonly string[] = [initial];
+const migrations: readonly string[] = [initial, cache];
 
 interface PendingWrite {
   readonly run: () => unknown;

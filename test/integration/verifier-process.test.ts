@@ -63,7 +63,7 @@ test("the coordinator's client publishes, promotes and reads the keys, before an
   const { folder, socketPath } = await createPlace(context);
   const first = await start(context, folder);
   const client = connect(context, socketPath);
-  const keys = await client.keys();
+  const { keys } = await client.keys();
   const order = orderFor(buildId, tar, blob);
   const { envelope, isNew } = await client.publish(order);
   assert.equal(isNew, true);
@@ -80,7 +80,7 @@ test("the coordinator's client publishes, promotes and reads the keys, before an
   await once(first, 'exit');
   await start(context, folder);
   const again = connect(context, socketPath);
-  assert.deepEqual(await again.keys(), keys);
+  assert.deepEqual(await again.keys(), { keys });
   assert.deepEqual(await again.publish(order), { envelope, isNew: false });
   assert.equal(openManifest((await again.promote({ envelope, key: 'k-shared-key' })).envelope, keys).scope, 'shared');
 });

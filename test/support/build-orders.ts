@@ -12,10 +12,19 @@ import { silentLogger } from '../../shared/logger.ts';
 import type { BuildEvent, BuildOrder } from '../../shared/model/build.ts';
 import { limitDefaults } from '../../shared/model/limits.ts';
 import type { Sandbox } from '../../shared/sandbox/sandbox.ts';
+import { createTestKey } from './signed-layers.ts';
+import { trustState } from './trust-states.ts';
 
 /** An order for a setup layer on nothing, with changes. */
 export function buildOrder(changes: Partial<BuildOrder> = {}): BuildOrder {
-  const empty = { parents: [], trustedKeys: [], files: [], variables: {}, secrets: {}, verify: null };
+  const empty = {
+    parents: [],
+    trust: trustState([createTestKey().signing]),
+    files: [],
+    variables: {},
+    secrets: {},
+    verify: null,
+  };
   const identity = { buildId: 'build_00000000', tenantId: 'local', kind: 'setup', base: 'debian-13' } as const;
   return { ...identity, ...empty, script: 'true', limits: limitDefaults.build, ...changes };
 }
@@ -35,7 +44,7 @@ export function runnerOn(sandbox: Pick<Sandbox, 'launch' | 'release' | 'store'>,
   const runner = new BuildRunner({
     sandbox,
     layers: { acquire: async () => none },
-    trust: { replaceKeys: () => undefined },
+    trust: { catchUp: () => false },
     staging,
     settings: builderSettings(),
     clock: systemClock,

@@ -17,6 +17,7 @@ import type { BuildEvent, BuildOrder } from '../../shared/model/build.ts';
 import type { LayerReference } from '../../shared/model/manifest.ts';
 import { buildOrder } from './build-orders.ts';
 import { createTestKey } from './signed-layers.ts';
+import { trustState } from './trust-states.ts';
 
 const root = new URL('../..', import.meta.url).pathname;
 const READY_MS_MAX = 20_000;
@@ -34,6 +35,7 @@ export class BuilderProcess {
   readonly folder = mkdtempSync(join(tmpdir(), 'envicutor-builder-'));
   readonly staging = join(this.folder, 'staging');
   readonly #key = createTestKey();
+  readonly #trust = trustState([this.#key.signing]);
   readonly #blobs: Server;
   readonly #processes: ChildProcess[] = [];
   readonly #client = createBuilderClient(join(this.folder, 'builder.sock'));
@@ -75,7 +77,7 @@ export class BuilderProcess {
     this.#number += 1;
     const buildId = `build_${String(this.#number).padStart(8, '0')}`;
     const events: BuildEvent[] = [];
-    const order = buildOrder({ buildId, trustedKeys: [this.#key.trusted], ...changes });
+    const order = buildOrder({ buildId, trust: this.#trust, ...changes });
     const news = (event: BuildEvent) => {
       events.push(event);
       told(event);

@@ -11,14 +11,15 @@ import { type TestContext, test } from 'node:test';
 import { type Agent, createAgent } from '../../agent/agent.ts';
 import { Identity } from '../../agent/connection/identity.ts';
 import { systemClock, systemRandom } from '../../shared/clock.ts';
+import { toTrustedKey } from '../../shared/layers/envelope.ts';
+import { ManifestTrust } from '../../shared/layers/manifest-trust.ts';
 import { silentLogger } from '../../shared/logger.ts';
 import { limitDefaults } from '../../shared/model/limits.ts';
-import type { TrustedKey } from '../../shared/model/manifest.ts';
 import { challengeText } from '../../shared/protocol/agent-messages.ts';
 import type { CoordinatorMessage } from '../../shared/protocol/coordinator-messages.ts';
 import type { LaunchReport } from '../../shared/sandbox/sandbox.ts';
 import { FakeSandbox, launchReport } from '../support/fake-sandbox.ts';
-import { ScriptedCoordinator } from '../support/scripted-coordinator.ts';
+import { coordinatorKey, ScriptedCoordinator } from '../support/scripted-coordinator.ts';
 
 function offer(lease: string, fence = 1): Extract<CoordinatorMessage, { type: 'lease.offer' }> {
   const envelope = { payloadType: 'x', payload: '', signatures: [{ keyid: 'k', sig: 's' }] };
@@ -36,7 +37,7 @@ interface Stage {
   readonly agent: Agent;
   readonly sandbox: FakeSandbox;
   readonly identity: Identity;
-  readonly trusted: (readonly TrustedKey[])[];
+  readonly trust: ManifestTrust;
   readonly folder: string;
   /** Ends the oldest running launch. */
   finish(report?: Partial<LaunchReport>): void;
@@ -52,13 +53,16 @@ async function setStage(context: TestContext, outboxEntriesMax = 10): Promise<St
     void listener.stdout?.(Buffer.from('hello'));
     return new Promise((resolve) => running.push(resolve));
   });
-  const trusted: (readonly TrustedKey[])[] = [];
   const layers = {
     acquire: async () => ({ names: ['sha256-1'], manifests: [], uses: [], release: () => undefined }),
     held: () => ['sha256:1'],
     prefetch: async () => undefined,
+    takeUsed: () => [],
+    pinExactly: async () => undefined,
+    discard: () => false,
+    watch: () => undefined,
   };
-  const trust = { replaceKeys: (keys: readonly TrustedKey[]) => void trusted.push(keys) };
+  const trust = new ManifestTrust();
   const facts = {
     ...{ name: 'test', release: '1', architecture: 'x86_64' as const, kernel: '6', cores: 2, memoryBytes: 1 },
     ...{ pool: 'default', labels: {} },
@@ -82,20 +86,20 @@ async function setStage(context: TestContext, outboxEntriesMax = 10): Promise<St
     await rm(folder, { recursive: true, maxRetries: 5 });
   });
   const finish = (report = {}): void => running.shift()?.(launchReport(report));
-  return { coordinator, agent, sandbox, identity, trusted, folder, finish };
+  return { coordinator, agent, sandbox, identity, trust, folder, finish };
 }
 
 test('it enrols with its token, proves its key, keeps its id and reports at once', async (context) => {
-  const { coordinator, identity, trusted, folder } = await setStage(context);
+  const { coordinator, identity, trust, folder } = await setStage(context);
   const hello = await coordinator.next('agent.hello');
   assert.deepEqual([hello.agentId, hello.token, hello.protocol], [null, 'one-time', 1]);
   const { signature } = await coordinator.next('agent.proof');
   const key = createPublicKey({ key: Buffer.from(hello.publicKey, 'base64'), format: 'der', type: 'spki' });
   assert.ok(verify(null, Buffer.from(challengeText('n0nce')), key, Buffer.from(signature, 'base64')));
   const report = await coordinator.next('agent.report');
-  const expected = { slots: { total: 2, free: 2 }, leases: [], layers: ['sha256:1'], draining: false };
+  const expected = { slots: { total: 2, free: 2 }, leases: [], layers: ['sha256:1'], draining: false, trustVersion: 1 };
   assert.deepEqual(report, { type: 'agent.report', ...expected });
-  assert.deepEqual(trusted, [[]]);
+  assert.deepEqual(trust.keys, [toTrustedKey(coordinatorKey)]);
   coordinator.drop();
   const again = await coordinator.next('agent.hello');
   assert.deepEqual([again.agentId, again.token, again.publicKey], ['agent_00000001', null, identity.publicKey]);

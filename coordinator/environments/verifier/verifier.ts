@@ -18,6 +18,7 @@ import {
   provenanceKey,
   signManifest,
 } from '../../../shared/layers/layer-manifest.ts';
+import { type RevocationList, toRevokedError } from '../../../shared/layers/revocation-list.ts';
 import type { Logger } from '../../../shared/logger.ts';
 import type { PromotionOrder, Publication, PublicationOrder } from '../../../shared/model/build.ts';
 import { type Envelope, LayerManifest, type TrustedKey } from '../../../shared/model/manifest.ts';
@@ -25,6 +26,7 @@ import { streamFile } from '../../../shared/storage/file-streams.ts';
 import { describeBytes, type ObjectStore, readObject } from '../../../shared/storage/object-store.ts';
 import { checkAgainstOrder } from './order-check.ts';
 import { describeProvenance, PROVENANCE_PAYLOAD_TYPE } from './provenance.ts';
+import type { PublicationsUnderWay } from './publications-under-way.ts';
 import { Refusal } from './refusal.ts';
 import type { SigningKeys } from './signing-key.ts';
 import { openStaged, readStaged } from './staged-file.ts';
@@ -34,7 +36,10 @@ import type { TarBounds } from './tar-check.ts';
 /** Neighbours and settings of a verifier. */
 export interface VerifierOptions {
   readonly store: ObjectStore;
-  readonly keys: SigningKeys;
+  readonly keys: Pick<SigningKeys, 'signing' | 'trusted'>;
+  /** What was ever revoked: nothing of it is published or promoted. */
+  readonly trust: { readonly revoked: RevocationList };
+  readonly underWay: PublicationsUnderWay;
   readonly stagingDirectory: string;
   readonly bounds: TarBounds;
   readonly logger: Logger;
@@ -69,6 +74,7 @@ export class Verifier {
     }
     // The provenance is not known yet; everything else of the manifest is checked before it becomes part of a path.
     checkManifest(toManifest(order, null));
+    this.#checkRevoked({ key: order.key, tar: order.staged.tar, builtAt: order.builtAt });
     const present = await this.#present(order);
     if (present !== null) return present;
     await this.#takeTurn();
@@ -89,24 +95,44 @@ export class Verifier {
   /** Signs a tenant's layer again, as everybody's under another key: an operator's decision, which the coordinator vouches for. */
   async promote({ envelope, key }: PromotionOrder): Promise<Publication> {
     const original = openManifest(envelope, this.trustedKeys);
+    this.#checkRevoked(original);
     if (original.scope === 'shared') throw new SystemError('conflict', `layer ${original.key} is shared already`);
     const manifest: LayerManifest = { ...original, scope: 'shared', key };
     checkManifest(manifest);
     const present = await this.#present(manifest);
     if (present !== null) return present;
-    const { store, logger } = this.#options;
+    const { store, logger, underWay } = this.#options;
     const needed = [blobKey(original.blob.digest)];
     if (original.provenance !== null) needed.push(provenanceKey(original.provenance));
-    for (const object of needed) {
-      if ((await store.head(object)) === null)
-        throw new SystemError('conflict', `${object} is not in the store any more`);
+    const release = await underWay.rely(needed);
+    try {
+      for (const object of needed) {
+        if ((await store.head(object)) === null)
+          throw new SystemError('conflict', `${object} is not in the store any more`);
+      }
+      const publication = await this.#putManifest(manifest);
+      logger.info({ from: original.key, scope: original.scope, key, isNew: publication.isNew }, 'layer promoted');
+      return publication;
+    } finally {
+      release();
     }
-    const publication = await this.#putManifest(manifest);
-    logger.info({ from: original.key, scope: original.scope, key, isNew: publication.isNew }, 'layer promoted');
-    return publication;
+  }
+
+  #checkRevoked(manifest: Pick<LayerManifest, 'tar' | 'key' | 'builtAt'>): void {
+    const revocation = this.#options.trust.revoked.find(manifest);
+    if (revocation !== null) throw toRevokedError(`layer ${manifest.tar.digest}`, revocation);
   }
 
   async #publishStaged(order: PublicationOrder): Promise<Publication> {
+    const release = await this.#options.underWay.rely([blobKey(order.staged.blob.digest)]);
+    try {
+      return await this.#putAll(order);
+    } finally {
+      release();
+    }
+  }
+
+  async #putAll(order: PublicationOrder): Promise<Publication> {
     const { store, keys, stagingDirectory, bounds, logger } = this.#options;
     const file = await openStaged(stagingDirectory, order.staged.buildId);
     try {
@@ -117,11 +143,16 @@ export class Verifier {
     }
     const provenance = encodeEnvelope(signEnvelope(PROVENANCE_PAYLOAD_TYPE, describeProvenance(order), keys.signing));
     const provenanceDigest = digestOf(provenance);
-    await store.put(provenanceKey(provenanceDigest), provenance, describeBytes(provenance));
-    const publication = await this.#putManifest(toManifest(order, provenanceDigest));
-    const { buildId, tar } = order.staged;
-    logger.info({ buildId, key: order.key, layer: tar.digest, isNew: publication.isNew }, 'layer published');
-    return publication;
+    const release = await this.#options.underWay.rely([provenanceKey(provenanceDigest)]);
+    try {
+      await store.put(provenanceKey(provenanceDigest), provenance, describeBytes(provenance));
+      const publication = await this.#putManifest(toManifest(order, provenanceDigest));
+      const { buildId, tar } = order.staged;
+      logger.info({ buildId, key: order.key, layer: tar.digest, isNew: publication.isNew }, 'layer published');
+      return publication;
+    } finally {
+      release();
+    }
   }
 
   async #putManifest(manifest: LayerManifest): Promise<Publication> {
