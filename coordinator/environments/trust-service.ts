@@ -10,7 +10,7 @@ import { ManifestTrust } from '../../shared/layers/manifest-trust.ts';
 import { RevocationList, toRevokedError } from '../../shared/layers/revocation-list.ts';
 import type { Logger } from '../../shared/logger.ts';
 import type { Envelope, LayerManifest } from '../../shared/model/manifest.ts';
-import type { Revocation, SigningKeyList } from '../../shared/model/trust.ts';
+import { REVOCATIONS_MAX, type Revocation, type SigningKeyList } from '../../shared/model/trust.ts';
 import type { RevocationStore } from '../executions/cache-store.ts';
 import type { RotationStep, Verifier } from './verifier-client.ts';
 
@@ -113,11 +113,12 @@ export class TrustService {
     return this.#revoked.find(manifest) !== null || this.#trust.revoked.find(manifest) !== null;
   }
 
-  /** Revokes for ever. Resolves with the version that says so, or null when the verifier does not answer now: it is told as soon as it does. */
+  /** Revokes for ever; SystemError `conflict` for a key that signs now. Resolves with the version that says so, or null when the verifier does not answer now: it is told as soon as it does. */
   async revoke(orders: readonly Omit<Revocation, 'revokedAt'>[]): Promise<number | null> {
     const { clock, store, log } = this.#deps;
     const revokedAt = toTimestamp(clock.nowMs());
     const revocations = orders.map((order) => ({ ...order, revokedAt }));
+    await this.#check(revocations);
     await store.revoke(revocations);
     for (const { kind, value, isFatal, reason } of revocations) log.warn({ kind, value, isFatal, reason }, 'revoked');
     this.#take(await store.revocations());
@@ -129,6 +130,22 @@ export class TrustService {
       log.error({ reason: toSystemError(error).message }, 'revocation not signed yet');
       this.#schedule(RETRY_MS);
       return null;
+    }
+  }
+
+  /** What the verifier would never sign must not be recorded: nothing could be signed any more. */
+  async #check(revocations: readonly Revocation[]): Promise<void> {
+    if (this.#ordered.length + revocations.length > REVOCATIONS_MAX) {
+      throw new SystemError(
+        'conflict',
+        `there can be ${REVOCATIONS_MAX} revocations; change cacheSalt, or retire a signing key`,
+      );
+    }
+    const signers = new Set(revocations.flatMap(({ kind, value }) => (kind === 'signing-key' ? [value] : [])));
+    if (signers.size === 0) return;
+    const { keys } = await this.keys();
+    if (keys.some(({ role, keyid }) => role === 'present' && signers.has(keyid))) {
+      throw new SystemError('conflict', 'that key signs now; announce another, switch to it, then revoke this one');
     }
   }
 

@@ -296,10 +296,11 @@ function addTrustRoutes(server: HttpServer, { cache, trust, fleet }: CacheRoutes
     },
   );
 
-  const toKeys = async (keys: ReturnType<TrustService['keys']>) => {
+  const toKeys = async (asked: ReturnType<TrustService['keys']>) => {
+    const { keys } = await asked;
     const all = [...fleet.all()];
     const current = all.filter(({ trustVersion }) => trustVersion >= trust.version).length;
-    return { trustVersion: trust.version, ...(await keys), agents: { connected: all.length, current } };
+    return { trustVersion: trust.version, keys, agents: { connected: all.length, current } };
   };
 
   server.get(

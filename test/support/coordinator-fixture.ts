@@ -32,7 +32,7 @@ export async function startCoordinator(
   const store = new DirectoryObjectStore(join(folder, 'store'));
   const services = await startBuildServices(folder, store);
   const defaults = { ...Value.Create(CoordinatorConfig), listenPort: 0, drainMsMax: 0, stateDirectory: folder };
-  const config: CoordinatorConfig = { ...defaults, ...changes };
+  let config: CoordinatorConfig = { ...defaults, ...changes };
   const logged: { msg: string }[] = [];
   const note = (_fields: unknown, msg: string) => logged.push({ msg });
   // Only what the coordinator calls; everything that is said is kept for the test.
@@ -68,6 +68,10 @@ export async function startCoordinator(
     async restart() {
       await running.stop();
       Object.assign(running, await start());
+    },
+    /** Settings for the next start. */
+    reconfigure(more: Partial<CoordinatorConfig>) {
+      config = { ...config, ...more };
     },
     /** An agent that has been let in and has reported, unless the script says otherwise. */
     async join(script: AgentScript = {}) {
