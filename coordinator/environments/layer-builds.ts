@@ -271,7 +271,9 @@ export class LayerBuilds {
         news({ type: 'progress', phase: 'publishing', bytes, fraction: bytes / Math.max(1, blob.bytes) });
       news({ type: 'phase', phase: 'publishing' });
       publishing(0);
-      const layer = await this.#publish(demand, finished, finished.layer);
+      const layer = await this.#publish(demand, finished, finished.layer).catch((cause: unknown) => {
+        throw revokedAgain(cause);
+      });
       publishing(blob.bytes);
       this.#failures.forget(key);
       logger.info({ buildId, kind, digest: layer.manifest.tar.digest, durationMs }, 'build published');
@@ -356,4 +358,11 @@ export class LayerBuilds {
     const { envelope } = await this.#deps.verifier.promote({ envelope: layer.envelope, key });
     return this.#remember(toLayer(manifestKey('shared', key), envelope, this.#deps.trust));
   }
+}
+
+/** A build that gives the very bytes that were revoked has no successor: repeating it would give them again. */
+function revokedAgain(error: unknown): unknown {
+  if (!(error instanceof SystemError) || error.code !== 'layer-revoked') return error;
+  const detail = `built again, this gives what was revoked: ${error.message}; change the script, or what it fetches`;
+  return new SystemError('publication-refused', detail, { cause: error });
 }
