@@ -214,7 +214,8 @@ export class CacheService implements AgentCacheEvents {
   }
 
   joined(agent: FleetAgent): void {
-    if (this.#deps.pins.of(agent.id).length > 0) this.#tellPins(agent);
+    // An empty list too: what was unpinned while it was away is pinned there still.
+    this.#tellPins(agent);
   }
 
   left(agent: FleetAgent): void {

@@ -57,7 +57,7 @@ export class TrustService {
   /** Learns what was revoked before a restart and begins to keep the state fresh; the verifier may be away. */
   async start(): Promise<void> {
     this.#take(await this.#deps.store.revocations());
-    await this.#renew();
+    void this.#renew();
   }
 
   stop(): void {
@@ -72,7 +72,7 @@ export class TrustService {
 
   /** The newest state; SystemError `verifier-unavailable` while there has been none. */
   async envelope(): Promise<Envelope> {
-    if (this.#envelope === null) await this.#sign();
+    if (this.#envelope === null) await (this.#signing ?? this.#sign());
     return this.newest;
   }
 

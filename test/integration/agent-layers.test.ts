@@ -113,7 +113,7 @@ test('eviction never takes a layer from a running program', async (context) => {
   // No room for anything: whatever nobody uses goes at once.
   const agent = await stage.startAgent({ LAYER_BYTES_MAX: '1' });
   // The file is open, and another time opened at the end: neither may find it gone.
-  const script = 'exec 3< /one.txt; sleep 1; head -c 3 <&3; head -c 3 /one.txt';
+  const script = 'exec 3< /one.txt; sleep 2; head -c 3 <&3; head -c 3 /one.txt';
   const long = stage.execute({ environment: { setup: 'one' }, run: { script } });
   await agent.logged(({ msg }) => msg === 'lease running');
   const others = ['two', 'three', 'four'];
