@@ -8,6 +8,7 @@ import { Staging } from '../../coordinator/builder/staging.ts';
 import { systemClock, systemRandom } from '../../shared/clock.ts';
 import { readConfig } from '../../shared/config.ts';
 import type { AcquiredLayers } from '../../shared/layers/layer-source.ts';
+import { ManifestTrust } from '../../shared/layers/manifest-trust.ts';
 import { silentLogger } from '../../shared/logger.ts';
 import type { BuildEvent, BuildOrder } from '../../shared/model/build.ts';
 import { limitDefaults } from '../../shared/model/limits.ts';
@@ -15,11 +16,13 @@ import type { Sandbox } from '../../shared/sandbox/sandbox.ts';
 import { createTestKey } from './signed-layers.ts';
 import { trustState } from './trust-states.ts';
 
+const trust = trustState([createTestKey().signing]);
+
 /** An order for a setup layer on nothing, with changes. */
 export function buildOrder(changes: Partial<BuildOrder> = {}): BuildOrder {
   const empty = {
     parents: [],
-    trust: trustState([createTestKey().signing]),
+    trust,
     files: [],
     variables: {},
     secrets: {},
@@ -44,7 +47,7 @@ export function runnerOn(sandbox: Pick<Sandbox, 'launch' | 'release' | 'store'>,
   const runner = new BuildRunner({
     sandbox,
     layers: { acquire: async () => none },
-    trust: { catchUp: () => false },
+    trust: new ManifestTrust(),
     staging,
     settings: builderSettings(),
     clock: systemClock,

@@ -20,6 +20,8 @@ import type { CoordinatorMessage } from '../../shared/protocol/coordinator-messa
 import type { LaunchReport } from '../../shared/sandbox/sandbox.ts';
 import { FakeSandbox, launchReport } from '../support/fake-sandbox.ts';
 import { coordinatorKey, ScriptedCoordinator } from '../support/scripted-coordinator.ts';
+import { createTestKey, createTestLayer } from '../support/signed-layers.ts';
+import { revocation, trustState } from '../support/trust-states.ts';
 
 function offer(lease: string, fence = 1): Extract<CoordinatorMessage, { type: 'lease.offer' }> {
   const envelope = { payloadType: 'x', payload: '', signatures: [{ keyid: 'k', sig: 's' }] };
@@ -249,4 +251,43 @@ test('a message that is not of the protocol ends the connection, and the agent c
   await coordinator.next('agent.report');
   coordinator.say({ type: 'lease.cancel', lease: 'lease_1', unknown: 1 } as CoordinatorMessage);
   await coordinator.next('agent.hello');
+});
+
+test('a fatal revocation ends the lease that uses a layer, as a failure that no other agent would escape; others go on', async (context) => {
+  const { coordinator, sandbox } = await setStage(context);
+  const { reference, manifest } = createTestLayer(coordinatorKey, 'bad');
+  const good = createTestLayer(coordinatorKey, 'good');
+  const on = (lease: string, layer: typeof reference) => {
+    const offered = offer(lease);
+    return { ...offered, order: { ...offered.order, layers: [layer] } };
+  };
+  await coordinator.next('agent.report');
+  coordinator.say(on('lease_bad', reference));
+  coordinator.say(on('lease_good', good.reference));
+  for (const _ of [1, 2]) await coordinator.next('lease.stage');
+  const spared = { revocations: [revocation('layer', manifest.tar.digest)] };
+  coordinator.say({ type: 'trust.state', trust: trustState([coordinatorKey], 2, spared) });
+  while ((await coordinator.next('agent.report')).trustVersion !== 2);
+  assert.equal(sandbox.kills, 0, 'what runs may end');
+  const fatal = { revocations: [revocation('layer', manifest.tar.digest, true)] };
+  coordinator.say({ type: 'trust.state', trust: trustState([coordinatorKey], 3, fatal) });
+  const { lease, result } = await coordinator.next('lease.completed');
+  assert.deepEqual([lease, result.verdict, result.run], ['lease_bad', null, null]);
+  assert.deepEqual([result.failure?.code, result.failure?.isRetryable], ['layer-revoked', false]);
+  assert.match(result.failure?.detail ?? '', /ask again/);
+  assert.equal(sandbox.kills, 1);
+});
+
+test('a state that was rolled back, or that a stranger signed, changes nothing', async (context) => {
+  const { coordinator, trust } = await setStage(context);
+  await coordinator.next('agent.report');
+  const revocations = [revocation('key', 'k-12345678')];
+  coordinator.say({ type: 'trust.state', trust: trustState([coordinatorKey], 5, { revocations }) });
+  while ((await coordinator.next('agent.report')).trustVersion !== 5);
+  coordinator.say({ type: 'trust.state', trust: trustState([coordinatorKey], 4) });
+  coordinator.say({ type: 'trust.state', trust: trustState([createTestKey().signing], 6) });
+  coordinator.say({ type: 'agent.drain', state: 'drain' });
+  while (!(await coordinator.next('agent.report')).draining);
+  assert.equal(trust.version, 5);
+  assert.notEqual(trust.revoked.ofKey('k-12345678'), null);
 });
