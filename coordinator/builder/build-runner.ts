@@ -59,10 +59,11 @@ export class BuildRunner {
   }
 
   async run(order: BuildOrder, emit: (event: BuildEvent) => void, signal: AbortSignal): Promise<FinishedBuild> {
-    const { staging, layers, trust, sandbox, settings } = this.#options;
+    const { staging, layers, trust, sandbox, settings, clock } = this.#options;
     emit({ type: 'phase', phase: 'fetching-parents' });
     trust.catchUp(order.trust);
-    const acquired = await layers.acquire(order.parents, order.tenantId);
+    const progress = createProgress('fetching-parents', emit, clock, null);
+    const acquired = await layers.acquire(order.parents, order.tenantId, progress);
     let layer: StagedLayer | null = null;
     try {
       signal.throwIfAborted();
