@@ -1,8 +1,7 @@
 /**
  * Owns the operator's verbs on the cache: list, pin, prefetch, revoke, purge, collect; and what agents say about their layers.
  * Never deletes (the verifier does) and never signs. Every verb leaves a line in the log.
- * Invariants: what is pinned, or was used within the grace, is never collected; a layer that is removed from the store is not handed out from
- * before the removal on.
+ * Invariants: what is pinned, or was used within the grace, is never collected; what was removed from the store is not remembered as there.
  */
 import type { Clock, Timer } from '../../shared/clock.ts';
 import { SystemError, toSystemError } from '../../shared/errors.ts';
@@ -188,19 +187,24 @@ export class CacheService implements AgentCacheEvents {
   }
 
   async #sweep(layers: readonly RecordedLayer[], isRehearsal: boolean, why: string): Promise<SweepResult> {
-    const { verifier, layers: builds, environments, store, log } = this.#deps;
+    const { verifier, store, log } = this.#deps;
     const manifests = layers.map(({ objectKey }) => objectKey);
-    if (!isRehearsal && manifests.length > 0) {
-      builds.forget(manifests);
-      environments.invalidateAll();
-    }
+    if (!isRehearsal) this.#forget(manifests);
     const result = await verifier.sweep({ manifests, graceMs: this.#options.graceMs, isRehearsal });
     if (isRehearsal) return result;
+    // Again: somebody may have read one of them just before it went.
+    this.#forget(manifests);
     const kept = new Set(result.kept.map(({ manifest }) => manifest));
     await store.forget(manifests.filter((key) => !kept.has(key)));
     const { removed, blobs, provenances, bytes } = result;
     log.info({ why, removed, kept: result.kept, blobs, provenances, bytes }, 'cache swept');
     return result;
+  }
+
+  #forget(manifests: readonly string[]): void {
+    if (manifests.length === 0) return;
+    this.#deps.layers.forget(manifests);
+    this.#deps.environments.invalidateAll();
   }
 
   #scheduleSweep(): void {

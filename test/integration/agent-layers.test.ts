@@ -59,7 +59,11 @@ test('a fatal revocation ends a running program as our failure, and the next req
   assert.equal(ended.attempts, 1, 'what was revoked here is revoked on every agent');
   const again = await stage.execute({ run: { script: 'echo anew' } });
   assert.deepEqual([again.verdict, again.run?.stdout], ['ok', 'anew\n']);
+  const holders = async () => (await listed(stage)).flatMap(({ agents }: { agents: string[] }) => agents);
+  while ((await holders()).length === 0);
   await operate(stage, 'revoke', { layers: [digest] });
+  // It is removed from the agent's disk, not only from use.
+  while ((await holders()).length > 0);
   const same = await stage.execute({ run: { script: 'true' } });
   assert.deepEqual(
     [same.stage, same.failure?.code],

@@ -216,14 +216,20 @@ test("two requests of one tenant share a build's log, and no other tenant hears 
   const tenant = (id: string) => ({ id, keys: [{ name: id, sha256: sha256(id) }] });
   const coordinator = await startCoordinator(t, {}, createKeyRing({ tenants: [tenant('one'), tenant('two')] }));
   const as = (id: string) => ({ authorization: `Bearer ${id}` });
+  await coordinator.join({
+    offered: ({ lease, fence }, agent) => agent.say({ type: 'lease.completed', lease, fence, result: makeResult() }),
+  });
   const run = { environment, run: { script: 'true' } };
   const [first, second] = await Promise.all(
     [0, 1].map(async () => (await coordinator.ask('POST', '/v1/executions', run, as('one'))).json()),
   );
   const { id, events } = await build(coordinator, environment, as('one'));
+  const linesOf = (text: string) => [...text.matchAll(/^event: build\.\w+\n(data: .*)$/gm)].map(([, line]) => line);
   for (const execution of [first, second]) {
-    const answer = await coordinator.ask('GET', `/v1/executions/${execution.id}`, undefined, as('one'));
-    assert.equal((await answer.json()).environment.id, id);
+    const stream = await coordinator.ask('GET', `/v1/executions/${execution.id}/events`, undefined, as('one'));
+    const followed = await stream.text();
+    assert.match(followed, new RegExp(id), 'it ends with the result');
+    assert.deepEqual(linesOf(followed), linesOf(events), 'the same lines, whoever was first');
   }
   assert.match(events, /building setup/);
   assert.equal((await coordinator.ask('GET', `/v1/environments/${id}/events`, undefined, as('two'))).status, 404);

@@ -76,6 +76,24 @@ for (const kind of ['layers', 'keys'] as const) {
   });
 }
 
+test('a revoked key stays without use when its layer is purged: its successor is built, not itself again', async (t) => {
+  const coordinator = await startCoordinator(t);
+  const { layers } = await build(coordinator);
+  const [{ key }] = (await (await coordinator.ask('GET', '/v1/cache')).json()).items;
+  await revoke(coordinator, { keys: [key] });
+  assert.equal((await coordinator.ask('POST', '/v1/cache/purge', { digests: [layers[1].digest] })).status, 200);
+  await build(coordinator);
+  const { items } = await (await coordinator.ask('GET', '/v1/cache')).json();
+  assert.deepEqual(
+    items.map((layer: { kind: string; isRevoked: boolean }) => [layer.kind, layer.isRevoked]),
+    [
+      ['setup', false],
+      ['base', false],
+    ],
+  );
+  assert.notEqual(items[0].key, key);
+});
+
 test('a revoked base gets a successor too, and everything built before a moment can be revoked', async (t) => {
   const coordinator = await startCoordinator(t);
   const before = await build(coordinator);
