@@ -14,10 +14,10 @@ import { inheritedEnvironment } from '../../shared/config.ts';
 import { digestOf } from '../../shared/digest.ts';
 import { openManifest, signManifest } from '../../shared/layers/layer-manifest.ts';
 import type { BuildEvent, BuildOrder } from '../../shared/model/build.ts';
-import type { LayerReference } from '../../shared/model/manifest.ts';
+import type { Envelope, LayerReference } from '../../shared/model/manifest.ts';
 import { buildOrder } from './build-orders.ts';
 import { createTestKey } from './signed-layers.ts';
-import { trustState } from './trust-states.ts';
+import { revocation, trustState } from './trust-states.ts';
 
 const root = new URL('../..', import.meta.url).pathname;
 const READY_MS_MAX = 20_000;
@@ -84,6 +84,12 @@ export class BuilderProcess {
     };
     const finished = await this.#client.build(order, news, signal);
     return { finished, events, log: events.map((event) => (event.type === 'log' ? event.text : '')).join('') };
+  }
+
+  /** The next trust state, in which this layer is revoked. */
+  revoking(reference: LayerReference): Envelope {
+    const { digest } = openManifest(reference.envelope, [this.#key.trusted]).tar;
+    return trustState([this.#key.signing], 2, { revocations: [revocation('layer', digest)] });
   }
 
   /** What verifier and coordinator do with a staged layer; the builder is told to forget it. */
