@@ -96,6 +96,7 @@ function createServices(deps: CoordinatorDeps, config: CoordinatorConfig, metric
     {
       ...{ clock, log, store: state.cache, trust, verifier, layers, environments, fleet, prefetches },
       pins: new Pins(state.cache),
+      damaged: () => metrics.damaged(),
     },
     toCacheOptions(config),
   );
@@ -194,6 +195,7 @@ export function createCoordinator(deps: CoordinatorDeps, config: CoordinatorConf
     agents: () => fleet.size,
     slots: () => fleet.slots(),
     sandboxes: () => fleet.sandboxes(),
+    trustAgeSeconds: () => trust.ageSeconds,
   });
   gateway.attach(server.server, checkUpgrade(deps.keys === null));
   let stopping: Promise<void> | null = null;

@@ -15,6 +15,7 @@ export interface Gauges {
   readonly agents: () => number;
   readonly slots: () => { total: number; free: number };
   readonly sandboxes: () => SandboxCounts;
+  readonly trustAgeSeconds: () => number;
 }
 
 const SECONDS = [0.001, 0.002, 0.004, 0.008, 0.016, 0.032, 0.064, 0.25, 1, 4, 16, 64, 300];
@@ -27,6 +28,7 @@ export class Metrics {
   readonly #executions: Counter;
   readonly #retries: Counter;
   readonly #lookups: Counter;
+  readonly #damaged: Counter;
   readonly #http: Histogram;
   readonly #overhead: Histogram;
 
@@ -47,6 +49,11 @@ export class Metrics {
       name: 'envicutor_layer_lookups_total',
       help: 'Layers looked up, by kind and outcome: hit, built, failed (by its script), broken (by us).',
       labelNames: ['kind', 'outcome'],
+      registers,
+    });
+    this.#damaged = new Counter({
+      name: 'envicutor_layers_damaged_total',
+      help: 'Layers that agents found damaged on their disks and put aside.',
       registers,
     });
     this.#http = new Histogram({
@@ -81,6 +88,8 @@ export class Metrics {
     gauge('envicutor_agents', 'Connected agents.', gauges.agents);
     gauge('envicutor_slots', 'Slots of all connected agents.', () => gauges.slots().total);
     gauge('envicutor_slots_free', 'Free slots of all connected agents.', () => gauges.slots().free);
+    const aged = 'Age of the trust state; agents take in no new layer above their trustTtlMs.';
+    gauge('envicutor_trust_age_seconds', aged, gauges.trustAgeSeconds);
     for (const name of sandboxCountNames) {
       const text = `All connected agents: ${SandboxCounts.properties[name].description}`;
       gauge(`envicutor_sandbox_${toSnakeCase(name)}`, text, () => gauges.sandboxes()[name]);
@@ -95,6 +104,10 @@ export class Metrics {
 
   looked(kind: string, outcome: LookupOutcome): void {
     this.#lookups.inc({ kind, outcome });
+  }
+
+  damaged(): void {
+    this.#damaged.inc();
   }
 
   answered(route: string, method: string, code: number, durationMs: number): void {

@@ -34,6 +34,8 @@ export interface CacheServiceDeps {
   readonly fleet: Fleet;
   readonly pins: Pins;
   readonly prefetches: Prefetches;
+  /** Hears of every layer that an agent found damaged. */
+  readonly damaged?: () => void;
 }
 
 /** Bounds of collecting; 0: none. */
@@ -247,6 +249,7 @@ export class CacheService implements AgentCacheEvents {
 
   damaged(agent: FleetAgent, digest: string, detail: string): void {
     this.#deps.log.error({ agentId: agent.id, layer: digest, detail }, 'layer damaged on an agent');
+    this.#deps.damaged?.();
   }
 
   progressed(agentId: AgentId, progress: LayersProgress): void {

@@ -46,6 +46,7 @@ export class TrustService {
   #signing: Promise<void> | null = null;
   #timer: Timer | null = null;
   #keysVersion = 0;
+  #signedAtMs = 0;
   #isStopped = false;
 
   constructor(deps: TrustServiceDeps, options: { renewMs: number }) {
@@ -86,6 +87,11 @@ export class TrustService {
 
   get version(): number {
     return this.#trust.version;
+  }
+
+  /** Since the newest state was signed; 0 before there is one. */
+  get ageSeconds(): number {
+    return this.#envelope === null ? 0 : (this.#deps.clock.monotonicMs() - this.#signedAtMs) / 1000;
   }
 
   /** Version of the first state that names the present signing keys: who has seen it, or a later one, knows them. */
@@ -185,6 +191,7 @@ export class TrustService {
     const isChanged = this.#trust.accept(envelope);
     if (this.#trust.keys.map(({ keyid }) => keyid).join() !== before) this.#keysVersion = this.version;
     this.#envelope = envelope;
+    this.#signedAtMs = this.#deps.clock.monotonicMs();
     this.#listener.signed(envelope);
     if (isChanged) this.#listener.changed();
   }

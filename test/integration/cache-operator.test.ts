@@ -80,6 +80,23 @@ test('layers are listed page by page with size, scope, use and who holds them', 
   assert.deepEqual([first.items[0].digest, second.items[0].digest, second.next], [digests[1], digests[0], null]);
 });
 
+test('a layer that an agent found damaged is not counted as held there, and is counted, with the age of the trust state', async (t) => {
+  const coordinator = await startCoordinator(t);
+  const { layers } = await build(coordinator);
+  const held = layers.map(({ digest }: { digest: string }) => digest);
+  const agent = await coordinator.join();
+  agent.report(1, [], held);
+  const holders = async () => (await list(coordinator)).filter(({ agents }: { agents: string[] }) => agents.length > 0);
+  while ((await holders()).length < 2);
+  agent.say({ type: 'layer.damaged', digest: held[1], detail: 'other bytes than were signed' });
+  while ((await holders()).length === 2);
+  assert.deepEqual((await holders())[0].digest, held[0]);
+  const metrics = await (await coordinator.ask('GET', '/metrics')).text();
+  assert.match(metrics, /^envicutor_layers_damaged_total 1$/m);
+  assert.match(metrics, /^envicutor_trust_age_seconds \d/m);
+  assert.ok(coordinator.logged.some(({ msg }) => msg === 'layer damaged on an agent'));
+});
+
 test('pins are told to agents, to those that come later, and survive a restart', async (t) => {
   const coordinator = await startCoordinator(t);
   const { id, layers } = await build(coordinator);

@@ -31,6 +31,7 @@ async function openStores(config: VerifierConfig): Promise<Stores> {
   }
   for (const field of ['minioEndpoint', 'minioAccessKey', 'minioSecretKey'] as const) requireField(config, field);
   for (const field of ['minioWriterAccessKey', 'minioWriterSecretKey'] as const) requireField(config, field);
+  if (config.minioPurgerAccessKey !== '') requireField(config, 'minioPurgerSecretKey');
   // Imported where it is wanted: it is a third of this process's start.
   const { MinioObjectStore } = await import('../../../shared/storage/minio-object-store.ts');
   const place = { endpoint: config.minioEndpoint, bucket: config.minioBucket, region: config.minioRegion };
