@@ -36,12 +36,14 @@ export interface Verifier {
 }
 
 function toRefusal(code: number, text: string): SystemError {
+  // Without a code of ours it is a verifier that can't work now, or somebody else who answers in its place.
+  const otherwise: ErrorCode = code >= 500 ? 'verifier-unavailable' : 'publication-refused';
   try {
     const problem = JSON.parse(text) as { code?: unknown; detail?: unknown };
     const known = typeof problem.code === 'string' && Object.hasOwn(errorCatalog, problem.code);
-    return new SystemError(known ? (problem.code as ErrorCode) : 'publication-refused', String(problem.detail ?? text));
+    return new SystemError(known ? (problem.code as ErrorCode) : otherwise, String(problem.detail ?? text));
   } catch {
-    return new SystemError('publication-refused', `the verifier answers ${code}: ${text.slice(0, 500)}`);
+    return new SystemError(otherwise, `the verifier answers ${code}: ${text.slice(0, 500)}`);
   }
 }
 

@@ -139,6 +139,24 @@ test('a verifier that is away delays only the signature: the revocation is recor
   assert.deepEqual([again.stage, again.verdict], ['finished', 'ok']);
 });
 
+test('a revocation that a restart came between is signed afterwards, and agents are let in only with it', async (t) => {
+  const coordinator = await startCoordinator(t);
+  const { layers } = await build(coordinator);
+  coordinator.services.verifierCode = 503;
+  await revoke(coordinator, { layers: [layers[1].digest] });
+  await coordinator.restart();
+  const { token } = await coordinator.coordinator.enrolment.issue();
+  const early = coordinator.dial({ token });
+  assert.equal((await early.heard('session.refused')).code, 'verifier-unavailable');
+  coordinator.services.verifierCode = 200;
+  const agent = await coordinator.join();
+  const { trust } = await agent.heard('session.welcome');
+  assert.deepEqual(
+    stateOf(trust).revocations.map(({ value }) => value),
+    [layers[1].digest],
+  );
+});
+
 test('a key is rotated step by step; what the old one signed is good until it is retired, and built again afterwards', async (t) => {
   const coordinator = await startCoordinator(t);
   const agent = await coordinator.join(willing);
