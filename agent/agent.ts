@@ -4,10 +4,12 @@
  * Invariant: a lease is executed at most once here, and its result is kept until the coordinator acknowledged or disowned it.
  */
 import type { Clock, Random } from '../shared/clock.ts';
+import type { Digest } from '../shared/digest.ts';
 import { toSystemError } from '../shared/errors.ts';
-import type { LayerSource } from '../shared/layers/layer-source.ts';
+import type { LayerCache } from '../shared/layers/layer-cache.ts';
+import type { ManifestTrust } from '../shared/layers/manifest-trust.ts';
 import type { Logger } from '../shared/logger.ts';
-import type { LayerReference, TrustedKey } from '../shared/model/manifest.ts';
+import type { Envelope, LayerReference } from '../shared/model/manifest.ts';
 import type { LeaseResultMessage } from '../shared/protocol/agent-messages.ts';
 import { encodeMessage } from '../shared/protocol/catalog.ts';
 import { closeCodes } from '../shared/protocol/version.ts';
@@ -25,12 +27,19 @@ import {
 import { Execution, type ExecutionListener } from './execution/executor.ts';
 import type { SlotCpus } from './execution/slot-cpus.ts';
 import { Slots } from './execution/slots.ts';
+import { LayerNews } from './layers/layer-news.ts';
+
+/** A cache as the agent uses it. */
+export type AgentLayers = Pick<
+  LayerCache,
+  'acquire' | 'held' | 'prefetch' | 'takeUsed' | 'pinExactly' | 'discard' | 'watch'
+>;
 
 /** What an agent works with. */
 export interface AgentNeeds {
   readonly sandbox: Pick<Sandbox, 'launch' | 'release'> & Partial<Pick<Sandbox, 'gauges'>>;
-  readonly layers: LayerSource & { prefetch(references: readonly LayerReference[]): Promise<void> };
-  readonly trust: { replaceKeys(keys: readonly TrustedKey[]): void };
+  readonly layers: AgentLayers;
+  readonly trust: Pick<ManifestTrust, 'accept' | 'fatal' | 'version' | 'revoked'>;
   readonly identity: Pick<Identity, 'publicKey' | 'agentId' | 'prove' | 'enrolled'>;
   readonly token: () => string | null;
   readonly clock: Clock;
@@ -73,6 +82,7 @@ interface HeldLease {
   fence: number;
   readonly execution: Execution;
   readonly executionId: string;
+  readonly layers: readonly LayerReference[];
 }
 
 class LeasingAgent implements Agent, SessionListener {
@@ -80,6 +90,7 @@ class LeasingAgent implements Agent, SessionListener {
   readonly #slots: Slots;
   readonly #outbox: Outbox;
   readonly #session: Session;
+  readonly #layers: LayerNews;
   readonly #connector: Connector;
   readonly #leases = new Map<string, HeldLease>();
   readonly #idle = Promise.withResolvers<void>();
@@ -93,6 +104,7 @@ class LeasingAgent implements Agent, SessionListener {
     this.#needs = needs;
     this.#slots = new Slots(options.slots, options.slotCpus);
     this.#outbox = new Outbox({ entriesMax: options.outboxEntriesMax, bytesMax: options.outboxBytesMax });
+    this.#layers = new LayerNews(needs, (message) => this.#session.send(message));
     this.#session = new Session({ identity, token, facts: options.facts, clock, logger }, this);
     const { redialMinMs, redialMaxMs, heartbeatMs, coordinatorUrl: url } = options;
     this.#connector = new Connector(
@@ -120,7 +132,8 @@ class LeasingAgent implements Agent, SessionListener {
 
   welcomed(message: Received<'session.welcome'>): void {
     this.#connector.settled();
-    this.#needs.trust.replaceKeys(message.trustedKeys);
+    this.#learn(message.trust);
+    this.#layers.welcomed();
     for (const { text } of this.#outbox.entries()) this.#session.sendText(text);
     if (this.#isDraining) this.#session.setDraining(true);
   }
@@ -177,11 +190,39 @@ class LeasingAgent implements Agent, SessionListener {
     this.#session.setDraining(this.#isDraining);
   }
 
-  prefetch({ layers }: Received<'layers.prefetch'>): void {
-    this.#needs.layers
-      .prefetch(layers)
-      .catch((cause: unknown) => this.#needs.logger.warn({ detail: toSystemError(cause).message }, 'prefetch failed'))
-      .finally(() => this.#session.changed());
+  prefetch(message: Received<'layers.prefetch'>): void {
+    void this.#layers.prefetch(message).then(() => this.#session.changed());
+  }
+
+  pinned(digests: readonly string[]): void {
+    this.#needs.layers.pinExactly(digests).catch((error: unknown) => {
+      this.#needs.logger.error({ detail: toSystemError(error).message }, 'pins not written down');
+    });
+  }
+
+  trusted({ trust }: Received<'trust.state'>): void {
+    this.#learn(trust);
+    this.#session.changed();
+  }
+
+  /** Takes a trust state over; what it forbids is not used any more, and ended where it says so. */
+  #learn(envelope: Envelope): void {
+    const { trust, layers, logger } = this.#needs;
+    try {
+      if (!trust.accept(envelope)) return;
+    } catch (error) {
+      const { code, message } = toSystemError(error);
+      logger.error({ code, detail: message }, 'trust state refused');
+      return;
+    }
+    logger.info({ version: trust.version }, 'trust changed');
+    for (const digest of layers.held()) if (trust.revoked.hasLayer(digest)) layers.discard(digest as Digest);
+    for (const [lease, { execution, executionId, layers: used }] of this.#leases) {
+      const failure = used.map((layer) => trust.fatal(layer.envelope)).find((found) => found !== null);
+      if (failure === undefined || failure === null) continue;
+      logger.warn({ lease, executionId, detail: failure.message }, 'lease ended by a revocation');
+      execution.fail(failure);
+    }
   }
 
   report(): AgentReport {
@@ -192,6 +233,8 @@ class LeasingAgent implements Agent, SessionListener {
       leases: [...held, ...finished],
       layers: [...this.#needs.layers.held()],
       draining: this.#isDraining,
+      trustVersion: this.#needs.trust.version,
+      ...this.#layers.used(),
       ...this.#countSandboxes(),
     };
   }
@@ -226,7 +269,7 @@ class LeasingAgent implements Agent, SessionListener {
   #accept(lease: string, fence: number, order: Received<'lease.offer'>['order'], slot: number): void {
     const needs = { ...this.#needs, cpus: this.#slots.cpusOf(slot) };
     const execution = new Execution(needs, order, slot, this.#toListener(lease, order.executionId, slot));
-    const held: HeldLease = { fence, execution, executionId: order.executionId };
+    const held: HeldLease = { fence, execution, executionId: order.executionId, layers: order.layers };
     this.#leases.set(lease, held);
     this.#session.send({ type: 'lease.accepted', lease });
     void execution.execute().then((result) => {
@@ -255,6 +298,9 @@ class LeasingAgent implements Agent, SessionListener {
 
   #toListener(lease: string, executionId: string, slot: number): ExecutionListener {
     return {
+      fetching: this.#layers.atIntervals((bytes, bytesTotal) =>
+        this.#session.send({ type: 'lease.fetching', lease, bytes, bytesTotal }),
+      ),
       running: () => {
         this.#session.send({ type: 'lease.stage', lease, stage: 'running' });
         this.#needs.logger.info({ lease, executionId, slot }, 'lease running');

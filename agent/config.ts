@@ -37,6 +37,24 @@ export const AgentConfig = Closed({
       'Processors of each slot: none, one-core-each, or one cpuset list for each slot, separated by semicolons, such as 0-1;2-3. No processor belongs to two.',
   }),
   layerBytesMax: integer(21_474_836_480, 1, 'Weight of all layers kept here, without compression; bytes.'),
+  layerTenantPercentMax: Type.Integer({
+    default: 50,
+    minimum: 1,
+    maximum: 100,
+    description:
+      "What one tenant's own layers may weigh when room is needed, in hundredths of layerBytesMax; above it they go first.",
+  }),
+  scrubIntervalMs: integer(
+    600_000,
+    0,
+    'How often a layer is read again and compared with its digest, one at a time; 0: never; milliseconds.',
+  ),
+  trustTtlMs: integer(300_000, 1000, 'Age of the trust state above which no new layer is taken in; milliseconds.'),
+  trustedKeyIds: Type.Array(Type.String({ pattern: '^sha256:[0-9a-f]{64}$' }), {
+    default: [],
+    description:
+      'Ids of signing keys whose trust states are believed whatever was seen before; empty: the first one is.',
+  }),
   diskFreeBytesMin: integer(1_073_741_824, 0, 'Free disk space below which the agent does not start; bytes.'),
   outboxEntriesMax: integer(1000, 1, 'Unacknowledged results beyond which no lease is taken.'),
   outboxBytesMax: integer(67_108_864, 1, 'Size of unacknowledged results beyond which no lease is taken; bytes.'),

@@ -8,9 +8,12 @@ import { hostname } from 'node:os';
 import { join } from 'node:path';
 import { stayAlive, systemClock, systemRandom } from '../shared/clock.ts';
 import { loadConfig, refuseToStart } from '../shared/config.ts';
+import { toSystemError } from '../shared/errors.ts';
+import { createImageIntegrity } from '../shared/layers/image/layer-imager.ts';
 import { LayerCache } from '../shared/layers/layer-cache.ts';
 import { LayerFetcher } from '../shared/layers/layer-fetcher.ts';
 import { ManifestTrust } from '../shared/layers/manifest-trust.ts';
+import { TrustMemory } from '../shared/layers/trust-memory.ts';
 import { createLogger } from '../shared/logger.ts';
 import { connectLauncher } from '../shared/sandbox/launcher-client.ts';
 import type { SandboxFacts } from '../shared/sandbox/sandbox.ts';
@@ -32,10 +35,26 @@ const outcome = await preflight({
 if (!('sandbox' in outcome)) refuseToStart(outcome.problems.map((problem) => `agent: ${problem}`).join('\n'));
 const { sandbox, slotCpus } = outcome;
 
-const trust = new ManifestTrust();
+const memory = new TrustMemory(config.stateDirectory, logger);
+const trust = new ManifestTrust([], {
+  clock: systemClock,
+  ttlMs: config.trustTtlMs,
+  keyIds: config.trustedKeyIds,
+  remember: (envelope) => memory.keep(envelope),
+});
+const remembered = await memory
+  .read()
+  .catch((error: unknown) => refuseToStart(`agent: ${toSystemError(error).message}`));
+if (remembered !== null) trust.restore(remembered);
 const fetcher = new LayerFetcher({ directory: join(config.stateDirectory, 'incoming') });
 const directory = join(config.stateDirectory, 'layers');
-const layers = new LayerCache({ sandbox, trust, fetcher, directory, bytesMax: config.layerBytesMax, logger });
+const { layerBytesMax: bytesMax, layerTenantPercentMax: tenantPercentMax } = config;
+const { scrubIntervalMs } = config;
+const scrubbing = scrubIntervalMs === 0 ? {} : { integrity: createImageIntegrity(sandbox), scrubIntervalMs };
+const layers = new LayerCache({
+  ...{ sandbox, trust, fetcher, directory, bytesMax, tenantPercentMax, logger },
+  ...scrubbing,
+});
 await layers.start();
 
 const agent = createAgent(
@@ -61,7 +80,7 @@ async function end(signal: string): Promise<void> {
   await Promise.race([agent.drain(), timeout.promise]);
   timer.cancel();
   agent.stop();
-  await layers.stop();
+  await Promise.all([layers.stop(), memory.settled()]);
   await fetcher.close();
   await sandbox.close();
   logger.info('agent stopped');

@@ -109,6 +109,15 @@ export const CoordinatorConfig = Closed({
     0,
     'Requests that builds of one tenant may make in a UTC day; 0: no bound.',
   ),
+  cacheAgeMsMax: integer(0, 0, 'Layers that were not used for so long are removed from the store; 0: never; ms.'),
+  cacheBytesMax: integer(
+    0,
+    0,
+    'Blobs above which the layers that were not used longest are removed; 0: no bound; bytes.',
+  ),
+  cacheGraceMs: integer(3_600_000, 0, 'What is younger, or was used since, is never removed by itself; milliseconds.'),
+  cacheSweepIntervalMs: integer(21_600_000, 0, 'How often the store is swept by these rules; 0: only when asked; ms.'),
+  trustRenewMs: integer(60_000, 100, 'How often the trust state is signed anew and told to agents; milliseconds.'),
   logLevel: OneOf(['debug', 'info', 'warn', 'error'], { default: 'info', description: 'Least level that is logged.' }),
   ...maxima,
 });

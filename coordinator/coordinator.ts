@@ -16,15 +16,20 @@ import { Enrolment } from './agents/enrolment.ts';
 import { Fleet } from './agents/fleet.ts';
 import { type CoordinatorConfig, toLimitMaxima } from './config.ts';
 import type { Builder } from './environments/builder-client.ts';
+import { CacheService, type CacheServiceOptions } from './environments/cache-service.ts';
 import type { KeySettings, TenantKey } from './environments/environment-key.ts';
 import { EnvironmentService } from './environments/environment-service.ts';
 import { LayerBuilds, type LayerBuildsListener } from './environments/layer-builds.ts';
 import { LayerUrls } from './environments/layer-urls.ts';
+import { Pins } from './environments/pins.ts';
+import { Prefetches } from './environments/prefetches.ts';
 import { Reproductions } from './environments/reproduction.ts';
+import { TrustService } from './environments/trust-service.ts';
 import type { Verifier } from './environments/verifier-client.ts';
 import { ExecutionService } from './executions/execution-service.ts';
 import type { StateStore } from './executions/state-store.ts';
 import { checkUpgrade, createAuthentication } from './http/authentication.ts';
+import { addCacheRoutes } from './http/cache-routes.ts';
 import { addEnvironmentRoutes } from './http/environment-routes.ts';
 import { addExecutionRoutes } from './http/execution-routes.ts';
 import { addLayerRoutes } from './http/layer-routes.ts';
@@ -66,7 +71,8 @@ export interface Coordinator {
 const BUILD_RETRY_MS = 500;
 const REPRODUCTION_RETRY_MS = 30_000;
 
-function createServices(deps: CoordinatorDeps, config: CoordinatorConfig, metrics: Metrics) {
+/** What environments, their layers and the cache need. */
+function createCacheServices(deps: CoordinatorDeps, config: CoordinatorConfig, metrics: Metrics) {
   const { clock, random, log, state, store, builder, verifier, instanceKey } = deps;
   const architecture = process.arch === 'arm64' ? 'aarch64' : 'x86_64';
   const settings: KeySettings = {
@@ -81,20 +87,19 @@ function createServices(deps: CoordinatorDeps, config: CoordinatorConfig, metric
     { ttlSeconds: config.layerUrlTtlSeconds },
   );
   const quota = new BuildQuota({ clock, store: state.buildUsage }, deps.egress, config);
+  const fleet = new Fleet();
+  const trust = new TrustService({ clock, log, verifier, store: state.cache }, { renewMs: config.trustRenewMs });
   const looked: Metrics['looked'] = (kind, outcome) => metrics.looked(kind, outcome);
   const layers = new LayerBuilds(
-    { clock, random, log, store, builder, verifier, urls, quota, architecture, looked },
+    {
+      ...{ clock, random, log, store, builder, verifier, trust, urls, quota, architecture, looked },
+      found: (layer) => cache.found(layer),
+    },
     { failureTtlMs: config.failureTtlMs, unreachableTtlMs: config.unreachableTtlMs, retryDelayMs: BUILD_RETRY_MS },
   );
-  const tenantKeys = new Map<string, TenantKey>();
-  const tenantKey = (tenantId: string): TenantKey => {
-    const known = tenantKeys.get(tenantId) ?? { tenantId, key: instanceKey.derive(`tenant/${tenantId}`) };
-    tenantKeys.set(tenantId, known);
-    return known;
-  };
   const reproductions = new Reproductions(
     {
-      ...{ clock, random, log, builder, verifier, layers, urls, egress: deps.egress },
+      ...{ clock, random, log, builder, verifier, trust, layers, urls, egress: deps.egress },
       shared: (own) => environments.adoptShared(own),
       ended: (outcome) => metrics.reproduced(outcome),
     },
@@ -106,33 +111,76 @@ function createServices(deps: CoordinatorDeps, config: CoordinatorConfig, metric
   );
   const isReproducing = config.reproduceBuilds === 'on' || (config.reproduceBuilds === 'auto' && deps.keys !== null);
   const offer: LayerBuildsListener['obtained'] = (...layer) => reproductions.obtained(...layer);
+  const tenantKey = createTenantKeys(instanceKey);
   const environments = new EnvironmentService({
     ...{ clock, log, store: state.environments, layers, urls, settings, tenantKey },
     ...(isReproducing ? { offer } : {}),
   });
   if (isReproducing) layers.listen(reproductions);
-  const fleet = new Fleet();
+  const prefetches = new Prefetches({ clock, random, fleet });
+  const cache = new CacheService(
+    {
+      ...{ clock, log, store: state.cache, trust, verifier, layers, environments, fleet, prefetches },
+      pins: new Pins(state.cache),
+      damaged: () => metrics.damaged(),
+    },
+    toCacheOptions(config),
+  );
+  return { urls, layers, reproductions, environments, fleet, trust, cache, prefetches };
+}
+
+function createServices(deps: CoordinatorDeps, config: CoordinatorConfig, metrics: Metrics) {
+  const { clock, random, log, state } = deps;
+  const known = createCacheServices(deps, config, metrics);
+  const { layers, environments, fleet, trust, cache } = known;
   const scheduler = new FirstComeScheduler({ clock, random, fleet }, config);
   const executions = new ExecutionService(
-    { clock, random, log, store: state.executions, environments, scheduler, ended: (answer) => metrics.ended(answer) },
+    {
+      ...{ clock, random, log, store: state.executions, environments, scheduler },
+      isRevoked: (manifest) => trust.isRevoked(manifest),
+      ended: (answer) => metrics.ended(answer),
+    },
     { ...config, limitMaxima: toLimitMaxima(config) },
   );
   const enrolment = new Enrolment(
     { clock, random, agents: state.agents },
     { tokenTtlMs: config.enrolmentTokenTtlMs, tokenFile: config.enrolmentTokenFile },
   );
-  const gateway = new AgentGateway(
-    { clock, log, enrolment, fleet, leases: scheduler, trustedKeys: () => layers.trustedKeys() },
-    config,
-  );
-  return { urls, layers, reproductions, environments, fleet, scheduler, executions, enrolment, gateway };
+  const gateway = new AgentGateway({ clock, log, enrolment, fleet, leases: scheduler, trust, cache }, config);
+  trust.listen({
+    signed: (envelope) => fleet.tell({ type: 'trust.state', trust: envelope }),
+    changed: () => {
+      layers.forget();
+      environments.invalidateAll();
+      executions.layersRevoked();
+    },
+  });
+  return { ...known, scheduler, executions, enrolment, gateway };
+}
+
+function createTenantKeys(instanceKey: InstanceKey): (tenantId: string) => TenantKey {
+  const known = new Map<string, TenantKey>();
+  return (tenantId) => {
+    const key = known.get(tenantId) ?? { tenantId, key: instanceKey.derive(`tenant/${tenantId}`) };
+    known.set(tenantId, key);
+    return key;
+  };
+}
+
+function toCacheOptions(config: CoordinatorConfig): CacheServiceOptions {
+  return {
+    ageMsMax: config.cacheAgeMsMax,
+    bytesMax: config.cacheBytesMax,
+    sweepIntervalMs: config.cacheSweepIntervalMs,
+    graceMs: config.cacheGraceMs,
+  };
 }
 
 type Services = ReturnType<typeof createServices>;
 
 function createApi(deps: CoordinatorDeps, config: CoordinatorConfig, services: Services, metrics: Metrics) {
   const { clock, log, random, state, store, keys, builder } = deps;
-  const { urls, layers, environments, fleet, executions, enrolment } = services;
+  const { urls, environments, fleet, trust, cache, prefetches, executions, enrolment } = services;
   const isEmbedded = keys === null;
   const answered: Metrics['answered'] = (...answer) => metrics.answered(...answer);
   const server = createServer({ log, random, authenticate: createAuthentication(keys), isEmbedded, answered }, config);
@@ -145,12 +193,13 @@ function createApi(deps: CoordinatorDeps, config: CoordinatorConfig, services: S
   );
   addEnvironmentRoutes(server, { clock, environments });
   addLayerRoutes(server, { store, urls });
+  addCacheRoutes(server, { clock, agents: state.agents, fleet, environments, cache, trust, prefetches });
   const agents = async () => {
     if (fleet.slots().total === 0) throw new SystemError('no-agent', 'no agent is connected');
   };
   const requirements = {
     state: () => state.check(),
-    verifier: () => layers.trustedKeys(),
+    verifier: () => trust.envelope(),
     builder: () => builder.check(),
     agents,
   };
@@ -158,7 +207,6 @@ function createApi(deps: CoordinatorDeps, config: CoordinatorConfig, services: S
     agents: state.agents,
     fleet,
     enrolment,
-    environments,
     description,
     metrics: () => metrics.read(),
     requirements,
@@ -171,7 +219,8 @@ export function createCoordinator(deps: CoordinatorDeps, config: CoordinatorConf
   const { log } = deps;
   const metrics = new Metrics();
   const services = createServices(deps, config, metrics);
-  const { urls, reproductions, environments, fleet, scheduler, executions, enrolment, gateway } = services;
+  const { urls, reproductions, environments, fleet, trust, cache, scheduler, executions, enrolment, gateway } =
+    services;
   const server = createApi(deps, config, services, metrics);
   metrics.watch({
     queueDepth: () => executions.waiting,
@@ -181,6 +230,7 @@ export function createCoordinator(deps: CoordinatorDeps, config: CoordinatorConf
     agents: () => fleet.size,
     slots: () => fleet.slots(),
     sandboxes: () => fleet.sandboxes(),
+    trustAgeSeconds: () => trust.ageSeconds,
   });
   gateway.attach(server.server, checkUpgrade(deps.keys === null));
   let stopping: Promise<void> | null = null;
@@ -192,6 +242,8 @@ export function createCoordinator(deps: CoordinatorDeps, config: CoordinatorConf
     reproductions.stop();
     gateway.stop();
     scheduler.stop();
+    trust.stop();
+    await cache.stop();
     await server.close();
     log.info({}, 'coordinator stopped');
   }
@@ -200,6 +252,8 @@ export function createCoordinator(deps: CoordinatorDeps, config: CoordinatorConf
     enrolment,
     async start() {
       await deps.state.check();
+      await trust.start();
+      await cache.start();
       await server.listen({ host: config.listenHost, port: config.listenPort });
       const { port } = server.server.address() as AddressInfo;
       const host = config.listenHost.includes(':') ? `[${config.listenHost}]` : config.listenHost;

@@ -17,6 +17,7 @@ export interface Gauges {
   readonly agents: () => number;
   readonly slots: () => { total: number; free: number };
   readonly sandboxes: () => SandboxCounts;
+  readonly trustAgeSeconds: () => number;
 }
 
 const SECONDS = [0.001, 0.002, 0.004, 0.008, 0.016, 0.032, 0.064, 0.25, 1, 4, 16, 64, 300];
@@ -30,6 +31,7 @@ export class Metrics {
   readonly #retries: Counter;
   readonly #lookups: Counter;
   readonly #reproductions: Counter;
+  readonly #damaged: Counter;
   readonly #http: Histogram;
   readonly #overhead: Histogram;
 
@@ -56,6 +58,11 @@ export class Metrics {
       name: 'envicutor_layer_reproductions_total',
       help: 'Second builds of layers, by outcome: shared, refused (they differ), failed, interrupted (tried again), given-up.',
       labelNames: ['outcome'],
+      registers,
+    });
+    this.#damaged = new Counter({
+      name: 'envicutor_layers_damaged_total',
+      help: 'Layers that agents found damaged on their disks and put aside.',
       registers,
     });
     this.#http = new Histogram({
@@ -91,6 +98,8 @@ export class Metrics {
     gauge('envicutor_agents', 'Connected agents.', gauges.agents);
     gauge('envicutor_slots', 'Slots of all connected agents.', () => gauges.slots().total);
     gauge('envicutor_slots_free', 'Free slots of all connected agents.', () => gauges.slots().free);
+    const aged = 'Age of the trust state; agents take in no new layer above their trustTtlMs.';
+    gauge('envicutor_trust_age_seconds', aged, gauges.trustAgeSeconds);
     for (const name of sandboxCountNames) {
       const text = `All connected agents: ${SandboxCounts.properties[name].description}`;
       gauge(`envicutor_sandbox_${toSnakeCase(name)}`, text, () => gauges.sandboxes()[name]);
@@ -109,6 +118,10 @@ export class Metrics {
 
   reproduced(outcome: ReproductionOutcome): void {
     this.#reproductions.inc({ outcome });
+  }
+
+  damaged(): void {
+    this.#damaged.inc();
   }
 
   answered(route: string, method: string, code: number, durationMs: number): void {

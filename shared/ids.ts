@@ -13,6 +13,7 @@ export const idPrefixes = {
   build: 'build',
   file: 'file',
   request: 'req',
+  prefetch: 'prefetch',
 } as const;
 
 /** The kinds of id. */

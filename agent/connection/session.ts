@@ -40,6 +40,10 @@ export interface SessionListener {
   /** An operator wants this agent to take no leases, or to take them again. */
   drainWanted(isDraining: boolean): void;
   prefetch(message: Received<'layers.prefetch'>): void;
+  /** Layers that are never to go, all of them. */
+  pinned(digests: readonly string[]): void;
+  /** The newest trust state. */
+  trusted(message: Received<'trust.state'>): void;
   report(): AgentReport;
 }
 
@@ -207,6 +211,12 @@ export class Session implements ConnectionOwner {
         break;
       case 'layers.prefetch':
         this.#listener.prefetch(message);
+        break;
+      case 'layers.pinned':
+        this.#listener.pinned(message.digests);
+        break;
+      case 'trust.state':
+        this.#listener.trusted(message);
         break;
       case 'session.refused':
         this.#complain('coordinator refused a message', message);

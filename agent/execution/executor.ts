@@ -1,7 +1,8 @@
 /**
  * Owns one lease from its order to its result: layers, compile, run; a straight line.
  * Never talks to the coordinator and never holds a slot: the agent does. Never gives a verdict to our own failures.
- * Invariant: layers and the compile step's writable layer are let go of on every way out; after `cancel` there is no result.
+ * Invariant: layers and the compile step's writable layer are let go of on every way out; after `cancel` there is no result, after `fail` only
+ * a failure.
  */
 import type { Clock } from '../../shared/clock.ts';
 import { SystemError, toSystemError } from '../../shared/errors.ts';
@@ -41,6 +42,8 @@ export type LeasedScript = 'compile' | 'run';
 /** Who hears what goes on; a chunk is only good during the call. */
 export interface ExecutionListener {
   running(): void;
+  /** How many of the missing bytes of its layers have come. */
+  fetching(bytes: number, bytesTotal: number): void;
   /** Called only for orders with `isOutputStreamed`. */
   output(script: LeasedScript, stream: 'stdout' | 'stderr', chunk: Uint8Array): void;
 }
@@ -69,6 +72,7 @@ export class Execution {
   #launch: Launch | null = null;
   #compileLayer: KeptLayer | null = null;
   #isCancelled = false;
+  #failure: SystemError | null = null;
   #isAnnounced = false;
 
   constructor(needs: ExecutorNeeds, order: LeaseOrderMessage, slot: number, listener: ExecutionListener) {
@@ -84,12 +88,20 @@ export class Execution {
     this.#launch?.kill();
   }
 
+  /** Ends it with this as its failure. Idempotent. */
+  fail(failure: SystemError): void {
+    this.#failure ??= failure;
+    this.#launch?.kill();
+  }
+
   /** The result, or null after `cancel`. Never rejects: our own failures are the result's `failure`. */
   async execute(): Promise<LeaseResultMessage | null> {
     let layers: AcquiredLayers | null = null;
     try {
       const startMs = this.#needs.clock.monotonicMs();
-      layers = await this.#needs.layers.acquire(this.#order.layers, this.#order.tenantId);
+      const { layers: references, tenantId } = this.#order;
+      const listener = (bytes: number, bytesTotal: number) => this.#listener.fetching(bytes, bytesTotal);
+      layers = await this.#needs.layers.acquire(references, tenantId, listener);
       this.#timing.fetchMs = this.#needs.clock.monotonicMs() - startMs;
       return await this.#runScripts(layers);
     } catch (error) {
@@ -128,6 +140,7 @@ export class Execution {
 
   /** The script's Report, or null when it was cancelled. */
   async #runScript(stage: Stage, layers: AcquiredLayers): Promise<Report | null> {
+    if (this.#failure !== null) throw this.#failure;
     const { argv, file } = toScriptLaunch(stage.text, stage.args);
     const stdout = new OutputBuffer();
     const stderr = new OutputBuffer();
@@ -162,6 +175,7 @@ export class Execution {
     this.#launch = null;
     this.#account(report);
     if (this.#isCancelled) return null;
+    if (this.#failure !== null) throw this.#failure;
     if (!isJudgeable(report)) throw toSandboxError(stage.script, report);
     return judge({
       ...{ launch: report, limits: stage.limits, slot: this.#slot },
@@ -212,7 +226,8 @@ export class Execution {
     const failure = {
       code: isLauncherLost ? 'sandbox-failed' : error.code,
       detail: error.message,
-      isRetryable: isLauncherLost || error.isRetryable,
+      // What was revoked here is revoked everywhere: it takes other layers, not another agent.
+      isRetryable: isLauncherLost || (error.isRetryable && error.code !== 'layer-revoked'),
     };
     const reports = { verdict: null, endedIn: null, compile: null, run: null };
     return { ...reports, layers: layers?.uses ?? [], timing: this.#timing, failure };

@@ -6,9 +6,10 @@
  */
 import type { Clock, Timer } from '../../shared/clock.ts';
 import { type ErrorCode, SystemError } from '../../shared/errors.ts';
+import type { AgentId } from '../../shared/ids.ts';
 import { type ConnectionCause, type ConnectionState, connectionLifecycle } from '../../shared/lifecycle/agent.ts';
 import type { Logger } from '../../shared/logger.ts';
-import type { TrustedKey } from '../../shared/model/manifest.ts';
+import type { Envelope } from '../../shared/model/manifest.ts';
 import { type AgentMessage, decodeAgentMessage } from '../../shared/protocol/agent-messages.ts';
 import { encodeMessage } from '../../shared/protocol/catalog.ts';
 import type { CoordinatorMessage } from '../../shared/protocol/coordinator-messages.ts';
@@ -31,11 +32,26 @@ export interface SessionDeps {
   readonly enrolment: Enrolment;
   readonly fleet: Fleet;
   readonly leases: LeaseEvents;
-  /** Keys that may sign manifests; rejects while the verifier does not answer. */
-  readonly trustedKeys: () => Promise<readonly TrustedKey[]>;
+  /** The trust state; `envelope` rejects until the verifier has signed one, then `newest` is what everybody is told. */
+  readonly trust: { envelope(): Promise<Envelope>; readonly newest: Envelope };
+  /** What agents say about their layers, and what they are told. */
+  readonly cache: AgentCacheEvents;
   /** Called once for each refusal, so that a stubborn agent fills no log. */
   readonly refused: (name: string, error: SystemError) => void;
 }
+
+/** What sessions tell about the layers of agents. */
+export interface AgentCacheEvents {
+  /** An agent is in: its pins are sent. */
+  joined(agent: FleetAgent): void;
+  left(agent: FleetAgent): void;
+  used(digests: readonly string[]): void;
+  damaged(agent: FleetAgent, digest: string, detail: string): void;
+  progressed(agentId: AgentId, progress: LayersProgress): void;
+}
+
+/** How far an agent is with a prefetch. */
+export type LayersProgress = Omit<Extract<AgentMessage, { type: 'layers.progress' }>, 'type'>;
 
 /** Intervals that agents are told; milliseconds. */
 export interface SessionOptions {
@@ -126,9 +142,9 @@ export class AgentSession {
   }
 
   async #admit(hello: Hello, signature: string): Promise<void> {
-    const { enrolment, trustedKeys, clock } = this.#deps;
+    const { enrolment, trust, clock } = this.#deps;
     const known = await enrolment.admit(hello, this.#nonce, signature);
-    const keys = await trustedKeys();
+    await trust.envelope();
     if (this.#state !== 'handshaking') return;
     this.#state = connectionLifecycle.next(this.#state, 'welcomed');
     this.#deadline.cancel();
@@ -140,7 +156,8 @@ export class AgentSession {
       protocol: Math.min(hello.protocol, PROTOCOL_VERSION),
       reportIntervalMs: this.#options.reportIntervalMs,
       leaseTtlMs: this.#options.leaseTtlMs,
-      trustedKeys: [...keys],
+      // In one turn with joining the fleet: a state that comes later is sent to the fleet.
+      trust: trust.newest,
     });
     this.#join(hello, known);
   }
@@ -156,6 +173,7 @@ export class AgentSession {
     const before = fleet.get(known.id);
     fleet.join(this.#agent);
     before?.superseded();
+    this.#deps.cache.joined(this.#agent);
     leases.joined(known.id);
     if (known.isDraining) this.#send({ type: 'agent.drain', state: 'drain' });
     log.info({ agentId: known.id, name, pool: known.pool }, 'agent ready');
@@ -176,6 +194,8 @@ export class AgentSession {
     switch (message.type) {
       case 'agent.report': {
         agent.report(message.slots.total, message.layers, message.sandbox);
+        agent.trustVersion = message.trustVersion ?? agent.trustVersion;
+        if (message.layersUsed !== undefined) this.#deps.cache.used(message.layersUsed);
         const wanted = leases.reported(agent.id, message.leases);
         if (wanted !== null) this.#send({ type: 'session.wanted', leases: [...wanted] });
         break;
@@ -191,6 +211,16 @@ export class AgentSession {
         break;
       case 'lease.output':
         leases.output(agent.id, message.lease, message);
+        break;
+      case 'lease.fetching':
+        leases.fetching(agent.id, message.lease, message);
+        break;
+      case 'layers.progress':
+        this.#deps.cache.progressed(agent.id, message);
+        break;
+      case 'layer.damaged':
+        agent.layers.delete(message.digest);
+        this.#deps.cache.damaged(agent, message.digest, message.detail);
         break;
       case 'lease.completed':
         this.#complete(message, agent);
@@ -227,6 +257,8 @@ export class AgentSession {
     const agent = this.#agent;
     if (agent === null) return;
     this.#deps.log.info({ agentId: agent.id, cause }, 'agent left');
-    if (this.#deps.fleet.leave(agent)) this.#deps.leases.left(agent.id);
+    if (!this.#deps.fleet.leave(agent)) return;
+    this.#deps.leases.left(agent.id);
+    this.#deps.cache.left(agent);
   }
 }

@@ -30,6 +30,8 @@ export class FleetAgent implements Candidate {
   /** What its launcher counts; null when it did not say. */
   sandbox: SandboxCounts | null = null;
   leases = 0;
+  /** Of the newest trust state that it says it has seen. */
+  trustVersion = 0;
   isDraining: boolean;
   /** Monotonic time until which it gets no offers, because it refused one. */
   restsUntilMs = 0;
@@ -96,6 +98,11 @@ export class Fleet {
 
   get size(): number {
     return this.#agents.size;
+  }
+
+  /** Says the same to every connected agent. */
+  tell(message: CoordinatorMessage): void {
+    for (const agent of this.#agents.values()) agent.send(message);
   }
 
   /** What the launchers of all agents count, together. */

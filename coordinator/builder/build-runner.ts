@@ -31,7 +31,7 @@ export type FinishedBuild = Extract<BuildEvent, { type: 'finished' }>;
 export interface BuildRunnerOptions {
   readonly sandbox: Pick<Sandbox, 'launch' | 'release' | 'store'>;
   readonly layers: Pick<LayerSource, 'acquire'>;
-  readonly trust: Pick<ManifestTrust, 'replaceKeys'>;
+  readonly trust: Pick<ManifestTrust, 'catchUp'>;
   readonly staging: Staging;
   readonly artefacts: Pick<ArtefactFolder, 'access' | 'settle'>;
   readonly settings: NetworkSettings & Pick<BuilderConfig, 'debianMirror' | 'cpuShares'>;
@@ -64,10 +64,11 @@ export class BuildRunner {
   }
 
   async run(order: BuildOrder, emit: (event: BuildEvent) => void, signal: AbortSignal): Promise<FinishedBuild> {
-    const { staging, layers, trust, sandbox, settings, artefacts } = this.#options;
+    const { staging, layers, trust, sandbox, settings, artefacts, clock } = this.#options;
     emit({ type: 'phase', phase: 'fetching-parents' });
-    trust.replaceKeys(order.trustedKeys);
-    const acquired = await layers.acquire(order.parents, order.tenantId);
+    trust.catchUp(order.trust);
+    const progress = createProgress('fetching-parents', emit, clock, null);
+    const acquired = await layers.acquire(order.parents, order.tenantId, progress);
     let layer: StagedLayer | null = null;
     try {
       signal.throwIfAborted();

@@ -8,19 +8,23 @@ const INTERVAL_MS = 250;
 
 type ProgressEvent = Extract<BuildEvent, { type: 'progress' }>;
 
-/** A function that is told the bytes done so far and passes on what is worth telling; `expectedBytes` null: no fraction. */
+/**
+ * A function that is told the bytes done so far, and passes on what is worth telling; of how many, when that is known only on the way.
+ * `expectedBytes` null: no fraction.
+ */
 export function createProgress(
   phase: ProgressEvent['phase'],
   emit: (event: ProgressEvent) => void,
   clock: Clock,
   expectedBytes: number | null,
-): (bytes: number) => void {
+): (bytes: number, expected?: number) => void {
   let toldAtMs = clock.monotonicMs();
-  return (bytes) => {
+  return (bytes, expected) => {
     const nowMs = clock.monotonicMs();
     if (nowMs - toldAtMs < INTERVAL_MS) return;
     toldAtMs = nowMs;
-    const fraction = expectedBytes === null || expectedBytes === 0 ? null : Math.min(1, bytes / expectedBytes);
+    const whole = expected ?? expectedBytes ?? 0;
+    const fraction = whole === 0 ? null : Math.min(1, bytes / whole);
     emit({ type: 'progress', phase, bytes, fraction });
   };
 }

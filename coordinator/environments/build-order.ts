@@ -5,7 +5,7 @@
 import { type Digest, digestOf } from '../../shared/digest.ts';
 import type { BuildOrder } from '../../shared/model/build.ts';
 import type { EgressRules } from '../../shared/model/egress.ts';
-import type { LayerReference, TrustedKey } from '../../shared/model/manifest.ts';
+import type { Envelope, LayerReference } from '../../shared/model/manifest.ts';
 import { baseLimits } from './environment-key.ts';
 import type { LayerDemand } from './layer-builds.ts';
 import type { LayerUrls } from './layer-urls.ts';
@@ -20,8 +20,7 @@ export function toReference(layer: Layer, urls: LayerUrls, origin: 'stored' | 'b
 export function toBuildOrder(
   buildId: BuildOrder['buildId'],
   { tenantId, description, plan, parents, keys }: LayerDemand,
-  { urls, egress }: { readonly urls: LayerUrls; readonly egress: EgressRules },
-  trustedKeys: readonly TrustedKey[],
+  { urls, egress, trust }: { readonly urls: LayerUrls; readonly egress: EgressRules; readonly trust: Envelope },
 ): BuildOrder {
   const isBase = plan.kind === 'base';
   return {
@@ -30,7 +29,7 @@ export function toBuildOrder(
     kind: plan.kind,
     base: description.base,
     parents: parents.map((layer) => toReference(layer, urls, 'stored')),
-    trustedKeys: [...trustedKeys],
+    trust,
     script: plan.script,
     files: isBase ? [] : [...description.files],
     variables: isBase ? {} : description.variables,

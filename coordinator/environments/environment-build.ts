@@ -11,12 +11,14 @@ import type { Report, Verdict } from '../../shared/model/verdict.ts';
 import { EventLog } from '../executions/event-log.ts';
 import {
   type EnvironmentDescription,
+  generationAfter,
   type KeySettings,
+  type LayerPlan,
   layerKeys,
   planLayers,
   type TenantKey,
 } from './environment-key.ts';
-import type { LayerBuilds, LayerNews } from './layer-builds.ts';
+import type { LayerBuilds, LayerNews, LayerOutcome } from './layer-builds.ts';
 import type { Layer } from './manifest.ts';
 
 /** Reports of the scripts that ran. */
@@ -75,6 +77,8 @@ export function toAnswerLayers(layers: readonly Layer[]): Environment['layers'] 
 }
 
 const LOG_BYTES_MAX = 4 * 1024 * 1024;
+/** A key is revoked now and then; a longer chain means that something else is wrong. */
+const SUCCESSORS_MAX = 64;
 
 /** A build that is under way or has just ended. */
 export class EnvironmentBuild {
@@ -171,12 +175,7 @@ export class EnvironmentBuild {
     };
     try {
       for (const plan of planLayers(description)) {
-        const parents = layers.map(({ manifest }) => manifest.tar.digest);
-        const keys = layerKeys(description, plan, parents, generation, deps.settings, tenant);
-        const outcome = await deps.layers.obtain(
-          { tenantId: this.tenantId, description, plan, parents: [...layers], keys },
-          { isFresh: generation !== '', signal: this.#abort.signal, news: (news) => this.#hear(plan.kind, news) },
-        );
+        const outcome = await this.#obtain(deps, tenant, plan, generation, [...layers]);
         if (plan.kind !== 'base') {
           reports[plan.kind] = outcome.report;
           reports.verify = outcome.verify ?? reports.verify;
@@ -185,6 +184,8 @@ export class EnvironmentBuild {
         layers.push(outcome.layer);
         if (outcome.origin === 'built') built.add(outcome.layer.manifest.tar.digest);
       }
+      // A revocation may have come while the layers above were being built.
+      for (const layer of layers) deps.layers.checkRevoked(layer);
     } catch (error) {
       throw this.#endBroken(toSystemError(error));
     }
@@ -192,6 +193,31 @@ export class EnvironmentBuild {
     const environment = toReady(description.id, layers, description.variables);
     this.#finish({ ...reports, scope: environment.scope, layers: toAnswerLayers(layers) });
     return { ...reports, environment, built };
+  }
+
+  /** The layer under the first key of its succession that was not revoked. */
+  async #obtain(
+    deps: { layers: LayerBuilds; settings: KeySettings },
+    tenant: TenantKey,
+    plan: LayerPlan,
+    asked: string,
+    parents: readonly Layer[],
+  ): Promise<LayerOutcome> {
+    const digests = parents.map(({ manifest }) => manifest.tar.digest);
+    // A base is nobody's own: whoever wants it fresh gets the one that all have.
+    let generation = plan.kind === 'base' ? '' : asked;
+    for (let number = 0; ; number += 1) {
+      const keys = layerKeys(this.description, plan, digests, generation, deps.settings, tenant);
+      try {
+        return await deps.layers.obtain(
+          { tenantId: this.tenantId, description: this.description, plan, parents, keys },
+          { isFresh: asked !== '', signal: this.#abort.signal, news: (news) => this.#hear(plan.kind, news) },
+        );
+      } catch (error) {
+        if (!(error instanceof SystemError) || error.code !== 'layer-revoked' || number >= SUCCESSORS_MAX) throw error;
+        generation = generationAfter(keys);
+      }
+    }
   }
 
   #endByScript(endedIn: 'setup' | 'dependencies' | 'verify', reports: BuildReports): BuildResult {

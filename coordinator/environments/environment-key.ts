@@ -131,7 +131,12 @@ function lengthOf(text: Buffer): Buffer {
   return length;
 }
 
-/** The content keys of a layer on parents with these tar digests; `generation` is '' or what tells a fresh build from the one before. */
+/** The generation of a key that takes the place of a revoked one: the same for everybody who knows that key, and known beforehand to nobody else. */
+export function generationAfter(revoked: LayerKeys): string {
+  return `after ${revoked.shareable}`;
+}
+
+/** The content keys of a layer on parents with these tar digests; `generation` is '' or what tells a build from the one before. */
 export function layerKeys(
   description: EnvironmentDescription,
   plan: LayerPlan,
@@ -159,7 +164,7 @@ export function layerKeys(
       builder: BUILDER_VERSION,
       epoch: settings.epoch,
       salt: settings.salt,
-      generation: isBase ? '' : generation,
+      generation,
     }),
   );
   const shared = createHash('sha256').update(`${KEY_DOMAIN}shared\0`).update(lengthOf(spec)).update(spec).digest();

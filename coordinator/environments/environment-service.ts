@@ -96,7 +96,7 @@ export class EnvironmentService {
     if (row.manifests.length === 0 || row.fingerprint !== this.#fingerprint) return null;
     const layers: Layer[] = [];
     for (const objectKey of row.manifests) {
-      const layer = await this.#deps.layers.read(objectKey);
+      const layer = await this.#read(objectKey);
       if (layer === null) return null;
       layers.push(await this.#deps.layers.asShared(layer));
     }
@@ -144,6 +144,16 @@ export class EnvironmentService {
       const tenantId = place.slice(0, place.indexOf(' '));
       const row = await store.get(tenantId, ready.id);
       if (row !== null && row.answer.state === 'ready') await this.#adopt(row, adopted);
+    }
+  }
+
+  /** Null: it is gone, or not to be used any more. */
+  async #read(objectKey: string): Promise<Layer | null> {
+    try {
+      return await this.#deps.layers.read(objectKey);
+    } catch (error) {
+      if (error instanceof SystemError && error.code === 'layer-revoked') return null;
+      throw error;
     }
   }
 
@@ -305,6 +315,11 @@ export class EnvironmentService {
   /** Forgets what memory knows, so that the next use reads the cache again. */
   invalidate(tenantId: string, id: string): void {
     this.#ready.delete(`${tenantId} ${id}`);
+  }
+
+  /** Forgets every environment that memory knows: what layers are good has changed. */
+  invalidateAll(): void {
+    this.#ready.clear();
   }
 
   /** Goes on with builds that were asked for before a restart. */

@@ -10,7 +10,6 @@ import { SystemError } from '../../shared/errors.ts';
 import { createId } from '../../shared/ids.ts';
 import { manifestKey, tenantScope } from '../../shared/layers/layer-manifest.ts';
 import type { Logger } from '../../shared/logger.ts';
-import type { TrustedKey } from '../../shared/model/manifest.ts';
 import type { Report } from '../../shared/model/verdict.ts';
 import type { ObjectStore } from '../../shared/storage/object-store.ts';
 import { EventLog } from '../executions/event-log.ts';
@@ -21,6 +20,7 @@ import { type EnvironmentDescription, type LayerKeys, type LayerPlan, withoutSec
 import { FailureMemory } from './failure-memory.ts';
 import type { LayerUrls } from './layer-urls.ts';
 import { type Layer, readLayer, toLayer } from './manifest.ts';
+import type { TrustService } from './trust-service.ts';
 import type { Verifier } from './verifier-client.ts';
 
 /** One layer that is wanted. */
@@ -81,9 +81,12 @@ export interface LayerBuildsDeps {
   readonly store: ObjectStore;
   readonly builder: Builder;
   readonly verifier: Verifier;
+  readonly trust: TrustService;
   readonly urls: LayerUrls;
   readonly quota: Pick<BuildQuota, 'begin'>;
   readonly architecture: 'x86_64' | 'aarch64';
+  /** Hears of every layer that was found in the store or published. */
+  readonly found?: (layer: Layer) => void;
   readonly looked?: (kind: string, outcome: LookupOutcome) => void;
 }
 
@@ -103,7 +106,6 @@ const SHAREABLE_PREFIX = 'k1s-';
 export class LayerBuilds {
   readonly #deps: LayerBuildsDeps;
   readonly #options: LayerBuildsOptions;
-  #trustedKeys: readonly TrustedKey[] | null = null;
   readonly #found = new LRUCache<string, Layer>({ max: 4096 });
   readonly #flights = new Map<string, Flight>();
   readonly #failures: FailureMemory<LayerFailure>;
@@ -129,8 +131,10 @@ export class LayerBuilds {
   async read(objectKey: string): Promise<Layer | null> {
     const known = this.#found.get(objectKey);
     if (known !== undefined) return known;
-    const layer = await readLayer(this.#deps.store, objectKey, await this.trustedKeys());
-    if (layer !== null) this.#found.set(objectKey, layer);
+    const { store, trust } = this.#deps;
+    await trust.envelope();
+    const layer = await readLayer(store, objectKey, trust);
+    if (layer !== null) this.#remember(layer);
     return layer;
   }
 
@@ -138,8 +142,29 @@ export class LayerBuilds {
   async asShared(layer: Layer): Promise<Layer> {
     const { scope, key, tar } = layer.manifest;
     if (scope === 'shared' || !key.startsWith(SHAREABLE_PREFIX)) return layer;
-    const shared = await this.read(manifestKey('shared', key));
+    const shared = await this.read(manifestKey('shared', key)).catch((error: unknown) => {
+      // The tenant's own is judged by itself.
+      if (error instanceof SystemError && error.code === 'layer-revoked') return null;
+      throw error;
+    });
     return shared !== null && shared.manifest.tar.digest === tar.digest ? shared : layer;
+  }
+
+  #remember(layer: Layer): Layer {
+    this.#found.set(layer.objectKey, layer);
+    this.#deps.found?.(layer);
+    return layer;
+  }
+
+  /** Throws SystemError `layer-revoked` when the layer is not to be used any more. */
+  checkRevoked({ envelope }: Layer): void {
+    this.#deps.trust.open(envelope);
+  }
+
+  /** Forgets what was read, all of it or these objects: the next use reads the store again, under the trust of that moment. */
+  forget(objectKeys?: readonly string[]): void {
+    if (objectKeys === undefined) this.#found.clear();
+    else for (const objectKey of objectKeys) this.#found.delete(objectKey);
   }
 
   /** Gets a layer; the caller stops waiting by its signal. SystemError when neither cache nor builder could serve. */
@@ -178,8 +203,12 @@ export class LayerBuilds {
     return `${this.#scope(demand)}/${demand.description.isPrivate ? demand.keys.private : demand.keys.shareable}`;
   }
 
+  /** SystemError `layer-revoked` when a place of this key holds what is not to be used any more: then the key has a successor. */
   async #lookUp(demand: LayerDemand): Promise<Layer | null> {
     const { keys, description, plan, tenantId } = demand;
+    for (const key of [keys.shareable, keys.private]) {
+      if (this.#deps.trust.isKeyRevoked(key)) throw new SystemError('layer-revoked', `key ${key} was revoked`);
+    }
     const own = tenantScope(tenantId);
     const places =
       plan.kind === 'base'
@@ -269,12 +298,8 @@ export class LayerBuilds {
       else log.append('news', event, event.type === 'log' ? event.text.length + 64 : 64);
     };
     const build = async () => {
-      const order = toBuildOrder(
-        buildId,
-        demand,
-        { urls: this.#deps.urls, egress: grant.rules },
-        await this.trustedKeys(),
-      );
+      const { urls, trust } = this.#deps;
+      const order = toBuildOrder(buildId, demand, { urls, egress: grant.rules, trust: await trust.envelope() });
       return await builder.build(order, news, signal);
     };
     const finished = await build().finally(() => grant.settle());
@@ -285,7 +310,15 @@ export class LayerBuilds {
         return this.#fail(key, demand, finished);
       }
       log.append('news', { type: 'captured' } satisfies LayerNews);
-      const layer = await this.#publish(demand, finished, finished.layer);
+      const { blob } = finished.layer;
+      const publishing = (bytes: number) =>
+        news({ type: 'progress', phase: 'publishing', bytes, fraction: bytes / Math.max(1, blob.bytes) });
+      news({ type: 'phase', phase: 'publishing' });
+      publishing(0);
+      const layer = await this.#publish(demand, finished, finished.layer).catch((cause: unknown) => {
+        throw revokedAgain(cause);
+      });
+      publishing(blob.bytes);
       this.#failures.forget(key);
       logger.info({ buildId, kind, digest: layer.manifest.tar.digest, durationMs }, 'build published');
       return { layer, origin: 'built', report: finished.report, verify: finished.verify };
@@ -293,12 +326,6 @@ export class LayerBuilds {
       // The builder removes it by itself after a while.
       builder.forget(buildId).catch(() => undefined);
     }
-  }
-
-  /** Keys that may sign manifests; SystemError `verifier-unavailable` until the verifier has answered once. */
-  async trustedKeys(): Promise<readonly TrustedKey[]> {
-    this.#trustedKeys ??= await this.#deps.verifier.keys();
-    return this.#trustedKeys;
   }
 
   #fail(key: string, demand: LayerDemand, finished: FinishedBuild): LayerFailure {
@@ -338,9 +365,7 @@ export class LayerBuilds {
       materials: finished.materials,
       builtAt: toTimestamp(this.#deps.clock.nowMs()),
     });
-    const layer = toLayer(manifestKey(scope, key), envelope, await this.trustedKeys());
-    this.#found.set(layer.objectKey, layer);
-    return layer;
+    return this.#remember(toLayer(manifestKey(scope, key), envelope, this.#deps.trust));
   }
 
   /** Signs a tenant's layer again as a shared one; SystemError `conflict` when it is private. */
@@ -354,8 +379,13 @@ export class LayerBuilds {
       );
     }
     const { envelope } = await this.#deps.verifier.promote({ envelope: layer.envelope, key });
-    const shared = toLayer(manifestKey('shared', key), envelope, await this.trustedKeys());
-    this.#found.set(shared.objectKey, shared);
-    return shared;
+    return this.#remember(toLayer(manifestKey('shared', key), envelope, this.#deps.trust));
   }
+}
+
+/** A build that gives the very bytes that were revoked has no successor: repeating it would give them again. */
+function revokedAgain(error: unknown): unknown {
+  if (!(error instanceof SystemError) || error.code !== 'layer-revoked') return error;
+  const detail = `built again, this gives what was revoked: ${error.message}; change the script, or what it fetches`;
+  return new SystemError('publication-refused', detail, { cause: error });
 }

@@ -18,6 +18,7 @@ import type { Builder, FinishedBuild } from './builder-client.ts';
 import type { LayerBuilds, LayerBuildsListener, LayerDemand } from './layer-builds.ts';
 import type { LayerUrls } from './layer-urls.ts';
 import type { Layer } from './manifest.ts';
+import type { TrustService } from './trust-service.ts';
 import type { Verifier } from './verifier-client.ts';
 
 /** How an attempt ended: `refused` for good, the others but `shared` may be tried again. */
@@ -30,7 +31,8 @@ export interface ReproductionDeps {
   readonly log: Logger;
   readonly builder: Pick<Builder, 'build' | 'forget'>;
   readonly verifier: Pick<Verifier, 'reproduce' | 'checkCandidate'>;
-  readonly layers: Pick<LayerBuilds, 'read' | 'trustedKeys' | 'running'>;
+  readonly trust: Pick<TrustService, 'envelope'>;
+  readonly layers: Pick<LayerBuilds, 'read' | 'running'>;
   readonly urls: LayerUrls;
   readonly egress: EgressRules;
   /** Hears of a tenant's layer that everybody may use from now on. */
@@ -147,7 +149,7 @@ export class Reproductions implements LayerBuildsListener {
 
   /** One attempt: is it worth it, the second build, the comparison. */
   async #attempt({ demand, layer }: Candidate, signal: AbortSignal): Promise<'shared'> {
-    const { builder, layers, random, urls, egress, verifier, log } = this.#deps;
+    const { builder, layers, random, urls, egress, trust, verifier, log } = this.#deps;
     const { key } = layer.manifest;
     if ((await layers.read(manifestKey('shared', key))) === null) {
       const parents = await this.#sharedParents(demand);
@@ -160,7 +162,8 @@ export class Reproductions implements LayerBuildsListener {
       signal.throwIfAborted();
       const buildId = createId('build', random);
       log.info({ buildId, key, kind: demand.plan.kind }, 'reproduction started');
-      const order = toBuildOrder(buildId, { ...demand, parents }, { urls, egress }, await layers.trustedKeys());
+      const setting = { urls, egress, trust: await trust.envelope() };
+      const order = toBuildOrder(buildId, { ...demand, parents }, setting);
       try {
         const finished = await builder.build(asReproduction(order), () => undefined, signal);
         await this.#compare(candidate, finished);

@@ -1,5 +1,5 @@
 /**
- * Owns talking to the verifier over its Unix socket: publications, promotions, reproductions, the keys that may sign.
+ * Owns talking to the verifier over its Unix socket: publications, promotions, reproductions, trust states, keys, sweeps.
  * Never sees the signing key. A refusal is SystemError with the verifier's own code; silence is `verifier-unavailable`.
  */
 import { type TSchema, Type } from '@sinclair/typebox';
@@ -14,11 +14,18 @@ import {
   type ReproductionOrder,
 } from '../../shared/model/build.ts';
 import { Closed } from '../../shared/model/closed.ts';
-import { TrustedKey } from '../../shared/model/manifest.ts';
+import { type SweepOrder, SweepResult } from '../../shared/model/sweep.ts';
+import { SignedTrust, SigningKeyList, type TrustOrder } from '../../shared/model/trust.ts';
 
 const publicationCheck = TypeCompiler.Compile(Publication);
 const candidateCheck = TypeCompiler.Compile(Closed({ isCandidate: Type.Literal(true) }));
-const keysCheck = TypeCompiler.Compile(Closed({ keys: Type.Array(TrustedKey) }));
+const keysCheck = TypeCompiler.Compile(SigningKeyList);
+const trustCheck = TypeCompiler.Compile(SignedTrust);
+const sweepCheck = TypeCompiler.Compile(SweepResult);
+
+/** The steps of a key's rotation: another key is trusted, then signs, then the one before it is trusted no more. */
+export const rotationSteps = ['announce', 'switch', 'retire'] as const;
+export type RotationStep = (typeof rotationSteps)[number];
 
 /** Checks, signs and writes layers. */
 export interface Verifier {
@@ -29,18 +36,26 @@ export interface Verifier {
   checkCandidate(candidate: ReproductionCandidate): Promise<void>;
   /** Signs a tenant's layer again as a shared one, if a second build agrees with it. */
   reproduce(order: ReproductionOrder): Promise<Publication>;
-  /** Keys that may sign manifests. */
-  keys(): Promise<readonly TrustedKey[]>;
+  /** Signing keys that count. */
+  keys(): Promise<SigningKeyList>;
+  /** Takes the next step of a rotation; SystemError `conflict` when it is not its turn. */
+  rotate(step: RotationStep): Promise<SigningKeyList>;
+  /** A fresh trust state: what was revoked before, and this. */
+  trust(order: TrustOrder): Promise<SignedTrust>;
+  /** Removes manifests, and what is not needed any more. */
+  sweep(order: SweepOrder): Promise<SweepResult>;
   close(): Promise<void>;
 }
 
 function toRefusal(code: number, text: string): SystemError {
+  // Without a code of ours it is a verifier that can't work now, or somebody else who answers in its place.
+  const otherwise: ErrorCode = code >= 500 ? 'verifier-unavailable' : 'publication-refused';
   try {
     const problem = JSON.parse(text) as { code?: unknown; detail?: unknown };
     const known = typeof problem.code === 'string' && Object.hasOwn(errorCatalog, problem.code);
-    return new SystemError(known ? (problem.code as ErrorCode) : 'publication-refused', String(problem.detail ?? text));
+    return new SystemError(known ? (problem.code as ErrorCode) : otherwise, String(problem.detail ?? text));
   } catch {
-    return new SystemError('publication-refused', `the verifier answers ${code}: ${text.slice(0, 500)}`);
+    return new SystemError(otherwise, `the verifier answers ${code}: ${text.slice(0, 500)}`);
   }
 }
 
@@ -79,7 +94,10 @@ export function createVerifierClient(socketPath: string): Verifier {
       await ask('POST', '/reproductions/candidates', candidate, candidateCheck);
     },
     reproduce: (order) => ask('POST', '/reproductions', order, publicationCheck),
-    keys: async () => (await ask('GET', '/keys', null, keysCheck)).keys,
+    keys: () => ask('GET', '/keys', null, keysCheck),
+    rotate: (step) => ask('POST', `/keys/${step}`, {}, keysCheck),
+    trust: (order) => ask('POST', '/trust', order, trustCheck),
+    sweep: (order) => ask('POST', '/sweeps', order, sweepCheck),
     close: () => client.destroy(),
   };
 }

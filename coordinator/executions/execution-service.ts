@@ -6,22 +6,22 @@
  */
 import { LRUCache } from 'lru-cache';
 import type { Clock, Random } from '../../shared/clock.ts';
-import { type Digest, digestOf } from '../../shared/digest.ts';
 import { SystemError, toSystemError } from '../../shared/errors.ts';
 import { createId, type ExecutionId, isId } from '../../shared/ids.ts';
 import type { StageCause } from '../../shared/lifecycle/execution.ts';
 import type { Logger } from '../../shared/logger.ts';
 import type { Execution, ExecutionRequest } from '../../shared/model/execution.ts';
 import type { AllLimits } from '../../shared/model/limits.ts';
+import type { LayerManifest } from '../../shared/model/manifest.ts';
 import type { LeaseResultMessage } from '../../shared/protocol/agent-messages.ts';
 import type { AgentFacts } from '../agents/fleet.ts';
 import type { BuildResult, EnvironmentBuild } from '../environments/environment-build.ts';
-import { withoutSecrets } from '../environments/environment-key.ts';
 import type { EnvironmentService } from '../environments/environment-service.ts';
-import type { DemandListener, LeaseOutput, Scheduler } from '../scheduler/scheduler.ts';
+import type { DemandListener, LeaseFetching, LeaseOutput, Scheduler } from '../scheduler/scheduler.ts';
+import { recordAcceptance } from './acceptance.ts';
 import { toLeaseOrder } from './lease-order.ts';
 import { type ExecutionTerms, LiveExecution } from './live-execution.ts';
-import type { ExecutionStore, IdempotencyKey, Page } from './state-store.ts';
+import type { ExecutionStore, Page } from './state-store.ts';
 
 /** What the service talks to. */
 export interface ExecutionServiceDeps {
@@ -31,6 +31,8 @@ export interface ExecutionServiceDeps {
   readonly store: ExecutionStore;
   readonly environments: EnvironmentService;
   readonly scheduler: Scheduler;
+  /** Is a layer with this manifest not to be used any more? */
+  readonly isRevoked: (manifest: LayerManifest) => boolean;
   /** Hears of every execution that is over. */
   readonly ended?: (answer: Execution) => void;
 }
@@ -116,50 +118,31 @@ export class ExecutionService implements DemandListener {
 
   async #accept(execution: LiveExecution, key: string | null): Promise<Submitted | null> {
     const { store, clock } = this.#deps;
-    const { tenantId, request } = execution.terms;
-    const nowMs = clock.nowMs();
-    const idempotency: IdempotencyKey | null =
-      key === null
-        ? null
-        : { key, bodyDigest: digestOf(JSON.stringify(request)), expiresAtMs: nowMs + this.#options.idempotencyTtlMs };
-    const stored = typeof request.environment === 'string' ? request.environment : withoutSecrets(request.environment);
-    const taken = await store.accept(
-      { tenantId, answer: execution.toAnswer(), request: { ...request, environment: stored }, idempotency },
-      nowMs,
-    );
+    const terms = { key, nowMs: clock.nowMs(), ttlMs: this.#options.idempotencyTtlMs };
+    const taken = await recordAcceptance(store, execution, terms);
     if (taken === null) return null;
-    return await this.#repeated(tenantId, taken, idempotency?.bodyDigest ?? null);
-  }
-
-  async #repeated(
-    tenantId: string,
-    taken: { id: ExecutionId; bodyDigest: Digest },
-    bodyDigest: Digest | null,
-  ): Promise<Submitted> {
-    if (taken.bodyDigest !== bodyDigest) {
-      throw new SystemError(
-        'idempotency-key-reused',
-        `this key belongs to execution ${taken.id}, whose body was another`,
-      );
-    }
-    const live = this.#live.get(taken.id);
+    const live = this.#live.get(taken);
     if (live !== undefined) return live;
-    const answer = await this.#deps.store.get(tenantId, taken.id);
-    if (answer === null) throw new SystemError('execution-not-found', `execution ${taken.id} was deleted`);
+    const answer = await store.get(execution.terms.tenantId, taken);
+    if (answer === null) throw new SystemError('execution-not-found', `execution ${taken} was deleted`);
     return { isOver: true, answer };
   }
 
   #begin(execution: LiveExecution, opened: Awaited<ReturnType<EnvironmentService['open']>>): void {
     this.#live.set(execution.id, execution);
     this.#waiting += 1;
-    if ('ready' in opened) {
-      execution.environment = opened.ready;
-      execution.environmentId = opened.ready.id;
-      this.#schedule(execution);
-    } else {
-      this.#move(execution, 'environment-missing');
+    if ('build' in opened) this.#move(execution, 'environment-missing');
+    this.#provide(execution, opened);
+  }
+
+  #provide(execution: LiveExecution, opened: Awaited<ReturnType<EnvironmentService['open']>>): void {
+    if ('build' in opened) {
       this.#awaitBuild(execution, opened.build);
+      return;
     }
+    execution.environment = opened.ready;
+    execution.environmentId = opened.ready.id;
+    this.#schedule(execution);
   }
 
   #move(execution: LiveExecution, cause: StageCause): void {
@@ -231,6 +214,11 @@ export class ExecutionService implements DemandListener {
     if (execution?.allows('started')) this.#move(execution, 'started');
   }
 
+  fetching(id: ExecutionId, { bytes, bytesTotal }: LeaseFetching): void {
+    const fraction = bytesTotal === 0 ? null : Math.min(1, bytes / bytesTotal);
+    this.#live.get(id)?.log.append('fetch.progress', { phase: 'fetching', bytes, bytesTotal, fraction });
+  }
+
   output(id: ExecutionId, { script, stream, data }: LeaseOutput): void {
     this.#live.get(id)?.log.append(stream, { script, data, encoding: 'base64' }, data.length + 64);
   }
@@ -242,6 +230,34 @@ export class ExecutionService implements DemandListener {
     this.#deps.log.warn({ executionId: id, tenantId, code: cause.code, reason: cause.message }, 'execution requeued');
     execution.agent = null;
     this.#move(execution, 'requeued');
+    if (this.#usesRevoked(execution)) this.#reopen(execution);
+  }
+
+  #usesRevoked({ environment }: LiveExecution): boolean {
+    return environment?.layers.some(({ manifest }) => this.#deps.isRevoked(manifest)) === true;
+  }
+
+  /** What waits for an agent with layers that were revoked meanwhile waits for their successors instead; what runs is the agents' affair. */
+  layersRevoked(): void {
+    for (const execution of this.#live.values()) {
+      if (execution.stage === 'queued' && this.#usesRevoked(execution)) this.#reopen(execution);
+    }
+  }
+
+  #reopen(execution: LiveExecution): void {
+    const { environments, scheduler, log } = this.#deps;
+    const { tenantId, request } = execution.terms;
+    scheduler.withdraw(execution.id);
+    execution.environment = null;
+    log.warn({ executionId: execution.id, tenantId }, 'layers revoked while queued');
+    environments.open(tenantId, request.environment).then(
+      (opened) => {
+        if (execution.isOver || this.#isStopped) return;
+        if ('build' in opened) this.#move(execution, 'environment-missing');
+        this.#provide(execution, opened);
+      },
+      (error: unknown) => this.#giveUp(execution, toSystemError(error)),
+    );
   }
 
   completed(id: ExecutionId, result: LeaseResultMessage): Promise<void> | undefined {

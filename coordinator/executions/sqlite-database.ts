@@ -7,8 +7,9 @@ import { DatabaseSync, type StatementSync } from 'node:sqlite';
 import { SystemError } from '../../shared/errors.ts';
 import { initial } from './migrations/0001-initial.ts';
 import { buildUsage } from './migrations/0002-build-usage.ts';
+import { cache } from './migrations/0003-cache.ts';
 
-const migrations: readonly string[] = [initial, buildUsage];
+const migrations: readonly string[] = [initial, buildUsage, cache];
 
 interface PendingWrite {
   readonly run: () => unknown;

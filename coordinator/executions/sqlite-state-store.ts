@@ -1,6 +1,6 @@
 /**
- * Owns the embedded state: the StateStore port over one SQLite file. SQL for executions, environments, agents and usage lives here
- * and nowhere else. Never holds a secret's value, a token or a key in clear.
+ * Owns the embedded state: the StateStore port over one SQLite file. SQL for executions, environments, agents and usage lives here and
+ * nowhere else; that for the cache's memory in sqlite-cache-store. Never holds a secret's value, a token or a key in clear.
  */
 import type { SQLOutputValue } from 'node:sqlite';
 import type { Digest } from '../../shared/digest.ts';
@@ -9,6 +9,7 @@ import { buildLifecycle } from '../../shared/lifecycle/build.ts';
 import { executionLifecycle } from '../../shared/lifecycle/execution.ts';
 import type { Environment } from '../../shared/model/environment.ts';
 import type { Execution } from '../../shared/model/execution.ts';
+import { sqliteCacheStore } from './sqlite-cache-store.ts';
 import { SqliteDatabase } from './sqlite-database.ts';
 import type {
   AgentStore,
@@ -231,6 +232,7 @@ export function openSqliteStateStore(path: string): StateStore {
     environments: environmentStore(database),
     agents: agentStore(database),
     buildUsage: buildUsageStore(database),
+    cache: sqliteCacheStore(database),
     check: () => database.write(() => undefined),
     close: async () => database.close(),
   };

@@ -8,6 +8,7 @@ import type { Digest } from '../../shared/digest.ts';
 import type { AgentId, EnvironmentId, ExecutionId } from '../../shared/ids.ts';
 import type { Environment, EnvironmentRequest } from '../../shared/model/environment.ts';
 import type { Execution, ExecutionRequest } from '../../shared/model/execution.ts';
+import type { CacheStore } from './cache-store.ts';
 
 /** A key that makes a repeated request the same request; `bodyDigest` tells another body. */
 export interface IdempotencyKey {
@@ -111,6 +112,7 @@ export interface StateStore {
   readonly environments: EnvironmentStore;
   readonly agents: AgentStore;
   readonly buildUsage: BuildUsageStore;
+  readonly cache: CacheStore;
   /** Resolves when the store can write. */
   check(): Promise<void>;
   close(): Promise<void>;

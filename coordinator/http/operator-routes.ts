@@ -1,15 +1,13 @@
 /**
- * Owns the operator's routes: health, readiness, metrics, the API's own description, agents, enrolment, promotion.
- * Never decides placement or trust. Agents' and cache's routes need an operator's key.
+ * Owns the operator's routes: health, readiness, metrics, the API's own description, agents, enrolment.
+ * Never decides placement or trust. Agents' routes need an operator's key; the cache's are in cache-routes.
  */
 import { Type } from '@sinclair/typebox';
 import { toTimestamp } from '../../shared/clock.ts';
 import { SystemError, toSystemError } from '../../shared/errors.ts';
 import { Closed, Nullable, OneOf } from '../../shared/model/closed.ts';
-import { Environment } from '../../shared/model/environment.ts';
 import type { Enrolment } from '../agents/enrolment.ts';
 import type { Fleet } from '../agents/fleet.ts';
-import type { EnvironmentService } from '../environments/environment-service.ts';
 import type { AgentStore, EnrolledAgent } from '../executions/state-store.ts';
 import { IdParams, problems } from './answers.ts';
 import { requireOperator } from './authentication.ts';
@@ -21,7 +19,6 @@ export interface OperatorRoutesDeps {
   readonly agents: AgentStore;
   readonly fleet: Fleet;
   readonly enrolment: Enrolment;
-  readonly environments: EnvironmentService;
   readonly description: ApiDescription;
   /** Text of the metrics and its content type. */
   readonly metrics: () => Promise<{ text: string; type: string }>;
@@ -51,30 +48,10 @@ const Readiness = Closed({
   problems: Type.Array(Closed({ requirement: Type.String(), detail: Type.String() })),
 });
 
-const Promotion = Closed({
-  environment: Type.String({ pattern: '^env_[0-9a-z]{8,64}$' }),
-  tenant: Type.Optional(Type.String({ description: "Whose environment it is; default: the asking key's tenant." })),
-});
-
 /** Adds the routes. */
 export function addOperatorRoutes(server: HttpServer, deps: OperatorRoutesDeps): void {
   addHealthRoutes(server, deps);
   addAgentRoutes(server, deps);
-
-  server.post(
-    '/v1/cache/promote',
-    {
-      schema: {
-        summary: "Share a tenant's environment with every tenant",
-        body: Promotion,
-        response: { 200: Environment, ...problems },
-      },
-    },
-    (request) => {
-      requireOperator(request.tenant);
-      return deps.environments.promote(request.body.tenant ?? request.tenant.id, request.body.environment);
-    },
-  );
 }
 
 function addHealthRoutes(server: HttpServer, { metrics, requirements, description }: OperatorRoutesDeps): void {

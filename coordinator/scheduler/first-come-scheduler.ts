@@ -11,7 +11,7 @@ import type { LeaseResultMessage } from '../../shared/protocol/agent-messages.ts
 import type { Fleet, FleetAgent } from '../agents/fleet.ts';
 import { type Lease, LeaseTable } from './leases.ts';
 import { place } from './placement.ts';
-import type { Demand, LeaseEvents, LeaseOutput, Scheduler } from './scheduler.ts';
+import type { Demand, LeaseEvents, LeaseFetching, LeaseOutput, Scheduler } from './scheduler.ts';
 
 /** Numbers of the scheduler; milliseconds. */
 export interface SchedulerOptions {
@@ -248,6 +248,12 @@ export class FirstComeScheduler implements Scheduler, LeaseEvents {
     const lease = this.#leases.get(id, agentId);
     const entry = lease === undefined ? undefined : this.#entryOf(lease);
     entry?.demand.listener.started(entry.demand.executionId);
+  }
+
+  fetching(agentId: AgentId, id: string, fetching: LeaseFetching): void {
+    const lease = this.#leases.get(id, agentId);
+    const entry = lease === undefined ? undefined : this.#entryOf(lease);
+    entry?.demand.listener.fetching(entry.demand.executionId, fetching);
   }
 
   output(agentId: AgentId, id: string, output: LeaseOutput): void {

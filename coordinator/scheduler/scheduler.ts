@@ -17,10 +17,17 @@ export interface LeaseOutput {
   readonly data: string;
 }
 
+/** How far an agent is with fetching the layers of a lease; bytes of compressed blobs. */
+export interface LeaseFetching {
+  readonly bytes: number;
+  readonly bytesTotal: number;
+}
+
 /** Who wants to know what becomes of a demand. */
 export interface DemandListener {
   placed(executionId: ExecutionId, agent: AgentFacts): void;
   started(executionId: ExecutionId): void;
+  fetching(executionId: ExecutionId, fetching: LeaseFetching): void;
   output(executionId: ExecutionId, output: LeaseOutput): void;
   requeued(executionId: ExecutionId, cause: SystemError): void;
   /** The result is the listener's now; the agent forgets it only after the promise has resolved. */
@@ -59,6 +66,7 @@ export interface LeaseEvents {
   accepted(agentId: AgentId, lease: string): void;
   refused(agentId: AgentId, lease: string, reason: string): void;
   started(agentId: AgentId, lease: string): void;
+  fetching(agentId: AgentId, lease: string, fetching: LeaseFetching): void;
   output(agentId: AgentId, lease: string, output: LeaseOutput): void;
   /** Resolves when the agent may forget the result. */
   completed(agentId: AgentId, lease: string, fence: number, result: LeaseResultMessage): Promise<void> | undefined;

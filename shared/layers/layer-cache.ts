@@ -1,34 +1,42 @@
 /**
- * Owns the layers that are on this machine: which are here, who uses them, which go when room is needed (least recently used).
- * The only importer of lru-cache. Never checks bytes (fetcher, installer), never touches a layer's files (the launcher does).
- * Invariants: a layer in use or pinned is never removed; the weight of all (what is kept of them on disk) stays within bytesMax unless those alone
- * are heavier; the index names a layer before the store has it, and a layer that the index does not name is removed at start.
+ * Owns the layers that are on this machine: which are here, who uses them; which go when room is needed is the shelf's choice.
+ * Never checks bytes (fetcher, installer, integrity), never touches a layer's files (the launcher does).
+ * Invariants: a layer in use or pinned is never removed; the weight of all (what is kept of them) stays within bytesMax unless those alone
+ * are heavier; the index names a layer before the store has it, and a layer that the index does not name is removed at start; what was
+ * found damaged is never handed out again: it goes when its last user has, and is fetched again at the next use.
  */
-import { LRUCache } from 'lru-cache';
-import { type Clock, type Random, systemClock, systemRandom, type Timer } from '../clock.ts';
+import { type Clock, type Random, systemClock, systemRandom } from '../clock.ts';
 import type { Digest } from '../digest.ts';
-import { toSystemError } from '../errors.ts';
+import { SystemError, toSystemError } from '../errors.ts';
 import type { Logger } from '../logger.ts';
 import type { LayerUse } from '../model/environment.ts';
 import type { LayerManifest, LayerReference } from '../model/manifest.ts';
 import type { Sandbox } from '../sandbox/sandbox.ts';
+import { toProgress } from './fetch-progress.ts';
 import type { LayerFetcher } from './layer-fetcher.ts';
 import { type IndexedLayer, LayerIndex } from './layer-index.ts';
 import { LayerInstaller } from './layer-installer.ts';
-import { checkArchitecture, checkParents, checkScope, layerName } from './layer-manifest.ts';
-import type { AcquiredLayers, LayerSource } from './layer-source.ts';
-
+import { checkArchitecture, checkParents, checkScope, layerName, ownerOf } from './layer-manifest.ts';
+import { type DamageListener, type LayerIntegrity, LayerScrub } from './layer-scrub.ts';
+import { LayerShelf, type ShelvedLayer } from './layer-shelf.ts';
+import type { AcquiredLayers, FetchListener, LayerSource } from './layer-source.ts';
 import type { ManifestTrust } from './manifest-trust.ts';
 
 /** Settings and neighbours of a cache. */
 export interface LayerCacheOptions {
   readonly sandbox: Pick<Sandbox, 'launch' | 'store'>;
-  readonly trust: Pick<ManifestTrust, 'open'>;
+  readonly trust: Pick<ManifestTrust, 'open' | 'checkFresh'>;
   readonly fetcher: Pick<LayerFetcher, 'fetch'>;
   /** Folder of the index file; made when missing. */
   readonly directory: string;
   /** Weight of all layers together, in bytes of their tars. */
   readonly bytesMax: number;
+  /** What one tenant's own layers may weigh when room is needed, in hundredths of bytesMax; 100 by default. */
+  readonly tenantPercentMax?: number;
+  /** Checks layers again while they lie here; without it nothing is checked. */
+  readonly integrity?: LayerIntegrity;
+  /** Time between two such checks; milliseconds. */
+  readonly scrubIntervalMs?: number;
   readonly logger: Logger;
   readonly clock?: Clock;
   readonly random?: Random;
@@ -46,16 +54,16 @@ export interface LayerCacheGauges {
   readonly fetchedBytes: number;
 }
 
-interface Entry {
-  readonly digest: Digest;
-  /** Of the tar while it arrives, then of what is kept of it. */
-  bytes: number;
-  users: number;
-  isPinned: boolean;
+type Entry = ShelvedLayer;
+
+/** A layer on its way, and who wants to know how far it is. */
+interface Arrival {
+  readonly entry: Entry;
+  readonly listeners: Set<(bytes: number) => void>;
+  arrival: Promise<void>;
 }
 
-/** A change of order alone may wait so long for its way into the index; a layer that comes or goes does not wait. */
-const INDEX_DELAY_MS = 200;
+const SCRUB_INTERVAL_MS = 60_000;
 const layerNamePattern = /^sha256-[0-9a-f]{64}$/;
 
 /** The layers of one machine, for one client of its launcher; `start` before anything else. */
@@ -64,27 +72,33 @@ export class LayerCache implements LayerSource {
   readonly #clock: Clock;
   readonly #installer: LayerInstaller;
   readonly #index: LayerIndex;
-  /** Nobody uses these: the only ones that may go. */
-  readonly #idle: LRUCache<string, Entry>;
-  /** In use or pinned, oldest use first. */
-  readonly #kept = new Map<string, Entry>();
-  readonly #arriving = new Map<string, { readonly entry: Entry; readonly arrival: Promise<void> }>();
+  readonly #shelf: LayerShelf;
+  readonly #scrub: LayerScrub | null;
+  readonly #arriving = new Map<string, Arrival>();
+  /** Damaged or revoked, and still in use. */
+  readonly #quarantined = new Map<string, Entry>();
   readonly #leaving = new Map<string, Promise<void>>();
   readonly #counts = { hits: 0, misses: 0, evictions: 0, fetchedBytes: 0 };
-  #keptBytes = 0;
-  #indexTimer: Timer | null = null;
+  readonly #used = new Set<Digest>();
+  #pins: ReadonlySet<string> = new Set();
+  #damaged: DamageListener = () => undefined;
 
   constructor(options: LayerCacheOptions) {
     this.#options = options;
     this.#clock = options.clock ?? systemClock;
-    const { sandbox, logger, random = systemRandom } = options;
-    this.#installer = new LayerInstaller({ sandbox, logger, random });
-    this.#index = new LayerIndex(options.directory);
-    // Room is made by #trim, because what is in use counts too; the LRU's own bound only must not be lower.
-    this.#idle = new LRUCache({
-      maxSize: Number.MAX_SAFE_INTEGER,
-      sizeCalculation: (entry) => Math.max(1, entry.bytes),
+    this.#installer = new LayerInstaller({ ...options, random: options.random ?? systemRandom });
+    this.#index = new LayerIndex(options.directory, {
+      clock: this.#clock,
+      logger: options.logger,
+      layers: () => this.#toIndex(),
     });
+    const { bytesMax, tenantPercentMax = 100, integrity, scrubIntervalMs = SCRUB_INTERVAL_MS, logger } = options;
+    this.#shelf = new LayerShelf({ bytesMax, tenantBytesMax: (bytesMax * tenantPercentMax) / 100 });
+    const scrubbing = {
+      ...{ intervalMs: scrubIntervalMs, clock: this.#clock, logger, held: () => this.held() },
+      damaged: (digest: Digest, detail: string) => this.quarantine(digest, detail),
+    };
+    this.#scrub = integrity === undefined ? null : new LayerScrub({ integrity, ...scrubbing });
   }
 
   /** Takes over what an earlier process left: layers in store and index stay, in their order; what only one of them knows goes. */
@@ -92,28 +106,30 @@ export class LayerCache implements LayerSource {
     const { store } = this.#options.sandbox;
     const present = new Set(await store.list());
     const remembered = await this.#index.read();
-    for (const { digest, bytes, isPinned } of remembered ?? []) {
-      if (!present.delete(layerName(digest)) || this.#find(digest) !== undefined) continue;
-      const entry: Entry = { digest, bytes, users: 0, isPinned };
-      this.#place(entry);
+    for (const { digest, bytes, isPinned, owner = null } of remembered ?? []) {
+      if (!present.delete(layerName(digest)) || this.#shelf.find(digest) !== undefined) continue;
+      this.#shelf.place({ digest, bytes, users: 0, isPinned, owner });
     }
+    this.#pins = new Set(this.#shelf.all().flatMap(({ digest, isPinned }) => (isPinned ? [digest] : [])));
     const unknown = [...present].filter((name) => layerNamePattern.test(name));
     for (const name of unknown) await store.remove(name);
     this.#trim();
-    await this.#saveIndex();
+    await this.#index.save();
+    this.#scrub?.start();
     this.#options.logger.info({ ...this.gauges(), removed: unknown.length }, 'layer cache ready');
   }
 
   /** Writes the order of use down and stops the timer; layers that are arriving are finished first. Idempotent. */
   async stop(): Promise<void> {
+    await this.#scrub?.stop();
     await Promise.allSettled([
       ...[...this.#arriving.values()].map(({ arrival }) => arrival),
       ...this.#leaving.values(),
     ]);
-    await this.#saveIndex();
+    await this.#index.save();
   }
 
-  acquire(references: readonly LayerReference[], tenantId: string): Promise<AcquiredLayers> {
+  acquire(references: readonly LayerReference[], tenantId: string, listener?: FetchListener): Promise<AcquiredLayers> {
     try {
       const manifests = references.map(({ envelope }) => this.#options.trust.open(envelope));
       for (const manifest of manifests) {
@@ -121,38 +137,70 @@ export class LayerCache implements LayerSource {
         checkArchitecture(manifest);
       }
       checkParents(manifests);
-      return this.#acquire(references, manifests);
+      return this.#acquire(references, manifests, listener);
     } catch (error) {
       return Promise.reject(error);
     }
   }
 
   /** Gets layers before they are needed; they are checked as ever, and not held. */
-  async prefetch(references: readonly LayerReference[]): Promise<void> {
+  async prefetch(references: readonly LayerReference[], listener?: FetchListener): Promise<void> {
     const manifests = references.map(({ envelope }) => this.#options.trust.open(envelope));
-    const acquired = await this.#acquire(references, manifests);
+    const acquired = await this.#acquire(references, manifests, listener);
     acquired.release();
   }
 
   held(): readonly string[] {
-    return this.#present().map(({ digest }) => digest);
+    return this.#shelf.all().map(({ digest }) => digest);
   }
 
-  /** Keeps a layer that is here until `unpin`; false when it is not here. */
-  async pin(digest: Digest): Promise<boolean> {
-    return await this.#setPinned(digest, true);
+  /** Tar digests that were used since this was asked last. */
+  takeUsed(): readonly Digest[] {
+    const used = [...this.#used];
+    this.#used.clear();
+    return used;
   }
 
-  /** Lets a pinned layer go when its turn comes; false when it is not here. */
-  async unpin(digest: Digest): Promise<boolean> {
-    return await this.#setPinned(digest, false);
+  /** Calls the listener, the only one, whenever a layer is found damaged. */
+  watch(listener: DamageListener): void {
+    this.#damaged = listener;
+  }
+
+  /** Puts a layer aside that is not what it was: nobody gets it any more, and it goes with its last user. Nothing happens when it is not here. */
+  quarantine(digest: Digest, detail: string): void {
+    if (!this.discard(digest)) return;
+    this.#options.logger.error({ layer: digest, detail }, 'layer quarantined');
+    this.#damaged(digest, detail);
+  }
+
+  /** The same for a layer that is not to be used any more for another reason; false when it is not here. */
+  discard(digest: Digest): boolean {
+    const entry = this.#shelf.find(digest);
+    if (entry === undefined) return false;
+    this.#shelf.remove(entry);
+    if (entry.users === 0) this.#remove(entry);
+    else this.#quarantined.set(digest, entry);
+    this.#index.saveSoon();
+    return true;
+  }
+
+  /** From now on exactly these are pinned, be they here or yet to come; resolves when a crash would not change that. */
+  async pinExactly(digests: readonly string[]): Promise<void> {
+    this.#pins = new Set(digests);
+    for (const entry of this.#shelf.all()) {
+      if (entry.isPinned === this.#pins.has(entry.digest)) continue;
+      entry.isPinned = !entry.isPinned;
+      this.#shelf.place(entry);
+    }
+    this.#trim();
+    await this.#index.save();
   }
 
   gauges(): LayerCacheGauges {
-    const kept = [...this.#kept.values()];
+    const { kept, size, bytes } = this.#shelf;
     return {
-      layers: kept.length + this.#idle.size,
-      bytes: this.#keptBytes + this.#idle.calculatedSize,
+      layers: size,
+      bytes,
       inUse: kept.filter(({ users }) => users > 0).length,
       pinned: kept.filter(({ isPinned }) => isPinned).length,
       ...this.#counts,
@@ -160,14 +208,19 @@ export class LayerCache implements LayerSource {
   }
 
   /** When everything is here this runs to its end without waiting for anything: the path of every warm execution. */
-  #acquire(references: readonly LayerReference[], manifests: LayerManifest[]): Promise<AcquiredLayers> {
+  #acquire(
+    references: readonly LayerReference[],
+    manifests: LayerManifest[],
+    listener: FetchListener | undefined,
+  ): Promise<AcquiredLayers> {
     const held: Entry[] = [];
     const uses: LayerUse[] = [];
     const missing: number[] = [];
     for (const [index, manifest] of manifests.entries()) {
-      const entry = this.#find(manifest.tar.digest);
+      const entry = this.#shelf.find(manifest.tar.digest);
       if (entry === undefined) missing.push(index);
-      else held.push(this.#hold(entry));
+      else held.push(this.#hold(entry, manifest));
+      this.#used.add(manifest.tar.digest as Digest);
       uses.push(toUse(manifest, 'local'));
     }
     this.#counts.hits += held.length;
@@ -180,7 +233,7 @@ export class LayerCache implements LayerSource {
       },
     };
     if (missing.length === 0) return Promise.resolve(acquired);
-    return this.#acquireMissing(references, missing, acquired, held);
+    return this.#acquireMissing(references, missing, acquired, held, listener);
   }
 
   async #acquireMissing(
@@ -188,12 +241,18 @@ export class LayerCache implements LayerSource {
     missing: readonly number[],
     acquired: AcquiredLayers,
     held: Entry[],
+    listener: FetchListener | undefined,
   ): Promise<AcquiredLayers> {
     this.#counts.misses += missing.length;
+    const told = toProgress(
+      missing.map((index) => acquired.manifests[index] as LayerManifest),
+      listener,
+    );
     const arrivals = missing.map(async (index) => {
       const reference = references[index] as LayerReference;
       const manifest = acquired.manifests[index] as LayerManifest;
-      held.push(await this.#arrive(reference, manifest));
+      this.#options.trust.checkFresh();
+      held.push(await this.#arrive(reference, manifest, told(manifest)));
       acquired.uses[index] = toUse(manifest, reference.origin === 'built' ? 'built' : 'fetched');
     });
     const failed = (await Promise.allSettled(arrivals)).find((outcome) => outcome.status === 'rejected');
@@ -203,46 +262,66 @@ export class LayerCache implements LayerSource {
   }
 
   /** The layer, held, once it is here: one fetch however many ask for it. */
-  async #arrive(reference: LayerReference, manifest: LayerManifest): Promise<Entry> {
+  async #arrive(reference: LayerReference, manifest: LayerManifest, told: (bytes: number) => void): Promise<Entry> {
     const digest = manifest.tar.digest as Digest;
     const joined = this.#arriving.get(digest);
     if (joined !== undefined) {
-      joined.entry.users += 1;
       try {
-        await joined.arrival;
-        return joined.entry;
+        return await this.#join(joined, manifest, told);
       } catch {
         // Another's address may have been the reason (an expired one, say); ours is tried as well, once.
       }
     }
-    const present = this.#find(digest);
-    if (present !== undefined) return this.#hold(present);
+    const present = this.#shelf.find(digest);
+    if (present !== undefined) return this.#hold(present, manifest);
     const again = this.#arriving.get(digest);
-    if (again !== undefined) {
-      again.entry.users += 1;
-      await again.arrival;
-      return again.entry;
+    if (again !== undefined) return await this.#join(again, manifest, told);
+    if (this.#quarantined.has(digest)) {
+      throw new SystemError(
+        'layer-corrupt',
+        `layer ${digest} is damaged here and somebody still uses it; try another agent`,
+      );
     }
-    const entry: Entry = { digest, bytes: manifest.tar.bytes, users: 1, isPinned: false };
-    const arrival = this.#install(entry, reference, manifest).finally(() => this.#arriving.delete(digest));
-    this.#arriving.set(digest, { entry, arrival });
+    const entry: Entry = {
+      digest,
+      bytes: manifest.tar.bytes,
+      users: 1,
+      isPinned: this.#pins.has(digest),
+      owner: ownerOf(manifest),
+    };
+    const arriving: Arrival = { entry, listeners: new Set([told]), arrival: Promise.resolve() };
+    this.#arriving.set(digest, arriving);
+    arriving.arrival = this.#install(arriving, reference, manifest).finally(() => this.#arriving.delete(digest));
+    await arriving.arrival;
+    return entry;
+  }
+
+  async #join(
+    { entry, listeners, arrival }: Arrival,
+    manifest: LayerManifest,
+    told: (bytes: number) => void,
+  ): Promise<Entry> {
+    entry.users += 1;
+    if (entry.owner !== ownerOf(manifest)) entry.owner = null;
+    listeners.add(told);
     await arrival;
     return entry;
   }
 
-  async #install(entry: Entry, reference: LayerReference, manifest: LayerManifest): Promise<void> {
+  async #install({ entry, listeners }: Arrival, reference: LayerReference, manifest: LayerManifest): Promise<void> {
     const { fetcher, logger } = this.#options;
     const name = layerName(entry.digest);
     const startedAtMs = this.#clock.monotonicMs();
     await this.#leaving.get(name);
-    const blob = await fetcher.fetch(reference.url, manifest.blob);
+    const blob = await fetcher.fetch(reference.url, manifest.blob, (bytes) => {
+      for (const told of listeners) told(bytes);
+    });
     const fetchedAtMs = this.#clock.monotonicMs();
     try {
       this.#trim();
       // Named in the index first: a layer that a crash leaves in the store without its line would be removed at start.
-      await this.#saveIndex();
-      const { bytes } = await this.#installer.install(blob, manifest);
-      entry.bytes = bytes;
+      await this.#index.save();
+      entry.bytes = (await this.#installer.install(blob, manifest)).bytes;
     } catch (error) {
       logger.warn({ layer: entry.digest, key: manifest.key, error: toSystemError(error).message }, 'layer refused');
       throw error;
@@ -250,61 +329,39 @@ export class LayerCache implements LayerSource {
       await blob.close();
     }
     this.#arriving.delete(entry.digest);
-    this.#place(entry);
+    this.#shelf.place(entry);
     this.#counts.fetchedBytes += manifest.blob.bytes;
     const fetchMs = Math.round(fetchedAtMs - startedAtMs);
     const installMs = Math.round(this.#clock.monotonicMs() - fetchedAtMs);
     logger.info({ layer: entry.digest, bytes: entry.bytes, fetchMs, installMs }, 'layer arrived');
     this.#trim();
-    await this.#saveIndex();
+    await this.#index.save();
   }
 
-  #find(digest: string): Entry | undefined {
-    return this.#kept.get(digest) ?? this.#idle.peek(digest);
-  }
-
-  /** Puts an entry where its users and pin say that it belongs, as the most recently used there. */
-  #place(entry: Entry): void {
-    if (this.#kept.delete(entry.digest)) this.#keptBytes -= entry.bytes;
-    this.#idle.delete(entry.digest);
-    if (entry.users > 0 || entry.isPinned) {
-      this.#kept.set(entry.digest, entry);
-      this.#keptBytes += entry.bytes;
-    } else {
-      this.#idle.set(entry.digest, entry);
-    }
-  }
-
-  #hold(entry: Entry): Entry {
+  #hold(entry: Entry, manifest: LayerManifest): Entry {
     entry.users += 1;
-    this.#place(entry);
-    this.#saveIndexSoon();
+    if (entry.owner !== ownerOf(manifest)) entry.owner = null;
+    this.#shelf.place(entry);
+    this.#index.saveSoon();
     return entry;
   }
 
   #letGo(entry: Entry): void {
     entry.users -= 1;
-    if (entry.users === 0) this.#place(entry);
+    if (this.#quarantined.get(entry.digest) === entry) {
+      if (entry.users > 0) return;
+      this.#quarantined.delete(entry.digest);
+      this.#remove(entry);
+      return;
+    }
+    if (entry.users === 0) this.#shelf.place(entry);
     this.#trim();
   }
 
-  async #setPinned(digest: Digest, isPinned: boolean): Promise<boolean> {
-    const entry = this.#find(digest);
-    if (entry === undefined) return false;
-    entry.isPinned = isPinned;
-    this.#place(entry);
-    this.#trim();
-    await this.#saveIndex();
-    return true;
-  }
-
-  /** Lets the least recently used go until all that is here or arriving fits, or nobody is left who may go. */
+  /** Lets one after the other go until all that is here or arriving fits, or nobody is left who may go. */
   #trim(): void {
-    let keptBytes = this.#keptBytes;
-    for (const { entry } of this.#arriving.values()) keptBytes += entry.bytes;
-    while (keptBytes + this.#idle.calculatedSize > this.#options.bytesMax) {
-      const entry = this.#idle.pop();
-      if (entry === undefined) return;
+    const arriving = [...this.#arriving.values()].map(({ entry }) => entry);
+    for (let entry = this.#shelf.victim(arriving); entry !== null; entry = this.#shelf.victim(arriving)) {
       this.#counts.evictions += 1;
       this.#remove(entry);
     }
@@ -320,31 +377,18 @@ export class LayerCache implements LayerSource {
       })
       .finally(() => this.#leaving.delete(name));
     this.#leaving.set(name, removal);
-    this.#saveIndexSoon();
+    this.#index.saveSoon();
   }
 
   /** What is here, least recently used first, and what is arriving. */
   #toIndex(): IndexedLayer[] {
     const arriving = [...this.#arriving.values()].map(({ entry }) => entry);
-    return [...this.#present(), ...arriving].map(({ digest, bytes, isPinned }) => ({ digest, bytes, isPinned }));
-  }
-
-  #present(): Entry[] {
-    return [...this.#idle.rvalues(), ...this.#kept.values()].filter((entry) => entry !== undefined);
-  }
-
-  #saveIndexSoon(): void {
-    this.#indexTimer ??= this.#clock.after(INDEX_DELAY_MS, () => {
-      this.#saveIndex().catch((error: unknown) => {
-        this.#options.logger.warn({ error: toSystemError(error).message }, 'layer index not written');
-      });
-    });
-  }
-
-  async #saveIndex(): Promise<void> {
-    this.#indexTimer?.cancel();
-    this.#indexTimer = null;
-    await this.#index.write(this.#toIndex());
+    return [...this.#shelf.all(), ...arriving].map(({ digest, bytes, isPinned, owner }) => ({
+      digest,
+      bytes,
+      isPinned,
+      owner,
+    }));
   }
 }
 

@@ -53,14 +53,18 @@ export class LayerFetcher {
     this.#stallTimeoutMs = options.stallTimeoutMs ?? STALL_TIMEOUT_MS;
   }
 
-  /** The blob, checked. SystemError `layer-corrupt` when it is another one, `object-store-unavailable` when it can't be had. */
-  async fetch(url: string, blob: BlobDescription): Promise<FetchedBlob> {
+  /** The blob, checked; `received` hears how many bytes have come. SystemError `layer-corrupt` when it is another one, `object-store-unavailable` when it can't be had. */
+  async fetch(
+    url: string,
+    blob: BlobDescription,
+    received: (bytes: number) => void = () => undefined,
+  ): Promise<FetchedBlob> {
     await this.#prepare();
     const body = await this.#open(url, blob);
     let file: FileHandle | null = null;
     try {
       file = await createUnnamedFile(this.#options.directory);
-      await receive(body, file, blob, url);
+      await receive(body, file, blob, url, received);
       return toBlob(file, blob.bytes);
     } catch (error) {
       await file?.close();
@@ -140,15 +144,34 @@ async function createUnnamedFile(directory: string): Promise<FileHandle> {
   return file;
 }
 
-async function receive(body: Readable, file: FileHandle, blob: BlobDescription, url: string): Promise<void> {
+async function receive(
+  body: Readable,
+  file: FileHandle,
+  blob: BlobDescription,
+  url: string,
+  received: (bytes: number) => void,
+): Promise<void> {
   const digesting = new DigestingStream(blob.bytes);
-  await pipeline(body, digesting, (source: AsyncIterable<Uint8Array>) => writeStream(file, source)).catch((error) => {
+  const write = (source: AsyncIterable<Uint8Array>) => writeStream(file, counted(source, received));
+  await pipeline(body, digesting, write).catch((error) => {
     if (error instanceof RangeError) throw mismatch(url, blob, `has more than ${blob.bytes} bytes`);
     throw error;
   });
   const digest: Digest = digesting.digest();
   if (digesting.bytes !== blob.bytes || digest !== blob.digest) {
     throw mismatch(url, blob, `has ${digesting.bytes} bytes with ${digest}`);
+  }
+}
+
+async function* counted(
+  source: AsyncIterable<Uint8Array>,
+  received: (bytes: number) => void,
+): AsyncGenerator<Uint8Array> {
+  let bytes = 0;
+  for await (const chunk of source) {
+    bytes += chunk.length;
+    yield chunk;
+    received(bytes);
   }
 }
 

@@ -3,12 +3,16 @@
  * Never decides what is kept. A file that can't be read counts as empty: the cache then starts cold, which is slow but right.
  * Invariant: the file is always a whole one (written aside, flushed, renamed), so kill -9 or a power cut loses at most the last changes.
  */
-import { mkdir, open, readFile, rename } from 'node:fs/promises';
+import { mkdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { Type } from '@sinclair/typebox';
 import { TypeCompiler } from '@sinclair/typebox/compiler';
+import type { Clock, Timer } from '../clock.ts';
 import type { Digest } from '../digest.ts';
-import { Closed } from '../model/closed.ts';
+import { toSystemError } from '../errors.ts';
+import type { Logger } from '../logger.ts';
+import { Closed, Nullable } from '../model/closed.ts';
+import { writeWhole } from '../storage/whole-file.ts';
 
 /** What is remembered of one layer. */
 export interface IndexedLayer {
@@ -16,6 +20,8 @@ export interface IndexedLayer {
   /** Of the uncompressed tar: the layer's weight. */
   readonly bytes: number;
   readonly isPinned: boolean;
+  /** The one tenant whose layer it is; null or absent: nobody's. */
+  readonly owner?: string | null;
 }
 
 const indexCheck = TypeCompiler.Compile(
@@ -26,20 +32,35 @@ const indexCheck = TypeCompiler.Compile(
         digest: Type.String({ pattern: '^sha256:[0-9a-f]{64}$' }),
         bytes: Type.Integer({ minimum: 0 }),
         isPinned: Type.Boolean(),
+        owner: Type.Optional(Nullable(Type.String())),
       }),
     ),
   }),
 );
 
+/** What an index asks for and works with. */
+export interface LayerIndexNeeds {
+  readonly clock: Clock;
+  readonly logger: Logger;
+  /** What is to be remembered at this moment, least recently used first. */
+  readonly layers: () => readonly IndexedLayer[];
+}
+
+/** A change of order alone may wait so long for its way into the index; a layer that comes or goes does not wait. */
+const DELAY_MS = 200;
+
 /** The index file of one cache; writes are one after the other, the latest state wins. */
 export class LayerIndex {
+  readonly #needs: LayerIndexNeeds;
   readonly #directory: string;
   readonly #path: string;
   #wanted: string | null = null;
   #written: string | null = null;
   #writing: Promise<void> | null = null;
+  #timer: Timer | null = null;
 
-  constructor(directory: string) {
+  constructor(directory: string, needs: LayerIndexNeeds) {
+    this.#needs = needs;
     this.#directory = directory;
     this.#path = join(directory, 'layers.json');
   }
@@ -56,11 +77,22 @@ export class LayerIndex {
     }
   }
 
-  /** Makes the file say this, least recently used first; resolves once a state at least as new is on the disk. */
-  write(layers: readonly IndexedLayer[]): Promise<void> {
-    this.#wanted = JSON.stringify({ version: 1, layers });
+  /** Makes the file say what is now; resolves once a state at least as new is on the disk. */
+  save(): Promise<void> {
+    this.#timer?.cancel();
+    this.#timer = null;
+    this.#wanted = JSON.stringify({ version: 1, layers: this.#needs.layers() });
     this.#writing ??= this.#writeWanted();
     return this.#writing;
+  }
+
+  /** The same in a moment, once for all that changes until then. */
+  saveSoon(): void {
+    this.#timer ??= this.#needs.clock.after(DELAY_MS, () => {
+      this.save().catch((error: unknown) => {
+        this.#needs.logger.warn({ error: toSystemError(error).message }, 'layer index not written');
+      });
+    });
   }
 
   async #writeWanted(): Promise<void> {
@@ -68,7 +100,7 @@ export class LayerIndex {
       await mkdir(this.#directory, { recursive: true, mode: 0o700 });
       while (this.#wanted !== null && this.#wanted !== this.#written) {
         const text = this.#wanted;
-        await replaceFile(this.#path, text);
+        await writeWhole(this.#path, text);
         this.#written = text;
       }
     } finally {
@@ -76,15 +108,4 @@ export class LayerIndex {
       this.#writing = null;
     }
   }
-}
-
-async function replaceFile(path: string, text: string): Promise<void> {
-  const file = await open(`${path}.new`, 'w', 0o600);
-  try {
-    await file.writeFile(text);
-    await file.sync();
-  } finally {
-    await file.close();
-  }
-  await rename(`${path}.new`, path);
 }

@@ -56,6 +56,11 @@ export function tenantScope(tenantId: string): Scope {
   return scope;
 }
 
+/** The tenant whose layer it is; null for a shared one, which is nobody's. */
+export function ownerOf({ scope }: Pick<LayerManifest, 'scope'>): string | null {
+  return scope === 'shared' ? null : scope.slice('tenant-'.length);
+}
+
 /** Throws SystemError `layer-untrusted` unless this tenant may use the layer. */
 export function checkScope(manifest: LayerManifest, tenantId: string): void {
   if (manifest.scope !== 'shared' && manifest.scope !== `tenant-${tenantId}`) {

@@ -17,13 +17,17 @@ export interface AcquiredLayers {
   release(): void;
 }
 
+/** Hears how many of the compressed bytes that are missing have come; called often, only while something is fetched. */
+export type FetchListener = (bytes: number, bytesTotal: number) => void;
+
 /** Where layers come from. */
 export interface LayerSource {
   /**
    * Holds these layers (lowest first) for a tenant, fetching what is missing. Rejects with SystemError: `layer-untrusted`
-   * (signature, scope, parents), `layer-corrupt` (bytes are not the signed ones), `object-store-unavailable`, `sandbox-failed`.
+   * (signature, scope, parents), `layer-revoked`, `trust-expired`, `layer-corrupt` (bytes are not the signed ones),
+   * `object-store-unavailable`, `sandbox-failed`.
    */
-  acquire(references: readonly LayerReference[], tenantId: string): Promise<AcquiredLayers>;
+  acquire(references: readonly LayerReference[], tenantId: string, listener?: FetchListener): Promise<AcquiredLayers>;
   /** Tar digests of the layers that are here, ready. */
   held(): readonly string[];
 }

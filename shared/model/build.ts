@@ -7,7 +7,7 @@ import { Closed, Nullable, OneOf, Variables } from './closed.ts';
 import { EgressRecord, EgressRules } from './egress.ts';
 import { baseNames, File, layerKinds, Script } from './environment.ts';
 import { AllLimits } from './limits.ts';
-import { Envelope, LayerReference, Scope, TrustedKey } from './manifest.ts';
+import { Envelope, LayerReference, Scope } from './manifest.ts';
 import { Report } from './verdict.ts';
 
 const DigestText = Type.String({ pattern: '^sha256:[0-9a-f]{64}$' });
@@ -22,7 +22,7 @@ export const BuildOrder = Closed({
   kind: OneOf(layerKinds),
   base: OneOf(baseNames),
   parents: Type.Array(LayerReference, { description: 'Lowest first; empty for a base.' }),
-  trustedKeys: Type.Array(TrustedKey, { description: "The verifier's present keys: parents are checked with them." }),
+  trust: Envelope,
   script: Script,
   files: Type.Array(File),
   variables: Variables,
@@ -52,7 +52,14 @@ export const StagedLayer = Closed({
 export type StagedLayer = Static<typeof StagedLayer>;
 
 /** The phases of a build as its log shows them. */
-export const buildPhases = ['fetching-parents', 'running', 'capturing', 'verify-script', 'finished'] as const;
+export const buildPhases = [
+  'fetching-parents',
+  'running',
+  'capturing',
+  'verify-script',
+  'publishing',
+  'finished',
+] as const;
 
 /** One line of the builder's answer. */
 export const BuildEvent = Type.Union([

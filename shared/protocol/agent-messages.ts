@@ -6,6 +6,8 @@
  * that matters; the coordinator answers with what it *wants*. A report that is lost is replaced by the next one. Results
  * (`lease.completed`) are kept by the agent and said again after a reconnect until `lease.acknowledged` names them. An offer is answered by
  * `lease.accepted` or `lease.refused`; an offer that is not answered is repeated by the coordinator or given to somebody else.
+ * `lease.fetching` and `layers.progress` tell how far a download is and may be lost; so may `layersUsed`, which makes a layer look older than it
+ * is by one report. `layer.damaged` names a layer that was right once and is not any more: the agent has put it aside.
  */
 import { Type } from '@sinclair/typebox';
 import { Closed, Nullable, OneOf } from '../model/closed.ts';
@@ -57,6 +59,12 @@ export const agentMessages = {
     layers: Type.Array(Type.String(), { description: 'Tar digests that are on this agent, ready.' }),
     draining: Type.Boolean(),
     sandbox: Type.Optional(SandboxCounts),
+    trustVersion: Type.Optional(
+      Type.Integer({ minimum: 0, description: 'Of the newest trust state that it has seen.' }),
+    ),
+    layersUsed: Type.Optional(
+      Type.Array(Type.String(), { description: 'Tar digests that were used since the report before.' }),
+    ),
   }),
   'lease.accepted': Closed({ lease: Type.String() }),
   'lease.refused': Closed({ lease: Type.String(), reason: Type.String() }),
@@ -67,7 +75,16 @@ export const agentMessages = {
     stream: OneOf(['stdout', 'stderr']),
     data: Type.String({ description: 'base64' }),
   }),
+  'lease.fetching': Closed({ lease: Type.String(), bytes: count, bytesTotal: count }),
   'lease.completed': Closed({ lease: Type.String(), fence: count, result: LeaseResult }),
+  'layers.progress': Closed({
+    prefetch: Type.String(),
+    bytes: count,
+    bytesTotal: count,
+    isDone: Type.Boolean(),
+    failure: Nullable(Closed({ code: Type.String(), detail: Type.String() })),
+  }),
+  'layer.damaged': Closed({ digest: Type.String(), detail: Type.String() }),
 } as const;
 
 export type AgentMessage = MessageOf<typeof agentMessages>;

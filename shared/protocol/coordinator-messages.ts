@@ -4,13 +4,15 @@
  * After `agent.hello` the coordinator sends `session.challenge`; after a good proof `session.welcome`, else `session.refused` and it closes.
  * `session.wanted` answers every `agent.report` whose leases differ from what the coordinator believes: a lease that is not listed is to be
  * ended without a result. `lease.offer` carries everything that a run needs; `lease.cancel` ends one. `lease.acknowledged` lets the agent forget
- * a result. `agent.drain` and `agent.resume` change whether offers are to be expected; `layers.prefetch` asks for layers before they are needed.
+ * a result. `agent.drain` changes whether offers are to be expected. The trust state comes with the welcome and, whenever it changes or is
+ * renewed, as `trust.state`: the agent refuses one that is older than it has seen, and uses no layer that it revokes. `layers.pinned` is the whole
+ * list of what is never to go, said after the welcome and after every change; `layers.prefetch` asks for layers before they are needed.
  */
 import { Type } from '@sinclair/typebox';
 import { Closed, Nullable, OneOf, Variables } from '../model/closed.ts';
 import { File } from '../model/environment.ts';
 import { AllLimits } from '../model/limits.ts';
-import { LayerReference, TrustedKey } from '../model/manifest.ts';
+import { Envelope, LayerReference } from '../model/manifest.ts';
 import { Encoding } from '../model/verdict.ts';
 import { createDecoder, type MessageOf } from './catalog.ts';
 
@@ -41,7 +43,7 @@ export const coordinatorMessages = {
     protocol: Type.Integer(),
     reportIntervalMs: count,
     leaseTtlMs: count,
-    trustedKeys: Type.Array(TrustedKey),
+    trust: Envelope,
   }),
   'session.refused': Closed({ code: Type.String(), reason: Type.String() }),
   'session.wanted': Closed({ leases: Type.Array(Type.String()) }),
@@ -49,7 +51,12 @@ export const coordinatorMessages = {
   'lease.cancel': Closed({ lease: Type.String() }),
   'lease.acknowledged': Closed({ lease: Type.String() }),
   'agent.drain': Closed({ state: OneOf(['drain', 'resume']) }),
-  'layers.prefetch': Closed({ layers: Type.Array(LayerReference) }),
+  'trust.state': Closed({ trust: Envelope }),
+  'layers.pinned': Closed({ digests: Type.Array(Type.String(), { description: 'Tar digests that are never to go.' }) }),
+  'layers.prefetch': Closed({
+    prefetch: Type.String({ description: 'What the agent calls it in layers.progress.' }),
+    layers: Type.Array(LayerReference, { minItems: 1 }),
+  }),
 } as const;
 
 export type CoordinatorMessage = MessageOf<typeof coordinatorMessages>;

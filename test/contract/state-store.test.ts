@@ -12,6 +12,7 @@ import { digestOf } from '../../shared/digest.ts';
 import type { EnvironmentId } from '../../shared/ids.ts';
 import type { Environment } from '../../shared/model/environment.ts';
 import type { Execution } from '../../shared/model/execution.ts';
+import type { LayerManifest } from '../../shared/model/manifest.ts';
 
 const implementations: Readonly<Record<string, (folder: string) => StateStore>> = {
   sqlite: (folder) => openSqliteStateStore(join(folder, 'state.sqlite')),
@@ -149,6 +150,68 @@ for (const [name, open] of Object.entries(implementations)) {
       await assert.rejects(store.check(), { code: 'state-store-unavailable' });
       store = open(folder);
       await store.check();
+    });
+
+    test('revocations are for ever, in their order, and become fatal but never less so', async () => {
+      const revoked = {
+        kind: 'layer',
+        value: 'sha256:1',
+        isFatal: false,
+        reason: 'r',
+        revokedAt: '2026-01-01T00:00:00Z',
+      } as const;
+      await store.cache.revoke([revoked, { ...revoked, value: 'sha256:2', isFatal: true }]);
+      await store.cache.revoke([
+        { ...revoked, isFatal: true, reason: 'later' },
+        { ...revoked, value: 'sha256:2' },
+      ]);
+      await reopen();
+      assert.deepEqual(await store.cache.revocations(), [
+        { ...revoked, isFatal: true },
+        { ...revoked, value: 'sha256:2', isFatal: true },
+      ]);
+    });
+
+    test('layers are recorded once, listed newest first, and ordered by their last use', async () => {
+      const layer = (name: string, lastUsedAtMs: number) => {
+        const manifest = { kind: 'base', tar: { digest: `sha256:${name}` } } as never as LayerManifest;
+        return { objectKey: `manifests/shared/${name}`, manifest, lastUsedAtMs };
+      };
+      const all = [layer('a', 30), layer('b', 10), layer('c', 20)];
+      for (const one of all) await store.cache.record(one);
+      await store.cache.record({ ...layer('a', 99) });
+      await store.cache.used(['sha256:b', 'sha256:unknown'], 40);
+      await store.cache.used(['sha256:c'], 5);
+      await reopen();
+      const first = await store.cache.layers(null, 2);
+      const second = await store.cache.layers(first.next, 2);
+      assert.deepEqual(
+        [...first.items, ...second.items].map(({ objectKey, lastUsedAtMs }) => [objectKey.at(-1), lastUsedAtMs]),
+        [
+          ['c', 20],
+          ['b', 40],
+          ['a', 30],
+        ],
+      );
+      assert.equal(second.next, null);
+      const unused = await store.cache.unused(40, 10);
+      assert.deepEqual(
+        unused.map(({ objectKey }) => objectKey.at(-1)),
+        ['c', 'a'],
+      );
+      assert.deepEqual((await store.cache.layersOf('sha256:a')).length, 1);
+      await store.cache.forget(all.map(({ objectKey }) => objectKey));
+      assert.deepEqual((await store.cache.layers(null, 2)).items, []);
+    });
+
+    test('pins are of one agent or of all, and go by agent or everywhere', async () => {
+      const pin = (digest: string, agentId: string | null = null) => ({ digest, agentId });
+      await store.cache.pin([pin('a'), pin('a', 'one'), pin('b', 'one'), pin('b', 'one'), pin('b', 'two')]);
+      await store.cache.unpin([pin('b', 'two'), pin('c')]);
+      await reopen();
+      assert.deepEqual(await store.cache.pins(), [pin('a'), pin('a', 'one'), pin('b', 'one')]);
+      await store.cache.unpin([pin('a')]);
+      assert.deepEqual(await store.cache.pins(), [pin('b', 'one')]);
     });
   });
 }

@@ -1,5 +1,5 @@
 /**
- * Owns the proof that MinIO can stand behind the cache: the verifier writes with a credential of its own, the coordinator presigns with
+ * Owns the proof that MinIO can stand behind the cache: the verifier writes and deletes with credentials of its own, the coordinator presigns with
  * one that can only read, the agent and the builder pull by URL. Real MinIO, real instance, an environment of two layers.
  */
 import assert from 'node:assert/strict';
@@ -26,9 +26,13 @@ before(
       MINIO_WRITER_ACCESS_KEY: server.writer.accessKey,
       MINIO_WRITER_SECRET_KEY: server.writer.secretKey,
     };
+    const purger = {
+      MINIO_PURGER_ACCESS_KEY: server.purger.accessKey,
+      MINIO_PURGER_SECRET_KEY: server.purger.secretKey,
+    };
     await instance.start({
       ...withPrefix('ENVICUTOR_', { ...shared, ...reader }),
-      ...withPrefix('ENVICUTOR_VERIFIER_', { ...shared, ...reader, ...writer }),
+      ...withPrefix('ENVICUTOR_VERIFIER_', { ...shared, ...reader, ...writer, ...purger }),
     });
   },
   { timeout: 600_000 },
@@ -65,4 +69,23 @@ test('layers are written to MinIO once and pulled from it by URL', async () => {
     again.environment?.layers.map((layer) => layer.origin),
     ['local', 'local'],
   );
+});
+
+test('a layer is revoked and purged with everything real: its bytes leave the bucket, and the next request runs on another build', async () => {
+  const api = new ApiClient(instance.url);
+  const request = { environment: { setup: 'date +%N > /environment/word' }, run: { script: 'cat /environment/word' } };
+  const before = await api.execute(request);
+  const digest = before.environment?.layers[1]?.digest ?? '';
+  const { body } = await api.get<{ items: { digest: string; agents: string[] }[] }>('/v1/cache');
+  assert.equal(body.items.find((layer) => layer.digest === digest)?.agents.length, 1);
+  const blobs = (await keysBelow('cas/sha256/')).length;
+  const revoked = await api.post('/v1/cache/revoke', { layers: [digest], kill: true, reason: 'a test' });
+  assert.equal(revoked.status, 200, JSON.stringify(revoked.body));
+  const purged = await api.post<{ removed: number; blobs: number }>('/v1/cache/purge', { digests: [digest] });
+  assert.deepEqual([purged.status, purged.body.removed, purged.body.blobs], [200, 1, 1], JSON.stringify(purged.body));
+  assert.equal((await keysBelow('cas/sha256/')).length, blobs - 1);
+  const after = await api.execute(request);
+  assert.equal(after.verdict, 'ok', JSON.stringify(after));
+  assert.notEqual(after.run?.stdout, before.run?.stdout);
+  assert.equal(after.environment?.id, before.environment?.id);
 });

@@ -25,7 +25,7 @@ const doors: Readonly<Record<string, RegExp>> = {
   ws: /^(coordinator\/agents\/agent-gateway|agent\/connection\/connector)\.ts$/,
   minio: /^shared\/storage\/minio-object-store\.ts$/,
   pino: /^shared\/logger\.ts$/,
-  'lru-cache': /^(shared\/layers\/layer-cache|coordinator\/.+)\.ts$/,
+  'lru-cache': /^(shared\/layers\/layer-shelf|coordinator\/.+)\.ts$/,
   fastify: /^coordinator\/http\//,
   '@fastify/type-provider-typebox': /^coordinator\/http\//,
   'node:sqlite': /sqlite-[a-z-]+\.ts$/,

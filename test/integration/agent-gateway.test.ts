@@ -7,6 +7,7 @@ import { readFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
+import { openTrustState } from '../../shared/layers/trust-state.ts';
 import { challengeText } from '../../shared/protocol/agent-messages.ts';
 import { startCoordinator } from '../support/coordinator-fixture.ts';
 
@@ -16,7 +17,7 @@ test('an agent enrols with a token once and then comes back with its key alone',
   const first = await coordinator.join({ token });
   const welcome = await first.heard('session.welcome');
   assert.match(welcome.agentId, /^agent_/);
-  assert.equal(welcome.trustedKeys.length, 1);
+  assert.equal(openTrustState(welcome.trust, null).keys.length, 1);
   first.socket.close();
   await first.closed;
   const second = await coordinator.join({ token: null, agentId: welcome.agentId, keys: first.keys });

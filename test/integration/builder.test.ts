@@ -235,3 +235,9 @@ test('a cancelled build ends and leaves nothing behind', async () => {
     before.filter((name) => name !== before.at(-1)),
   );
 });
+
+test('nothing is built on a parent that was revoked, nor later under an older state', async () => {
+  const refused = { code: 'build-failed', message: /layer-revoked: / };
+  await assert.rejects(setup('true', { trust: builder.revoking(base) }), refused);
+  await assert.rejects(setup('true'), refused);
+});

@@ -5,12 +5,17 @@ import assert from 'node:assert/strict';
 import { Readable } from 'node:stream';
 import { after, before, test } from 'node:test';
 import { request } from 'undici';
+import { PublicationsUnderWay } from '../../coordinator/environments/verifier/publications-under-way.ts';
+import { Sweeper } from '../../coordinator/environments/verifier/sweeper.ts';
 import { systemClock } from '../../shared/clock.ts';
 import { SystemError } from '../../shared/errors.ts';
+import { blobKey, encodeEnvelope, manifestKey } from '../../shared/layers/layer-manifest.ts';
+import { silentLogger } from '../../shared/logger.ts';
 import { MinioObjectStore } from '../../shared/storage/minio-object-store.ts';
 import { describeBytes, readObject } from '../../shared/storage/object-store.ts';
 import { presignUrl, type StoreCredentials } from '../../shared/storage/request-signature.ts';
 import { type MinioServer, startMinioServer } from '../support/minio-server.ts';
+import { createTestKey, createTestLayer } from '../support/signed-layers.ts';
 
 const data = Buffer.from('the bytes of an object');
 let server: MinioServer;
@@ -122,4 +127,30 @@ test('a wrong secret and a server that is gone are failures of the store, not ab
   await assert.rejects(gone.head('a/b'), { code: 'object-store-unavailable' });
   await assert.rejects(gone.put('a/b', data, describeBytes(data)), { code: 'object-store-unavailable' });
   await assert.rejects(new MinioObjectStore({ ...server, bucket: 'absent' }).get('a/b'), /AccessDenied|NoSuchBucket/);
+});
+
+test('what a sweep removes is gone with every version, by a store that can not write, and what is needed stays', async () => {
+  const { signing } = createTestKey();
+  const [kept, gone] = [createTestLayer(signing, 'kept'), createTestLayer(signing, 'gone')];
+  const place = ({ manifest }: typeof kept) => manifestKey(manifest.scope, manifest.key);
+  for (const layer of [kept, gone]) {
+    const stored = encodeEnvelope(layer.reference.envelope);
+    await store.put(blobKey(layer.manifest.blob.digest), layer.blob, describeBytes(layer.blob));
+    await store.put(place(layer), stored, describeBytes(stored));
+  }
+  const { endpoint, bucket, region, reader, writer, purger } = server;
+  const purged = new MinioObjectStore({ endpoint, bucket, region, reader, purger });
+  await assert.rejects(purged.put('a/c', data, describeBytes(data)), /no writer's credentials/);
+  const underWay = new PublicationsUnderWay();
+  const rest = { underWay, clock: systemClock, logger: silentLogger };
+  const order = { manifests: [place(gone)], graceMs: 86_400_000, isRehearsal: false };
+  const refusing = new Sweeper({ store: new MinioObjectStore({ endpoint, bucket, region, reader, writer }), ...rest });
+  await assert.rejects(refusing.sweep(order), /no purger's credentials/);
+  const result = await new Sweeper({ store: purged, ...rest }).sweep(order);
+  assert.deepEqual([result.removed, result.blobs, result.bytes], [[place(gone)], 1, gone.blob.length]);
+  assert.equal(await store.get(blobKey(gone.manifest.blob.digest)), null);
+  assert.notEqual(await store.head(blobKey(kept.manifest.blob.digest)), null);
+  // Gone for good, not behind a mark: the same key can be written once, and only once, again.
+  assert.equal(await store.put(blobKey(gone.manifest.blob.digest), gone.blob, describeBytes(gone.blob)), 'stored');
+  assert.equal(await store.put(blobKey(gone.manifest.blob.digest), gone.blob, describeBytes(gone.blob)), 'exists');
 });

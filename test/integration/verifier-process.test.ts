@@ -15,8 +15,10 @@ import { zstdCompressSync } from 'node:zlib';
 import { createVerifierClient } from '../../coordinator/environments/verifier-client.ts';
 import { digestOf } from '../../shared/digest.ts';
 import { SystemError } from '../../shared/errors.ts';
-import { openManifest } from '../../shared/layers/layer-manifest.ts';
+import { manifestKey, openManifest } from '../../shared/layers/layer-manifest.ts';
+import { ManifestTrust } from '../../shared/layers/manifest-trust.ts';
 import { orderFor, plainTar, stage } from '../support/staged-layers.ts';
+import { revocation } from '../support/trust-states.ts';
 
 const program = new URL('../../coordinator/environments/verifier/main.ts', import.meta.url).pathname;
 const buildId = 'build_0123456789';
@@ -64,7 +66,7 @@ test("the coordinator's client publishes, promotes and reads the keys, before an
   const { folder, socketPath } = await createPlace(context);
   const first = await start(context, folder);
   const client = connect(context, socketPath);
-  const keys = await client.keys();
+  const { keys } = await client.keys();
   const order = orderFor(buildId, tar, blob);
   const { envelope, isNew } = await client.publish(order);
   assert.equal(isNew, true);
@@ -81,7 +83,7 @@ test("the coordinator's client publishes, promotes and reads the keys, before an
   await once(first, 'exit');
   await start(context, folder);
   const again = connect(context, socketPath);
-  assert.deepEqual(await again.keys(), keys);
+  assert.deepEqual(await again.keys(), { keys });
   assert.deepEqual(await again.publish(order), { envelope, isNew: false });
   assert.equal(openManifest((await again.promote({ envelope, key: 'k-shared-key' })).envelope, keys).scope, 'shared');
 });
@@ -105,7 +107,36 @@ test("the coordinator's client has a second build compared, and hears the reason
   );
   const second = { ...order.staged, buildId: 'build_second00' };
   const shared = await client.reproduce({ ...candidate, second, materials: order.materials });
-  assert.equal(openManifest(shared.envelope, await client.keys()).scope, 'shared');
+  assert.equal(openManifest(shared.envelope, (await client.keys()).keys).scope, 'shared');
+});
+
+test('states, rotations and sweeps survive a kill -9, and nothing that was revoked is published or promoted', async (context) => {
+  const { folder, socketPath } = await createPlace(context);
+  const first = await start(context, folder);
+  const client = connect(context, socketPath);
+  const order = orderFor(buildId, tar, blob);
+  const { envelope } = await client.publish(order);
+  const trust = new ManifestTrust();
+  const learn = async (from: typeof client, ...revocations: ReturnType<typeof revocation>[]) =>
+    trust.accept((await from.trust({ revocations })).envelope);
+  await learn(client);
+  await client.rotate('announce');
+  await learn(client);
+  const { keys } = await client.rotate('switch');
+  await learn(client, revocation('key', order.key));
+  assert.throws(() => trust.open(envelope), /was revoked/);
+  first.kill('SIGKILL');
+  await once(first, 'exit');
+  await start(context, folder);
+  const again = connect(context, socketPath);
+  assert.deepEqual(await again.keys(), { keys });
+  assert.equal(await learn(again), false, 'the same keys and revocations, under a higher number');
+  const revoked = (error: unknown) => error instanceof SystemError && error.code === 'layer-revoked';
+  await assert.rejects(again.publish(order), revoked);
+  await assert.rejects(again.promote({ envelope, key: 'k-shared-key' }), revoked);
+  const manifest = manifestKey(order.scope, order.key);
+  const swept = await again.sweep({ manifests: [manifest], graceMs: 0, isRehearsal: false });
+  assert.deepEqual([swept.removed, swept.blobs, swept.provenances, swept.bytesLeft], [[manifest], 1, 1, 0]);
 });
 
 test('what is no order is told so with code and detail, and SIGTERM ends the process in order', async (context) => {

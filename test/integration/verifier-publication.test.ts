@@ -11,7 +11,8 @@ import { Readable } from 'node:stream';
 import { type TestContext, test } from 'node:test';
 import { zstdCompressSync } from 'node:zlib';
 import { PROVENANCE_PAYLOAD_TYPE } from '../../coordinator/environments/verifier/provenance.ts';
-import { loadSigningKeys } from '../../coordinator/environments/verifier/signing-key.ts';
+import { PublicationsUnderWay } from '../../coordinator/environments/verifier/publications-under-way.ts';
+import { SigningKeys } from '../../coordinator/environments/verifier/signing-key.ts';
 import { Verifier } from '../../coordinator/environments/verifier/verifier.ts';
 import { digestOf } from '../../shared/digest.ts';
 import { SystemError } from '../../shared/errors.ts';
@@ -23,6 +24,7 @@ import {
   openManifest,
   provenanceKey,
 } from '../../shared/layers/layer-manifest.ts';
+import { RevocationList } from '../../shared/layers/revocation-list.ts';
 import { silentLogger } from '../../shared/logger.ts';
 import type { PublicationOrder } from '../../shared/model/build.ts';
 import { DirectoryObjectStore } from '../../shared/storage/directory-object-store.ts';
@@ -36,15 +38,17 @@ const tar = plainTar();
 const blob = zstdCompressSync(tar);
 const order = orderFor(buildId, tar, blob);
 
+const plain = { trust: { revoked: new RevocationList([]) }, underWay: new PublicationsUnderWay() };
+
 async function createBench(context: TestContext, wrap = (store: ObjectStore): ObjectStore => store) {
   const folder = await mkdtemp(join(tmpdir(), 'verifier-'));
   context.after(() => rm(folder, { recursive: true }));
   const staging = join(folder, 'staging');
   await mkdir(staging);
   const store = new DirectoryObjectStore(join(folder, 'store'));
-  const keys = await loadSigningKeys(join(folder, 'keys'));
+  const keys = await SigningKeys.open(join(folder, 'keys'));
   const stagingDirectory = staging;
-  const verifier = new Verifier({ store: wrap(store), keys, stagingDirectory, bounds, logger: silentLogger });
+  const verifier = new Verifier({ store: wrap(store), keys, ...plain, stagingDirectory, bounds, logger: silentLogger });
   const stored = async () => {
     const found: string[] = [];
     for await (const { key } of store.list('')) found.push(key);
@@ -216,7 +220,8 @@ test('what stands in the store and is not ours is never answered', async (contex
   await stage(staging, buildId, blob);
   const stranger = new Verifier({
     store: new DirectoryObjectStore(join(folder, 'strange')),
-    keys: await loadSigningKeys(join(folder, 'strange-keys')),
+    keys: await SigningKeys.open(join(folder, 'strange-keys')),
+    ...plain,
     stagingDirectory: staging,
     bounds,
     logger: silentLogger,

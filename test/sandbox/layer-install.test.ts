@@ -23,7 +23,7 @@ import { zstdCompressSync } from 'node:zlib';
 import { systemRandom } from '../../shared/clock.ts';
 import { digestOf } from '../../shared/digest.ts';
 import { SystemError } from '../../shared/errors.ts';
-import { isImageSound } from '../../shared/layers/image/layer-imager.ts';
+import { checkImage } from '../../shared/layers/image/layer-imager.ts';
 import { LayerCache } from '../../shared/layers/layer-cache.ts';
 import { LayerFetcher } from '../../shared/layers/layer-fetcher.ts';
 import { LayerInstaller } from '../../shared/layers/layer-installer.ts';
@@ -208,7 +208,9 @@ test('a layer is there again after its launcher was killed', async () => {
 
 test('an image whose tar or index was changed on the disk is found out', notInGuest('noErofs'), async () => {
   const tar = tarOf({ name: 'a', body: 'x'.repeat(3000) }, { name: 'b', type: '2', link: 'a' });
-  const isSound = (name: string) => isImageSound(launcher.sandbox, name, digestOf(tar), tar.length);
+  await makeTree(tar, 'unchanged-tree');
+  assert.equal(await checkImage(launcher.sandbox, 'unchanged-tree', digestOf(tar)), 'unchecked');
+  const check = (name: string) => checkImage(launcher.sandbox, name, digestOf(tar));
   for (const [file, position] of [
     ['tar', 600],
     ['tar', tar.length],
@@ -217,11 +219,11 @@ test('an image whose tar or index was changed on the disk is found out', notInGu
     const name = `changed-${file}-${position}`;
     const { form } = await installer().install(toBlob(tar), describe(tar), name);
     assert.equal(form, 'image');
-    assert.equal(await isSound(name), true);
+    assert.equal(await check(name), 'sound');
     const stored = openSync(join(launcher.folder, 'store/images', name, file), 'r+');
     writeSync(stored, 'X', position);
     closeSync(stored);
-    assert.equal(await isSound(name), false, `${file} ${position}`);
+    assert.equal(await check(name), 'damaged', `${file} ${position}`);
   }
 });
 

@@ -8,15 +8,20 @@ import { Staging } from '../../coordinator/builder/staging.ts';
 import { systemClock, systemRandom } from '../../shared/clock.ts';
 import { readConfig } from '../../shared/config.ts';
 import type { AcquiredLayers } from '../../shared/layers/layer-source.ts';
+import { ManifestTrust } from '../../shared/layers/manifest-trust.ts';
 import { silentLogger } from '../../shared/logger.ts';
 import type { BuildEvent, BuildOrder } from '../../shared/model/build.ts';
 import { toEgressRules } from '../../shared/model/egress.ts';
 import { limitDefaults } from '../../shared/model/limits.ts';
 import type { Sandbox } from '../../shared/sandbox/sandbox.ts';
+import { createTestKey } from './signed-layers.ts';
+import { trustState } from './trust-states.ts';
+
+const trust = trustState([createTestKey().signing]);
 
 /** An order for a setup layer on nothing, with changes. */
 export function buildOrder(changes: Partial<BuildOrder> = {}): BuildOrder {
-  const empty = { parents: [], trustedKeys: [], files: [], variables: {}, secrets: {}, verify: null, mark: null };
+  const empty = { parents: [], trust, files: [], variables: {}, secrets: {}, verify: null, mark: null };
   const identity = { buildId: 'build_00000000', tenantId: 'local', kind: 'setup', base: 'debian-13' } as const;
   const network = { egress: toEgressRules({ name: 'test' }), isStoreUsed: true };
   return { ...identity, ...empty, ...network, script: 'true', limits: limitDefaults.build, ...changes };
@@ -37,7 +42,7 @@ export function runnerOn(sandbox: Pick<Sandbox, 'launch' | 'release' | 'store'>,
   const runner = new BuildRunner({
     sandbox,
     layers: { acquire: async () => none },
-    trust: { replaceKeys: () => undefined },
+    trust: new ManifestTrust(),
     staging,
     artefacts: { access: async () => null, settle: () => undefined },
     settings: builderSettings(),

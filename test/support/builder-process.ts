@@ -14,9 +14,10 @@ import { inheritedEnvironment } from '../../shared/config.ts';
 import { digestOf } from '../../shared/digest.ts';
 import { openManifest, signManifest } from '../../shared/layers/layer-manifest.ts';
 import type { BuildEvent, BuildOrder } from '../../shared/model/build.ts';
-import type { LayerReference } from '../../shared/model/manifest.ts';
+import type { Envelope, LayerReference } from '../../shared/model/manifest.ts';
 import { buildOrder } from './build-orders.ts';
 import { createTestKey } from './signed-layers.ts';
+import { revocation, trustState } from './trust-states.ts';
 
 const root = new URL('../..', import.meta.url).pathname;
 const READY_MS_MAX = 20_000;
@@ -34,6 +35,7 @@ export class BuilderProcess {
   readonly folder = mkdtempSync(join(tmpdir(), 'envicutor-builder-'));
   readonly staging = join(this.folder, 'staging');
   readonly #key = createTestKey();
+  readonly #trust = trustState([this.#key.signing]);
   readonly #blobs: Server;
   readonly #processes: ChildProcess[] = [];
   readonly #client = createBuilderClient(join(this.folder, 'builder.sock'));
@@ -77,13 +79,19 @@ export class BuilderProcess {
     this.#number += 1;
     const buildId = `build_${String(this.#number).padStart(8, '0')}`;
     const events: BuildEvent[] = [];
-    const order = buildOrder({ buildId, trustedKeys: [this.#key.trusted], ...changes });
+    const order = buildOrder({ buildId, trust: this.#trust, ...changes });
     const news = (event: BuildEvent) => {
       events.push(event);
       told(event);
     };
     const finished = await this.#client.build(order, news, signal);
     return { finished, events, log: events.map((event) => (event.type === 'log' ? event.text : '')).join('') };
+  }
+
+  /** The next trust state, in which this layer is revoked. */
+  revoking(reference: LayerReference): Envelope {
+    const { digest } = openManifest(reference.envelope, [this.#key.trusted]).tar;
+    return trustState([this.#key.signing], 2, { revocations: [revocation('layer', digest)] });
   }
 
   /** What verifier and coordinator do with a staged layer; the builder is told to forget it. */

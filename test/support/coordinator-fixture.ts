@@ -16,12 +16,19 @@ import { openInstanceKey } from '../../coordinator/instance-key.ts';
 import type { KeyRing } from '../../coordinator/tenants/keys.ts';
 import { systemClock, systemRandom } from '../../shared/clock.ts';
 import type { Logger } from '../../shared/logger.ts';
+import type { EgressRules } from '../../shared/model/egress.ts';
 import { DirectoryObjectStore } from '../../shared/storage/directory-object-store.ts';
 import { startBuildServices } from './fake-build-services.ts';
 import { type AgentScript, ScriptedAgent } from './scripted-agent.ts';
 
 /** An answer whose body a test reads without saying its type: the assertions do. */
 type Answer = Omit<Response, 'json'> & { json(): Promise<ReturnType<typeof JSON.parse>> };
+
+function rulesOf({ egressPolicyFile }: CoordinatorConfig): EgressRules {
+  const policy = readEgressPolicy(egressPolicyFile);
+  if ('problems' in policy) throw new Error(policy.problems.join('\n'));
+  return policy.rules;
+}
 
 /** A coordinator that is stopped when the test ends. */
 export async function startCoordinator(
@@ -45,10 +52,8 @@ export async function startCoordinator(
     const builder = createBuilderClient(`${folder}/builder.sock`);
     const verifier = createVerifierClient(`${folder}/verifier.sock`);
     const instanceKey = openInstanceKey(folder, systemRandom);
-    const ports = { clock: systemClock, random: systemRandom, log };
-    const policy = readEgressPolicy(config.egressPolicyFile);
-    if ('problems' in policy) throw new Error(policy.problems.join('\n'));
-    const deps = { ...ports, state, store, builder, verifier, instanceKey, keys, egress: policy.rules };
+    const ports = { clock: systemClock, random: systemRandom, log, egress: rulesOf(config) };
+    const deps = { ...ports, state, store, builder, verifier, instanceKey, keys };
     const coordinator = createCoordinator(deps, { ...config, listenPort: port });
     const { url } = await coordinator.start();
     const stop = async () => {

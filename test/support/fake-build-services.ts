@@ -2,22 +2,13 @@
  * Owns a builder and a verifier that build nothing: HTTP on Unix sockets, real signatures, an in-memory object store's worth of truth.
  * Never runs a script: a test says how each build ends.
  */
-import { generateKeyPairSync } from 'node:crypto';
 import { once } from 'node:events';
-import { createServer, type IncomingMessage, type RequestListener, type Server } from 'node:http';
+import { createServer, type RequestListener, type Server } from 'node:http';
 import { json } from 'node:stream/consumers';
 import { digestOf } from '../../shared/digest.ts';
-import { toSigningKey, toTrustedKey } from '../../shared/layers/envelope.ts';
-import { encodeEnvelope, manifestKey, openManifest, signManifest } from '../../shared/layers/layer-manifest.ts';
-import type {
-  BuildEvent,
-  BuildOrder,
-  PromotionOrder,
-  PublicationOrder,
-  ReproductionOrder,
-} from '../../shared/model/build.ts';
-import type { LayerManifest } from '../../shared/model/manifest.ts';
-import { describeBytes, type ObjectStore } from '../../shared/storage/object-store.ts';
+import type { BuildEvent, BuildOrder, ReproductionOrder } from '../../shared/model/build.ts';
+import type { ObjectStore } from '../../shared/storage/object-store.ts';
+import { openFakeVerifier } from './fake-verifier.ts';
 import { makeReport } from './lease-results.ts';
 
 /** How a build ends; `wait` holds it open until the promise resolves. */
@@ -60,7 +51,6 @@ async function serve(path: string, underWay: Set<Promise<unknown>>, listener: As
 
 /** Both services; `orders` holds every build that was asked for. */
 export async function startBuildServices(folder: string, store: ObjectStore) {
-  const key = toSigningKey(generateKeyPairSync('ed25519').privateKey);
   const state = { script: builds, orders: [] as BuildOrder[], closedEarly: 0, verifierCode: 200, ...noReproductions() };
   const underWay = new Set<Promise<unknown>>();
   const builder = await serve(`${folder}/builder.sock`, new Set(), async (request, response) => {
@@ -76,43 +66,11 @@ export async function startBuildServices(folder: string, store: ObjectStore) {
     for (const event of await state.script(order)) response.write(`${JSON.stringify(event)}\n`);
     return response.end();
   });
-  const promote = async (request: IncomingMessage) => {
-    const { envelope } = (await json(request)) as PromotionOrder;
-    return write({ ...openManifest(envelope, [toTrustedKey(key)]), scope: 'shared' });
-  };
-  const reproduce = async (request: IncomingMessage) => {
-    const order = (await json(request)) as ReproductionOrder;
-    state.reproductions.push(order);
-    return write({ ...openManifest(order.first, [toTrustedKey(key)]), scope: 'shared' });
-  };
-  const publish = async (request: IncomingMessage) => {
-    const { staged, externalParameters: _, materials: __, ...rest } = (await json(request)) as PublicationOrder;
-    const { blob, tar, variables } = staged;
-    const facts = { version: 1, blob: { ...blob, codec: 'zstd' }, tar, variables, provenance: null } as const;
-    return write({ ...rest, ...facts });
-  };
-  const write = async (manifest: LayerManifest) => {
-    const envelope = signManifest(manifest, key);
-    const stored = encodeEnvelope(envelope);
-    await store.put(manifestKey(manifest.scope, manifest.key), stored, describeBytes(stored));
-    return { envelope, isNew: true };
-  };
-  const trusted = { keys: [toTrustedKey(key)] };
-  const routes: Readonly<Record<string, (request: IncomingMessage) => Promise<unknown>>> = {
-    '/keys': async () => trusted,
-    '/promotions': promote,
-    '/reproductions': reproduce,
-    '/reproductions/candidates': async () => ({ isCandidate: true }),
-  };
+  const answer = await openFakeVerifier(`${folder}/verifier-keys`, store, state);
   const verifier = await serve(`${folder}/verifier.sock`, underWay, async (request, response) => {
-    const { candidate, reproduction } = state.refusals;
-    const refusal = request.url === '/reproductions/candidates' ? candidate : reproduction;
-    if (request.url?.startsWith('/reproductions') === true && refusal !== null) {
-      response.writeHead(422).end(JSON.stringify({ code: 'publication-refused', detail: refusal }));
-    } else {
-      const answer = await (routes[`${request.url}`] ?? publish)(request);
-      response.writeHead(state.verifierCode).end(JSON.stringify(answer));
-    }
+    if (state.verifierCode !== 200) return response.writeHead(state.verifierCode).end('{}');
+    const { code, body } = await answer(request);
+    return response.writeHead(code).end(JSON.stringify(body));
   });
   /** Resolves when the verifier writes to the store no more; a build that a test holds open is nobody's to wait for. */
   const settled = async () => {

@@ -62,13 +62,15 @@ export class ScriptedAgent {
     this.say({ type: 'agent.report', slots: { total, free: total }, leases, layers, draining: false });
   }
 
-  /** The first message of this type, said already or to come. */
+  /** The first message of this type that fits, said already or to come. */
   async heard<Name extends CoordinatorMessage['type']>(
     type: Name,
+    fits: (message: Extract<CoordinatorMessage, { type: Name }>) => boolean = () => true,
   ): Promise<Extract<CoordinatorMessage, { type: Name }>> {
     for (;;) {
-      const found = this.said.find((message) => message.type === type);
-      if (found !== undefined) return found as Extract<CoordinatorMessage, { type: Name }>;
+      const all = this.said.filter((message) => message.type === type) as Extract<CoordinatorMessage, { type: Name }>[];
+      const found = all.find(fits);
+      if (found !== undefined) return found;
       await once(this.socket, 'said');
     }
   }

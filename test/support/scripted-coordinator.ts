@@ -7,10 +7,16 @@ import type { AddressInfo } from 'node:net';
 import { type WebSocket, WebSocketServer } from 'ws';
 import { type AgentMessage, decodeAgentMessage } from '../../shared/protocol/agent-messages.ts';
 import type { CoordinatorMessage } from '../../shared/protocol/coordinator-messages.ts';
+import { createTestKey } from './signed-layers.ts';
+import { trustState } from './trust-states.ts';
 
 type Named<Name> = Extract<AgentMessage, { type: Name }>;
 
-const session = { agentId: 'agent_00000001', protocol: 1, reportIntervalMs: 0, leaseTtlMs: 1000, trustedKeys: [] };
+/** Whose trust states the agents of a test believe. */
+export const { signing: coordinatorKey } = createTestKey();
+
+const trust = trustState([coordinatorKey]);
+const session = { agentId: 'agent_00000001', protocol: 1, reportIntervalMs: 0, leaseTtlMs: 1000, trust };
 const welcome: CoordinatorMessage = { type: 'session.welcome', ...session };
 
 export class ScriptedCoordinator {

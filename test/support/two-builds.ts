@@ -6,9 +6,11 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { TestContext } from 'node:test';
 import { zstdCompressSync } from 'node:zlib';
-import { loadSigningKeys } from '../../coordinator/environments/verifier/signing-key.ts';
+import { PublicationsUnderWay } from '../../coordinator/environments/verifier/publications-under-way.ts';
+import { SigningKeys } from '../../coordinator/environments/verifier/signing-key.ts';
 import { Verifier } from '../../coordinator/environments/verifier/verifier.ts';
 import { digestOf } from '../../shared/digest.ts';
+import { RevocationList } from '../../shared/layers/revocation-list.ts';
 import { silentLogger } from '../../shared/logger.ts';
 import type { PublicationOrder, ReproductionOrder } from '../../shared/model/build.ts';
 import type { ArtefactRecord, EgressRecord } from '../../shared/model/egress.ts';
@@ -25,8 +27,18 @@ export async function startVerifier(context: TestContext) {
   const staging = join(folder, 'staging');
   await mkdir(staging);
   const store = new DirectoryObjectStore(join(folder, 'store'));
-  const keys = await loadSigningKeys(join(folder, 'keys'));
-  const verifier = new Verifier({ store, keys, stagingDirectory: staging, bounds, logger: silentLogger });
+  const keys = await SigningKeys.open(join(folder, 'keys'));
+  const trust = { revoked: new RevocationList([]) };
+  const underWay = new PublicationsUnderWay();
+  const verifier = new Verifier({
+    store,
+    keys,
+    trust,
+    underWay,
+    stagingDirectory: staging,
+    bounds,
+    logger: silentLogger,
+  });
   return { folder, staging, store, keys, verifier };
 }
 

@@ -11,14 +11,17 @@ import { type TestContext, test } from 'node:test';
 import { type Agent, createAgent } from '../../agent/agent.ts';
 import { Identity } from '../../agent/connection/identity.ts';
 import { systemClock, systemRandom } from '../../shared/clock.ts';
+import { toTrustedKey } from '../../shared/layers/envelope.ts';
+import { ManifestTrust } from '../../shared/layers/manifest-trust.ts';
 import { silentLogger } from '../../shared/logger.ts';
 import { limitDefaults } from '../../shared/model/limits.ts';
-import type { TrustedKey } from '../../shared/model/manifest.ts';
 import { challengeText } from '../../shared/protocol/agent-messages.ts';
 import type { CoordinatorMessage } from '../../shared/protocol/coordinator-messages.ts';
 import type { LaunchReport } from '../../shared/sandbox/sandbox.ts';
 import { FakeSandbox, launchReport } from '../support/fake-sandbox.ts';
-import { ScriptedCoordinator } from '../support/scripted-coordinator.ts';
+import { coordinatorKey, ScriptedCoordinator } from '../support/scripted-coordinator.ts';
+import { createTestKey, createTestLayer } from '../support/signed-layers.ts';
+import { revocation, trustState } from '../support/trust-states.ts';
 
 function offer(lease: string, fence = 1): Extract<CoordinatorMessage, { type: 'lease.offer' }> {
   const envelope = { payloadType: 'x', payload: '', signatures: [{ keyid: 'k', sig: 's' }] };
@@ -36,7 +39,7 @@ interface Stage {
   readonly agent: Agent;
   readonly sandbox: FakeSandbox;
   readonly identity: Identity;
-  readonly trusted: (readonly TrustedKey[])[];
+  readonly trust: ManifestTrust;
   readonly folder: string;
   /** Ends the oldest running launch. */
   finish(report?: Partial<LaunchReport>): void;
@@ -52,13 +55,16 @@ async function setStage(context: TestContext, outboxEntriesMax = 10): Promise<St
     void listener.stdout?.(Buffer.from('hello'));
     return new Promise((resolve) => running.push(resolve));
   });
-  const trusted: (readonly TrustedKey[])[] = [];
   const layers = {
     acquire: async () => ({ names: ['sha256-1'], manifests: [], uses: [], release: () => undefined }),
     held: () => ['sha256:1'],
     prefetch: async () => undefined,
+    takeUsed: () => [],
+    pinExactly: async () => undefined,
+    discard: () => false,
+    watch: () => undefined,
   };
-  const trust = { replaceKeys: (keys: readonly TrustedKey[]) => void trusted.push(keys) };
+  const trust = new ManifestTrust();
   const facts = {
     ...{ name: 'test', release: '1', architecture: 'x86_64' as const, kernel: '6', cores: 2, memoryBytes: 1 },
     ...{ pool: 'default', labels: {} },
@@ -82,20 +88,20 @@ async function setStage(context: TestContext, outboxEntriesMax = 10): Promise<St
     await rm(folder, { recursive: true, maxRetries: 5 });
   });
   const finish = (report = {}): void => running.shift()?.(launchReport(report));
-  return { coordinator, agent, sandbox, identity, trusted, folder, finish };
+  return { coordinator, agent, sandbox, identity, trust, folder, finish };
 }
 
 test('it enrols with its token, proves its key, keeps its id and reports at once', async (context) => {
-  const { coordinator, identity, trusted, folder } = await setStage(context);
+  const { coordinator, identity, trust, folder } = await setStage(context);
   const hello = await coordinator.next('agent.hello');
   assert.deepEqual([hello.agentId, hello.token, hello.protocol], [null, 'one-time', 1]);
   const { signature } = await coordinator.next('agent.proof');
   const key = createPublicKey({ key: Buffer.from(hello.publicKey, 'base64'), format: 'der', type: 'spki' });
   assert.ok(verify(null, Buffer.from(challengeText('n0nce')), key, Buffer.from(signature, 'base64')));
   const report = await coordinator.next('agent.report');
-  const expected = { slots: { total: 2, free: 2 }, leases: [], layers: ['sha256:1'], draining: false };
+  const expected = { slots: { total: 2, free: 2 }, leases: [], layers: ['sha256:1'], draining: false, trustVersion: 1 };
   assert.deepEqual(report, { type: 'agent.report', ...expected });
-  assert.deepEqual(trusted, [[]]);
+  assert.deepEqual(trust.keys, [toTrustedKey(coordinatorKey)]);
   coordinator.drop();
   const again = await coordinator.next('agent.hello');
   assert.deepEqual([again.agentId, again.token, again.publicKey], ['agent_00000001', null, identity.publicKey]);
@@ -245,4 +251,43 @@ test('a message that is not of the protocol ends the connection, and the agent c
   await coordinator.next('agent.report');
   coordinator.say({ type: 'lease.cancel', lease: 'lease_1', unknown: 1 } as CoordinatorMessage);
   await coordinator.next('agent.hello');
+});
+
+test('a fatal revocation ends the lease that uses a layer, as a failure that no other agent would escape; others go on', async (context) => {
+  const { coordinator, sandbox } = await setStage(context);
+  const { reference, manifest } = createTestLayer(coordinatorKey, 'bad');
+  const good = createTestLayer(coordinatorKey, 'good');
+  const on = (lease: string, layer: typeof reference) => {
+    const offered = offer(lease);
+    return { ...offered, order: { ...offered.order, layers: [layer] } };
+  };
+  await coordinator.next('agent.report');
+  coordinator.say(on('lease_bad', reference));
+  coordinator.say(on('lease_good', good.reference));
+  for (const _ of [1, 2]) await coordinator.next('lease.stage');
+  const spared = { revocations: [revocation('layer', manifest.tar.digest)] };
+  coordinator.say({ type: 'trust.state', trust: trustState([coordinatorKey], 2, spared) });
+  while ((await coordinator.next('agent.report')).trustVersion !== 2);
+  assert.equal(sandbox.kills, 0, 'what runs may end');
+  const fatal = { revocations: [revocation('layer', manifest.tar.digest, true)] };
+  coordinator.say({ type: 'trust.state', trust: trustState([coordinatorKey], 3, fatal) });
+  const { lease, result } = await coordinator.next('lease.completed');
+  assert.deepEqual([lease, result.verdict, result.run], ['lease_bad', null, null]);
+  assert.deepEqual([result.failure?.code, result.failure?.isRetryable], ['layer-revoked', false]);
+  assert.match(result.failure?.detail ?? '', /ask again/);
+  assert.equal(sandbox.kills, 1);
+});
+
+test('a state that was rolled back, or that a stranger signed, changes nothing', async (context) => {
+  const { coordinator, trust } = await setStage(context);
+  await coordinator.next('agent.report');
+  const revocations = [revocation('key', 'k-12345678')];
+  coordinator.say({ type: 'trust.state', trust: trustState([coordinatorKey], 5, { revocations }) });
+  while ((await coordinator.next('agent.report')).trustVersion !== 5);
+  coordinator.say({ type: 'trust.state', trust: trustState([coordinatorKey], 4) });
+  coordinator.say({ type: 'trust.state', trust: trustState([createTestKey().signing], 6) });
+  coordinator.say({ type: 'agent.drain', state: 'drain' });
+  while (!(await coordinator.next('agent.report')).draining);
+  assert.equal(trust.version, 5);
+  assert.notEqual(trust.revoked.ofKey('k-12345678'), null);
 });

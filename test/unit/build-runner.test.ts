@@ -6,12 +6,16 @@ import assert from 'node:assert/strict';
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
+import { SystemError } from '../../shared/errors.ts';
 import type { ArtefactRecord, EgressRecord } from '../../shared/model/egress.ts';
+import type { Envelope } from '../../shared/model/manifest.ts';
 import type { LaunchListener, LaunchReport, LaunchSpec } from '../../shared/sandbox/sandbox.ts';
 import { buildOrder, runnerOn } from '../support/build-orders.ts';
 import { temporaryFolder } from '../support/captured.ts';
 import { FakeSandbox, launchReport } from '../support/fake-sandbox.ts';
+import { createTestKey } from '../support/signed-layers.ts';
 import { tarOf } from '../support/tar-pieces.ts';
+import { trustState } from '../support/trust-states.ts';
 
 const summary: EgressRecord = {
   kind: 'summary',
@@ -196,4 +200,16 @@ test('a cancelled build is killed, tells nobody and leaves nothing', async (cont
   controller.abort();
   await assert.rejects(running, { name: 'AbortError' });
   assert.deepEqual([sandbox.kills, sandbox.released, staged()], [1, [1n], []]);
+});
+
+test('an order whose trust state a stranger signed is not carried out; one that was overtaken by a newer one is', async (context) => {
+  const sandbox = sandboxDoing({ report: { exitCode: 1 } });
+  const { runner, emit, staged } = runnerOn(sandbox, temporaryFolder(context));
+  const { signing } = createTestKey();
+  const run = (trust: Envelope) => runner.run(buildOrder({ trust }), emit, never);
+  assert.equal((await run(trustState([signing], 2))).endedIn, 'setup');
+  assert.equal((await run(trustState([signing], 1))).endedIn, 'setup');
+  const refused = (error: unknown) => error instanceof SystemError && error.code === 'trust-refused';
+  await assert.rejects(run(trustState([createTestKey().signing], 3)), refused);
+  assert.deepEqual([sandbox.launched.length, staged()], [2, []]);
 });

@@ -13,7 +13,11 @@ import type { LayerManifest } from '../../shared/model/manifest.ts';
 import type { LeaseOrderMessage } from '../../shared/protocol/coordinator-messages.ts';
 import { FakeSandbox, type LaunchScript, launchReport } from '../support/fake-sandbox.ts';
 
-const silent: ExecutionListener = { running: () => undefined, output: () => undefined };
+const silent: ExecutionListener = {
+  running: () => undefined,
+  fetching: () => undefined,
+  output: () => undefined,
+};
 
 function order(changes: Partial<LeaseOrderMessage> = {}): LeaseOrderMessage {
   const envelope = { payloadType: 'x', payload: '', signatures: [{ keyid: 'k', sig: 's' }] };
@@ -166,6 +170,7 @@ test('output is passed on while it comes only when asked for; running is said on
     const heard: string[] = [];
     const listener: ExecutionListener = {
       running: () => heard.push('running'),
+      fetching: () => undefined,
       output: (name, stream, chunk) => heard.push(`${name} ${stream} ${Buffer.from(chunk)}`),
     };
     await prepare(script, { compile, isOutputStreamed }, listener).execution.execute();

@@ -36,6 +36,7 @@ function setUp() {
   const listener: DemandListener = {
     placed: tell('placed'),
     started: tell('started'),
+    fetching: tell('fetching'),
     output: tell('output'),
     requeued: tell('requeued'),
     completed: (id) => void tell('completed')(id),

@@ -103,15 +103,14 @@ test('the least recently used goes first, and never what is in use or pinned', a
   await use(cache, one, two, one, three);
   assert.deepEqual(cache.held(), digests(one, three));
   const held = await cache.acquire([one.reference], 'local');
-  assert.equal(await cache.pin(three.manifest.tar.digest as never), true);
+  await cache.pinExactly(digests(three));
   await use(cache, two);
   assert.deepEqual([...cache.held()].sort(), [...digests(one, three)].sort(), 'there was no room to keep the third');
   held.release();
   held.release();
   await use(cache, two);
   assert.deepEqual([...cache.held()].sort(), [...digests(two, three)].sort());
-  assert.equal(await cache.unpin(three.manifest.tar.digest as never), true);
-  assert.equal(await cache.pin(one.manifest.tar.digest as never), false);
+  await cache.pinExactly(digests(one));
   await cache.stop();
   assert.deepEqual([...sandbox.layers].sort(), digests(two, three).map(layerName).sort());
   assert.equal(cache.gauges().bytes, 2 * WEIGHT);
@@ -132,7 +131,7 @@ test('order, pins and contents survive a crash; half a layer does not', async (c
   const { directory, sandbox, fetches, open } = await createMachine(context);
   const cache = await open();
   await use(cache, one, two, three, one);
-  await cache.pin(two.manifest.tar.digest as never);
+  await cache.pinExactly(digests(two));
   // No stop: the process is gone. A layer that was committed without a line, and a line without a layer, are left behind.
   const stray = layerName(digestOf('stray'));
   sandbox.layers.add(stray);

@@ -18,6 +18,7 @@ import {
 } from '../../shared/layers/layer-manifest.ts';
 import { ManifestTrust } from '../../shared/layers/manifest-trust.ts';
 import { createTestKey, createTestLayer } from '../support/signed-layers.ts';
+import { trustState } from '../support/trust-states.ts';
 
 const { signing, trusted } = createTestKey();
 const { manifest, reference } = createTestLayer(signing, 'one');
@@ -85,9 +86,10 @@ test('trust remembers what it verified, and forgets it when the keys change', ()
     signatures: [{ keyid: trusted.keyid, sig: Buffer.alloc(64).toString('base64') }],
   };
   assert.throws(() => trust.open(tampered), untrusted);
-  trust.replaceKeys([createTestKey().trusted]);
+  const stranger = createTestKey();
+  trust.accept(trustState([stranger.signing]));
   assert.throws(() => trust.open(reference.envelope), untrusted);
-  trust.replaceKeys([createTestKey().trusted, trusted]);
+  trust.accept(trustState([stranger.signing], 2, { keys: [stranger.trusted, trusted] }));
   assert.deepEqual(trust.open(reference.envelope), manifest);
 });
 

@@ -17,6 +17,7 @@ import { silentLogger } from '../../shared/logger.ts';
 import type { BuildOrder } from '../../shared/model/build.ts';
 import { defaultEgressPolicy, defaultEgressQuotas } from '../../shared/model/egress.ts';
 import { createTestKey, createTestLayer } from '../support/signed-layers.ts';
+import { trustState } from '../support/trust-states.ts';
 import { VirtualClock } from '../support/virtual-clock.ts';
 
 const { signing } = createTestKey();
@@ -50,13 +51,13 @@ function createReproductions() {
     {
       ...{ clock, random: systemRandom, log: silentLogger },
       urls: { urlOf: () => 'http://nowhere/' } as never as LayerUrls,
+      trust: { envelope: async () => trustState([createTestKey().signing]) },
       egress: { policy: defaultEgressPolicy, quotas: defaultEgressQuotas },
       layers: {
         get running() {
           return state.running;
         },
         read: async (objectKey) => state.shared.get(objectKey) ?? null,
-        trustedKeys: async () => [],
       },
       builder: {
         build: async (order: BuildOrder) => {

@@ -33,6 +33,13 @@ export const VerifierConfig = Closed({
   minioSecretKey: secret('Secret key of that user.'),
   minioWriterAccessKey: text('', 'Access key of the user that may write; given to no other process.'),
   minioWriterSecretKey: secret('Secret key of that user.'),
+  minioPurgerAccessKey: text('', 'Access key of the user that may list and delete; empty: nothing is ever removed.'),
+  minioPurgerSecretKey: secret('Secret key of that user.'),
+  trustLifetimeMs: integer(
+    3_600_000,
+    1000,
+    'How long a trust state is good; past it agents use no layer; milliseconds.',
+  ),
   layerEntriesMax: integer(500_000, 1, 'Files, directories and links of one layer.'),
   layerBytesMax: integer(17_179_869_184, 1024, "Size of one layer's uncompressed tar; bytes."),
   logLevel: OneOf(['debug', 'info', 'warn', 'error'], { default: 'info', description: 'Least level that is logged.' }),

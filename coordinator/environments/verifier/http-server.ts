@@ -1,6 +1,6 @@
 /**
- * Owns the verifier's face: six routes over HTTP on a Unix socket, JSON in, JSON out, errors as `{ code, detail }`.
- * Never decides anything about a layer. Whoever can open the socket is the coordinator: the folder's rights say who that is.
+ * Owns the verifier's face: its routes over HTTP on a Unix socket, JSON in, JSON out, errors as `{ code, detail }`.
+ * Never decides anything about a layer or a key. Whoever can open the socket is the coordinator: the folder's rights say who that is.
  */
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { Static, TSchema } from '@sinclair/typebox';
@@ -13,6 +13,11 @@ import {
   ReproductionCandidate,
   ReproductionOrder,
 } from '../../../shared/model/build.ts';
+import { SweepOrder } from '../../../shared/model/sweep.ts';
+import { TrustOrder } from '../../../shared/model/trust.ts';
+import type { SigningKeys } from './signing-key.ts';
+import type { Sweeper } from './sweeper.ts';
+import type { TrustSigner } from './trust-signer.ts';
 import type { Verifier } from './verifier.ts';
 
 /** Scripts, files and materials of one order together. */
@@ -21,15 +26,31 @@ const CONNECTIONS_MAX = 64;
 
 type Routes = Readonly<Record<string, (body: Buffer) => Promise<unknown>>>;
 
+/** Who does what the routes ask for. */
+export interface VerifierServices {
+  readonly verifier: Verifier;
+  readonly keys: SigningKeys;
+  readonly trust: TrustSigner;
+  readonly sweeper: Sweeper;
+}
+
 /** The server of a verifier, not yet listening. */
-export function createVerifierServer(verifier: Verifier, logger: Logger): Server {
+export function createVerifierServer(services: VerifierServices, logger: Logger): Server {
+  const { verifier, keys, trust, sweeper } = services;
   const toPublication = createDecoder(PublicationOrder);
   const toPromotion = createDecoder(PromotionOrder);
   const toCandidate = createDecoder(ReproductionCandidate);
   const toReproduction = createDecoder(ReproductionOrder);
+  const toTrust = createDecoder(TrustOrder);
+  const toSweep = createDecoder(SweepOrder);
   const routes: Routes = {
     'GET /health': async () => ({ state: 'ready' }),
-    'GET /keys': async () => ({ keys: verifier.trustedKeys }),
+    'GET /keys': async () => keys.list(),
+    'POST /keys/announce': () => trust.announce(),
+    'POST /keys/switch': () => trust.switch(),
+    'POST /keys/retire': () => trust.retire(),
+    'POST /trust': (body) => trust.sign(toTrust(body).revocations),
+    'POST /sweeps': (body) => sweeper.sweep(toSweep(body)),
     'POST /publications': (body) => verifier.publish(toPublication(body)),
     'POST /promotions': (body) => verifier.promote(toPromotion(body)),
     'POST /reproductions/candidates': async (body) => {

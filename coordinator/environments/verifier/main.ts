@@ -1,9 +1,10 @@
 /**
  * Owns the composition of the verifier's process: configuration, signing key, store adapter, socket, signals.
- * Never decides about a layer (verifier.ts). The sole process with the signing key and the store's write credential.
+ * Never decides about a layer (verifier.ts). The sole process with the signing key and the store's credentials to write and to delete.
  */
 import { chmod, lstat, rm } from 'node:fs/promises';
 import type { Server } from 'node:http';
+import { systemClock } from '../../../shared/clock.ts';
 import { loadConfig, refuseToStart, variableName } from '../../../shared/config.ts';
 import { toSystemError } from '../../../shared/errors.ts';
 import { createLogger } from '../../../shared/logger.ts';
@@ -11,22 +12,36 @@ import { DirectoryObjectStore } from '../../../shared/storage/directory-object-s
 import type { ObjectStore } from '../../../shared/storage/object-store.ts';
 import { CONFIG_PREFIX, VerifierConfig } from './config.ts';
 import { createVerifierServer } from './http-server.ts';
-import { loadSigningKeys } from './signing-key.ts';
+import { PublicationsUnderWay } from './publications-under-way.ts';
+import { SigningKeys } from './signing-key.ts';
+import { Sweeper } from './sweeper.ts';
+import { TrustSigner } from './trust-signer.ts';
 import { Verifier } from './verifier.ts';
 
-async function openStore(config: VerifierConfig): Promise<ObjectStore> {
-  if (config.storeKind === 'directory') return new DirectoryObjectStore(config.storeDirectory);
+/** The store to write, and the one to delete from, if this process may: no object of the program holds both credentials. */
+interface Stores {
+  readonly store: ObjectStore;
+  readonly purged: ObjectStore | null;
+}
+
+async function openStores(config: VerifierConfig): Promise<Stores> {
+  if (config.storeKind === 'directory') {
+    const store = new DirectoryObjectStore(config.storeDirectory);
+    return { store, purged: store };
+  }
   for (const field of ['minioEndpoint', 'minioAccessKey', 'minioSecretKey'] as const) requireField(config, field);
   for (const field of ['minioWriterAccessKey', 'minioWriterSecretKey'] as const) requireField(config, field);
+  if (config.minioPurgerAccessKey !== '') requireField(config, 'minioPurgerSecretKey');
   // Imported where it is wanted: it is a third of this process's start.
   const { MinioObjectStore } = await import('../../../shared/storage/minio-object-store.ts');
-  return new MinioObjectStore({
-    endpoint: config.minioEndpoint,
-    bucket: config.minioBucket,
-    region: config.minioRegion,
-    reader: { accessKey: config.minioAccessKey, secretKey: config.minioSecretKey },
-    writer: { accessKey: config.minioWriterAccessKey, secretKey: config.minioWriterSecretKey },
-  });
+  const place = { endpoint: config.minioEndpoint, bucket: config.minioBucket, region: config.minioRegion };
+  const reader = { accessKey: config.minioAccessKey, secretKey: config.minioSecretKey };
+  const writer = { accessKey: config.minioWriterAccessKey, secretKey: config.minioWriterSecretKey };
+  const purger = { accessKey: config.minioPurgerAccessKey, secretKey: config.minioPurgerSecretKey };
+  return {
+    store: new MinioObjectStore({ ...place, reader, writer }),
+    purged: purger.accessKey === '' ? null : new MinioObjectStore({ ...place, reader, purger }),
+  };
 }
 
 function requireField(config: VerifierConfig, field: keyof VerifierConfig): void {
@@ -49,16 +64,29 @@ async function listen(server: Server, socketPath: string): Promise<void> {
 async function start(): Promise<void> {
   const config = loadConfig(VerifierConfig, CONFIG_PREFIX);
   const logger = createLogger('verifier', { level: config.logLevel });
+  const { store, purged } = await openStores(config);
+  const keys = await SigningKeys.open(config.stateDirectory);
+  const trust = await TrustSigner.open({
+    directory: config.stateDirectory,
+    keys,
+    clock: systemClock,
+    lifetimeMs: config.trustLifetimeMs,
+    logger,
+  });
+  const underWay = new PublicationsUnderWay();
+  const sweeper = new Sweeper({ store: purged, underWay, clock: systemClock, logger });
   const verifier = new Verifier({
-    store: await openStore(config),
-    keys: await loadSigningKeys(config.stateDirectory),
+    store,
+    keys,
+    trust,
+    underWay,
     stagingDirectory: config.stagingDirectory,
     bounds: { entriesMax: config.layerEntriesMax, bytesMax: config.layerBytesMax },
     logger,
   });
-  const server = createVerifierServer(verifier, logger);
+  const server = createVerifierServer({ verifier, keys, trust, sweeper }, logger);
   await listen(server, config.socketPath);
-  logger.info({ socketPath: config.socketPath, keyid: verifier.trustedKeys[0]?.keyid }, 'verifier ready');
+  logger.info({ socketPath: config.socketPath, keyid: keys.signing.keyid }, 'verifier ready');
   let isStopping = false;
   const stop = () => {
     if (isStopping) return;

@@ -1,39 +1,120 @@
 /**
- * Owns the verifier's signing key on disk: made once, read by nobody else, and the public keys of its predecessors.
- * Never shows a private key, never replaces one: to rotate, move `signing-key.pem` away and leave its public half as `*.pub.pem`.
- * Invariant: two processes that start at once end up with the same key, because the file is made whole or not at all.
+ * Owns the verifier's signing keys on disk: the present one, the next one once it was announced, the previous one until it is retired.
+ * Never shows a private key and never overwrites one.
+ * Invariants: two processes that start at once end up with the same present key, because a file is made whole or not at all; a rotation that was
+ * cut off between two renames is finished at the next start.
  */
-import { createPrivateKey, createPublicKey, generateKeyPairSync } from 'node:crypto';
-import { link, mkdir, open, readdir, readFile, rm, stat } from 'node:fs/promises';
+import { createPrivateKey, generateKeyPairSync } from 'node:crypto';
+import { link, mkdir, open, rename, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { SystemError } from '../../../shared/errors.ts';
 import { type SigningKey, toSigningKey, toTrustedKey } from '../../../shared/layers/envelope.ts';
 import type { TrustedKey } from '../../../shared/model/manifest.ts';
+import type { keyRoles, SigningKeyList } from '../../../shared/model/trust.ts';
 
-/** The key that signs now, and every key whose signatures still count, that one first. */
-export interface SigningKeys {
-  readonly signing: SigningKey;
-  readonly trusted: readonly TrustedKey[];
-}
+type KeyRole = (typeof keyRoles)[number];
 
-const KEY_FILE = 'signing-key.pem';
+const files: Readonly<Record<KeyRole, string>> = {
+  present: 'signing-key.pem',
+  next: 'next-key.pem',
+  previous: 'previous-key.pem',
+};
 
-/** Reads or makes the key; SystemError `configuration-invalid` when others could read it or it is none. */
-export async function loadSigningKeys(directory: string): Promise<SigningKeys> {
-  await mkdir(directory, { recursive: true, mode: 0o700 });
-  const path = join(directory, KEY_FILE);
-  const found = await stat(path).catch(() => null);
-  if (found === null) await makeKey(directory, path);
-  else if ((found.mode & 0o077) !== 0) {
-    throw new SystemError('configuration-invalid', `${path} can be read by others; chmod 600 it, or replace the key`);
+/** The keys of one verifier; open with `SigningKeys.open`. */
+export class SigningKeys {
+  readonly #directory: string;
+  #present: SigningKey;
+  #next: SigningKey | null;
+  #previous: SigningKey | null;
+
+  private constructor(directory: string, present: SigningKey, next: SigningKey | null, previous: SigningKey | null) {
+    this.#directory = directory;
+    this.#present = present;
+    this.#next = next;
+    this.#previous = previous;
   }
-  const signing = await readPem(path, (pem) => toSigningKey(createPrivateKey(pem)));
-  return { signing, trusted: [toTrustedKey(signing), ...(await readRetired(directory))] };
+
+  /** Reads the keys, makes the first; SystemError `configuration-invalid` when others could read one or it is none. */
+  static async open(directory: string): Promise<SigningKeys> {
+    await mkdir(directory, { recursive: true, mode: 0o700 });
+    const path = (role: KeyRole) => join(directory, files[role]);
+    let present = await readKey(path('present'));
+    if (present === null && (await readKey(path('next'))) !== null) await rename(path('next'), path('present'));
+    else if (present === null) await makeKey(path('present'));
+    present ??= await readKey(path('present'));
+    if (present === null) throw new SystemError('configuration-invalid', `${path('present')} came and went`);
+    return new SigningKeys(directory, present, await readKey(path('next')), await readKey(path('previous')));
+  }
+
+  /** What manifests and provenance are signed with. */
+  get signing(): SigningKey {
+    return this.#present;
+  }
+
+  /** What trust states are signed with: by the previous key too, so that whoever has not heard of the present one believes them. */
+  get stateSigning(): readonly SigningKey[] {
+    return this.#previous === null ? [this.#present] : [this.#present, this.#previous];
+  }
+
+  /** Every key whose signatures count, the present one first. */
+  get trusted(): readonly TrustedKey[] {
+    return this.list().keys.map(({ keyid, publicKey }) => ({ keyid, publicKey }));
+  }
+
+  /** Every key with its role. */
+  list(): SigningKeyList {
+    const named: [KeyRole, SigningKey | null][] = [
+      ['present', this.#present],
+      ['next', this.#next],
+      ['previous', this.#previous],
+    ];
+    return { keys: named.flatMap(([role, key]) => (key === null ? [] : [{ role, ...toTrustedKey(key) }])) };
+  }
+
+  /** Makes the next key: from now on it is trusted and signs nothing. SystemError `conflict` while a rotation is under way. */
+  async announce(): Promise<void> {
+    if (this.#next !== null)
+      throw new SystemError('conflict', `key ${this.#next.keyid} is announced already; switch to it`);
+    if (this.#previous !== null) {
+      throw new SystemError(
+        'conflict',
+        `key ${this.#previous.keyid} of the last rotation is trusted still; retire it first`,
+      );
+    }
+    await makeKey(this.#path('next'));
+    this.#next = await readKey(this.#path('next'));
+  }
+
+  /** The next key signs from now on; the one before it stays trusted. SystemError `conflict` when none was announced. */
+  async switch(): Promise<void> {
+    if (this.#next === null) throw new SystemError('conflict', 'no key was announced; announce one first');
+    await rename(this.#path('present'), this.#path('previous'));
+    await rename(this.#path('next'), this.#path('present'));
+    [this.#previous, this.#present, this.#next] = [this.#present, this.#next, null];
+  }
+
+  /** Forgets the previous key for good; SystemError `conflict` when there is none. Returns its id. */
+  async retire(): Promise<string> {
+    const { previous } = this;
+    await rm(this.#path('previous'), { force: true });
+    this.#previous = null;
+    return previous;
+  }
+
+  /** Id of the previous key; SystemError `conflict` when there is none. */
+  get previous(): string {
+    if (this.#previous !== null) return this.#previous.keyid;
+    throw new SystemError('conflict', 'there is no previous key to retire; announce a new one and switch to it first');
+  }
+
+  #path(role: KeyRole): string {
+    return join(this.#directory, files[role]);
+  }
 }
 
-async function makeKey(directory: string, path: string): Promise<void> {
+async function makeKey(path: string): Promise<void> {
   const { privateKey } = generateKeyPairSync('ed25519');
-  const temporary = join(directory, `.${KEY_FILE}.${process.pid}`);
+  const temporary = `${path}.${process.pid}`;
   await rm(temporary, { force: true });
   const file = await open(temporary, 'wx', 0o600);
   try {
@@ -49,17 +130,18 @@ async function makeKey(directory: string, path: string): Promise<void> {
   await rm(temporary, { force: true });
 }
 
-async function readRetired(directory: string): Promise<TrustedKey[]> {
-  const names = (await readdir(directory)).filter((name) => name.endsWith('.pub.pem')).sort();
-  return await Promise.all(
-    names.map((name) => readPem(join(directory, name), (pem) => toTrustedKey(createPublicKey(pem)))),
-  );
-}
-
-async function readPem<Key>(path: string, toKey: (pem: string) => Key): Promise<Key> {
+async function readKey(path: string): Promise<SigningKey | null> {
+  const found = await stat(path).catch(() => null);
+  if (found === null) return null;
+  if ((found.mode & 0o077) !== 0) {
+    throw new SystemError('configuration-invalid', `${path} can be read by others; chmod 600 it, or replace the key`);
+  }
+  const file = await open(path, 'r');
   try {
-    return toKey(await readFile(path, 'utf8'));
+    return toSigningKey(createPrivateKey(await file.readFile('utf8')));
   } catch (cause) {
     throw new SystemError('configuration-invalid', `${path} is not the PEM of an ed25519 key`, { cause });
+  } finally {
+    await file.close();
   }
 }

@@ -18,6 +18,7 @@ import {
   provenanceKey,
   signManifest,
 } from '../../../shared/layers/layer-manifest.ts';
+import { type RevocationList, toRevokedError } from '../../../shared/layers/revocation-list.ts';
 import type { Logger } from '../../../shared/logger.ts';
 import type {
   PromotionOrder,
@@ -31,6 +32,7 @@ import { streamFile } from '../../../shared/storage/file-streams.ts';
 import { describeBytes, type ObjectStore, readObject } from '../../../shared/storage/object-store.ts';
 import { checkAgainstOrder } from './order-check.ts';
 import { describeProvenance, describeReproduction, PROVENANCE_PAYLOAD_TYPE } from './provenance.ts';
+import type { PublicationsUnderWay } from './publications-under-way.ts';
 import { Refusal } from './refusal.ts';
 import { checkCandidate, checkFirst, checkReproduction, type ReproductionNeighbours } from './reproduction-check.ts';
 import type { SigningKeys } from './signing-key.ts';
@@ -41,7 +43,10 @@ import type { TarBounds } from './tar-check.ts';
 /** Neighbours and settings of a verifier. */
 export interface VerifierOptions {
   readonly store: ObjectStore;
-  readonly keys: SigningKeys;
+  readonly keys: Pick<SigningKeys, 'signing' | 'trusted'>;
+  /** What was ever revoked: nothing of it is published or promoted. */
+  readonly trust: { readonly revoked: RevocationList };
+  readonly underWay: PublicationsUnderWay;
   readonly stagingDirectory: string;
   readonly bounds: TarBounds;
   readonly logger: Logger;
@@ -74,6 +79,7 @@ export class Verifier {
     checkBuildId(order.staged.buildId);
     // The provenance is not known yet; everything else of the manifest is checked before it becomes part of a path.
     checkManifest(toManifest(order, null));
+    this.#checkRevoked({ key: order.key, tar: order.staged.tar, builtAt: order.builtAt });
     const present = await this.#present(order);
     if (present !== null) return present;
     const { staged, key } = order;
@@ -96,15 +102,24 @@ export class Verifier {
     checkBuildId(buildId);
     return await this.#inTurn({ buildId }, async () => {
       const first = checkFirst(order, this.trustedKeys);
+      this.#checkRevoked(first);
       const present = await this.#present({ ...first, scope: 'shared' });
       if (present !== null) return present;
-      const { statement, reproduced } = await checkReproduction(order, first, this.#neighbours());
-      const provenance = await this.#putProvenance(describeReproduction(statement, reproduced));
-      const publication = await this.#putManifest({ ...first, scope: 'shared', provenance });
-      const { how, differing } = reproduced;
-      const { key, tar } = first;
-      this.#options.logger.info({ buildId, key, layer: tar.digest, how, differing }, 'layer reproduced');
-      return publication;
+      const release = await this.#options.underWay.rely([blobKey(first.blob.digest)]);
+      try {
+        const { statement, reproduced } = await checkReproduction(order, first, this.#neighbours());
+        const publication = await this.#putSigned(describeReproduction(statement, reproduced), (provenance) => ({
+          ...first,
+          scope: 'shared',
+          provenance,
+        }));
+        const { how, differing } = reproduced;
+        const { key, tar } = first;
+        this.#options.logger.info({ buildId, key, layer: tar.digest, how, differing }, 'layer reproduced');
+        return publication;
+      } finally {
+        release();
+      }
     });
   }
 
@@ -130,24 +145,44 @@ export class Verifier {
   /** Signs a tenant's layer again, as everybody's under another key: an operator's decision, which the coordinator vouches for. */
   async promote({ envelope, key }: PromotionOrder): Promise<Publication> {
     const original = openManifest(envelope, this.trustedKeys);
+    this.#checkRevoked(original);
     if (original.scope === 'shared') throw new SystemError('conflict', `layer ${original.key} is shared already`);
     const manifest: LayerManifest = { ...original, scope: 'shared', key };
     checkManifest(manifest);
     const present = await this.#present(manifest);
     if (present !== null) return present;
-    const { store, logger } = this.#options;
+    const { store, logger, underWay } = this.#options;
     const needed = [blobKey(original.blob.digest)];
     if (original.provenance !== null) needed.push(provenanceKey(original.provenance));
-    for (const object of needed) {
-      if ((await store.head(object)) === null)
-        throw new SystemError('conflict', `${object} is not in the store any more`);
+    const release = await underWay.rely(needed);
+    try {
+      for (const object of needed) {
+        if ((await store.head(object)) === null)
+          throw new SystemError('conflict', `${object} is not in the store any more`);
+      }
+      const publication = await this.#putManifest(manifest);
+      logger.info({ from: original.key, scope: original.scope, key, isNew: publication.isNew }, 'layer promoted');
+      return publication;
+    } finally {
+      release();
     }
-    const publication = await this.#putManifest(manifest);
-    logger.info({ from: original.key, scope: original.scope, key, isNew: publication.isNew }, 'layer promoted');
-    return publication;
+  }
+
+  #checkRevoked(manifest: Pick<LayerManifest, 'tar' | 'key' | 'builtAt'>): void {
+    const revocation = this.#options.trust.revoked.find(manifest);
+    if (revocation !== null) throw toRevokedError(`layer ${manifest.tar.digest}`, revocation);
   }
 
   async #publishStaged(order: PublicationOrder): Promise<Publication> {
+    const release = await this.#options.underWay.rely([blobKey(order.staged.blob.digest)]);
+    try {
+      return await this.#putAll(order);
+    } finally {
+      release();
+    }
+  }
+
+  async #putAll(order: PublicationOrder): Promise<Publication> {
     const { store, stagingDirectory, bounds, logger } = this.#options;
     const file = await openStaged(stagingDirectory, order.staged.buildId);
     try {
@@ -156,20 +191,24 @@ export class Verifier {
     } finally {
       await file.close();
     }
-    const provenance = await this.#putProvenance(describeProvenance(order));
-    const publication = await this.#putManifest(toManifest(order, provenance));
+    const publication = await this.#putSigned(describeProvenance(order), (provenance) => toManifest(order, provenance));
     const { buildId, tar } = order.staged;
     logger.info({ buildId, key: order.key, layer: tar.digest, isNew: publication.isNew }, 'layer published');
     return publication;
   }
 
-  /** Signs and stores a statement; its digest. */
-  async #putProvenance(statement: Buffer): Promise<Digest> {
-    const { store, keys } = this.#options;
+  /** Signs and stores a statement, then the manifest that names it; no sweep removes the one before the other is there. */
+  async #putSigned(statement: Buffer, toManifestWith: (provenance: Digest) => LayerManifest): Promise<Publication> {
+    const { store, keys, underWay } = this.#options;
     const envelope = encodeEnvelope(signEnvelope(PROVENANCE_PAYLOAD_TYPE, statement, keys.signing));
     const digest = digestOf(envelope);
-    await store.put(provenanceKey(digest), envelope, describeBytes(envelope));
-    return digest;
+    const release = await underWay.rely([provenanceKey(digest)]);
+    try {
+      await store.put(provenanceKey(digest), envelope, describeBytes(envelope));
+      return await this.#putManifest(toManifestWith(digest));
+    } finally {
+      release();
+    }
   }
 
   async #putManifest(manifest: LayerManifest): Promise<Publication> {

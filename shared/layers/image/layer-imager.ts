@@ -7,12 +7,17 @@
 import { createHash } from 'node:crypto';
 import type { Launch, Sandbox } from '../../sandbox/sandbox.ts';
 import { checkLayerLaunch, MESSAGE_CHARACTERS_MAX, toLayerLaunch } from '../layer-launch.ts';
+import { layerName } from '../layer-manifest.ts';
+import type { LayerIntegrity } from '../layer-scrub.ts';
 import { type BlobSource, type SignedTar, TarSource } from '../tar-source.ts';
 import { toErofsImage } from './erofs-image.ts';
 import { TarIndex } from './tar-index.ts';
 
 /** More than the index of as many entries as a layer may have needs; bytes. */
 const INDEX_BYTES_MAX = 512 * 1024 ** 2;
+
+/** More than any tar has; bytes. */
+const TAR_BYTES_MAX = 1024 ** 4;
 
 const writing =
   'dd of=/target/tar bs=256K iflag=fullblock,count_bytes count="$1" status=none && exec cat >/target/index';
@@ -60,35 +65,36 @@ export async function writeImage(
   return indexBytes;
 }
 
-/**
- * Reads a finished image again: is the tar the signed one, and the index what that tar's index must be? SystemError `sandbox-failed` when
- * it can't be looked at, which is also so for a layer that is kept as a tree.
- */
-export async function isImageSound(
+/** Can a layer that the launcher has be compared with its tar's digest? `unchecked`: it is kept as a tree. */
+export function createImageIntegrity(sandbox: Pick<Sandbox, 'launch'>): LayerIntegrity {
+  return { check: (digest) => checkImage(sandbox, layerName(digest), digest) };
+}
+
+/** Reads a finished image again: is the tar the signed one, and the index what that tar's index must be? */
+export async function checkImage(
   sandbox: Pick<Sandbox, 'launch'>,
   layer: string,
   digest: string,
-  bytes: number,
-): Promise<boolean> {
+): ReturnType<LayerIntegrity['check']> {
   const hash = createHash('sha256');
   const index = new TarIndex();
+  let bytes = 0;
   let isReadable = true;
   let indexDigest = '';
-  let passed = 0;
   const launch = sandbox.launch(
     toLayerLaunch({
       target: layer,
       argv: ['/bin/sh', '-c', reading],
       stdin: null,
       fileSizeBytes: 1,
-      outputBytes: bytes,
+      outputBytes: TAR_BYTES_MAX,
       // Nobody waits for it.
       cpuShares: 16,
     }),
     {
       stdout: (chunk) => {
         hash.update(chunk);
-        passed += chunk.length;
+        bytes += chunk.length;
         try {
           if (isReadable) index.push(chunk);
         } catch {
@@ -101,10 +107,9 @@ export async function isImageSound(
     },
   );
   const report = await launch.report;
-  // A tar that grew is cut off at its right length: it is not sound, whatever the digest of what came.
-  if (report.exceeded?.limit === 'outputBytes') return false;
+  if (report.failure?.step === 'layers' && report.failure.errno === 'ENOENT') return 'unchecked';
   checkLayerLaunch(report, `looking at ${layer}`, indexDigest);
-  if (!isReadable || passed !== bytes || `sha256:${hash.digest('hex')}` !== digest) return false;
+  if (!isReadable || `sha256:${hash.digest('hex')}` !== digest) return 'damaged';
   const expected = createHash('sha256').update(toErofsImage(index.finish(), bytes)).digest('hex');
-  return indexDigest.startsWith(expected);
+  return indexDigest.startsWith(expected) ? 'sound' : 'damaged';
 }

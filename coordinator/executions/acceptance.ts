@@ -1,0 +1,35 @@
+/**
+ * Owns making an execution durable before it is accepted, and telling a repeated request from a new one by its idempotency key.
+ * Never runs anything. Invariant: one key of one tenant stands for one body and one execution.
+ */
+import { type Digest, digestOf } from '../../shared/digest.ts';
+import { SystemError } from '../../shared/errors.ts';
+import type { ExecutionId } from '../../shared/ids.ts';
+import { withoutSecrets } from '../environments/environment-key.ts';
+import type { LiveExecution } from './live-execution.ts';
+import type { ExecutionStore, IdempotencyKey } from './state-store.ts';
+
+/** The client's key and how long it is remembered. */
+export interface KeyTerms {
+  readonly key: string | null;
+  readonly nowMs: number;
+  readonly ttlMs: number;
+}
+
+/** Records the execution, unless its key is taken: then the id of who took it. SystemError `idempotency-key-reused` for another body. */
+export async function recordAcceptance(
+  store: ExecutionStore,
+  execution: LiveExecution,
+  { key, nowMs, ttlMs }: KeyTerms,
+): Promise<ExecutionId | null> {
+  const { tenantId, request } = execution.terms;
+  const bodyDigest: Digest = digestOf(JSON.stringify(request));
+  const idempotency: IdempotencyKey | null = key === null ? null : { key, bodyDigest, expiresAtMs: nowMs + ttlMs };
+  const environment =
+    typeof request.environment === 'string' ? request.environment : withoutSecrets(request.environment);
+  const answer = execution.toAnswer();
+  const taken = await store.accept({ tenantId, answer, request: { ...request, environment }, idempotency }, nowMs);
+  if (taken === null) return null;
+  if (taken.bodyDigest === bodyDigest) return taken.id;
+  throw new SystemError('idempotency-key-reused', `this key belongs to execution ${taken.id}, whose body was another`);
+}
