@@ -3,28 +3,21 @@
  * Written by the builder's own writer, from entries that this invents.
  * Never outside tests.
  */
-import { mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
-import { BodySpool, type SpooledBody } from '../../coordinator/builder/body-spool.ts';
+import type { BodySpool, SpooledBody } from '../../coordinator/builder/body-spool.ts';
 import { type LayerEntry, storedName } from '../../coordinator/builder/layer-tree.ts';
 import { canonicalTar } from '../../coordinator/builder/tar-writer.ts';
+import { withSpool } from './canonical-tar.ts';
 import { SeededNumbers } from './seeded-numbers.ts';
 
 const PATH_BYTES_MAX = 3000;
 
 /** A tar of about `count` entries. */
 export function oddTar(seed: number, count: number): Buffer {
-  const folder = mkdtempSync(join(tmpdir(), 'envicutor-odd-'));
-  const spool = new BodySpool(join(folder, 'bodies'));
-  try {
+  return withSpool((spool) => {
     const entries = invent(new SeededNumbers(String(seed)), count, spool);
     spool.flush();
     return Buffer.concat([...canonicalTar(entries, spool)].map((chunk) => Buffer.from(chunk)));
-  } finally {
-    spool.close();
-    rmSync(folder, { recursive: true });
-  }
+  });
 }
 
 function invent(numbers: SeededNumbers, count: number, spool: BodySpool): LayerEntry[] {

@@ -13,6 +13,7 @@ import { limitDefaults } from '../../shared/model/limits.ts';
 import { connectLauncher } from '../../shared/sandbox/launcher-client.ts';
 import { OutputBuffer } from '../../shared/sandbox/output-buffer.ts';
 import type { Sandbox } from '../../shared/sandbox/sandbox.ts';
+import { toCanonical } from './canonical-tar.ts';
 import { launchSpec } from './launch-spec.ts';
 
 const built = new URL('../../shared/sandbox/launcher/build/envicutor-launcher', import.meta.url).pathname;
@@ -136,14 +137,14 @@ async function connect(child: ChildProcess, socketPath: string): Promise<Sandbox
   }
 }
 
-/** The same layer as a tar of canonical owners. */
+/** The same layer as a canonical tar. */
 export function tarOfBase(): Buffer {
   const folder = mkdtempSync(join(tmpdir(), 'envicutor-base-'));
   try {
     const tar = 'tar --create --sort=name --numeric-owner --owner=0 --group=0 --format=posix .';
     const made = spawnSync('/bin/sh', ['-c', `${fill}\n${tar}`], { cwd: folder, maxBuffer: 1 << 28 });
     if (made.status !== 0) throw new Error(`the tar of the base layer: ${made.stderr}`);
-    return made.stdout;
+    return toCanonical(made.stdout);
   } finally {
     rmSync(folder, { recursive: true });
   }
