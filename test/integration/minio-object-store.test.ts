@@ -2,6 +2,10 @@
  * Owns what is particular to MinIO: what each user may and may not do, what a signed URL allows, a server that dies.
  */
 import assert from 'node:assert/strict';
+import { spawnSync } from 'node:child_process';
+import { mkdtemp, readFile, rm, stat } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { Readable } from 'node:stream';
 import { after, before, test } from 'node:test';
 import { request } from 'undici';
@@ -153,4 +157,56 @@ test('what a sweep removes is gone with every version, by a store that can not w
   // Gone for good, not behind a mark: the same key can be written once, and only once, again.
   assert.equal(await store.put(blobKey(gone.manifest.blob.digest), gone.blob, describeBytes(gone.blob)), 'stored');
   assert.equal(await store.put(blobKey(gone.manifest.blob.digest), gone.blob, describeBytes(gone.blob)), 'exists');
+});
+
+test('the command prepares a bucket, gives each process its own users only, and says what is missing', async (context) => {
+  const folder = await mkdtemp(join(tmpdir(), 'minio-settings-'));
+  context.after(() => rm(folder, { recursive: true }));
+  const { endpoint, root } = server;
+  const program = join(import.meta.dirname, '../../ops/minio/main.ts');
+  const run = (options: readonly string[], secretKey: string) =>
+    spawnSync(process.execPath, [program, ...options], {
+      env: { MINIO_ROOT_USER: root.accessKey, MINIO_ROOT_PASSWORD: secretKey },
+      encoding: 'utf8',
+    });
+  const place = ['--endpoint', endpoint, '--bucket', 'prepared', '--output', folder];
+  const done = run(place, root.secretKey);
+  assert.equal(done.status, 0, done.stderr);
+  const read = async (name: string) => {
+    const text = await readFile(join(folder, name), 'utf8');
+    assert.equal((await stat(join(folder, name))).mode & 0o777, 0o600);
+    for (const [, secret] of text.matchAll(/_SECRET_KEY=(.+)/g)) assert.ok(!done.stdout.includes(secret ?? ''));
+    return Object.fromEntries(
+      text
+        .trim()
+        .split('\n')
+        .map((line) => line.split('=')),
+    );
+  };
+  const coordinator = await read('coordinator.env');
+  const verifier = await read('verifier.env');
+  assert.deepEqual(
+    Object.keys(coordinator).filter((name) => /WRITER|PURGER/.test(name)),
+    [],
+  );
+  const user = (variables: Record<string, string>, prefix: string): StoreCredentials => ({
+    accessKey: variables[`${prefix}_ACCESS_KEY`] ?? '',
+    secretKey: variables[`${prefix}_SECRET_KEY`] ?? '',
+  });
+  const reader = user(coordinator, 'ENVICUTOR_MINIO');
+  const whole = {
+    ...{ endpoint, region: 'us-east-1', bucket: 'prepared', reader },
+    writer: user(verifier, 'ENVICUTOR_VERIFIER_MINIO_WRITER'),
+    purger: user(verifier, 'ENVICUTOR_VERIFIER_MINIO_PURGER'),
+  };
+  const prepared = new MinioObjectStore(whole);
+  assert.equal(await prepared.put('cas/one', data, describeBytes(data)), 'stored');
+  assert.deepEqual(Buffer.from((await readObject(prepared, 'cas/one', 1000)) ?? ''), data);
+  await prepared.delete('cas/one');
+  assert.equal(await prepared.head('cas/one'), null);
+  await assert.rejects(
+    new MinioObjectStore({ ...whole, writer: reader }).put('cas/two', data, describeBytes(data)),
+    isRefusal,
+  );
+  assert.deepEqual([run(place, 'wrong').status, run(['--endpoint', endpoint], root.secretKey).status], [78, 78]);
 });
