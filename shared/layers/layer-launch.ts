@@ -6,11 +6,12 @@
 import { SystemError } from '../errors.ts';
 import type { AllLimits } from '../model/limits.ts';
 import { toFailureSentence } from '../sandbox/launch-failure.ts';
-import type { LaunchReport, LaunchSpec } from '../sandbox/sandbox.ts';
+import type { Launch, LaunchReport, LaunchSpec, Sandbox } from '../sandbox/sandbox.ts';
+import type { TarSource } from './tar-source.ts';
 
 const MINUTE_MS = 60_000;
 /** How much of a tool's complaint is kept; characters. */
-export const MESSAGE_CHARACTERS_MAX = 2048;
+const MESSAGE_CHARACTERS_MAX = 2048;
 
 /** What differs between the launches. */
 export interface LayerLaunch {
@@ -71,4 +72,28 @@ export function checkLayerLaunch(report: LaunchReport, doing: string, message: s
       : `${report.end} ${report.exitCode ?? report.signal ?? ''} ${report.exceeded?.limit ?? ''}`.trim();
   const said = message.trim().slice(0, MESSAGE_CHARACTERS_MAX);
   throw new SystemError('sandbox-failed', `${doing} failed: ${how}: ${said}`);
+}
+
+/**
+ * Has a tool fill a layer being made with a tar, fed by `feed`; SystemError `layer-corrupt` when the tar is not the signed one, else
+ * `sandbox-failed` with what the tool complained of.
+ */
+export async function fillLayer(
+  sandbox: Pick<Sandbox, 'launch'>,
+  tool: Pick<LayerLaunch, 'target' | 'argv' | 'fileSizeBytes'>,
+  source: TarSource,
+  feed: (abandon: () => void) => AsyncIterable<Uint8Array>,
+  doing: string,
+): Promise<void> {
+  let message = '';
+  const stdin = feed(() => launch.kill());
+  const launch: Launch = sandbox.launch(toLayerLaunch({ ...tool, stdin, outputBytes: 0, cpuShares: 1024 }), {
+    stderr: (chunk) => {
+      if (message.length < MESSAGE_CHARACTERS_MAX) message += Buffer.from(chunk).toString('utf8');
+    },
+  });
+  const report = await launch.report;
+  source.checkWhatPassed();
+  checkLayerLaunch(report, doing, message);
+  source.checkAll();
 }

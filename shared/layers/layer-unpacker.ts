@@ -3,8 +3,8 @@
  * the kernel can't mount a tar as it is (layer-installer.ts decides).
  * Never writes a layer's files itself and never interprets a tar: what is unpacked was checked and signed by the verifier.
  */
-import type { Launch, Sandbox } from '../sandbox/sandbox.ts';
-import { checkLayerLaunch, MESSAGE_CHARACTERS_MAX, toLayerLaunch } from './layer-launch.ts';
+import type { Sandbox } from '../sandbox/sandbox.ts';
+import { fillLayer } from './layer-launch.ts';
 import { type BlobSource, type SignedTar, TarSource } from './tar-source.ts';
 
 /** GNU tar as the host view shows it. */
@@ -18,26 +18,8 @@ export async function unpackTree(
   signed: SignedTar,
 ): Promise<void> {
   const source = new TarSource(blob, signed);
-  let message = '';
-  const launch: Launch = sandbox.launch(
-    toLayerLaunch({
-      target,
-      argv: [TAR_PATH, ...tarArguments],
-      stdin: source.chunks(() => launch.kill()),
-      fileSizeBytes: signed.tar.bytes,
-      outputBytes: 0,
-      cpuShares: 1024,
-    }),
-    {
-      stderr: (chunk) => {
-        if (message.length < MESSAGE_CHARACTERS_MAX) message += Buffer.from(chunk).toString('utf8');
-      },
-    },
-  );
-  const report = await launch.report;
-  source.checkWhatPassed();
-  checkLayerLaunch(report, `unpacking ${signed.tar.digest}`, message);
-  source.checkAll();
+  const tool = { target, argv: [TAR_PATH, ...tarArguments], fileSizeBytes: signed.tar.bytes };
+  await fillLayer(sandbox, tool, source, (abandon) => source.chunks(abandon), `unpacking ${signed.tar.digest}`);
 }
 
 // biome-ignore format: one option a line, with its reason

@@ -5,8 +5,8 @@
  * Invariant: the index is sent only after the whole tar passed with the signed digest, so nothing that was not signed is ever indexed.
  */
 import { createHash } from 'node:crypto';
-import type { Launch, Sandbox } from '../../sandbox/sandbox.ts';
-import { checkLayerLaunch, MESSAGE_CHARACTERS_MAX, toLayerLaunch } from '../layer-launch.ts';
+import type { Sandbox } from '../../sandbox/sandbox.ts';
+import { checkLayerLaunch, fillLayer, toLayerLaunch } from '../layer-launch.ts';
 import { layerName } from '../layer-manifest.ts';
 import type { LayerIntegrity } from '../layer-scrub.ts';
 import { type BlobSource, type SignedTar, TarSource } from '../tar-source.ts';
@@ -33,35 +33,15 @@ export async function writeImage(
   const source = new TarSource(blob, signed);
   const index = new TarIndex();
   let indexBytes = 0;
-  let message = '';
   const append = (): Buffer => {
     const image = toErofsImage(index.finish(), signed.tar.bytes);
     indexBytes = image.length;
     return image;
   };
-  const launch: Launch = sandbox.launch(
-    toLayerLaunch({
-      target,
-      argv: ['/bin/sh', '-c', writing, 'sh', String(signed.tar.bytes)],
-      stdin: source.chunks(
-        () => launch.kill(),
-        (chunk) => index.push(chunk),
-        append,
-      ),
-      fileSizeBytes: Math.max(signed.tar.bytes, INDEX_BYTES_MAX),
-      outputBytes: 0,
-      cpuShares: 1024,
-    }),
-    {
-      stderr: (chunk) => {
-        if (message.length < MESSAGE_CHARACTERS_MAX) message += Buffer.from(chunk).toString('utf8');
-      },
-    },
-  );
-  const report = await launch.report;
-  source.checkWhatPassed();
-  checkLayerLaunch(report, `storing ${signed.tar.digest}`, message);
-  source.checkAll();
+  const argv = ['/bin/sh', '-c', writing, 'sh', String(signed.tar.bytes)];
+  const tool = { target, argv, fileSizeBytes: Math.max(signed.tar.bytes, INDEX_BYTES_MAX) };
+  const feed = (abandon: () => void) => source.chunks(abandon, (chunk) => index.push(chunk), append);
+  await fillLayer(sandbox, tool, source, feed, `storing ${signed.tar.digest}`);
   return indexBytes;
 }
 
