@@ -7,7 +7,7 @@ int main(void) {
   char path[256];
   struct stat state;
   memset(path, 'x', sizeof path);
-  for (int i = 0; i < 60000; i++) {
+  for (int i = 0; i < 120000; i++) {
     snprintf(path, sizeof path, "%0200d", i);
     stat(path, &state);
   }
