@@ -12,6 +12,9 @@ import { setStage } from '../support/agent-stage.ts';
 import { makeReport } from '../support/lease-results.ts';
 import { tarOf } from '../support/tar-pieces.ts';
 
+/** Some wait for what only an agent can bring about: an agent that never does is a failure, not a wait for ever. */
+const bounded = { timeout: 120_000 };
+
 type Stage = Awaited<ReturnType<typeof setStage>>;
 
 /** From now on a setup layer holds one file of this size, named by its script, besides the stage's base. */
@@ -43,36 +46,40 @@ async function operate({ coordinator }: Stage, verb: string, body: object) {
 
 const listed = async ({ coordinator }: Stage) => (await (await coordinator.ask('GET', '/v1/cache')).json()).items;
 
-test('a fatal revocation ends a running program as our failure, and the next request runs on what was built anew', async (context) => {
-  const stage = await setStage(context);
-  const agent = await stage.startAgent();
-  const running = stage.execute({ run: { script: 'sleep 100' } });
-  await agent.logged(({ msg }) => msg === 'lease running');
-  const [{ key, digest }] = await listed(stage);
-  await operate(stage, 'revoke', { keys: [key], reason: 'a Trojan horse' });
-  const spared = await stage.coordinator.ask('GET', '/v1/executions');
-  assert.equal(spared.status, 200);
-  await operate(stage, 'revoke', { keys: [key], kill: true, reason: 'a Trojan horse' });
-  const ended = await running;
-  assert.deepEqual([ended.stage, ended.verdict, ended.failure?.code], ['failed', null, 'layer-revoked']);
-  assert.match(ended.failure?.detail ?? '', /a Trojan horse.*ask again, and its environment is built anew/);
-  assert.equal(ended.attempts, 1, 'what was revoked here is revoked on every agent');
-  const again = await stage.execute({ run: { script: 'echo anew' } });
-  assert.deepEqual([again.verdict, again.run?.stdout], ['ok', 'anew\n']);
-  const holders = async () => (await listed(stage)).flatMap(({ agents }: { agents: string[] }) => agents);
-  while ((await holders()).length === 0);
-  await operate(stage, 'revoke', { layers: [digest] });
-  // It is removed from the agent's disk, not only from use.
-  while ((await holders()).length > 0);
-  const same = await stage.execute({ run: { script: 'true' } });
-  assert.deepEqual(
-    [same.stage, same.failure?.code],
-    ['failed', 'publication-refused'],
-    'the build gives the revoked bytes again',
-  );
-});
+test(
+  'a fatal revocation ends a running program as our failure, and the next request runs on what was built anew',
+  bounded,
+  async (context) => {
+    const stage = await setStage(context);
+    const agent = await stage.startAgent();
+    const running = stage.execute({ run: { script: 'sleep 100' } });
+    await agent.logged(({ msg }) => msg === 'lease running');
+    const [{ key, digest }] = await listed(stage);
+    await operate(stage, 'revoke', { keys: [key], reason: 'a Trojan horse' });
+    const spared = await stage.coordinator.ask('GET', '/v1/executions');
+    assert.equal(spared.status, 200);
+    await operate(stage, 'revoke', { keys: [key], kill: true, reason: 'a Trojan horse' });
+    const ended = await running;
+    assert.deepEqual([ended.stage, ended.verdict, ended.failure?.code], ['failed', null, 'layer-revoked']);
+    assert.match(ended.failure?.detail ?? '', /a Trojan horse.*ask again, and its environment is built anew/);
+    assert.equal(ended.attempts, 1, 'what was revoked here is revoked on every agent');
+    const again = await stage.execute({ run: { script: 'echo anew' } });
+    assert.deepEqual([again.verdict, again.run?.stdout], ['ok', 'anew\n']);
+    const holders = async () => (await listed(stage)).flatMap(({ agents }: { agents: string[] }) => agents);
+    while ((await holders()).length === 0);
+    await operate(stage, 'revoke', { layers: [digest] });
+    // It is removed from the agent's disk, not only from use.
+    while ((await holders()).length > 0);
+    const same = await stage.execute({ run: { script: 'true' } });
+    assert.deepEqual(
+      [same.stage, same.failure?.code],
+      ['failed', 'publication-refused'],
+      'the build gives the revoked bytes again',
+    );
+  },
+);
 
-test('an agent that was away during a revocation knows it before its next lease', async (context) => {
+test('an agent that was away during a revocation knows it before its next lease', bounded, async (context) => {
   const stage = await setStage(context);
   const first = await stage.startAgent();
   await stage.execute({ run: { script: 'true' } });
@@ -87,31 +94,35 @@ test('an agent that was away during a revocation knows it before its next lease'
   assert.equal(stage.coordinator.services.orders.length, 2);
 });
 
-test('a prefetch brings layers to an agent and says how far it is; pinned ones stay when room is needed', async (context) => {
-  const stage = await setStage(context);
-  await buildSetups(stage, 400_000);
-  const agent = await stage.startAgent({ LAYER_BYTES_MAX: '1', LAYER_TENANT_PERCENT_MAX: '100' });
-  const { id } = await (await stage.coordinator.ask('POST', '/v1/environments', { setup: 'kept' })).json();
-  await (await stage.coordinator.ask('GET', `/v1/environments/${id}/events`)).text();
-  await operate(stage, 'pin', { environment: id });
-  const prefetch = await operate(stage, 'prefetch', { environment: id });
-  const events = await stage.coordinator.ask('GET', `/v1/cache/prefetches/${prefetch.id}/events`);
-  assert.match(await events.text(), /"state":"done"/);
-  const found = await (await stage.coordinator.ask('GET', `/v1/cache/prefetches/${prefetch.id}`)).json();
-  assert.deepEqual([found.state, found.agents[0].fraction], ['done', 1]);
-  for (;;) {
-    const layers = await listed(stage);
-    if (layers.every(({ agents }: { agents: string[] }) => agents.length === 1)) break;
-  }
-  const first = await stage.execute({ environment: { setup: 'kept' }, run: { script: 'head -c 4 /kept.txt' } });
-  assert.deepEqual(
-    [first.run?.stdout, first.environment?.layers.map(({ origin }) => origin)],
-    ['kept', ['local', 'local']],
-  );
-  assert.equal(await agent.end('SIGTERM'), 0);
-});
+test(
+  'a prefetch brings layers to an agent and says how far it is; pinned ones stay when room is needed',
+  bounded,
+  async (context) => {
+    const stage = await setStage(context);
+    await buildSetups(stage, 400_000);
+    const agent = await stage.startAgent({ LAYER_BYTES_MAX: '1', LAYER_TENANT_PERCENT_MAX: '100' });
+    const { id } = await (await stage.coordinator.ask('POST', '/v1/environments', { setup: 'kept' })).json();
+    await (await stage.coordinator.ask('GET', `/v1/environments/${id}/events`)).text();
+    await operate(stage, 'pin', { environment: id });
+    const prefetch = await operate(stage, 'prefetch', { environment: id });
+    const events = await stage.coordinator.ask('GET', `/v1/cache/prefetches/${prefetch.id}/events`);
+    assert.match(await events.text(), /"state":"done"/);
+    const found = await (await stage.coordinator.ask('GET', `/v1/cache/prefetches/${prefetch.id}`)).json();
+    assert.deepEqual([found.state, found.agents[0].fraction], ['done', 1]);
+    for (;;) {
+      const layers = await listed(stage);
+      if (layers.every(({ agents }: { agents: string[] }) => agents.length === 1)) break;
+    }
+    const first = await stage.execute({ environment: { setup: 'kept' }, run: { script: 'head -c 4 /kept.txt' } });
+    assert.deepEqual(
+      [first.run?.stdout, first.environment?.layers.map(({ origin }) => origin)],
+      ['kept', ['local', 'local']],
+    );
+    assert.equal(await agent.end('SIGTERM'), 0);
+  },
+);
 
-test('eviction never takes a layer from a running program', async (context) => {
+test('eviction never takes a layer from a running program', bounded, async (context) => {
   const stage = await setStage(context);
   await buildSetups(stage, 400_000);
   // No room for anything: whatever nobody uses goes at once.
