@@ -49,11 +49,10 @@ if (remembered !== null) trust.restore(remembered);
 const fetcher = new LayerFetcher({ directory: join(config.stateDirectory, 'incoming') });
 const directory = join(config.stateDirectory, 'layers');
 const { layerBytesMax: bytesMax, layerTenantPercentMax: tenantPercentMax } = config;
-const { scrubIntervalMs } = config;
-const scrubbing = scrubIntervalMs === 0 ? {} : { integrity: createImageIntegrity(sandbox), scrubIntervalMs };
+const scrub = { integrity: createImageIntegrity(sandbox), intervalMs: config.scrubIntervalMs };
 const layers = new LayerCache({
   ...{ sandbox, trust, fetcher, directory, bytesMax, tenantPercentMax, logger },
-  ...scrubbing,
+  ...(scrub.intervalMs === 0 ? {} : { scrub }),
 });
 await layers.start();
 

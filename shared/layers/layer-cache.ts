@@ -17,7 +17,7 @@ import type { LayerFetcher } from './layer-fetcher.ts';
 import { type IndexedLayer, LayerIndex } from './layer-index.ts';
 import { LayerInstaller } from './layer-installer.ts';
 import { checkArchitecture, checkParents, checkScope, layerName, ownerOf } from './layer-manifest.ts';
-import { type DamageListener, type LayerIntegrity, LayerScrub } from './layer-scrub.ts';
+import { type DamageListener, LayerScrub, type LayerScrubOptions } from './layer-scrub.ts';
 import { LayerShelf, type ShelvedLayer } from './layer-shelf.ts';
 import type { AcquiredLayers, FetchListener, LayerSource } from './layer-source.ts';
 import type { ManifestTrust } from './manifest-trust.ts';
@@ -33,10 +33,8 @@ export interface LayerCacheOptions {
   readonly bytesMax: number;
   /** What one tenant's own layers may weigh when room is needed, in hundredths of bytesMax; 100 by default. */
   readonly tenantPercentMax?: number;
-  /** Checks layers again while they lie here; without it nothing is checked. */
-  readonly integrity?: LayerIntegrity;
-  /** Time between two such checks; milliseconds. */
-  readonly scrubIntervalMs?: number;
+  /** Checks layers again while they lie here, one at each interval; without it nothing is checked. */
+  readonly scrub?: Pick<LayerScrubOptions, 'integrity' | 'intervalMs'>;
   readonly logger: Logger;
   readonly clock?: Clock;
   readonly random?: Random;
@@ -63,7 +61,6 @@ interface Arrival {
   arrival: Promise<void>;
 }
 
-const SCRUB_INTERVAL_MS = 60_000;
 const layerNamePattern = /^sha256-[0-9a-f]{64}$/;
 
 /** The layers of one machine, for one client of its launcher; `start` before anything else. */
@@ -92,13 +89,13 @@ export class LayerCache implements LayerSource {
       logger: options.logger,
       layers: () => this.#toIndex(),
     });
-    const { bytesMax, tenantPercentMax = 100, integrity, scrubIntervalMs = SCRUB_INTERVAL_MS, logger } = options;
+    const { bytesMax, tenantPercentMax = 100, scrub, logger } = options;
     this.#shelf = new LayerShelf({ bytesMax, tenantBytesMax: (bytesMax * tenantPercentMax) / 100 });
     const scrubbing = {
-      ...{ intervalMs: scrubIntervalMs, clock: this.#clock, logger, held: () => this.held() },
+      ...{ clock: this.#clock, logger, held: () => this.held() },
       damaged: (digest: Digest, detail: string) => this.quarantine(digest, detail),
     };
-    this.#scrub = integrity === undefined ? null : new LayerScrub({ integrity, ...scrubbing });
+    this.#scrub = scrub === undefined ? null : new LayerScrub({ ...scrub, ...scrubbing });
   }
 
   /** Takes over what an earlier process left: layers in store and index stay, in their order; what only one of them knows goes. */

@@ -55,8 +55,8 @@ async function createMachine(context: TestContext, trust = new ManifestTrust()) 
     },
   };
   const cache = new LayerCache({
-    ...{ sandbox, trust, fetcher, directory, clock, integrity, logger: silentLogger },
-    ...{ bytesMax: 1e9, scrubIntervalMs: INTERVAL_MS },
+    ...{ sandbox, trust, fetcher, directory, clock, logger: silentLogger },
+    ...{ bytesMax: 1e9, scrub: { integrity, intervalMs: INTERVAL_MS } },
   });
   const reports: string[] = [];
   cache.watch((digest) => reports.push(digest));
