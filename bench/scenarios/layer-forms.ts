@@ -12,6 +12,7 @@ import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { setTimeout as pause } from 'node:timers/promises';
 import { createZstdDecompress, zstdCompressSync } from 'node:zlib';
+import { encodeEntry } from '../../coordinator/builder/tar-writer.ts';
 import { systemRandom } from '../../shared/clock.ts';
 import { digestOf } from '../../shared/digest.ts';
 import { LayerInstaller } from '../../shared/layers/layer-installer.ts';
@@ -64,32 +65,8 @@ async function removed(launcher: BenchLauncher, name: string): Promise<readonly 
 }
 
 function smallTar(number: number): Buffer {
-  const header = Buffer.alloc(512);
-  const octal = (value: number, at: number, length: number) =>
-    header.write(value.toString(8).padStart(length - 1, '0'), at);
-  header.write(`small-${number}`);
-  for (const [value, at, length] of [
-    [0o644, 100, 8],
-    [0, 108, 8],
-    [0, 116, 8],
-    [0, 124, 12],
-    [0, 136, 12],
-    [0, 329, 8],
-    [0, 337, 8],
-  ] as const)
-    octal(value, at, length);
-  header.write('0', 156);
-  header.write('ustar\0' + '00', 257, 'latin1');
-  header.fill(' ', 148, 156);
-  header.write(
-    `${header
-      .reduce((sum, byte) => sum + byte, 0)
-      .toString(8)
-      .padStart(6, '0')}\0 `,
-    148,
-    'latin1',
-  );
-  return Buffer.concat([header, Buffer.alloc(1024)]);
+  const plain = { mode: 0o644, uid: 0, gid: 0, linkPath: '', body: null, isOpaque: false };
+  return Buffer.concat([encodeEntry({ path: `small-${number}`, kind: 'file', ...plain }), Buffer.alloc(1024)]);
 }
 
 /** Milliseconds of mounting for launches each of which is the first upon its layer. */

@@ -4,8 +4,7 @@
  */
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
-import { mkdir, mkdtemp, rename, rm, symlink, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { mkdir, rename, rm, symlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { Readable } from 'node:stream';
 import { type TestContext, test } from 'node:test';
@@ -31,6 +30,7 @@ import { DirectoryObjectStore } from '../../shared/storage/directory-object-stor
 import { describeBytes, type ObjectStore, readObject } from '../../shared/storage/object-store.ts';
 import { orderFor, plainTar, stage } from '../support/staged-layers.ts';
 import { tarOf } from '../support/tar-pieces.ts';
+import { startVerifier } from '../support/two-builds.ts';
 
 const bounds = { entriesMax: 1000, bytesMax: 256 * 1024 ** 2 };
 const buildId = 'build_0123456789';
@@ -40,21 +40,14 @@ const order = orderFor(buildId, tar, blob);
 
 const plain = { trust: { revoked: new RevocationList([]) }, underWay: new PublicationsUnderWay() };
 
-async function createBench(context: TestContext, wrap = (store: ObjectStore): ObjectStore => store) {
-  const folder = await mkdtemp(join(tmpdir(), 'verifier-'));
-  context.after(() => rm(folder, { recursive: true }));
-  const staging = join(folder, 'staging');
-  await mkdir(staging);
-  const store = new DirectoryObjectStore(join(folder, 'store'));
-  const keys = await SigningKeys.open(join(folder, 'keys'));
-  const stagingDirectory = staging;
-  const verifier = new Verifier({ store: wrap(store), keys, ...plain, stagingDirectory, bounds, logger: silentLogger });
+async function createBench(context: TestContext, wrap?: (store: ObjectStore) => ObjectStore) {
+  const place = await startVerifier(context, wrap);
   const stored = async () => {
     const found: string[] = [];
-    for await (const { key } of store.list('')) found.push(key);
+    for await (const { key } of place.store.list('')) found.push(key);
     return found;
   };
-  return { folder, staging, store, keys, verifier, stored };
+  return { ...place, stored };
 }
 
 async function refusalOf(publication: Promise<unknown>): Promise<string> {

@@ -15,13 +15,14 @@ import { silentLogger } from '../../shared/logger.ts';
 import type { PublicationOrder, ReproductionOrder } from '../../shared/model/build.ts';
 import type { ArtefactRecord, EgressRecord } from '../../shared/model/egress.ts';
 import { DirectoryObjectStore } from '../../shared/storage/directory-object-store.ts';
+import type { ObjectStore } from '../../shared/storage/object-store.ts';
 import { orderFor, stage } from './staged-layers.ts';
 import { type Piece, tarOf } from './tar-pieces.ts';
 
 const bounds = { entriesMax: 1000, bytesMax: 256 * 1024 ** 2 };
 
-/** A verifier over a directory store, with everything in a folder of its own. */
-export async function startVerifier(context: TestContext) {
+/** A verifier over a directory store, or over what `wrap` makes of it, with everything in a folder of its own. */
+export async function startVerifier(context: TestContext, wrap = (store: ObjectStore): ObjectStore => store) {
   const folder = await mkdtemp(join(tmpdir(), 'verifier-'));
   context.after(() => rm(folder, { recursive: true }));
   const staging = join(folder, 'staging');
@@ -31,7 +32,7 @@ export async function startVerifier(context: TestContext) {
   const trust = { revoked: new RevocationList([]) };
   const underWay = new PublicationsUnderWay();
   const verifier = new Verifier({
-    store,
+    store: wrap(store),
     keys,
     trust,
     underWay,
