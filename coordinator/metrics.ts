@@ -5,7 +5,7 @@
 import { Counter, Gauge, Histogram, Registry } from 'prom-client';
 import type { Execution } from '../shared/model/execution.ts';
 import { SandboxCounts, sandboxCountNames } from '../shared/model/sandbox-gauges.ts';
-import type { LookupOutcome } from './environments/layer-builds.ts';
+import type { LookupOutcome } from './environments/layer-demand.ts';
 import type { ReproductionOutcome } from './environments/reproduction.ts';
 
 /** What is read when somebody scrapes. */

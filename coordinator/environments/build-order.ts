@@ -7,7 +7,7 @@ import type { BuildOrder } from '../../shared/model/build.ts';
 import type { EgressRules } from '../../shared/model/egress.ts';
 import type { Envelope, LayerReference } from '../../shared/model/manifest.ts';
 import { baseLimits } from './environment-key.ts';
-import type { LayerDemand } from './layer-builds.ts';
+import type { LayerDemand } from './layer-demand.ts';
 import type { LayerUrls } from './layer-urls.ts';
 import type { Layer } from './manifest.ts';
 

@@ -18,7 +18,8 @@ import {
   planLayers,
   type TenantKey,
 } from './environment-key.ts';
-import type { LayerBuilds, LayerNews, LayerOutcome } from './layer-builds.ts';
+import type { LayerBuilds } from './layer-builds.ts';
+import type { LayerNews, LayerOutcome, LayerVisit } from './layer-demand.ts';
 import type { Layer } from './manifest.ts';
 
 /** Reports of the scripts that ran. */
@@ -173,9 +174,10 @@ export class EnvironmentBuild {
       dependencies: null as Report | null,
       verify: null as Report | null,
     };
+    const visit = deps.layers.visit();
     try {
       for (const plan of planLayers(description)) {
-        const outcome = await this.#obtain(deps, tenant, plan, generation, [...layers]);
+        const outcome = await this.#obtain(visit, deps.settings, tenant, plan, generation, [...layers]);
         if (plan.kind !== 'base') {
           reports[plan.kind] = outcome.report;
           reports.verify = outcome.verify ?? reports.verify;
@@ -188,6 +190,8 @@ export class EnvironmentBuild {
       for (const layer of layers) deps.layers.checkRevoked(layer);
     } catch (error) {
       throw this.#endBroken(toSystemError(error));
+    } finally {
+      visit.end();
     }
     this.#move('published');
     const environment = toReady(description.id, layers, description.variables);
@@ -197,7 +201,8 @@ export class EnvironmentBuild {
 
   /** The layer under the first key of its succession that was not revoked. */
   async #obtain(
-    deps: { layers: LayerBuilds; settings: KeySettings },
+    visit: LayerVisit,
+    settings: KeySettings,
     tenant: TenantKey,
     plan: LayerPlan,
     asked: string,
@@ -207,9 +212,9 @@ export class EnvironmentBuild {
     // A base is nobody's own: whoever wants it fresh gets the one that all have.
     let generation = plan.kind === 'base' ? '' : asked;
     for (let number = 0; ; number += 1) {
-      const keys = layerKeys(this.description, plan, digests, generation, deps.settings, tenant);
+      const keys = layerKeys(this.description, plan, digests, generation, settings, tenant);
       try {
-        return await deps.layers.obtain(
+        return await visit.obtain(
           { tenantId: this.tenantId, description: this.description, plan, parents, keys },
           { isFresh: asked !== '', signal: this.#abort.signal, news: (news) => this.#hear(plan.kind, news) },
         );

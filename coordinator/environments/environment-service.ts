@@ -23,7 +23,8 @@ import {
   type TenantKey,
   withoutSecrets,
 } from './environment-key.ts';
-import type { LayerBuilds, LayerDemand } from './layer-builds.ts';
+import type { LayerBuilds } from './layer-builds.ts';
+import type { LayerDemand } from './layer-demand.ts';
 import type { LayerUrls } from './layer-urls.ts';
 import type { Layer } from './manifest.ts';
 

@@ -10,61 +10,27 @@ import { SystemError } from '../../shared/errors.ts';
 import { createId } from '../../shared/ids.ts';
 import { manifestKey, tenantScope } from '../../shared/layers/layer-manifest.ts';
 import type { Logger } from '../../shared/logger.ts';
-import type { Report } from '../../shared/model/verdict.ts';
 import type { ObjectStore } from '../../shared/storage/object-store.ts';
 import { EventLog } from '../executions/event-log.ts';
 import type { BuildQuota } from '../tenants/build-quota.ts';
 import { toBuildOrder } from './build-order.ts';
 import type { Builder, BuildNews, FinishedBuild } from './builder-client.ts';
-import { type EnvironmentDescription, type LayerKeys, type LayerPlan, withoutSecrets } from './environment-key.ts';
+import { withoutSecrets } from './environment-key.ts';
 import { FailureMemory } from './failure-memory.ts';
+import type {
+  LayerBuildsListener,
+  LayerDemand,
+  LayerFailure,
+  LayerNews,
+  LayerOutcome,
+  LayerVisit,
+  LookupOutcome,
+  ObtainOptions,
+} from './layer-demand.ts';
 import type { LayerUrls } from './layer-urls.ts';
 import { type Layer, readLayer, toLayer } from './manifest.ts';
 import type { TrustService } from './trust-service.ts';
 import type { Verifier } from './verifier-client.ts';
-
-/** One layer that is wanted. */
-export interface LayerDemand {
-  readonly tenantId: string;
-  readonly description: EnvironmentDescription;
-  readonly plan: LayerPlan;
-  readonly parents: readonly Layer[];
-  readonly keys: LayerKeys;
-}
-
-/** A script of the client's that failed. */
-export interface LayerFailure {
-  readonly layer: null;
-  readonly endedIn: 'setup' | 'dependencies' | 'verify';
-  readonly report: Report;
-  readonly verify: Report | null;
-}
-
-/** What came of a demand. */
-export type LayerOutcome =
-  | {
-      readonly layer: Layer;
-      readonly origin: 'stored' | 'built';
-      readonly report: Report | null;
-      readonly verify: Report | null;
-    }
-  | LayerFailure;
-
-/** What a waiting client hears of a build. */
-export type LayerNews = BuildNews | { readonly type: 'building' } | { readonly type: 'captured' };
-
-/** What happened to a lookup, for counters. */
-export type LookupOutcome = 'hit' | 'built' | 'failed' | 'broken';
-
-/** Who wants to know when clients' builds begin and end, and which layers were handed out to whom. */
-export interface LayerBuildsListener {
-  /** A client's build is under way; there may be others. */
-  began(): void;
-  /** The last one that was under way is over. */
-  idle(): void;
-  /** A layer that is no fresh one was found or built for this demand. */
-  obtained(demand: LayerDemand, layer: Layer): void;
-}
 
 interface Flight {
   readonly log: EventLog;
@@ -110,6 +76,7 @@ export class LayerBuilds {
   readonly #flights = new Map<string, Flight>();
   readonly #failures: FailureMemory<LayerFailure>;
   #listener: LayerBuildsListener | null = null;
+  #busyVisits = 0;
 
   constructor(deps: LayerBuildsDeps, options: LayerBuildsOptions) {
     this.#deps = deps;
@@ -122,9 +89,9 @@ export class LayerBuilds {
     this.#listener = listener;
   }
 
-  /** Builds that are under way. */
+  /** Builds and visits that are under way. */
   get running(): number {
-    return this.#flights.size;
+    return this.#flights.size + this.#busyVisits;
   }
 
   /** The published layer under this object key, or null. */
@@ -167,20 +134,29 @@ export class LayerBuilds {
     else for (const objectKey of objectKeys) this.#found.delete(objectKey);
   }
 
-  /** Gets a layer; the caller stops waiting by its signal. SystemError when neither cache nor builder could serve. */
-  async obtain(
-    demand: LayerDemand,
-    options: { readonly isFresh: boolean; readonly signal: AbortSignal; readonly news: (news: LayerNews) => void },
-  ): Promise<LayerOutcome> {
-    const outcome = await this.#obtain(demand, options);
-    if (outcome.layer !== null && !options.isFresh) this.#listener?.obtained(demand, outcome.layer);
-    return outcome;
+  /** Begins an environment's way through its layers; its caller ends it. */
+  visit(): LayerVisit {
+    let isBusy = false;
+    const join = () => {
+      if (!isBusy) this.#busyVisits += 1;
+      isBusy = true;
+    };
+    return {
+      obtain: async (demand, options) => {
+        const outcome = await this.#obtain(demand, options, join);
+        if (outcome.layer !== null && !options.isFresh) this.#listener?.obtained(demand, outcome.layer);
+        return outcome;
+      },
+      end: () => {
+        if (!isBusy) return;
+        isBusy = false;
+        this.#busyVisits -= 1;
+        this.#leave();
+      },
+    };
   }
 
-  async #obtain(
-    demand: LayerDemand,
-    options: { readonly isFresh: boolean; readonly signal: AbortSignal; readonly news: (news: LayerNews) => void },
-  ): Promise<LayerOutcome> {
+  async #obtain(demand: LayerDemand, options: ObtainOptions, join: () => void): Promise<LayerOutcome> {
     const { kind } = demand.plan;
     const stored = await this.#lookUp(demand);
     if (stored !== null) {
@@ -191,6 +167,7 @@ export class LayerBuilds {
     const failure = options.isFresh ? null : this.#failures.get(key);
     if (failure !== null) return failure;
     options.signal.throwIfAborted();
+    join();
     const flight = this.#flights.get(key) ?? this.#start(key, demand);
     return await this.#follow(key, flight, options.signal, options.news);
   }
@@ -231,10 +208,14 @@ export class LayerBuilds {
     this.#listener?.began();
     const end = () => {
       if (this.#flights.get(key) === flight) this.#flights.delete(key);
-      if (this.#flights.size === 0) this.#listener?.idle();
+      this.#leave();
     };
     flight.outcome.then(end, end);
     return flight;
+  }
+
+  #leave(): void {
+    if (this.running === 0) this.#listener?.idle();
   }
 
   #follow(key: string, flight: Flight, signal: AbortSignal, news: (news: LayerNews) => void): Promise<LayerOutcome> {

@@ -15,7 +15,8 @@ import type { BuildOrder, ReproductionCandidate } from '../../shared/model/build
 import type { EgressRules } from '../../shared/model/egress.ts';
 import { toBuildOrder } from './build-order.ts';
 import type { Builder, FinishedBuild } from './builder-client.ts';
-import type { LayerBuilds, LayerBuildsListener, LayerDemand } from './layer-builds.ts';
+import type { LayerBuilds } from './layer-builds.ts';
+import type { LayerBuildsListener, LayerDemand } from './layer-demand.ts';
 import type { LayerUrls } from './layer-urls.ts';
 import type { Layer } from './manifest.ts';
 import type { TrustService } from './trust-service.ts';

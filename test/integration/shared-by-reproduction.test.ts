@@ -4,6 +4,7 @@
  */
 import assert from 'node:assert/strict';
 import { type TestContext, test } from 'node:test';
+import { setTimeout as later } from 'node:timers/promises';
 import { createKeyRing } from '../../coordinator/tenants/keys.ts';
 import { digestHex, digestOf } from '../../shared/digest.ts';
 import { startCoordinator } from '../support/coordinator-fixture.ts';
@@ -46,7 +47,7 @@ async function startWithTenants(test: TestContext, changes = {}) {
     while ((await metric(line)) < value);
   };
   const ordered = () => coordinator.services.orders.map(({ tenantId, kind }) => `${tenantId} ${kind}`);
-  return Object.assign(coordinator, { build, get, untilShared, untilMetric, ordered });
+  return Object.assign(coordinator, { build, get, untilShared, metric, untilMetric, ordered });
 }
 
 test("an environment is built a second time on nobody's account, and then it is there for every tenant", async (t) => {
@@ -77,6 +78,19 @@ test("an environment is built a second time on nobody's account, and then it is 
   await coordinator.untilMetric('envicutor_layer_reproductions_total{outcome="shared"}', 2);
   await coordinator.restart();
   assert.equal((await coordinator.get('one', mine.id)).scope, 'shared');
+});
+
+test('no second build begins between two layers of one environment, however slowly the store answers', async (t) => {
+  const coordinator = await startWithTenants(t);
+  const get = coordinator.store.get.bind(coordinator.store);
+  coordinator.store.get = async (key) => {
+    await later(20);
+    return await get(key);
+  };
+  const { id } = await coordinator.build('one');
+  assert.deepEqual(coordinator.ordered().slice(0, 3), ['one base', 'one setup', 'one dependencies']);
+  await coordinator.untilShared('one', id);
+  assert.equal(await coordinator.metric('envicutor_layer_reproductions_total{outcome="interrupted"}'), 0);
 });
 
 test('private and fresh environments, and those of the embedded mode, are built once', async (t) => {

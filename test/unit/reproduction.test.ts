@@ -5,7 +5,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { setImmediate as settled } from 'node:timers/promises';
 import type { FinishedBuild } from '../../coordinator/environments/builder-client.ts';
-import type { LayerDemand } from '../../coordinator/environments/layer-builds.ts';
+import type { LayerDemand } from '../../coordinator/environments/layer-demand.ts';
 import type { LayerUrls } from '../../coordinator/environments/layer-urls.ts';
 import type { Layer } from '../../coordinator/environments/manifest.ts';
 import { type ReproductionOutcome, Reproductions } from '../../coordinator/environments/reproduction.ts';
