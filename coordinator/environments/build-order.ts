@@ -9,11 +9,11 @@ import type { Envelope, LayerReference } from '../../shared/model/manifest.ts';
 import { baseLimits } from './environment-key.ts';
 import type { LayerDemand } from './layer-demand.ts';
 import type { LayerUrls } from './layer-urls.ts';
-import type { Layer } from './manifest.ts';
+import type { SpecifiedLayer } from './manifest.ts';
 
 /** The reference by which somebody else gets a layer. */
-export function toReference(layer: Layer, urls: LayerUrls, origin: 'stored' | 'built'): LayerReference {
-  return { envelope: layer.envelope, url: urls.urlOf(layer.manifest.blob.digest as Digest), origin };
+export function toReference(layer: SpecifiedLayer, urls: LayerUrls, origin: 'stored' | 'built'): LayerReference {
+  return { spec: layer.spec, envelope: layer.envelope, url: urls.urlOf(layer.manifest.blob.digest as Digest), origin };
 }
 
 /** The order for a layer that is wanted. */

@@ -2,11 +2,13 @@
  * Owns one environment's way from request to layers: layer upon layer, with a live log. The only mover of a build's state.
  * Never builds a layer itself (layer-builds). It ends early when nobody is interested any more.
  */
+
 import { type Clock, toTimestamp } from '../../shared/clock.ts';
 import type { Digest } from '../../shared/digest.ts';
 import { SystemError, toSystemError } from '../../shared/errors.ts';
 import { type BuildCause, buildLifecycle } from '../../shared/lifecycle/build.ts';
 import type { Environment } from '../../shared/model/environment.ts';
+import type { LayerSpec } from '../../shared/model/manifest.ts';
 import type { Report, Verdict } from '../../shared/model/verdict.ts';
 import { EventLog } from '../executions/event-log.ts';
 import {
@@ -17,10 +19,11 @@ import {
   layerKeys,
   planLayers,
   type TenantKey,
+  toLayerSpec,
 } from './environment-key.ts';
 import type { LayerBuilds } from './layer-builds.ts';
 import type { LayerNews, LayerOutcome, LayerVisit } from './layer-demand.ts';
-import type { Layer } from './manifest.ts';
+import type { Layer, SpecifiedLayer } from './manifest.ts';
 
 /** Reports of the scripts that ran. */
 export interface BuildReports {
@@ -34,7 +37,7 @@ export interface ReadyEnvironment {
   readonly id: string;
   readonly scope: 'tenant' | 'shared';
   /** Lowest first. */
-  readonly layers: readonly Layer[];
+  readonly layers: readonly SpecifiedLayer[];
   /** Tar digests, lowest first. */
   readonly digests: readonly string[];
   readonly architecture: string;
@@ -52,7 +55,7 @@ export type BuildResult = BuildReports &
 /** A ready environment of these layers. */
 export function toReady(
   id: string,
-  layers: readonly Layer[],
+  layers: readonly SpecifiedLayer[],
   variables: Readonly<Record<string, string>>,
 ): ReadyEnvironment {
   return {
@@ -167,7 +170,7 @@ export class EnvironmentBuild {
     generation: string,
   ): Promise<BuildResult> {
     const { description } = this;
-    const layers: Layer[] = [];
+    const layers: SpecifiedLayer[] = [];
     const built = new Set<string>();
     const reports = {
       setup: null as Report | null,
@@ -177,13 +180,13 @@ export class EnvironmentBuild {
     const visit = deps.layers.visit();
     try {
       for (const plan of planLayers(description)) {
-        const outcome = await this.#obtain(visit, deps.settings, tenant, plan, generation, [...layers]);
+        const { outcome, spec } = await this.#obtain(visit, deps.settings, tenant, plan, generation, [...layers]);
         if (plan.kind !== 'base') {
           reports[plan.kind] = outcome.report;
           reports.verify = outcome.verify ?? reports.verify;
         }
         if (outcome.layer === null) return this.#endByScript(outcome.endedIn, reports);
-        layers.push(outcome.layer);
+        layers.push({ ...outcome.layer, spec });
         if (outcome.origin === 'built') built.add(outcome.layer.manifest.tar.digest);
       }
       // A revocation may have come while the layers above were being built.
@@ -206,18 +209,20 @@ export class EnvironmentBuild {
     tenant: TenantKey,
     plan: LayerPlan,
     asked: string,
-    parents: readonly Layer[],
-  ): Promise<LayerOutcome> {
+    parents: readonly SpecifiedLayer[],
+  ): Promise<{ readonly outcome: LayerOutcome; readonly spec: LayerSpec }> {
     const digests = parents.map(({ manifest }) => manifest.tar.digest);
     // A base is nobody's own: whoever wants it fresh gets the one that all have.
     let generation = plan.kind === 'base' ? '' : asked;
     for (let number = 0; ; number += 1) {
-      const keys = layerKeys(this.description, plan, digests, generation, settings, tenant);
+      const spec = toLayerSpec(this.description, plan, generation, settings);
+      const keys = layerKeys(spec, digests, tenant);
       try {
-        return await visit.obtain(
+        const outcome = await visit.obtain(
           { tenantId: this.tenantId, description: this.description, plan, parents, keys },
           { isFresh: asked !== '', signal: this.#abort.signal, news: (news) => this.#hear(plan.kind, news) },
         );
+        return { outcome, spec };
       } catch (error) {
         if (!(error instanceof SystemError) || error.code !== 'layer-revoked' || number >= SUCCESSORS_MAX) throw error;
         generation = generationAfter(keys);

@@ -4,10 +4,12 @@
  * Invariants: everything that we control and a build can observe is in its key; a secret's value is in no digest but under a tenant's key.
  */
 import { createHash, createHmac } from 'node:crypto';
-import { type Canonical, canonicalJson, type Digest, digestOf } from '../../shared/digest.ts';
+import { type Canonical, canonicalJson, digestOf } from '../../shared/digest.ts';
 import { type EnvironmentId, toBase32 } from '../../shared/ids.ts';
+import { encodeSpec, KEY_DOMAIN, lengthOf, shareableKey } from '../../shared/layers/layer-spec.ts';
 import type { EnvironmentRequest, File, LayerKind } from '../../shared/model/environment.ts';
 import { type AllLimits, buildLimitMaxima, resolveLimits } from '../../shared/model/limits.ts';
+import type { LayerSpec } from '../../shared/model/manifest.ts';
 import { CAPTURE_RULES_VERSION } from '../builder/capture-rules.ts';
 
 /** Raise when the builder's way of running scripts changes what they can observe. */
@@ -21,7 +23,7 @@ export interface TenantKey {
 
 /** What the operator's settings add to every layer key. */
 export interface KeySettings {
-  readonly architecture: string;
+  readonly architecture: LayerSpec['architecture'];
   readonly egressPolicyId: string;
   readonly epoch: string;
   readonly salt: string;
@@ -113,22 +115,13 @@ export function planLayers(description: EnvironmentDescription): LayerPlan[] {
   return plans;
 }
 
-/** The keys of one layer. */
+/** The keys of one layer, and what they are made from. */
 export interface LayerKeys {
+  readonly spec: LayerSpec;
   /** Good for `shared` and for a tenant's own copy; starts with k1s. */
   readonly shareable: string;
   /** Good in the tenant's own scope only; starts with k1t. */
   readonly private: string;
-  /** Digest of the spec without any key: what the manifest signs. */
-  readonly specDigest: Digest;
-}
-
-const KEY_DOMAIN = 'depkey/v1\0';
-
-function lengthOf(text: Buffer): Buffer {
-  const length = Buffer.alloc(8);
-  length.writeBigUInt64BE(BigInt(text.length));
-  return length;
 }
 
 /** The generation of a key that takes the place of a revoked one: the same for everybody who knows that key, and known beforehand to nobody else. */
@@ -136,44 +129,43 @@ export function generationAfter(revoked: LayerKeys): string {
   return `after ${revoked.shareable}`;
 }
 
-/** The content keys of a layer on parents with these tar digests; `generation` is '' or what tells a build from the one before. */
-export function layerKeys(
+/** The specification of a layer; `generation` is '' or what tells a build from the one before. */
+export function toLayerSpec(
   description: EnvironmentDescription,
   plan: LayerPlan,
-  parents: readonly string[],
   generation: string,
   settings: KeySettings,
-  tenant: TenantKey,
-): LayerKeys {
+): LayerSpec {
   const isBase = plan.kind === 'base';
-  const limits = isBase ? baseLimits : description.limits;
-  const spec = Buffer.from(
-    canonicalJson({
-      v: 1,
-      kind: plan.kind,
-      script: digestOf(plan.script),
-      verify: plan.verify === null ? null : digestOf(plan.verify),
-      observable: isBase ? null : description.observable,
-      base: description.base,
-      parents,
-      arch: settings.architecture,
-      os: 'linux',
-      limits,
-      egress: settings.egressPolicyId,
-      capture: CAPTURE_RULES_VERSION,
-      builder: BUILDER_VERSION,
-      epoch: settings.epoch,
-      salt: settings.salt,
-      generation,
-    }),
-  );
-  const shared = createHash('sha256').update(`${KEY_DOMAIN}shared\0`).update(lengthOf(spec)).update(spec).digest();
+  return {
+    kind: plan.kind,
+    base: description.base,
+    architecture: settings.architecture,
+    script: digestOf(plan.script),
+    verify: plan.verify === null ? null : digestOf(plan.verify),
+    observable: isBase ? null : digestOf(canonicalJson(description.observable)),
+    limits: digestOf(canonicalJson(isBase ? baseLimits : description.limits)),
+    egress: settings.egressPolicyId,
+    capture: CAPTURE_RULES_VERSION,
+    builder: BUILDER_VERSION,
+    epoch: settings.epoch,
+    salt: digestOf(settings.salt),
+    generation,
+  };
+}
+
+/** The content keys of a layer of this specification on parents with these tar digests. */
+export function layerKeys(spec: LayerSpec, parents: readonly string[], tenant: TenantKey): LayerKeys {
+  const encoded = encodeSpec(spec, parents);
   const own = createHmac('sha256', tenant.key)
     .update(`${KEY_DOMAIN}tenant\0`)
-    .update(lengthOf(spec))
-    .update(spec)
-    .digest();
-  return { shareable: `k1s-${toBase32(shared)}`, private: `k1t-${toBase32(own)}`, specDigest: digestOf(spec) };
+    .update(lengthOf(encoded))
+    .update(encoded);
+  return {
+    spec,
+    shareable: shareableKey(encoded),
+    private: `k1t-${toBase32(own.digest())}`,
+  };
 }
 
 /** A text that changes whenever the operator's settings would change every key. */

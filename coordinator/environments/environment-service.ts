@@ -6,6 +6,7 @@
 import { LRUCache } from 'lru-cache';
 import { type Clock, toTimestamp } from '../../shared/clock.ts';
 import { SystemError } from '../../shared/errors.ts';
+import { checkSpec } from '../../shared/layers/layer-spec.ts';
 import { buildLifecycle } from '../../shared/lifecycle/build.ts';
 import type { Logger } from '../../shared/logger.ts';
 import type { Environment, EnvironmentRequest } from '../../shared/model/environment.ts';
@@ -21,12 +22,13 @@ import {
   planLayers,
   settingsFingerprint,
   type TenantKey,
+  toLayerSpec,
   withoutSecrets,
 } from './environment-key.ts';
 import type { LayerBuilds } from './layer-builds.ts';
 import type { LayerDemand } from './layer-demand.ts';
 import type { LayerUrls } from './layer-urls.ts';
-import type { Layer } from './manifest.ts';
+import type { Layer, SpecifiedLayer } from './manifest.ts';
 
 /** What the service talks to. */
 export interface EnvironmentServiceDeps {
@@ -95,11 +97,14 @@ export class EnvironmentService {
 
   async #fromRow(row: EnvironmentRow): Promise<ReadyEnvironment | null> {
     if (row.manifests.length === 0 || row.fingerprint !== this.#fingerprint) return null;
-    const layers: Layer[] = [];
-    for (const objectKey of row.manifests) {
+    const layers: SpecifiedLayer[] = [];
+    for (const [index, objectKey] of row.manifests.entries()) {
       const layer = await this.#read(objectKey);
-      if (layer === null) return null;
-      layers.push(await this.#deps.layers.asShared(layer));
+      // A row of an earlier release does not say what its layers are to be.
+      const spec = row.specs[index];
+      if (layer === null || spec === undefined) return null;
+      checkSpec(layer.manifest, spec);
+      layers.push({ ...(await this.#deps.layers.asShared(layer)), spec });
     }
     const ready = toReady(row.id, layers, row.request.variables ?? {});
     if (ready.scope === 'shared' && row.answer.scope !== 'shared') await this.#adopt(row, ready);
@@ -119,7 +124,7 @@ export class EnvironmentService {
       const layer = ready.layers[index];
       const parents = ready.layers.slice(0, index);
       const digests = parents.map(({ manifest }) => manifest.tar.digest);
-      const keys = layerKeys(description, plan, digests, '', settings, tenant);
+      const keys = layerKeys(toLayerSpec(description, plan, '', settings), digests, tenant);
       if (layer !== undefined) offer({ tenantId: row.tenantId, description, plan, parents, keys }, layer);
     }
   }
@@ -127,7 +132,7 @@ export class EnvironmentService {
   /** Records that an environment's layers are these now. */
   async #adopt(row: EnvironmentRow, ready: ReadyEnvironment): Promise<Environment> {
     const answer: Environment = { ...row.answer, scope: ready.scope, layers: toAnswerLayers(ready.layers) };
-    await this.#deps.store.save({ ...row, answer, manifests: ready.layers.map(({ objectKey }) => objectKey) });
+    await this.#deps.store.save({ ...row, answer, ...toRowLayers(ready.layers) });
     return answer;
   }
 
@@ -138,7 +143,7 @@ export class EnvironmentService {
       if (!ready.layers.some(({ objectKey }) => objectKey === own.objectKey)) continue;
       const adopted = toReady(
         ready.id,
-        await Promise.all(ready.layers.map((one) => layers.asShared(one))),
+        await Promise.all(ready.layers.map(async (one) => ({ ...(await layers.asShared(one)), spec: one.spec }))),
         ready.variables,
       );
       if (this.#ready.peek(place) === ready) this.#ready.set(place, adopted);
@@ -207,8 +212,8 @@ export class EnvironmentService {
           end();
           log.info({ environmentId: description.id, tenantId, state: build.answer.state }, 'environment build ended');
           // A fresh build that failed does not take away the build that there is.
-          const manifests = result.environment?.layers.map(({ objectKey }) => objectKey) ?? null;
-          if (manifests !== null || !isFresh || row?.answer.state !== 'ready') await this.#save(build, manifests ?? []);
+          const built = result.environment?.layers ?? null;
+          if (built !== null || !isFresh || row?.answer.state !== 'ready') await this.#save(build, built ?? []);
         },
         async (error: SystemError) => {
           end();
@@ -223,7 +228,7 @@ export class EnvironmentService {
     return build;
   }
 
-  async #save(build: EnvironmentBuild, manifests: readonly string[]): Promise<void> {
+  async #save(build: EnvironmentBuild, layers: readonly SpecifiedLayer[]): Promise<void> {
     // What a stop cut off stays unfinished in the store and is taken up by the next start.
     if (this.#isStopped) return;
     const { id, request } = build.description;
@@ -232,7 +237,7 @@ export class EnvironmentService {
       id,
       request: withoutSecrets({ ...request, ...(request.fresh === undefined ? {} : { fresh: false }) }),
       answer: build.answer,
-      manifests,
+      ...toRowLayers(layers),
       fingerprint: this.#fingerprint,
     });
   }
@@ -305,8 +310,10 @@ export class EnvironmentService {
     const opened = await this.open(tenantId, id);
     const row = await this.#deps.store.get(tenantId, id);
     if ('build' in opened || row === null) throw new SystemError('conflict', `environment ${id} is not ready yet`);
-    const layers: Layer[] = [];
-    for (const layer of opened.ready.layers) layers.push(await this.#deps.layers.promote(layer));
+    const layers: SpecifiedLayer[] = [];
+    for (const layer of opened.ready.layers) {
+      layers.push({ ...(await this.#deps.layers.promote(layer)), spec: layer.spec });
+    }
     const ready = toReady(id, layers, opened.ready.variables);
     const answer = await this.#adopt(row, ready);
     this.#ready.set(`${tenantId} ${id}`, ready);
@@ -347,4 +354,9 @@ export class EnvironmentService {
     const opened = await this.open(tenantId, { base });
     if ('build' in opened) opened.build.want();
   }
+}
+
+/** Layers as a row keeps them: where each stands, and what it is to be. */
+function toRowLayers(layers: readonly SpecifiedLayer[]): Pick<EnvironmentRow, 'manifests' | 'specs'> {
+  return { manifests: layers.map(({ objectKey }) => objectKey), specs: layers.map(({ spec }) => spec) };
 }

@@ -9,6 +9,7 @@ import { type Clock, type Random, toTimestamp } from '../../shared/clock.ts';
 import { SystemError } from '../../shared/errors.ts';
 import { createId } from '../../shared/ids.ts';
 import { manifestKey, tenantScope } from '../../shared/layers/layer-manifest.ts';
+import { checkSpec, SHAREABLE_PREFIX } from '../../shared/layers/layer-spec.ts';
 import type { Logger } from '../../shared/logger.ts';
 import type { ObjectStore } from '../../shared/storage/object-store.ts';
 import { EventLog } from '../executions/event-log.ts';
@@ -65,8 +66,6 @@ export interface LayerBuildsOptions {
 
 const LOG_BYTES_MAX = 4 * 1024 * 1024;
 const ATTEMPTS_MAX = 3;
-/** Of the keys of what is not private. */
-const SHAREABLE_PREFIX = 'k1s-';
 
 /** Finds or builds layers. */
 export class LayerBuilds {
@@ -180,7 +179,7 @@ export class LayerBuilds {
     return `${this.#scope(demand)}/${demand.description.isPrivate ? demand.keys.private : demand.keys.shareable}`;
   }
 
-  /** SystemError `layer-revoked` when a place of this key holds what is not to be used any more: then the key has a successor. */
+  /** What stands there already, built for this very specification. SystemError `layer-revoked` when a place of this key holds what is not to be used any more: then the key has a successor. */
   async #lookUp(demand: LayerDemand): Promise<Layer | null> {
     const { keys, description, plan, tenantId } = demand;
     for (const key of [keys.shareable, keys.private]) {
@@ -195,7 +194,9 @@ export class LayerBuilds {
           : [manifestKey('shared', keys.shareable), manifestKey(own, keys.shareable), manifestKey(own, keys.private)];
     for (const place of places) {
       const layer = await this.read(place);
-      if (layer !== null) return layer;
+      if (layer === null) continue;
+      checkSpec(layer.manifest, keys.spec);
+      return layer;
     }
     return null;
   }
@@ -333,11 +334,8 @@ export class LayerBuilds {
     const { envelope } = await this.#deps.verifier.publish({
       staged,
       key,
-      specDigest: keys.specDigest,
+      spec: keys.spec,
       scope,
-      kind: plan.kind,
-      base: description.base,
-      architecture: this.#deps.architecture,
       parents: parents.map(({ manifest }) => manifest.tar.digest),
       externalParameters: {
         kind: plan.kind,

@@ -4,14 +4,14 @@
 import type { Report } from '../../shared/model/verdict.ts';
 import type { BuildNews } from './builder-client.ts';
 import type { EnvironmentDescription, LayerKeys, LayerPlan } from './environment-key.ts';
-import type { Layer } from './manifest.ts';
+import type { Layer, SpecifiedLayer } from './manifest.ts';
 
 /** One layer that is wanted. */
 export interface LayerDemand {
   readonly tenantId: string;
   readonly description: EnvironmentDescription;
   readonly plan: LayerPlan;
-  readonly parents: readonly Layer[];
+  readonly parents: readonly SpecifiedLayer[];
   readonly keys: LayerKeys;
 }
 

@@ -4,7 +4,7 @@
  */
 import { SystemError } from '../../shared/errors.ts';
 import { decodeEnvelope, ENVELOPE_BYTES_MAX, manifestKey } from '../../shared/layers/layer-manifest.ts';
-import type { Envelope, LayerManifest } from '../../shared/model/manifest.ts';
+import type { Envelope, LayerManifest, LayerSpec } from '../../shared/model/manifest.ts';
 import { type ObjectStore, readObject } from '../../shared/storage/object-store.ts';
 
 /** A published layer. */
@@ -12,6 +12,11 @@ export interface Layer {
   readonly objectKey: string;
   readonly manifest: LayerManifest;
   readonly envelope: Envelope;
+}
+
+/** A layer and what it is wanted as: whoever gets it compares both. */
+export interface SpecifiedLayer extends Layer {
+  readonly spec: LayerSpec;
 }
 
 /** What decides whether an envelope is to be believed. */

@@ -18,7 +18,7 @@ import type { Builder, FinishedBuild } from './builder-client.ts';
 import type { LayerBuilds } from './layer-builds.ts';
 import type { LayerBuildsListener, LayerDemand } from './layer-demand.ts';
 import type { LayerUrls } from './layer-urls.ts';
-import type { Layer } from './manifest.ts';
+import type { Layer, SpecifiedLayer } from './manifest.ts';
 import type { TrustService } from './trust-service.ts';
 import type { Verifier } from './verifier-client.ts';
 
@@ -189,15 +189,15 @@ export class Reproductions implements LayerBuildsListener {
   }
 
   /** The shared manifests of the layers below; SystemError `conflict` while one of them is still its tenant's. */
-  async #sharedParents({ parents }: LayerDemand): Promise<Layer[]> {
-    const found: Layer[] = [];
+  async #sharedParents({ parents }: LayerDemand): Promise<SpecifiedLayer[]> {
+    const found: SpecifiedLayer[] = [];
     for (const parent of parents) {
       const { scope, key, tar } = parent.manifest;
       const shared = scope === 'shared' ? parent : await this.#deps.layers.read(manifestKey('shared', key));
       if (shared === null || shared.manifest.tar.digest !== tar.digest) {
         throw new SystemError('conflict', `the ${parent.manifest.kind} layer below is its tenant's alone`);
       }
-      found.push(shared);
+      found.push({ ...shared, spec: parent.spec });
     }
     return found;
   }

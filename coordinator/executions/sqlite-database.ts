@@ -8,8 +8,9 @@ import { SystemError } from '../../shared/errors.ts';
 import { initial } from './migrations/0001-initial.ts';
 import { buildUsage } from './migrations/0002-build-usage.ts';
 import { cache } from './migrations/0003-cache.ts';
+import { layerSpecs } from './migrations/0004-layer-specs.ts';
 
-const migrations: readonly string[] = [initial, buildUsage, cache];
+const migrations: readonly string[] = [initial, buildUsage, cache, layerSpecs];
 
 interface PendingWrite {
   readonly run: () => unknown;

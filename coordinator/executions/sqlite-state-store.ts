@@ -105,19 +105,21 @@ function toEnvironmentRow(row: Row): EnvironmentRow {
     request: JSON.parse(String(row['request'])),
     answer: JSON.parse(String(row['answer'])),
     manifests: JSON.parse(String(row['manifests'])),
+    specs: JSON.parse(String(row['specs'])),
     fingerprint: String(row['fingerprint']),
   };
 }
 
 function environmentStore(database: SqliteDatabase): EnvironmentStore {
   return {
-    save: ({ tenantId, id, request, answer, manifests, fingerprint }) =>
+    save: ({ tenantId, id, request, answer, manifests, specs, fingerprint }) =>
       database.write(() => {
         database
           .prepare(
-            `INSERT INTO environments (tenant, id, request, state, answer, manifests, fingerprint) VALUES (?, ?, ?, ?, ?, ?, ?)
+            `INSERT INTO environments (tenant, id, request, state, answer, manifests, specs, fingerprint)
+             VALUES (?, ?, ?, ?, ?, ?, ?, ?)
              ON CONFLICT (tenant, id) DO UPDATE SET state = excluded.state, answer = excluded.answer,
-               manifests = excluded.manifests, fingerprint = excluded.fingerprint`,
+               manifests = excluded.manifests, specs = excluded.specs, fingerprint = excluded.fingerprint`,
           )
           .run(
             tenantId,
@@ -126,6 +128,7 @@ function environmentStore(database: SqliteDatabase): EnvironmentStore {
             answer.state,
             JSON.stringify(answer),
             JSON.stringify(manifests),
+            JSON.stringify(specs),
             fingerprint,
           );
       }),

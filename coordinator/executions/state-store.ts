@@ -4,10 +4,12 @@
  * Invariants: when a write's promise resolves it survives kill -9 and power loss; writes of one caller keep their order;
  * SystemError `state-store-unavailable` when the store can't do what was asked.
  */
+
 import type { Digest } from '../../shared/digest.ts';
 import type { AgentId, EnvironmentId, ExecutionId } from '../../shared/ids.ts';
 import type { Environment, EnvironmentRequest } from '../../shared/model/environment.ts';
 import type { Execution, ExecutionRequest } from '../../shared/model/execution.ts';
+import type { LayerSpec } from '../../shared/model/manifest.ts';
 import type { CacheStore } from './cache-store.ts';
 
 /** A key that makes a repeated request the same request; `bodyDigest` tells another body. */
@@ -58,6 +60,8 @@ export interface EnvironmentRow {
   readonly request: EnvironmentRequest;
   readonly answer: Environment;
   readonly manifests: readonly string[];
+  /** What each of those layers is to be; empty in rows of a release that did not write it down. */
+  readonly specs: readonly LayerSpec[];
   /** What of the operator's settings the build depends on; another value means that it is to be built again. */
   readonly fingerprint: string;
 }

@@ -20,6 +20,7 @@ import { checkArchitecture, checkParents, checkScope, layerName, ownerOf } from 
 import { type DamageListener, LayerScrub, type LayerScrubOptions } from './layer-scrub.ts';
 import { LayerShelf, type ShelvedLayer } from './layer-shelf.ts';
 import type { AcquiredLayers, FetchListener, LayerSource } from './layer-source.ts';
+import { checkSpecs } from './layer-spec.ts';
 import type { ManifestTrust } from './manifest-trust.ts';
 
 /** Settings and neighbours of a cache. */
@@ -134,6 +135,7 @@ export class LayerCache implements LayerSource {
         checkArchitecture(manifest);
       }
       checkParents(manifests);
+      checkSpecs(manifests, references);
       return this.#acquire(references, manifests, listener);
     } catch (error) {
       return Promise.reject(error);
@@ -143,6 +145,7 @@ export class LayerCache implements LayerSource {
   /** Gets layers before they are needed; they are checked as ever, and not held. */
   async prefetch(references: readonly LayerReference[], listener?: FetchListener): Promise<void> {
     const manifests = references.map(({ envelope }) => this.#options.trust.open(envelope));
+    checkSpecs(manifests, references);
     const acquired = await this.#acquire(references, manifests, listener);
     acquired.release();
   }

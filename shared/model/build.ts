@@ -7,7 +7,7 @@ import { Closed, Nullable, OneOf, Variables } from './closed.ts';
 import { EgressRecord, EgressRules } from './egress.ts';
 import { baseNames, File, layerKinds, Script } from './environment.ts';
 import { AllLimits } from './limits.ts';
-import { Envelope, LayerReference, Scope } from './manifest.ts';
+import { Envelope, LayerReference, LayerSpec, Scope } from './manifest.ts';
 import { Report } from './verdict.ts';
 
 const DigestText = Type.String({ pattern: '^sha256:[0-9a-f]{64}$' });
@@ -90,11 +90,8 @@ export type BuildEvent = Static<typeof BuildEvent>;
 export const PublicationOrder = Closed({
   staged: StagedLayer,
   key: Type.String(),
-  specDigest: DigestText,
+  spec: LayerSpec,
   scope: Scope,
-  kind: OneOf(layerKinds),
-  base: Type.String(),
-  architecture: OneOf(['x86_64', 'aarch64']),
   parents: Type.Array(DigestText),
   externalParameters: Type.Unknown({
     description: 'What the client asked for, verbatim, without secrets, for the provenance.',

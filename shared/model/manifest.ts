@@ -6,11 +6,38 @@ import { type Static, Type } from '@sinclair/typebox';
 import { Closed, Nullable, OneOf, Variables } from './closed.ts';
 import { layerKinds } from './environment.ts';
 
-const DigestText = Type.String({ pattern: '^sha256:[0-9a-f]{64}$' });
+const digestText = { pattern: '^sha256:[0-9a-f]{64}$' };
+const DigestText = Type.String(digestText);
 
 /** `shared`, or one tenant's. */
 export const Scope = Type.String({ pattern: '^(shared|tenant-[0-9a-z-]{1,64})$' });
 export type Scope = Static<typeof Scope>;
+
+/**
+ * Everything that we control and the build of one layer can observe, but for the layers below. Whoever asks for a layer says it, the verifier
+ * signs its digest, and whoever uses the layer compares both.
+ */
+export const LayerSpec = Closed({
+  kind: OneOf(layerKinds),
+  base: Type.String(),
+  architecture: OneOf(['x86_64', 'aarch64']),
+  script: DigestText,
+  verify: Nullable(DigestText),
+  observable: Nullable(
+    Type.String({
+      ...digestText,
+      description: 'Digest of files, variables and marks of secrets; null for a base, which sees none.',
+    }),
+  ),
+  limits: DigestText,
+  egress: Type.String({ description: 'Digest of the rules of the network that the build had.' }),
+  capture: Type.Integer({ minimum: 1, description: 'Version of the capture rules.' }),
+  builder: Type.Integer({ minimum: 1, description: "Version of the builder's way of running scripts." }),
+  epoch: Type.String(),
+  salt: Type.String({ ...digestText, description: "Digest of the operator's salt." }),
+  generation: Type.String({ maxLength: 256, description: 'Empty, or what tells this build from the one before.' }),
+});
+export type LayerSpec = Static<typeof LayerSpec>;
 
 /** The signed statement about one layer. */
 export const LayerManifest = Closed({
@@ -50,6 +77,11 @@ export type Envelope = Static<typeof Envelope>;
 export const TrustedKey = Closed({ keyid: Type.String(), publicKey: Type.String() });
 export type TrustedKey = Static<typeof TrustedKey>;
 
-/** A layer as it is handed to somebody who will mount it: the signed manifest and where its blob can be had. */
-export const LayerReference = Closed({ envelope: Envelope, url: Type.String(), origin: OneOf(['stored', 'built']) });
+/** A layer as it is handed to somebody who will mount it: what it is to be, the signed manifest, and where its blob can be had. */
+export const LayerReference = Closed({
+  spec: LayerSpec,
+  envelope: Envelope,
+  url: Type.String(),
+  origin: OneOf(['stored', 'built']),
+});
 export type LayerReference = Static<typeof LayerReference>;

@@ -13,6 +13,7 @@ import type { EnvironmentId } from '../../shared/ids.ts';
 import type { Environment } from '../../shared/model/environment.ts';
 import type { Execution } from '../../shared/model/execution.ts';
 import type { LayerManifest } from '../../shared/model/manifest.ts';
+import { specOf } from '../support/layer-specs.ts';
 
 const implementations: Readonly<Record<string, (folder: string) => StateStore>> = {
   sqlite: (folder) => openSqliteStateStore(join(folder, 'state.sqlite')),
@@ -89,6 +90,7 @@ for (const [name, open] of Object.entries(implementations)) {
         request: { setup: id },
         answer: { id: `env_${id}`, state } as Environment,
         manifests,
+        specs: manifests.map((name) => specOf(name)),
         fingerprint: 'f',
       });
       await store.environments.save(row('a', 'queued'));

@@ -79,6 +79,25 @@ test(
   },
 );
 
+test(
+  'a right layer for a wrong request is refused by the agent itself, whoever signed it',
+  bounded,
+  async (context) => {
+    const stage = await setStage(context);
+    await buildSetups(stage, 100);
+    await stage.startAgent();
+    const { services } = stage.coordinator;
+    // Key, place, parents and signature are as they should be: the layer alone was built from another script.
+    services.signedAs = (spec) => (spec.kind === 'setup' ? { ...spec, script: digestOf('another') } : spec);
+    const refused = await stage.execute({ environment: { setup: 'one' }, run: { script: 'cat /one.txt' } });
+    assert.deepEqual([refused.stage, refused.verdict, refused.failure?.code], ['failed', null, 'layer-untrusted']);
+    assert.match(refused.failure?.detail ?? '', /was built for another request: specification sha256:\w+, not sha256:/);
+    services.signedAs = (spec) => spec;
+    const right = await stage.execute({ environment: { setup: 'two' }, run: { script: 'head -c 3 /two.txt' } });
+    assert.equal(right.run?.stdout, 'two');
+  },
+);
+
 test('an agent that was away during a revocation knows it before its next lease', bounded, async (context) => {
   const stage = await setStage(context);
   const first = await stage.startAgent();

@@ -17,7 +17,7 @@ import { digestOf } from '../../shared/digest.ts';
 import { SystemError } from '../../shared/errors.ts';
 import { manifestKey, openManifest } from '../../shared/layers/layer-manifest.ts';
 import { ManifestTrust } from '../../shared/layers/manifest-trust.ts';
-import { orderFor, plainTar, stage } from '../support/staged-layers.ts';
+import { asBase, orderFor, plainTar, stage, withKey } from '../support/staged-layers.ts';
 import { revocation } from '../support/trust-states.ts';
 
 const program = new URL('../../coordinator/environments/verifier/main.ts', import.meta.url).pathname;
@@ -93,8 +93,8 @@ test("the coordinator's client has a second build compared, and hears the reason
   await start(context, folder);
   const client = connect(context, socketPath);
   await stage(join(folder, 'staging'), 'build_second00', blob);
-  const base = await client.publish({ ...orderFor(buildId, tar, blob), scope: 'shared', kind: 'base', parents: [] });
-  const order = { ...orderFor(buildId, tar, blob), key: 'k1s-000000000', parents: [digestOf(tar)] };
+  const base = await client.publish(asBase(orderFor(buildId, tar, blob)));
+  const order = withKey({ ...orderFor(buildId, tar, blob), parents: [digestOf(tar)] });
   const { envelope } = await client.publish(order);
   const candidate = { first: envelope, parents: [base.envelope], signedPlainHttpUrls: [] };
   await client.checkCandidate(candidate);

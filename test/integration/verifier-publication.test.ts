@@ -28,7 +28,8 @@ import { silentLogger } from '../../shared/logger.ts';
 import type { PublicationOrder } from '../../shared/model/build.ts';
 import { DirectoryObjectStore } from '../../shared/storage/directory-object-store.ts';
 import { describeBytes, type ObjectStore, readObject } from '../../shared/storage/object-store.ts';
-import { orderFor, plainTar, stage } from '../support/staged-layers.ts';
+import { specOf } from '../support/layer-specs.ts';
+import { orderFor, plainTar, stage, withKey } from '../support/staged-layers.ts';
 import { tarOf } from '../support/tar-pieces.ts';
 import { startVerifier } from '../support/two-builds.ts';
 
@@ -100,13 +101,19 @@ test('the same key again, or many at once, gives the one manifest that stands th
   assert.equal(again.isNew, false);
   for (const { envelope } of all) assert.deepEqual(envelope, again.envelope);
   assert.equal((await stored()).filter((key) => key.startsWith('manifests/')).length, 1);
-  assert.equal(await refusalOf(verifier.publish({ ...order, specDigest: digestOf('another') })), 'conflict');
+  assert.equal(await refusalOf(verifier.publish({ ...order, spec: specOf('another') })), 'publication-refused');
+  // A private key says nothing to the verifier: what stands there does.
+  const own = { ...order, key: `k1t-${'0'.repeat(52)}` };
+  await stage(staging, buildId, blob);
+  assert.equal((await verifier.publish(own)).isNew, true);
+  assert.equal(await refusalOf(verifier.publish({ ...own, spec: specOf('another') })), 'conflict');
 });
 
+/** A lie about a layer, under the key that the lie has. */
 const changed = (change: (order: PublicationOrder) => unknown): PublicationOrder => {
   const copy = structuredClone(order);
   change(copy);
-  return copy;
+  return copy.key === order.key ? withKey(copy) : copy;
 };
 const other = zstdCompressSync(plainTar('other'));
 // A frame of one raw block whose header asks for a window of 1 GiB (RFC 8878, 3.1.1.1.2).
@@ -140,7 +147,10 @@ const refused: readonly (readonly [string, string, Buffer | null, PublicationOrd
   ['unknown capture rules are said',      'tar-rules',             blob, changed((said) => { said.staged.tar.rules = 99; })],
   ['a variable is invented',              'variables',             blob, changed((said) => { said.staged.variables = { LD_PRELOAD: '/x' }; })],
   ["a variable's value is another",       'variables',             blob, changed((said) => { said.staged.variables = { GREETING: 'bye' }; })],
-  ['a base has parents',                  'parents',               blob, changed((said) => { said.kind = 'base'; })],
+  ['a base has parents',                  'parents',               blob, changed((said) => { said.spec.kind = 'base'; })],
+  ['another version of rules was asked for', 'tar-rules',           blob, changed((said) => { said.spec.capture = 1; })],
+  ["the key is another layer's",          'publication-refused',   blob, changed((said) => { said.key = `k1s-${'0'.repeat(52)}`; })],
+  ["a private layer is to be everybody's", 'publication-refused',  blob, changed((said) => { said.scope = 'shared'; said.key = `k1t-${'0'.repeat(52)}`; })],
   ['a setup layer has none',              'parents',               blob, changed((said) => { said.parents = []; })],
   ['the build id is a path',              'request-invalid',       blob, changed((said) => { said.staged.buildId = '../keys'; })],
   ['the key is a path',                   'request-invalid',       blob, changed((said) => { said.key = '../../shared/x'; })],

@@ -59,7 +59,7 @@ after(async () => {
 
 /** A signed layer of this tar, served over HTTP; `blob` is what is really served and signed as the blob. */
 function publish(tar: Buffer, blob = zstdCompressSync(tar)): LayerReference {
-  const { manifest } = createTestLayer(signing, 'any');
+  const { manifest, reference } = createTestLayer(signing, 'any');
   const described = {
     ...manifest,
     blob: { digest: digestOf(blob), bytes: blob.length, codec: 'zstd' as const },
@@ -68,7 +68,7 @@ function publish(tar: Buffer, blob = zstdCompressSync(tar)): LayerReference {
   blobs.set(`/${described.blob.digest}`, blob);
   const { port } = server.address() as AddressInfo;
   const url = `http://127.0.0.1:${port}/${described.blob.digest}`;
-  return { envelope: signManifest(described, signing), url, origin: 'stored' };
+  return { ...reference, envelope: signManifest(described, signing), url };
 }
 
 async function openCache(): Promise<LayerCache> {

@@ -11,11 +11,12 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createBuilderClient, type FinishedBuild } from '../../coordinator/environments/builder-client.ts';
 import { inheritedEnvironment } from '../../shared/config.ts';
-import { digestOf } from '../../shared/digest.ts';
 import { openManifest, signManifest } from '../../shared/layers/layer-manifest.ts';
+import { digestOfSpec } from '../../shared/layers/layer-spec.ts';
 import type { BuildEvent, BuildOrder } from '../../shared/model/build.ts';
 import type { Envelope, LayerReference } from '../../shared/model/manifest.ts';
 import { buildOrder } from './build-orders.ts';
+import { specOf } from './layer-specs.ts';
 import { createTestKey } from './signed-layers.ts';
 import { revocation, trustState } from './trust-states.ts';
 
@@ -105,13 +106,14 @@ export class BuilderProcess {
     const keys = [this.#key.trusted];
     const below = parents.map(({ envelope }) => openManifest(envelope, keys).tar.digest);
     const { blob, tar, variables } = layer;
+    const spec = specOf(layer.buildId, { kind });
     const identity = {
       version: 1,
       key: `key-${layer.buildId.slice(6)}`,
-      specDigest: digestOf(layer.buildId),
+      specDigest: digestOfSpec(spec, below),
       scope: 'shared',
     } as const;
-    const machine = { base: 'debian-13', architecture: process.arch === 'arm64' ? 'aarch64' : 'x86_64' } as const;
+    const machine = { base: spec.base, architecture: spec.architecture };
     const content = { parents: below, blob: { ...blob, codec: 'zstd' as const }, tar, variables };
     const manifest = {
       ...identity,
@@ -124,6 +126,7 @@ export class BuilderProcess {
     await this.#client.forget(layer.buildId);
     const { port } = this.#blobs.address() as AddressInfo;
     return {
+      spec,
       envelope: signManifest(manifest, this.#key.signing),
       url: `http://127.0.0.1:${port}/${layer.buildId}`,
       origin: 'built',

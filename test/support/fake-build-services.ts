@@ -8,7 +8,7 @@ import { json } from 'node:stream/consumers';
 import { digestOf } from '../../shared/digest.ts';
 import type { BuildEvent, BuildOrder, ReproductionOrder } from '../../shared/model/build.ts';
 import type { ObjectStore } from '../../shared/storage/object-store.ts';
-import { openFakeVerifier } from './fake-verifier.ts';
+import { openFakeVerifier, type Slips } from './fake-verifier.ts';
 import { makeReport } from './lease-results.ts';
 
 /** How a build ends; `wait` holds it open until the promise resolves. */
@@ -29,6 +29,9 @@ export const builds: BuildScript = (order) => {
     { type: 'finished', endedIn: null, layer, ...end },
   ];
 };
+
+/** A verifier that signs what it was asked for. */
+const noSlips: Slips = { signedAs: (spec) => spec };
 
 /** Which second builds the verifier was asked about, and what it thinks of them: nothing wrong, or a refusal's sentence. */
 const noReproductions = () => ({
@@ -51,7 +54,14 @@ async function serve(path: string, underWay: Set<Promise<unknown>>, listener: As
 
 /** Both services; `orders` holds every build that was asked for. */
 export async function startBuildServices(folder: string, store: ObjectStore) {
-  const state = { script: builds, orders: [] as BuildOrder[], closedEarly: 0, verifierCode: 200, ...noReproductions() };
+  const state = {
+    script: builds,
+    orders: [] as BuildOrder[],
+    closedEarly: 0,
+    verifierCode: 200,
+    ...noReproductions(),
+    ...noSlips,
+  };
   const underWay = new Set<Promise<unknown>>();
   const builder = await serve(`${folder}/builder.sock`, new Set(), async (request, response) => {
     if (request.method !== 'POST') return response.end('{}');

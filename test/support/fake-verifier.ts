@@ -12,12 +12,18 @@ import type { RotationStep } from '../../coordinator/environments/verifier-clien
 import { systemClock } from '../../shared/clock.ts';
 import { SystemError, toSystemError } from '../../shared/errors.ts';
 import { encodeEnvelope, manifestKey, openManifest, signManifest } from '../../shared/layers/layer-manifest.ts';
+import { digestOfSpec } from '../../shared/layers/layer-spec.ts';
 import { silentLogger } from '../../shared/logger.ts';
 import type { PromotionOrder, PublicationOrder, ReproductionOrder } from '../../shared/model/build.ts';
-import type { LayerManifest } from '../../shared/model/manifest.ts';
+import type { LayerManifest, LayerSpec } from '../../shared/model/manifest.ts';
 import type { SweepOrder } from '../../shared/model/sweep.ts';
 import type { TrustOrder } from '../../shared/model/trust.ts';
 import { describeBytes, type ObjectStore } from '../../shared/storage/object-store.ts';
+
+/** What the signed specification of a publication becomes; as it was asked for, unless a test has the verifier err. */
+export interface Slips {
+  signedAs: (spec: LayerSpec) => LayerSpec;
+}
 
 /** Reproductions that were asked for, and what both questions about them are refused with; null: they are granted. */
 export interface AskedReproductions {
@@ -26,7 +32,7 @@ export interface AskedReproductions {
 }
 
 /** Answers of a verifier whose keys are in this folder; rejects for what it does not know. */
-export async function openFakeVerifier(directory: string, store: ObjectStore, asked: AskedReproductions) {
+export async function openFakeVerifier(directory: string, store: ObjectStore, asked: AskedReproductions & Slips) {
   const keys = await SigningKeys.open(directory);
   const quiet = { clock: systemClock, logger: silentLogger };
   const trust = await TrustSigner.open({ directory, keys, lifetimeMs: 3_600_000, ...quiet });
@@ -38,9 +44,22 @@ export async function openFakeVerifier(directory: string, store: ObjectStore, as
     return { envelope, isNew: true };
   };
   const promote = ({ envelope }: PromotionOrder) => write({ ...openManifest(envelope, keys.trusted), scope: 'shared' });
-  const publish = ({ staged, externalParameters: _, materials: __, ...rest }: PublicationOrder) => {
+  const publish = ({ staged, externalParameters: _, materials: __, spec, ...rest }: PublicationOrder) => {
     const { blob, tar, variables } = staged;
-    return write({ ...rest, version: 1, blob: { ...blob, codec: 'zstd' }, tar, variables, provenance: null });
+    const { kind, base, architecture } = spec;
+    const specDigest = digestOfSpec(asked.signedAs(spec), rest.parents);
+    return write({
+      ...rest,
+      kind,
+      base,
+      architecture,
+      specDigest,
+      version: 1,
+      blob: { ...blob, codec: 'zstd' },
+      tar,
+      variables,
+      provenance: null,
+    });
   };
   const reproduce = (order: ReproductionOrder) => {
     asked.reproductions.push(order);

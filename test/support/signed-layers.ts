@@ -5,8 +5,10 @@ import { generateKeyPairSync } from 'node:crypto';
 import { zstdCompressSync } from 'node:zlib';
 import { digestOf } from '../../shared/digest.ts';
 import { type SigningKey, toSigningKey, toTrustedKey } from '../../shared/layers/envelope.ts';
-import { signManifest } from '../../shared/layers/layer-manifest.ts';
+import { machineArchitecture, signManifest } from '../../shared/layers/layer-manifest.ts';
+import { digestOfSpec } from '../../shared/layers/layer-spec.ts';
 import type { LayerManifest, LayerReference, TrustedKey } from '../../shared/model/manifest.ts';
+import { specOf } from './layer-specs.ts';
 import { tarOf } from './tar-pieces.ts';
 
 /** A layer with everything that a test may want to tamper with. */
@@ -33,15 +35,14 @@ export function createTestLayer(
 ): TestLayer {
   const tar = tarOf({ name: 'file', body: text.padEnd(bytes) });
   const blob = zstdCompressSync(tar);
+  const { kind = 'base', base = 'debian-13', architecture = machineArchitecture, parents = [] } = changes;
+  const spec = specOf(text, { kind, base, architecture });
   const manifest: LayerManifest = {
     version: 1,
     key: `key-of-${digestOf(text).slice(7, 27)}`,
-    specDigest: digestOf(text),
+    specDigest: digestOfSpec(spec, parents),
     scope: 'shared',
-    kind: 'base',
-    base: 'debian-13',
-    architecture: process.arch === 'arm64' ? 'aarch64' : 'x86_64',
-    parents: [],
+    ...{ kind, base, architecture, parents },
     blob: { digest: digestOf(blob), bytes: blob.length, codec: 'zstd' },
     tar: { digest: digestOf(tar), bytes: tar.length, entries: 1, rules: 1 },
     variables: {},
@@ -49,5 +50,5 @@ export function createTestLayer(
     provenance: null,
     ...changes,
   };
-  return { tar, blob, manifest, reference: { envelope: signManifest(manifest, key), url, origin: 'stored' } };
+  return { tar, blob, manifest, reference: { spec, envelope: signManifest(manifest, key), url, origin: 'stored' } };
 }

@@ -6,7 +6,9 @@ import { join } from 'node:path';
 import { zstdCompressSync } from 'node:zlib';
 import { VARIABLES_PATH } from '../../coordinator/environments/verifier/tar-check.ts';
 import { digestOf } from '../../shared/digest.ts';
+import { encodeSpec, shareableKey } from '../../shared/layers/layer-spec.ts';
 import type { PublicationOrder } from '../../shared/model/build.ts';
+import { specOf } from './layer-specs.ts';
 import { tarOf } from './tar-pieces.ts';
 
 /** A canonical tar of three directories' worth of entries with a variables file. */
@@ -19,6 +21,16 @@ export function plainTar(text = 'hello'): Buffer {
   );
 }
 
+/** The order under the key that its specification has. */
+export function withKey(order: PublicationOrder): PublicationOrder {
+  return { ...order, key: shareableKey(encodeSpec(order.spec, order.parents)) };
+}
+
+/** The same layer as a base. */
+export function asBase(order: PublicationOrder): PublicationOrder {
+  return withKey({ ...order, scope: 'shared', spec: { ...order.spec, kind: 'base' }, parents: [] });
+}
+
 /** The true order for this tar; entries are those of `plainTar` unless said otherwise. */
 export function orderFor(
   buildId: string,
@@ -26,19 +38,16 @@ export function orderFor(
   blob: Buffer = zstdCompressSync(tar),
   entries = 4,
 ): PublicationOrder {
-  return {
+  return withKey({
     staged: {
       buildId,
       blob: { digest: digestOf(blob), bytes: blob.length },
       tar: { digest: digestOf(tar), bytes: tar.length, entries, rules: 2 },
       variables: { GREETING: 'hello' },
     },
-    key: `k-${digestOf(buildId).slice(7, 39)}`,
-    specDigest: digestOf(`spec of ${buildId}`),
+    key: '',
+    spec: specOf(buildId),
     scope: 'tenant-local',
-    kind: 'setup',
-    base: 'debian-13',
-    architecture: 'x86_64',
     parents: [digestOf('base')],
     externalParameters: { setup: 'echo GREETING=hello >> "$ENVICUTOR_ENV"' },
     materials: [
@@ -60,7 +69,7 @@ export function orderFor(
       { kind: 'summary', requests: 1, artefacts: 1, refusals: 0, bytes: 5, connections: 1, hosts: 1 },
     ],
     builtAt: '2026-01-01T00:00:00.000Z',
-  };
+  });
 }
 
 /** Puts a blob where the builder leaves it; returns the file's path. */

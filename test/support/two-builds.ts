@@ -9,14 +9,13 @@ import { zstdCompressSync } from 'node:zlib';
 import { PublicationsUnderWay } from '../../coordinator/environments/verifier/publications-under-way.ts';
 import { SigningKeys } from '../../coordinator/environments/verifier/signing-key.ts';
 import { Verifier } from '../../coordinator/environments/verifier/verifier.ts';
-import { digestOf } from '../../shared/digest.ts';
 import { RevocationList } from '../../shared/layers/revocation-list.ts';
 import { silentLogger } from '../../shared/logger.ts';
 import type { PublicationOrder, ReproductionOrder } from '../../shared/model/build.ts';
 import type { ArtefactRecord, EgressRecord } from '../../shared/model/egress.ts';
 import { DirectoryObjectStore } from '../../shared/storage/directory-object-store.ts';
 import type { ObjectStore } from '../../shared/storage/object-store.ts';
-import { orderFor, stage } from './staged-layers.ts';
+import { asBase, orderFor, stage, withKey } from './staged-layers.ts';
 import { type Piece, tarOf } from './tar-pieces.ts';
 
 const bounds = { entriesMax: 1000, bytesMax: 256 * 1024 ** 2 };
@@ -70,14 +69,13 @@ export async function buildTwice(
   await stage(staging, 'build_base0000', zstdCompressSync(baseTar));
   const base = orderFor('build_base0000', baseTar, undefined, 1);
   base.staged.variables = {};
-  const below = await verifier.publish({ ...base, scope: 'shared', kind: 'base', parents: [] });
+  const below = await verifier.publish(asBase(base));
   const [firstTar, secondTar] = [tarOf(...first), tarOf(...second)];
   await stage(staging, 'build_first000', zstdCompressSync(firstTar));
   const mine = orderFor('build_first000', firstTar, undefined, first.length);
   mine.staged.variables = {};
   const parents = [base.staged.tar.digest];
-  const key = `k1s-${digestOf(firstTar).slice(7, 39)}`;
-  const published = await verifier.publish({ ...mine, key, parents, ...order });
+  const published = await verifier.publish({ ...withKey({ ...mine, parents }), ...order });
   await stage(staging, 'build_second00', zstdCompressSync(secondTar));
   const staged = { ...orderFor('build_second00', secondTar, undefined, second.length).staged, variables: {} };
   return {

@@ -19,6 +19,7 @@ import { challengeText } from '../../shared/protocol/agent-messages.ts';
 import type { CoordinatorMessage } from '../../shared/protocol/coordinator-messages.ts';
 import type { LaunchReport } from '../../shared/sandbox/sandbox.ts';
 import { FakeSandbox, launchReport } from '../support/fake-sandbox.ts';
+import { specOf } from '../support/layer-specs.ts';
 import { coordinatorKey, ScriptedCoordinator } from '../support/scripted-coordinator.ts';
 import { createTestKey, createTestLayer } from '../support/signed-layers.ts';
 import { revocation, trustState } from '../support/trust-states.ts';
@@ -28,7 +29,7 @@ function offer(lease: string, fence = 1): Extract<CoordinatorMessage, { type: 'l
   const run = { script: 'true', arguments: [], stdin: '', stdinEncoding: 'utf8' as const, variables: {} };
   const order = {
     ...{ executionId: `exec_${lease}`, tenantId: 'local', files: [], compile: null, isOutputStreamed: true },
-    layers: [{ envelope, url: 'http://store/1', origin: 'stored' as const }],
+    layers: [{ spec: specOf('any'), envelope, url: 'http://store/1', origin: 'stored' as const }],
     run: { ...run, limits: limitDefaults.run },
   };
   return { type: 'lease.offer', lease, fence, order };

@@ -9,8 +9,10 @@ import {
   layerKeys,
   planLayers,
   settingsFingerprint,
+  toLayerSpec,
   withoutSecrets,
 } from '../../coordinator/environments/environment-key.ts';
+import { digestOfSpec } from '../../shared/layers/layer-spec.ts';
 import type { EnvironmentRequest } from '../../shared/model/environment.ts';
 
 const tenant = { tenantId: 'local', key: Buffer.alloc(32, 1) };
@@ -22,7 +24,8 @@ function keysOf(request: EnvironmentRequest, parents: string[] = [], changed: Pa
   const description = describeEnvironment(request, of);
   const plan = planLayers(description).at(-1);
   assert.ok(plan !== undefined);
-  return layerKeys(description, plan, parents, '', { ...settings, ...changed }, of);
+  const spec = toLayerSpec(description, plan, '', { ...settings, ...changed });
+  return { ...layerKeys(spec, parents, of), specDigest: digestOfSpec(spec, parents) };
 }
 
 test('what a request leaves out is the same as its default', () => {
@@ -34,8 +37,8 @@ test('the derivation of ids and keys stands still', () => {
   const request = { setup: 'apt-get install -y g++', files: [{ path: 'a', content: 'b' }], variables: { A: 'b' } };
   assert.equal(idOf(request), 'env_897nwzddzzx5whk8hm95qswmgmpnx0pna2t00jkpnmkt1x6bcz50');
   const keys = keysOf(request, [`sha256:${'0'.repeat(64)}`]);
-  assert.equal(keys.shareable, 'k1s-0evyb1yd60cc92dsf2arnzatfstcacbfk210ympb9ae9afa93dsg');
-  assert.equal(keys.private, 'k1t-eme6jskh3195s1vcs97mx19byc1pt0tymym5t2vh055yetsf6csg');
+  assert.equal(keys.shareable, 'k1s-mx5cjwwqrvgyerwxh5tdr5njfh2m8xk2d3j63cak37jap3bbb9b0');
+  assert.equal(keys.private, 'k1t-11mkc630g1224p7cb4wqkwygnmhj263yj85b9erx13enyk4e5n70');
 });
 
 test('everything that a build can observe changes its key', () => {
@@ -51,7 +54,13 @@ test('everything that a build can observe changes its key', () => {
     { ...base, secrets: { A: 'two' } },
   ];
   const seen = new Set([base, ...changes].map((request) => keysOf(request).shareable));
-  for (const changed of [{ architecture: 'aarch64' }, { epoch: '2' }, { salt: 's' }, { egressPolicyId: 'none' }]) {
+  const others: Partial<KeySettings>[] = [
+    { architecture: 'aarch64' },
+    { epoch: '2' },
+    { salt: 's' },
+    { egressPolicyId: 'none' },
+  ];
+  for (const changed of others) {
     seen.add(keysOf(base, [], changed).shareable);
     assert.notEqual(settingsFingerprint({ ...settings, ...changed }), settingsFingerprint(settings));
   }

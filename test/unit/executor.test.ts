@@ -12,6 +12,7 @@ import { limitDefaults } from '../../shared/model/limits.ts';
 import type { LayerManifest } from '../../shared/model/manifest.ts';
 import type { LeaseOrderMessage } from '../../shared/protocol/coordinator-messages.ts';
 import { FakeSandbox, type LaunchScript, launchReport } from '../support/fake-sandbox.ts';
+import { specOf } from '../support/layer-specs.ts';
 
 const silent: ExecutionListener = {
   running: () => undefined,
@@ -25,7 +26,7 @@ function order(changes: Partial<LeaseOrderMessage> = {}): LeaseOrderMessage {
   return {
     executionId: 'exec_00000000',
     tenantId: 'local',
-    layers: [{ envelope, url: 'http://store/1', origin: 'stored' }],
+    layers: [{ spec: specOf('any'), envelope, url: 'http://store/1', origin: 'stored' }],
     files: [{ path: 'main.c', content: 'AP8=', encoding: 'base64', executable: true }],
     compile: null,
     run: { ...run, limits: limitDefaults.run },

@@ -97,6 +97,22 @@ test('layers come lowest first and say where they came from', async (context) =>
   );
 });
 
+test('a right layer is refused for a wrong request, be it here or not', async (context) => {
+  const { fetches, open } = await createMachine(context);
+  const cache = await open();
+  await use(cache, one);
+  // What somebody who may write manifests, or a coordinator that mixes them up, hands out instead of the second layer.
+  const swapped = { ...two.reference, envelope: one.reference.envelope };
+  await assert.rejects(cache.acquire([swapped], 'local'), withCode('layer-untrusted'));
+  await assert.rejects(cache.prefetch([swapped]), withCode('layer-untrusted'));
+  await assert.rejects(
+    cache.acquire([{ ...one.reference, envelope: two.reference.envelope }], 'local'),
+    withCode('layer-untrusted'),
+  );
+  assert.equal(fetches.length, 1);
+  assert.equal(cache.gauges().inUse, 0);
+});
+
 test('the least recently used goes first, and never what is in use or pinned', async (context) => {
   const { sandbox, open } = await createMachine(context);
   const cache = await open(2 * WEIGHT);

@@ -13,9 +13,16 @@ const RULES_ACCEPTED: readonly number[] = [2];
 /** Throws Refusal at the first difference. */
 export function checkAgainstOrder(content: LayerContent, order: PublicationOrder): void {
   checkAgainstStaged(content, order.staged);
-  const isBase = order.kind === 'base';
+  const { kind, capture } = order.spec;
+  const isBase = kind === 'base';
   if (isBase !== (order.parents.length === 0)) {
-    throw new Refusal('parents', `a ${order.kind} layer has ${order.parents.length} parents`);
+    throw new Refusal('parents', `a ${kind} layer has ${order.parents.length} parents`);
+  }
+  if (capture !== order.staged.tar.rules) {
+    throw new Refusal(
+      'tar-rules',
+      `capture rules ${capture} were asked for, the builder had ${order.staged.tar.rules}`,
+    );
   }
 }
 

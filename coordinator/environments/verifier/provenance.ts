@@ -4,9 +4,11 @@
  * Invariants: every body that reached the build, and every layer below, is a resolved dependency with its digest; a statement that is
  * read was signed by a trusted key and is the one that its digest names.
  */
+
 import { type Static, Type } from '@sinclair/typebox';
 import { TypeCompiler } from '@sinclair/typebox/compiler';
 import { type Digest, digestHex } from '../../../shared/digest.ts';
+import { digestOfSpec } from '../../../shared/layers/layer-spec.ts';
 import type { PublicationOrder } from '../../../shared/model/build.ts';
 import type { ArtefactRecord, EgressRecord } from '../../../shared/model/egress.ts';
 
@@ -78,11 +80,8 @@ function toStatement(order: PublicationOrder): object {
         externalParameters: order.externalParameters,
         internalParameters: {
           key: order.key,
-          specDigest: order.specDigest,
-          kind: order.kind,
-          base: order.base,
-          architecture: order.architecture,
-          captureRules: staged.tar.rules,
+          specDigest: digestOfSpec(order.spec, order.parents),
+          spec: order.spec,
           areMaterialsComplete: areMaterialsComplete(order),
         },
         resolvedDependencies: [...order.parents.map(toParent), ...toMaterials(order)],

@@ -18,6 +18,7 @@ import {
   provenanceKey,
   signManifest,
 } from '../../../shared/layers/layer-manifest.ts';
+import { digestOfSpec, encodeSpec, SHAREABLE_PREFIX, shareableKey } from '../../../shared/layers/layer-spec.ts';
 import { type RevocationList, toRevokedError } from '../../../shared/layers/revocation-list.ts';
 import type { Logger } from '../../../shared/logger.ts';
 import type {
@@ -78,9 +79,11 @@ export class Verifier {
   async publish(order: PublicationOrder): Promise<Publication> {
     checkBuildId(order.staged.buildId);
     // The provenance is not known yet; everything else of the manifest is checked before it becomes part of a path.
-    checkManifest(toManifest(order, null));
+    const manifest = toManifest(order, null);
+    checkManifest(manifest);
+    checkKey(order);
     this.#checkRevoked({ key: order.key, tar: order.staged.tar, builtAt: order.builtAt });
-    const present = await this.#present(order);
+    const present = await this.#present(manifest);
     if (present !== null) return present;
     const { staged, key } = order;
     return await this.#inTurn({ buildId: staged.buildId, key }, () => this.#publishStaged(order));
@@ -262,11 +265,12 @@ function checkBuildId(buildId: string): void {
 }
 
 function toManifest(order: PublicationOrder, provenance: Digest | null): LayerManifest {
-  const { staged, key, specDigest, scope, kind, base, architecture, parents, builtAt } = order;
+  const { staged, key, spec, scope, parents, builtAt } = order;
+  const { kind, base, architecture } = spec;
   return {
     version: 1,
     key,
-    specDigest,
+    specDigest: digestOfSpec(spec, parents),
     scope,
     kind,
     base,
@@ -283,4 +287,16 @@ function toManifest(order: PublicationOrder, provenance: Digest | null): LayerMa
 function checkManifest(manifest: LayerManifest): void {
   const problem = manifestCheck.Errors(manifest).First();
   if (problem !== undefined) throw new SystemError('request-invalid', `${problem.path}: ${problem.message}`);
+}
+
+/** A key that everybody may compute is computed here as well: nobody's layer gets the key of another specification. */
+function checkKey({ key, spec, parents, scope }: PublicationOrder): void {
+  const isShareable = key.startsWith(SHAREABLE_PREFIX);
+  if (scope === 'shared' && !isShareable) {
+    throw new SystemError('publication-refused', `key: ${key} is a private layer's, and the scope is shared`);
+  }
+  const expected = shareableKey(encodeSpec(spec, parents));
+  if (isShareable && key !== expected) {
+    throw new SystemError('publication-refused', `key: ${key} is not that of the specification, which is ${expected}`);
+  }
 }
