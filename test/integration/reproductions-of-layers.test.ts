@@ -157,7 +157,7 @@ test("a layer is not shared upon one that is its tenant's alone", async (context
   const below = await buildTwice(bench, { first: same, second: same });
   const own = openManifest(below.first, bench.keys.trusted);
   const parents = [...below.parents, below.first];
-  const order = { parents: [...own.parents, own.tar.digest], key: 'k1s-on-top00' };
+  const order = { parents: [...own.parents, own.tar.digest] };
   await rm(join(bench.staging, 'build_first000'), { recursive: true });
   const above = await buildTwice(bench, { first: [{ name: 'above' }], second: [{ name: 'above' }], order });
   const said = { ...above, parents };

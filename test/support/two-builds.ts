@@ -75,7 +75,7 @@ export async function buildTwice(
   const mine = orderFor('build_first000', firstTar, undefined, first.length);
   mine.staged.variables = {};
   const parents = [base.staged.tar.digest];
-  const published = await verifier.publish({ ...withKey({ ...mine, parents }), ...order });
+  const published = await verifier.publish({ ...withKey({ ...mine, parents, ...order }), ...order });
   await stage(staging, 'build_second00', zstdCompressSync(secondTar));
   const staged = { ...orderFor('build_second00', secondTar, undefined, second.length).staged, variables: {} };
   return {
