@@ -2,10 +2,12 @@
  * Owns the wiring of a coordinator: who knows whom, the order of starting and its reverse. Never reads the environment, handles a signal or
  * ends the process, so that several can live in one process; never knows a concrete adapter.
  */
+
 import type { AddressInfo } from 'node:net';
 import type { Clock, Random } from '../shared/clock.ts';
 import { canonicalJson, digestOf } from '../shared/digest.ts';
 import { SystemError } from '../shared/errors.ts';
+import { machineArchitecture } from '../shared/layers/layer-manifest.ts';
 import type { Logger } from '../shared/logger.ts';
 import type { EgressRules } from '../shared/model/egress.ts';
 import type { baseNames } from '../shared/model/environment.ts';
@@ -27,6 +29,7 @@ import { Prefetches } from './environments/prefetches.ts';
 import { Reproductions } from './environments/reproduction.ts';
 import { TrustService } from './environments/trust-service.ts';
 import type { Verifier } from './environments/verifier-client.ts';
+import { Admission } from './executions/admission.ts';
 import { ExecutionService } from './executions/execution-service.ts';
 import type { StateStore } from './executions/state-store.ts';
 import { checkUpgrade, createAuthentication } from './http/authentication.ts';
@@ -39,9 +42,9 @@ import { addOperatorRoutes } from './http/operator-routes.ts';
 import { createServer } from './http/server.ts';
 import type { InstanceKey } from './instance-key.ts';
 import { Metrics } from './metrics.ts';
-import { FirstComeScheduler } from './scheduler/first-come-scheduler.ts';
+import { FairScheduler } from './scheduler/fair-scheduler.ts';
 import { BuildQuota } from './tenants/build-quota.ts';
-import { type KeyRing, localTenant } from './tenants/keys.ts';
+import { type KeyRing, localTenant, type Tenant } from './tenants/keys.ts';
 
 /** The adapters that a coordinator runs on; `stop` closes none of them. */
 export interface CoordinatorDeps {
@@ -75,9 +78,8 @@ const REPRODUCTION_RETRY_MS = 30_000;
 /** What environments, their layers and the cache need. */
 function createCacheServices(deps: CoordinatorDeps, config: CoordinatorConfig, metrics: Metrics) {
   const { clock, random, log, state, store, builder, verifier, instanceKey } = deps;
-  const architecture = process.arch === 'arm64' ? 'aarch64' : 'x86_64';
   const settings: KeySettings = {
-    architecture,
+    architecture: machineArchitecture,
     // All of the rules: whatever an operator changes may change what a build sees.
     egressPolicyId: digestOf(canonicalJson(deps.egress)),
     epoch: config.cacheEpoch,
@@ -93,7 +95,8 @@ function createCacheServices(deps: CoordinatorDeps, config: CoordinatorConfig, m
   const looked: Metrics['looked'] = (kind, outcome) => metrics.looked(kind, outcome);
   const layers = new LayerBuilds(
     {
-      ...{ clock, random, log, store, builder, verifier, trust, urls, quota, architecture, looked },
+      ...{ clock, random, log, store, builder, verifier, trust, urls, quota, looked },
+      weightOf: (tenantId) => (deps.keys?.get(tenantId) ?? localTenant).weight,
       found: (layer) => cache.found(layer),
     },
     { failureTtlMs: config.failureTtlMs, unreachableTtlMs: config.unreachableTtlMs, retryDelayMs: BUILD_RETRY_MS },
@@ -134,10 +137,16 @@ function createServices(deps: CoordinatorDeps, config: CoordinatorConfig, metric
   const { clock, random, log, state } = deps;
   const known = createCacheServices(deps, config, metrics);
   const { layers, environments, fleet, trust, cache } = known;
-  const scheduler = new FirstComeScheduler({ clock, random, fleet }, config);
+  const scheduler = new FairScheduler({ clock, random, fleet }, config);
+  const isEmbedded = deps.keys === null;
+  const admission = new Admission(
+    { clock, scheduler, refused: (reason) => metrics.refused(reason) },
+    { ...config, isEmbedded },
+  );
+  const tenants = (id: string): Tenant => deps.keys?.get(id) ?? localTenant;
   const executions = new ExecutionService(
     {
-      ...{ clock, random, log, store: state.executions, environments, scheduler },
+      ...{ clock, random, log, store: state.executions, environments, scheduler, admission, tenants },
       isRevoked: (manifest) => trust.isRevoked(manifest),
       ended: (answer) => metrics.ended(answer),
     },
@@ -156,7 +165,7 @@ function createServices(deps: CoordinatorDeps, config: CoordinatorConfig, metric
       executions.layersRevoked();
     },
   });
-  return { ...known, scheduler, executions, enrolment, gateway };
+  return { ...known, scheduler, admission, executions, enrolment, gateway };
 }
 
 function createTenantKeys(instanceKey: InstanceKey): (tenantId: string) => TenantKey {
@@ -220,11 +229,22 @@ export function createCoordinator(deps: CoordinatorDeps, config: CoordinatorConf
   const { log } = deps;
   const metrics = new Metrics();
   const services = createServices(deps, config, metrics);
-  const { urls, reproductions, environments, fleet, trust, cache, scheduler, executions, enrolment, gateway } =
-    services;
+  const {
+    urls,
+    reproductions,
+    environments,
+    fleet,
+    trust,
+    cache,
+    scheduler,
+    admission,
+    executions,
+    enrolment,
+    gateway,
+  } = services;
   const server = createApi(deps, config, services, metrics);
   metrics.watch({
-    queueDepth: () => executions.waiting,
+    queueDepth: () => admission.waiting,
     leases: () => scheduler.running,
     builds: () => environments.building,
     reproductions: () => reproductions.waiting,

@@ -110,6 +110,17 @@ export class Fleet {
     return sumSandboxCounts([...this.#agents.values()].flatMap(({ sandbox }) => sandbox ?? []));
   }
 
+  /** What all agents that are connected have together. */
+  capacity(): { slots: number; memoryBytes: number } {
+    let slots = 0;
+    let memoryBytes = 0;
+    for (const agent of this.#agents.values()) {
+      slots += agent.slots;
+      memoryBytes += agent.facts.memoryBytes;
+    }
+    return { slots, memoryBytes };
+  }
+
   /** Slots in all and free, over all agents. */
   slots(): { total: number; free: number } {
     let total = 0;

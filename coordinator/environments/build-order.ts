@@ -16,16 +16,26 @@ export function toReference(layer: SpecifiedLayer, urls: LayerUrls, origin: 'sto
   return { spec: layer.spec, envelope: layer.envelope, url: urls.urlOf(layer.manifest.blob.digest as Digest), origin };
 }
 
+/** What an order takes from its time and its tenant. */
+export interface BuildSetting {
+  readonly urls: LayerUrls;
+  readonly egress: EgressRules;
+  readonly trust: Envelope;
+  /** The tenant's share of the builder's time. */
+  readonly weight: number;
+}
+
 /** The order for a layer that is wanted. */
 export function toBuildOrder(
   buildId: BuildOrder['buildId'],
   { tenantId, description, plan, parents, keys }: LayerDemand,
-  { urls, egress, trust }: { readonly urls: LayerUrls; readonly egress: EgressRules; readonly trust: Envelope },
+  { urls, egress, trust, weight }: BuildSetting,
 ): BuildOrder {
   const isBase = plan.kind === 'base';
   return {
     buildId,
     tenantId,
+    weight,
     kind: plan.kind,
     base: description.base,
     parents: parents.map((layer) => toReference(layer, urls, 'stored')),

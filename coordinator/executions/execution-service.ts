@@ -18,8 +18,10 @@ import type { AgentFacts } from '../agents/fleet.ts';
 import type { BuildResult, EnvironmentBuild } from '../environments/environment-build.ts';
 import type { EnvironmentService } from '../environments/environment-service.ts';
 import type { DemandListener, LeaseFetching, LeaseOutput, Scheduler } from '../scheduler/scheduler.ts';
+import type { Tenant } from '../tenants/keys.ts';
 import { recordAcceptance } from './acceptance.ts';
-import { toLeaseOrder } from './lease-order.ts';
+import type { Admission } from './admission.ts';
+import { toClaim, toLeaseOrder } from './lease-order.ts';
 import { type ExecutionTerms, LiveExecution } from './live-execution.ts';
 import type { ExecutionStore, Page } from './state-store.ts';
 
@@ -31,6 +33,8 @@ export interface ExecutionServiceDeps {
   readonly store: ExecutionStore;
   readonly environments: EnvironmentService;
   readonly scheduler: Scheduler;
+  readonly admission: Pick<Admission, 'admit' | 'entered' | 'left'>;
+  readonly tenants: (id: string) => Tenant;
   /** Is a layer with this manifest not to be used any more? */
   readonly isRevoked: (manifest: LayerManifest) => boolean;
   /** Hears of every execution that is over. */
@@ -39,7 +43,7 @@ export interface ExecutionServiceDeps {
 
 /** Bounds of the service. */
 export interface ExecutionServiceOptions {
-  readonly queueDepthMax: number;
+  readonly queueWaitMsMax: number;
   readonly finishedKept: number;
   readonly idempotencyTtlMs: number;
   readonly limitMaxima: AllLimits;
@@ -65,7 +69,6 @@ export class ExecutionService implements DemandListener {
   readonly #options: ExecutionServiceOptions;
   readonly #live = new Map<ExecutionId, LiveExecution>();
   readonly #finished: LRUCache<string, LiveExecution>;
-  #waiting = 0;
   #isDraining = false;
   #isStopped = false;
 
@@ -79,18 +82,13 @@ export class ExecutionService implements DemandListener {
     });
   }
 
-  /** Executions that are neither running nor over. */
-  get waiting(): number {
-    return this.#waiting;
-  }
-
   get unfinished(): number {
     return this.#live.size;
   }
 
-  /** Accepts a request: SystemError `queue-full`, `draining`, `environment-not-found`, `idempotency-key-reused`. */
+  /** Accepts a request: SystemError `queue-full`, `rate-exceeded`, `draining`, `environment-not-found`, `idempotency-key-reused`. */
   async submit(request: ExecutionRequest, { tenantId, isWaited, key }: SubmitTerms): Promise<Submitted> {
-    this.#admit();
+    this.#admit(tenantId);
     const { clock, random } = this.#deps;
     const isDurable = !isWaited || key !== null;
     const terms: ExecutionTerms = { tenantId, request, isDurable, isStreamed: !isWaited };
@@ -105,15 +103,12 @@ export class ExecutionService implements DemandListener {
     return execution;
   }
 
-  #admit(): void {
+  #admit(tenantId: string): void {
     if (this.#isDraining) {
       throw new SystemError('draining', 'this instance is stopping; ask again in a moment', { retryAfterSeconds: 5 });
     }
-    const { queueDepthMax } = this.#options;
-    if (this.#waiting < queueDepthMax) return;
-    const retryAfterSeconds = this.#deps.scheduler.retryAfterSeconds();
-    const detail = `${this.#waiting} executions wait and at most ${queueDepthMax} may; try again in ${retryAfterSeconds} s`;
-    throw new SystemError('queue-full', detail, { retryAfterSeconds });
+    const { admission, tenants } = this.#deps;
+    admission.admit(tenants(tenantId), this.#options.queueWaitMsMax);
   }
 
   async #accept(execution: LiveExecution, key: string | null): Promise<Submitted | null> {
@@ -130,7 +125,7 @@ export class ExecutionService implements DemandListener {
 
   #begin(execution: LiveExecution, opened: Awaited<ReturnType<EnvironmentService['open']>>): void {
     this.#live.set(execution.id, execution);
-    this.#waiting += 1;
+    this.#deps.admission.entered(this.#tenantOf(execution));
     if ('build' in opened) this.#move(execution, 'environment-missing');
     this.#provide(execution, opened);
   }
@@ -145,11 +140,17 @@ export class ExecutionService implements DemandListener {
     this.#schedule(execution);
   }
 
+  #tenantOf({ terms }: LiveExecution): Tenant {
+    return this.#deps.tenants(terms.tenantId);
+  }
+
   #move(execution: LiveExecution, cause: StageCause): void {
     const wasWaiting = execution.isWaiting;
     const from = execution.stage;
     execution.move(cause);
-    if (wasWaiting !== execution.isWaiting) this.#waiting += wasWaiting ? -1 : 1;
+    const { admission } = this.#deps;
+    if (wasWaiting && !execution.isWaiting) admission.left(this.#tenantOf(execution));
+    else if (!wasWaiting && execution.isWaiting) admission.entered(this.#tenantOf(execution));
     const { tenantId } = execution.terms;
     this.#deps.log.debug({ executionId: execution.id, tenantId, from, to: execution.stage, cause }, 'execution moved');
   }
@@ -190,10 +191,14 @@ export class ExecutionService implements DemandListener {
     const { environment } = execution;
     if (environment === null) throw new Error(`${execution.id} is scheduled without an environment`);
     const { environments, scheduler } = this.#deps;
-    const { limitMaxima } = this.#options;
+    const { limitMaxima, queueWaitMsMax } = this.#options;
     scheduler.submit({
       executionId: execution.id,
       tenantId: execution.terms.tenantId,
+      weight: this.#tenantOf(execution).weight,
+      kind: environment.digests.at(-1) ?? '',
+      ...toClaim(execution.terms.request, limitMaxima),
+      waitMsMax: queueWaitMsMax,
       architecture: environment.architecture,
       layers: environment.digests,
       order: () => toLeaseOrder(execution, environments.references(environment, execution.built), limitMaxima),
@@ -361,7 +366,7 @@ export class ExecutionService implements DemandListener {
         this.#begin(execution, await environments.open(tenantId, request.environment));
       } catch (error) {
         this.#live.set(execution.id, execution);
-        this.#waiting += 1;
+        this.#deps.admission.entered(this.#tenantOf(execution));
         this.#giveUp(execution, toSystemError(error));
       }
     }

@@ -15,6 +15,7 @@ const DigestText = Type.String({ pattern: '^sha256:[0-9a-f]{64}$' });
 /** One layer to build: `POST /builds` of the builder. */
 export const BuildOrder = Closed({
   buildId: Type.String({ pattern: '^build_[0-9a-z]{8,64}$' }),
+  weight: Type.Number({ exclusiveMinimum: 0, description: "The tenant's share of the builder's time." }),
   tenantId: Type.String({
     pattern: '^[0-9a-z-]{1,64}$',
     description: 'Whose layers may be parents besides shared ones.',

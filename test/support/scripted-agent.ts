@@ -35,7 +35,13 @@ export class ScriptedAgent {
     this.socket = new WebSocket(`${url.replace('http', 'ws')}/agents`);
     const publicKey = this.keys.publicKey.export({ type: 'spki', format: 'der' }).toString('base64');
     const { token = null, agentId = null, protocol = PROTOCOL_VERSION, slots = 2 } = script;
-    const facts = { release: 'test', architecture: 'x86_64', kernel: 'test', cores: 2, memoryBytes: 1 } as const;
+    const facts = {
+      release: 'test',
+      architecture: 'x86_64',
+      kernel: 'test',
+      cores: 2,
+      memoryBytes: 8 * 1024 ** 3,
+    } as const;
     const hello = { protocol, name: 'scripted', publicKey, agentId, token, ...facts, pool: 'default', labels: {} };
     this.socket.on('open', () => this.say({ type: 'agent.hello', ...hello }));
     this.socket.on('message', (data) => {

@@ -1,17 +1,28 @@
 /**
- * Owns the plain scheduler: first come, first served; what failed through our fault goes to the front and preferably to another agent.
- * Never looks into an order. Everything happens in the call that makes it possible (submit, a result, a report), one slow timer looks after
- * deadlines only.
- * Invariants: a demand is in the queue, or has one lease that counts, or is gone; a lease of another fence changes nothing.
+ * Owns the scheduler: tenants get their shares (fair-queue), and what failed through our fault goes to the front and preferably to another agent.
+ * Never looks into an order. Everything happens in the call that makes it possible (submit, a result, a report); one slow timer looks after
+ * deadlines, and charges what runs longer than was thought.
+ * Invariants: a demand is in the queue, or has one lease that counts, or is gone; a lease of another fence changes nothing; a tenant is charged
+ * for what its demands hold, and never for what failed through our fault.
  */
 import type { Clock, Random, Timer } from '../../shared/clock.ts';
 import { SystemError } from '../../shared/errors.ts';
 import type { AgentId, ExecutionId } from '../../shared/ids.ts';
 import type { LeaseResultMessage } from '../../shared/protocol/agent-messages.ts';
 import type { Fleet, FleetAgent } from '../agents/fleet.ts';
+import { CostEstimates } from './cost-estimates.ts';
+import { FairQueue, type Queued } from './fair-queue.ts';
 import { type Lease, LeaseTable } from './leases.ts';
 import { place } from './placement.ts';
-import type { Demand, LeaseEvents, LeaseFetching, LeaseOutput, Scheduler } from './scheduler.ts';
+import {
+  type Demand,
+  type Forecast,
+  type LeaseEvents,
+  type LeaseFetching,
+  type LeaseOutput,
+  type Scheduler,
+  toRetrySeconds,
+} from './scheduler.ts';
 
 /** Numbers of the scheduler; milliseconds. */
 export interface SchedulerOptions {
@@ -19,14 +30,18 @@ export interface SchedulerOptions {
   readonly leaseTtlMs: number;
   readonly offerTimeoutMs: number;
   readonly reconnectGraceMs: number;
-  readonly queueWaitMsMax: number;
 }
 
-interface Entry {
+interface Entry extends Queued {
   readonly demand: Demand;
+  /** How many slots' worth of the machines it takes: more than one when its memory is scarcer. */
+  readonly slots: number;
   readonly excluded: Set<AgentId>;
   readonly submittedAtMs: number;
-  queuedAtMs: number;
+  /** When it began to wait, or got the lease that is out. */
+  sinceMs: number;
+  /** What its tenant has been charged for the lease that is out, in slot-milliseconds. */
+  charged: number;
   /** Until then it waits for an agent that it has not failed on. */
   patientUntilMs: number;
   failures: number;
@@ -39,17 +54,18 @@ const REST_MS = 250;
 const PATIENCE_MS = 100;
 /** How many waiting demands are looked at when the first ones can't be placed. */
 const SCAN_MAX = 64;
+/** What takes longer waits in another lane of its tenant. */
+const LONG_MS = 5000;
 
 /** See the head of this file. */
-export class FirstComeScheduler implements Scheduler, LeaseEvents {
+export class FairScheduler implements Scheduler, LeaseEvents {
   readonly #clock: Clock;
   readonly #fleet: Fleet;
   readonly #options: SchedulerOptions;
   readonly #leases: LeaseTable;
   readonly #entries = new Map<ExecutionId, Entry>();
-  readonly #returned = new Map<ExecutionId, Entry>();
-  readonly #waiting = new Map<ExecutionId, Entry>();
-  #meanMs = 1000;
+  readonly #queue = new FairQueue<Entry>();
+  readonly #estimates = new CostEstimates();
   #timer: Timer | null = null;
 
   constructor(deps: { clock: Clock; random: Random; fleet: Fleet }, options: SchedulerOptions) {
@@ -74,46 +90,77 @@ export class FirstComeScheduler implements Scheduler, LeaseEvents {
   }
 
   get depth(): number {
-    return this.#waiting.size + this.#returned.size;
+    return this.#queue.size;
   }
 
   get running(): number {
     return this.#leases.size;
   }
 
-  retryAfterSeconds(): number {
-    const slots = Math.max(1, this.#fleet.slots().total);
-    return Math.min(60, Math.max(1, Math.ceil((this.depth * this.#meanMs) / slots / 1000)));
+  forecast(tenantId: string, weight: number): Forecast {
+    const { total, free } = this.#fleet.slots();
+    const { meanMs } = this.#estimates;
+    const own = this.#queue.backlogOf(tenantId).cost;
+    // While the tenant's own is served, others get at most their weight's share of the same time, and at most what they have.
+    let ahead = own;
+    for (const { tenantId: other, weight: theirs, cost } of this.#queue.backlogs()) {
+      if (other !== tenantId) ahead += Math.min(cost, ((own + meanMs) * theirs) / weight);
+    }
+    const isIdle = free > 0 && this.#queue.size === 0;
+    const slots = Math.max(1, total);
+    // The next slot becomes free when what runs on one of them has ended: half of a mean, on average, by the number of slots.
+    return { slots: total, waitMs: isIdle ? 0 : (ahead + meanMs / 2) / slots, meanMs: meanMs / slots };
   }
 
   submit(demand: Demand): void {
     const now = this.#clock.monotonicMs();
-    const entry = {
-      demand,
+    const { executionId, tenantId, weight, kind, architecture, memoryBytes } = demand;
+    const durationMs = this.#estimates.estimate(tenantId, kind, demand.durationMsMax);
+    const slots = this.#slotsOf(memoryBytes);
+    const entry: Entry = {
+      ...{ id: executionId, tenantId, weight, demand, slots },
+      lane: `${durationMs > LONG_MS ? 'long' : 'short'} ${architecture}`,
+      cost: durationMs * slots,
       excluded: new Set<AgentId>(),
       submittedAtMs: now,
-      queuedAtMs: now,
+      sinceMs: now,
       patientUntilMs: 0,
-      failures: 0,
-      lease: null,
+      ...{ charged: 0, failures: 0, lease: null },
     };
-    this.#entries.set(demand.executionId, entry);
-    this.#waiting.set(demand.executionId, entry);
+    this.#entries.set(executionId, entry);
+    this.#queue.push(entry);
     this.#placeAll();
   }
 
   withdraw(executionId: ExecutionId): void {
     const entry = this.#entries.get(executionId);
     if (entry === undefined) return;
+    const { lease } = entry;
     this.#forget(entry);
-    if (entry.lease !== null) this.#cancel(entry.lease);
+    if (lease !== null) this.#cancel(lease);
   }
 
+  /** The dominant resource, as slots: memory counts when it is a larger part of the fleet's than one slot is of its slots. */
+  #slotsOf(memoryBytes: number): number {
+    const { slots, memoryBytes: memory } = this.#fleet.capacity();
+    if (memory === 0) return 1;
+    return Math.max(1, Math.min(slots, (memoryBytes * slots) / memory));
+  }
+
+  /** Nothing more comes of it: its tenant has paid for the time that it had. */
   #forget(entry: Entry): void {
-    const { executionId } = entry.demand;
-    this.#entries.delete(executionId);
-    this.#returned.delete(executionId);
-    this.#waiting.delete(executionId);
+    this.#entries.delete(entry.demand.executionId);
+    this.#queue.remove(entry);
+    if (entry.lease === null) return;
+    this.#settle(entry, (this.#clock.monotonicMs() - entry.sinceMs) * entry.slots);
+    entry.lease = null;
+  }
+
+  /** The lease that is out is over, and cost its tenant this much. */
+  #settle(entry: Entry, cost: number): void {
+    this.#queue.charge(entry, cost - entry.charged);
+    this.#queue.ended(entry);
+    entry.charged = 0;
   }
 
   /** The slot stays taken until the agent says that the lease is over. */
@@ -124,24 +171,21 @@ export class FirstComeScheduler implements Scheduler, LeaseEvents {
   }
 
   #placeAll(): void {
+    if (this.#queue.size === 0) return;
     const nowMs = this.#clock.monotonicMs();
-    let scanned = 0;
-    for (const queue of [this.#returned, this.#waiting]) {
-      for (const entry of queue.values()) {
-        if (scanned++ >= SCAN_MAX) return;
-        const agent = place(entry.demand, this.#fleet.all(), entry.excluded, nowMs < entry.patientUntilMs);
-        if (agent === null) continue;
-        scanned -= 1;
-        queue.delete(entry.demand.executionId);
-        this.#offer(entry, agent);
-      }
-    }
+    this.#queue.serve(
+      ({ demand, excluded, patientUntilMs }) => place(demand, this.#fleet.all(), excluded, nowMs < patientUntilMs),
+      (entry, agent) => this.#offer(entry, agent),
+      SCAN_MAX,
+    );
   }
 
   #offer(entry: Entry, agent: FleetAgent): void {
     const { demand } = entry;
     const lease = this.#leases.grant(demand.executionId, agent.id, this.#options.offerTimeoutMs);
     entry.lease = lease;
+    entry.charged = entry.cost;
+    entry.sinceMs = this.#clock.monotonicMs();
     agent.leases += 1;
     agent.send({ type: 'lease.offer', lease: lease.id, fence: lease.fence, order: demand.order() });
     demand.listener.placed(demand.executionId, agent.facts);
@@ -164,6 +208,7 @@ export class FirstComeScheduler implements Scheduler, LeaseEvents {
     const entry = this.#entryOf(lease);
     this.#release(lease);
     if (entry === undefined) return;
+    this.#settle(entry, 0);
     entry.lease = null;
     entry.excluded.add(lease.agentId);
     if (isCounted) entry.failures += 1;
@@ -174,9 +219,9 @@ export class FirstComeScheduler implements Scheduler, LeaseEvents {
       demand.listener.gaveUp(demand.executionId, new SystemError('retries-exhausted', detail, { cause }));
       return;
     }
-    entry.queuedAtMs = this.#clock.monotonicMs();
-    if (isCounted) entry.patientUntilMs = entry.queuedAtMs + PATIENCE_MS * 2 ** entry.failures;
-    this.#returned.set(demand.executionId, entry);
+    entry.sinceMs = this.#clock.monotonicMs();
+    if (isCounted) entry.patientUntilMs = entry.sinceMs + PATIENCE_MS * 2 ** entry.failures;
+    this.#queue.putBack(entry);
     demand.listener.requeued(demand.executionId, cause);
   }
 
@@ -278,11 +323,12 @@ export class FirstComeScheduler implements Scheduler, LeaseEvents {
       this.#placeAll();
       return undefined;
     }
+    const { demand, sinceMs } = entry;
+    this.#estimates.learn(demand.tenantId, demand.kind, this.#clock.monotonicMs() - sinceMs);
     this.#forget(entry);
     const agent = this.#fleet.get(agentId);
-    for (const layer of entry.demand.layers) agent?.layers.add(layer);
-    this.#meanMs += (this.#clock.monotonicMs() - entry.queuedAtMs - this.#meanMs) / 16;
-    const kept = entry.demand.listener.completed(entry.demand.executionId, result);
+    for (const layer of demand.layers) agent?.layers.add(layer);
+    const kept = demand.listener.completed(demand.executionId, result);
     this.#placeAll();
     return kept;
   }
@@ -292,12 +338,20 @@ export class FirstComeScheduler implements Scheduler, LeaseEvents {
     const now = this.#clock.monotonicMs();
     for (const lease of this.#leases.overdue()) this.#expire(lease);
     for (const agent of this.#fleet.all()) if (agent.isResting && agent.restsUntilMs <= now) agent.isResting = false;
-    for (const queue of [this.#returned, this.#waiting]) {
-      for (const entry of queue.values()) {
-        if (now - entry.submittedAtMs > this.#options.queueWaitMsMax) this.#giveUpWaiting(entry);
-      }
+    for (const entry of [...this.#queue.items()]) {
+      if (now - entry.submittedAtMs > entry.demand.waitMsMax) this.#giveUpWaiting(entry);
     }
+    for (const entry of this.#entries.values()) this.#recharge(entry, now);
     this.#placeAll();
+  }
+
+  /** What holds a slot for longer than was thought is paid for while it does, not only when it ends. */
+  #recharge(entry: Entry, nowMs: number): void {
+    if (entry.lease === null) return;
+    const more = (nowMs - entry.sinceMs) * entry.slots - entry.charged;
+    if (more <= 0) return;
+    this.#queue.charge(entry, more);
+    entry.charged += more;
   }
 
   #expire(lease: Lease): void {
@@ -313,8 +367,10 @@ export class FirstComeScheduler implements Scheduler, LeaseEvents {
 
   #giveUpWaiting(entry: Entry): void {
     this.#forget(entry);
-    const detail = `no agent could take this within ${this.#options.queueWaitMsMax} ms; ${this.#fleet.size} are connected`;
-    const cause = new SystemError('no-agent', detail, { retryAfterSeconds: this.retryAfterSeconds() });
+    const detail = `no agent could take this within ${entry.demand.waitMsMax} ms; ${this.#fleet.size} are connected`;
+    const cause = new SystemError('no-agent', detail, {
+      retryAfterSeconds: toRetrySeconds(this.forecast(entry.tenantId, entry.weight).waitMs),
+    });
     entry.demand.listener.gaveUp(entry.demand.executionId, cause);
   }
 }
