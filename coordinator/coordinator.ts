@@ -41,7 +41,7 @@ import { ApiDescription } from './http/openapi.ts';
 import { addOperatorRoutes } from './http/operator-routes.ts';
 import { createServer } from './http/server.ts';
 import type { InstanceKey } from './instance-key.ts';
-import { Metrics } from './metrics.ts';
+import { type Gauges, Metrics } from './metrics.ts';
 import { FairScheduler } from './scheduler/fair-scheduler.ts';
 import { BuildQuota } from './tenants/build-quota.ts';
 import { type KeyRing, localTenant, type Tenant } from './tenants/keys.ts';
@@ -224,26 +224,9 @@ function createApi(deps: CoordinatorDeps, config: CoordinatorConfig, services: S
   return server;
 }
 
-/** Makes a coordinator; nothing listens or runs before `start`. */
-export function createCoordinator(deps: CoordinatorDeps, config: CoordinatorConfig): Coordinator {
-  const { log } = deps;
-  const metrics = new Metrics();
-  const services = createServices(deps, config, metrics);
-  const {
-    urls,
-    reproductions,
-    environments,
-    fleet,
-    trust,
-    cache,
-    scheduler,
-    admission,
-    executions,
-    enrolment,
-    gateway,
-  } = services;
-  const server = createApi(deps, config, services, metrics);
-  metrics.watch({
+function toGauges(services: ReturnType<typeof createServices>): Gauges {
+  const { admission, scheduler, environments, reproductions, fleet, trust } = services;
+  return {
     queueDepth: () => admission.waiting,
     leases: () => scheduler.running,
     builds: () => environments.building,
@@ -252,7 +235,17 @@ export function createCoordinator(deps: CoordinatorDeps, config: CoordinatorConf
     slots: () => fleet.slots(),
     sandboxes: () => fleet.sandboxes(),
     trustAgeSeconds: () => trust.ageSeconds,
-  });
+  };
+}
+
+/** Makes a coordinator; nothing listens or runs before `start`. */
+export function createCoordinator(deps: CoordinatorDeps, config: CoordinatorConfig): Coordinator {
+  const { log } = deps;
+  const metrics = new Metrics();
+  const services = createServices(deps, config, metrics);
+  const { urls, reproductions, environments, trust, cache, scheduler, executions, enrolment, gateway } = services;
+  const server = createApi(deps, config, services, metrics);
+  metrics.watch(toGauges(services));
   gateway.attach(server.server, checkUpgrade(deps.keys === null));
   let stopping: Promise<void> | null = null;
 
