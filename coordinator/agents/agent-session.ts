@@ -219,7 +219,7 @@ export class AgentSession {
         this.#deps.cache.progressed(agent.id, message);
         break;
       case 'layer.damaged':
-        agent.layers.delete(message.digest);
+        agent.drop(message.digest);
         this.#deps.cache.damaged(agent, message.digest, message.detail);
         break;
       case 'lease.completed':

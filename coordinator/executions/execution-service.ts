@@ -4,7 +4,7 @@
  * Invariants: an asynchronous execution is durable before it is accepted, its result before it is announced; a result counts once; what was
  * accepted and not finished is taken up again after a restart.
  */
-import { LRUCache } from 'lru-cache';
+import type { LRUCache } from 'lru-cache';
 import type { Clock, Random } from '../../shared/clock.ts';
 import { SystemError, toSystemError } from '../../shared/errors.ts';
 import { createId, type ExecutionId, isId } from '../../shared/ids.ts';
@@ -13,16 +13,21 @@ import type { Logger } from '../../shared/logger.ts';
 import type { Execution, ExecutionRequest } from '../../shared/model/execution.ts';
 import type { AllLimits } from '../../shared/model/limits.ts';
 import type { LayerManifest } from '../../shared/model/manifest.ts';
+import type { PlacementAnswer } from '../../shared/model/placement.ts';
 import type { LeaseResultMessage } from '../../shared/protocol/agent-messages.ts';
 import type { AgentFacts } from '../agents/fleet.ts';
 import type { BuildResult, EnvironmentBuild } from '../environments/environment-build.ts';
 import type { EnvironmentService } from '../environments/environment-service.ts';
+import type { Considered } from '../scheduler/placement.ts';
 import type { DemandListener, LeaseFetching, LeaseOutput, Scheduler } from '../scheduler/scheduler.ts';
 import type { Tenant } from '../tenants/keys.ts';
 import { recordAcceptance } from './acceptance.ts';
 import type { Admission } from './admission.ts';
-import { toClaim, toLeaseOrder } from './lease-order.ts';
+import { toClaim, toConstraints, toWaitMsMax } from './demand.ts';
+import { rememberFinished } from './finished-executions.ts';
+import { toLeaseOrder } from './lease-order.ts';
 import { type ExecutionTerms, LiveExecution } from './live-execution.ts';
+import { toPlacementAnswer } from './placement-answer.ts';
 import type { ExecutionStore, Page } from './state-store.ts';
 
 /** What the service talks to. */
@@ -60,9 +65,6 @@ export interface SubmitTerms {
 /** An accepted execution: live, or already over when the idempotency key was known. */
 export type Submitted = LiveExecution | { readonly isOver: true; readonly answer: Execution };
 
-/** Bytes of finished, not durable answers kept in memory. */
-const KEPT_BYTES_MAX = 64 * 1024 * 1024;
-
 /** See the head of this file. */
 export class ExecutionService implements DemandListener {
   readonly #deps: ExecutionServiceDeps;
@@ -75,11 +77,7 @@ export class ExecutionService implements DemandListener {
   constructor(deps: ExecutionServiceDeps, options: ExecutionServiceOptions) {
     this.#deps = deps;
     this.#options = options;
-    this.#finished = new LRUCache<string, LiveExecution>({
-      max: options.finishedKept,
-      maxSize: KEPT_BYTES_MAX,
-      sizeCalculation: ({ result }) => 4096 + outputLength(result?.run ?? null) + outputLength(result?.compile ?? null),
-    });
+    this.#finished = rememberFinished(options.finishedKept);
   }
 
   get unfinished(): number {
@@ -88,7 +86,7 @@ export class ExecutionService implements DemandListener {
 
   /** Accepts a request: SystemError `queue-full`, `rate-exceeded`, `draining`, `environment-not-found`, `idempotency-key-reused`. */
   async submit(request: ExecutionRequest, { tenantId, isWaited, key }: SubmitTerms): Promise<Submitted> {
-    this.#admit(tenantId);
+    this.#admit(tenantId, request);
     const { clock, random } = this.#deps;
     const isDurable = !isWaited || key !== null;
     const terms: ExecutionTerms = { tenantId, request, isDurable, isStreamed: !isWaited };
@@ -103,12 +101,12 @@ export class ExecutionService implements DemandListener {
     return execution;
   }
 
-  #admit(tenantId: string): void {
+  #admit(tenantId: string, request: ExecutionRequest): void {
     if (this.#isDraining) {
       throw new SystemError('draining', 'this instance is stopping; ask again in a moment', { retryAfterSeconds: 5 });
     }
     const { admission, tenants } = this.#deps;
-    admission.admit(tenants(tenantId), this.#options.queueWaitMsMax);
+    admission.admit(tenants(tenantId), toWaitMsMax(request, this.#options.queueWaitMsMax));
   }
 
   async #accept(execution: LiveExecution, key: string | null): Promise<Submitted | null> {
@@ -191,26 +189,23 @@ export class ExecutionService implements DemandListener {
     const { environment } = execution;
     if (environment === null) throw new Error(`${execution.id} is scheduled without an environment`);
     const { environments, scheduler } = this.#deps;
-    const { limitMaxima, queueWaitMsMax } = this.#options;
+    const { limitMaxima } = this.#options;
     scheduler.submit({
       executionId: execution.id,
       tenantId: execution.terms.tenantId,
       weight: this.#tenantOf(execution).weight,
-      kind: environment.digests.at(-1) ?? '',
-      ...toClaim(execution.terms.request, limitMaxima),
-      waitMsMax: queueWaitMsMax,
-      architecture: environment.architecture,
-      layers: environment.digests,
+      ...toClaim(execution.terms.request, environment, this.#options),
       order: () => toLeaseOrder(execution, environments.references(environment, execution.built), limitMaxima),
       listener: this,
     });
   }
 
-  placed(id: ExecutionId, agent: AgentFacts): void {
+  placed(id: ExecutionId, agent: AgentFacts, considered: readonly Considered[]): void {
     const execution = this.#live.get(id);
     if (execution === undefined) return;
     execution.agent = agent;
     execution.attempts += 1;
+    execution.placements.push({ agent, placedAtMs: this.#deps.clock.nowMs(), considered });
     this.#move(execution, 'placed');
   }
 
@@ -337,6 +332,18 @@ export class ExecutionService implements DemandListener {
     return answer;
   }
 
+  /** Why an execution is where it is; SystemError `execution-not-found`, also when that is not remembered any more. */
+  explain(tenantId: string, id: string): PlacementAnswer {
+    const execution = this.find(tenantId, id);
+    if (execution === null) {
+      throw new SystemError('execution-not-found', `there is no execution ${id}, or its placement is not remembered`);
+    }
+    const { terms, environment, placements } = execution;
+    const obstacles = this.#deps.scheduler.explain(execution.id);
+    const { key: _, ...constraints } = toConstraints(terms.request, environment?.architecture ?? '');
+    return toPlacementAnswer(constraints, environment?.digests.length ?? 0, placements, obstacles);
+  }
+
   /** Durable executions of a tenant, newest first. */
   async list(tenantId: string, cursor: number | null, limit: number): Promise<Page<Execution>> {
     const page = await this.#deps.store.list(tenantId, cursor, limit);
@@ -387,8 +394,4 @@ export class ExecutionService implements DemandListener {
   stop(): void {
     this.#isStopped = true;
   }
-}
-
-function outputLength(report: Execution['run']): number {
-  return report === null ? 0 : report.stdout.length + report.stderr.length;
 }

@@ -2,7 +2,6 @@
  * Owns turning a request into what an agent is told: limits resolved, variables merged, layers named.
  * Never changes what the client asked for. Invariant: the same request and layers give the same order.
  */
-import type { ExecutionRequest } from '../../shared/model/execution.ts';
 import { type AllLimits, type LimitPurpose, type Limits, resolveLimits } from '../../shared/model/limits.ts';
 import type { LayerReference } from '../../shared/model/manifest.ts';
 import type { LeaseOrderMessage } from '../../shared/protocol/coordinator-messages.ts';
@@ -41,18 +40,5 @@ export function toLeaseOrder(
       limits: limits(run.limits, 'run'),
     },
     isOutputStreamed: isStreamed,
-  };
-}
-
-/** What a request may take of a machine at most, both scripts together: time in milliseconds, memory in bytes. */
-export function toClaim(
-  { compile, run }: ExecutionRequest,
-  maxima: AllLimits,
-): { readonly durationMsMax: number; readonly memoryBytes: number } {
-  const limits = [resolveLimits(run.limits ?? {}, 'run', maxima).limits];
-  if (compile !== undefined) limits.push(resolveLimits(compile.limits ?? {}, 'compile', maxima).limits);
-  return {
-    durationMsMax: limits.reduce((sum, { wallTimeMs }) => sum + wallTimeMs, 0),
-    memoryBytes: Math.max(...limits.map(({ memoryBytes }) => memoryBytes)),
   };
 }

@@ -8,12 +8,15 @@
 import type { Clock, Random, Timer } from '../../shared/clock.ts';
 import { SystemError } from '../../shared/errors.ts';
 import type { AgentId, ExecutionId } from '../../shared/ids.ts';
+import type { PlacementAnswer } from '../../shared/model/placement.ts';
 import type { LeaseResultMessage } from '../../shared/protocol/agent-messages.ts';
 import type { Fleet, FleetAgent } from '../agents/fleet.ts';
-import { CostEstimates } from './cost-estimates.ts';
-import { FairQueue, type Queued } from './fair-queue.ts';
+import { type Charged, Charges } from './charges.ts';
+import { FairQueue } from './fair-queue.ts';
+import { forecastWait } from './forecast.ts';
 import { type Lease, LeaseTable } from './leases.ts';
-import { place } from './placement.ts';
+import { listObstacles } from './obstacles.ts';
+import { type Considered, place } from './placement.ts';
 import {
   type Demand,
   type Forecast,
@@ -32,20 +35,15 @@ export interface SchedulerOptions {
   readonly reconnectGraceMs: number;
 }
 
-interface Entry extends Queued {
-  readonly demand: Demand;
-  /** How many slots' worth of the machines it takes: more than one when its memory is scarcer. */
-  readonly slots: number;
+interface Entry extends Charged {
   readonly excluded: Set<AgentId>;
   readonly submittedAtMs: number;
-  /** When it began to wait, or got the lease that is out. */
-  sinceMs: number;
-  /** What its tenant has been charged for the lease that is out, in slot-milliseconds. */
-  charged: number;
   /** Until then it waits for an agent that it has not failed on. */
   patientUntilMs: number;
   failures: number;
   lease: Lease | null;
+  /** Whom placement looked at last. */
+  considered: readonly Considered[];
 }
 
 const SWEEP_MS = 250;
@@ -54,22 +52,26 @@ const REST_MS = 250;
 const PATIENCE_MS = 100;
 /** How many waiting demands are looked at when the first ones can't be placed. */
 const SCAN_MAX = 64;
-/** What takes longer waits in another lane of its tenant. */
-const LONG_MS = 5000;
+/** How long a demand waits for a busy agent that holds more of its layers. */
+const HOLDER_WAIT_MS = 50;
 
 /** See the head of this file. */
 export class FairScheduler implements Scheduler, LeaseEvents {
   readonly #clock: Clock;
+  readonly #random: Random;
   readonly #fleet: Fleet;
   readonly #options: SchedulerOptions;
   readonly #leases: LeaseTable;
   readonly #entries = new Map<ExecutionId, Entry>();
   readonly #queue = new FairQueue<Entry>();
-  readonly #estimates = new CostEstimates();
+  readonly #charges: Charges<Entry>;
   #timer: Timer | null = null;
+  #delay: Timer | null = null;
 
   constructor(deps: { clock: Clock; random: Random; fleet: Fleet }, options: SchedulerOptions) {
     this.#clock = deps.clock;
+    this.#charges = new Charges(deps.clock, this.#queue);
+    this.#random = deps.random;
     this.#fleet = deps.fleet;
     this.#options = options;
     this.#leases = new LeaseTable(deps.clock, deps.random);
@@ -87,6 +89,8 @@ export class FairScheduler implements Scheduler, LeaseEvents {
   stop(): void {
     this.#timer?.cancel();
     this.#timer = null;
+    this.#delay?.cancel();
+    this.#delay = null;
   }
 
   get depth(): number {
@@ -97,35 +101,30 @@ export class FairScheduler implements Scheduler, LeaseEvents {
     return this.#leases.size;
   }
 
+  explain(executionId: ExecutionId): PlacementAnswer['waiting'] {
+    const entry = this.#entries.get(executionId);
+    if (entry === undefined || entry.lease !== null) return null;
+    const { demand, excluded, tenantId, weight } = entry;
+    const obstacles = listObstacles([...this.#fleet.all()], demand.constraints, excluded);
+    return { forecastMs: this.forecast(tenantId, weight).waitMs, ...obstacles };
+  }
+
   forecast(tenantId: string, weight: number): Forecast {
-    const { total, free } = this.#fleet.slots();
-    const { meanMs } = this.#estimates;
-    const own = this.#queue.backlogOf(tenantId).cost;
-    // While the tenant's own is served, others get at most their weight's share of the same time, and at most what they have.
-    let ahead = own;
-    for (const { tenantId: other, weight: theirs, cost } of this.#queue.backlogs()) {
-      if (other !== tenantId) ahead += Math.min(cost, ((own + meanMs) * theirs) / weight);
-    }
-    const isIdle = free > 0 && this.#queue.size === 0;
-    const slots = Math.max(1, total);
-    // The next slot becomes free when what runs on one of them has ended: half of a mean, on average, by the number of slots.
-    return { slots: total, waitMs: isIdle ? 0 : (ahead + meanMs / 2) / slots, meanMs: meanMs / slots };
+    const backlogs = this.#queue.backlogs();
+    return forecastWait(tenantId, weight, { slots: this.#fleet.slots(), backlogs, meanMs: this.#charges.meanMs });
   }
 
   submit(demand: Demand): void {
     const now = this.#clock.monotonicMs();
-    const { executionId, tenantId, weight, kind, architecture, memoryBytes } = demand;
-    const durationMs = this.#estimates.estimate(tenantId, kind, demand.durationMsMax);
-    const slots = this.#slotsOf(memoryBytes);
+    const { executionId, tenantId, weight } = demand;
     const entry: Entry = {
-      ...{ id: executionId, tenantId, weight, demand, slots },
-      lane: `${durationMs > LONG_MS ? 'long' : 'short'} ${architecture}`,
-      cost: durationMs * slots,
+      ...{ id: executionId, tenantId, weight, demand },
+      ...this.#charges.price(demand, this.#fleet.capacity()),
       excluded: new Set<AgentId>(),
       submittedAtMs: now,
       sinceMs: now,
       patientUntilMs: 0,
-      ...{ charged: 0, failures: 0, lease: null },
+      ...{ charged: 0, failures: 0, lease: null, considered: [] },
     };
     this.#entries.set(executionId, entry);
     this.#queue.push(entry);
@@ -140,27 +139,13 @@ export class FairScheduler implements Scheduler, LeaseEvents {
     if (lease !== null) this.#cancel(lease);
   }
 
-  /** The dominant resource, as slots: memory counts when it is a larger part of the fleet's than one slot is of its slots. */
-  #slotsOf(memoryBytes: number): number {
-    const { slots, memoryBytes: memory } = this.#fleet.capacity();
-    if (memory === 0) return 1;
-    return Math.max(1, Math.min(slots, (memoryBytes * slots) / memory));
-  }
-
   /** Nothing more comes of it: its tenant has paid for the time that it had. */
   #forget(entry: Entry): void {
     this.#entries.delete(entry.demand.executionId);
     this.#queue.remove(entry);
     if (entry.lease === null) return;
-    this.#settle(entry, (this.#clock.monotonicMs() - entry.sinceMs) * entry.slots);
+    this.#charges.settle(entry);
     entry.lease = null;
-  }
-
-  /** The lease that is out is over, and cost its tenant this much. */
-  #settle(entry: Entry, cost: number): void {
-    this.#queue.charge(entry, cost - entry.charged);
-    this.#queue.ended(entry);
-    entry.charged = 0;
   }
 
   /** The slot stays taken until the agent says that the lease is over. */
@@ -174,27 +159,52 @@ export class FairScheduler implements Scheduler, LeaseEvents {
     if (this.#queue.size === 0) return;
     const nowMs = this.#clock.monotonicMs();
     this.#queue.serve(
-      ({ demand, excluded, patientUntilMs }) => place(demand, this.#fleet.all(), excluded, nowMs < patientUntilMs),
+      (entry) => this.#choose(entry, nowMs),
       (entry, agent) => this.#offer(entry, agent),
       SCAN_MAX,
     );
+  }
+
+  #choose(entry: Entry, nowMs: number): FleetAgent | null {
+    const { demand, excluded, patientUntilMs, sinceMs } = entry;
+    const considered: Considered[] = [];
+    const { agent, outcome } = place(
+      demand,
+      this.#fleet.index,
+      {
+        ...{ random: this.#random, nowMs, excluded },
+        isPatient: nowMs < patientUntilMs,
+        isDelayed: nowMs - sinceMs < HOLDER_WAIT_MS,
+      },
+      considered,
+    );
+    entry.considered = considered;
+    if (outcome === 'delayed') this.#comeBack();
+    return agent;
+  }
+
+  /** Looks again when whoever waits for a busy holder has waited long enough. */
+  #comeBack(): void {
+    this.#delay ??= this.#clock.after(HOLDER_WAIT_MS, () => {
+      this.#delay = null;
+      this.#placeAll();
+    });
   }
 
   #offer(entry: Entry, agent: FleetAgent): void {
     const { demand } = entry;
     const lease = this.#leases.grant(demand.executionId, agent.id, this.#options.offerTimeoutMs);
     entry.lease = lease;
-    entry.charged = entry.cost;
-    entry.sinceMs = this.#clock.monotonicMs();
+    this.#charges.begin(entry);
     agent.leases += 1;
     agent.send({ type: 'lease.offer', lease: lease.id, fence: lease.fence, order: demand.order() });
-    demand.listener.placed(demand.executionId, agent.facts);
+    demand.listener.placed(demand.executionId, agent.facts, entry.considered);
   }
 
   #release(lease: Lease): void {
     this.#leases.release(lease);
     const agent = this.#fleet.get(lease.agentId);
-    if (agent !== undefined && lease.state !== 'orphaned') agent.leases = Math.max(0, agent.leases - 1);
+    if (agent !== undefined && lease.state !== 'orphaned') agent.leases -= 1;
   }
 
   /** The entry whose current lease this is; undefined when it was withdrawn or went elsewhere. */
@@ -208,7 +218,7 @@ export class FairScheduler implements Scheduler, LeaseEvents {
     const entry = this.#entryOf(lease);
     this.#release(lease);
     if (entry === undefined) return;
-    this.#settle(entry, 0);
+    this.#charges.forgive(entry);
     entry.lease = null;
     entry.excluded.add(lease.agentId);
     if (isCounted) entry.failures += 1;
@@ -323,11 +333,11 @@ export class FairScheduler implements Scheduler, LeaseEvents {
       this.#placeAll();
       return undefined;
     }
-    const { demand, sinceMs } = entry;
-    this.#estimates.learn(demand.tenantId, demand.kind, this.#clock.monotonicMs() - sinceMs);
+    const { demand } = entry;
+    this.#charges.learn(entry);
     this.#forget(entry);
     const agent = this.#fleet.get(agentId);
-    for (const layer of demand.layers) agent?.layers.add(layer);
+    for (const layer of demand.layers) agent?.hold(layer);
     const kept = demand.listener.completed(demand.executionId, result);
     this.#placeAll();
     return kept;
@@ -341,17 +351,8 @@ export class FairScheduler implements Scheduler, LeaseEvents {
     for (const entry of [...this.#queue.items()]) {
       if (now - entry.submittedAtMs > entry.demand.waitMsMax) this.#giveUpWaiting(entry);
     }
-    for (const entry of this.#entries.values()) this.#recharge(entry, now);
+    for (const entry of this.#entries.values()) if (entry.lease !== null) this.#charges.goOn(entry);
     this.#placeAll();
-  }
-
-  /** What holds a slot for longer than was thought is paid for while it does, not only when it ends. */
-  #recharge(entry: Entry, nowMs: number): void {
-    if (entry.lease === null) return;
-    const more = (nowMs - entry.sinceMs) * entry.slots - entry.charged;
-    if (more <= 0) return;
-    this.#queue.charge(entry, more);
-    entry.charged += more;
   }
 
   #expire(lease: Lease): void {
@@ -365,9 +366,13 @@ export class FairScheduler implements Scheduler, LeaseEvents {
     this.#retry(lease, cause, true);
   }
 
+  #fitting({ demand }: Entry): number {
+    return this.#fleet.index.matching(demand.constraints).reduce((sum, { all }) => sum + all.size, 0);
+  }
+
   #giveUpWaiting(entry: Entry): void {
     this.#forget(entry);
-    const detail = `no agent could take this within ${entry.demand.waitMsMax} ms; ${this.#fleet.size} are connected`;
+    const detail = `no agent could take this within ${entry.demand.waitMsMax} ms; ${this.#fleet.size} are connected, ${this.#fitting(entry)} of them fit its placement`;
     const cause = new SystemError('no-agent', detail, {
       retryAfterSeconds: toRetrySeconds(this.forecast(entry.tenantId, entry.weight).waitMs),
     });

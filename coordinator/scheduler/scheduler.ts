@@ -5,10 +5,11 @@
  */
 import type { SystemError } from '../../shared/errors.ts';
 import type { AgentId, ExecutionId } from '../../shared/ids.ts';
+import type { PlacementAnswer } from '../../shared/model/placement.ts';
 import type { LeaseResultMessage } from '../../shared/protocol/agent-messages.ts';
 import type { LeaseOrderMessage } from '../../shared/protocol/coordinator-messages.ts';
 import type { AgentFacts } from '../agents/fleet.ts';
-import type { PlacementDemand } from './placement.ts';
+import type { Considered, PlacementDemand } from './placement.ts';
 
 /** Output of a script while it runs; `data` is base64. */
 export interface LeaseOutput {
@@ -25,7 +26,7 @@ export interface LeaseFetching {
 
 /** Who wants to know what becomes of a demand. */
 export interface DemandListener {
-  placed(executionId: ExecutionId, agent: AgentFacts): void;
+  placed(executionId: ExecutionId, agent: AgentFacts, considered: readonly Considered[]): void;
   started(executionId: ExecutionId): void;
   fetching(executionId: ExecutionId, fetching: LeaseFetching): void;
   output(executionId: ExecutionId, output: LeaseOutput): void;
@@ -63,6 +64,8 @@ export interface Scheduler {
   readonly depth: number;
   /** Leases that are out. */
   readonly running: number;
+  /** Why a demand still waits; null when it does not. */
+  explain(executionId: ExecutionId): PlacementAnswer['waiting'];
   /** What a further demand of this tenant would have to expect. */
   forecast(tenantId: string, weight: number): Forecast;
 }

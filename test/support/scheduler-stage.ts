@@ -44,7 +44,7 @@ export function setUpScheduler() {
       durationMsMax: 30_000,
       memoryBytes: 1,
       waitMsMax: 60_000,
-      architecture: 'x86_64',
+      constraints: { key: 'any', architecture: 'x86_64', pool: null, labels: {} },
       layers: [],
       order,
       listener,
