@@ -22,6 +22,7 @@ import { killOvershoot } from './scenarios/kill-overshoot.ts';
 import { launcherThroughput } from './scenarios/launcher-throughput.ts';
 import { layerForms } from './scenarios/layer-forms.ts';
 import { leftBehind } from './scenarios/left-behind.ts';
+import { placement } from './scenarios/placement.ts';
 import { residentMemory } from './scenarios/resident-memory.ts';
 import { sandboxOverhead } from './scenarios/sandbox-overhead.ts';
 import { secondStart } from './scenarios/second-start.ts';
@@ -35,6 +36,7 @@ const scenarios: readonly Scenario[] = [
   leftBehind,
   compileOnce,
   layerForms,
+  placement,
   httpThroughput,
   executionOverhead,
   environmentBuild,
@@ -108,6 +110,9 @@ async function askInstance(list: readonly InstanceScenario[]): Promise<void> {
   }
 }
 
-for (const scenario of chosen) if (scenario.needs === 'launcher') await askLauncher(scenario);
+for (const scenario of chosen) {
+  if (scenario.needs === 'nothing') await ask(scenario, () => scenario.run(options));
+  else if (scenario.needs === 'launcher') await askLauncher(scenario);
+}
 await askInstance(chosen.filter((scenario) => scenario.needs === 'instance'));
 process.stdout.write(write());

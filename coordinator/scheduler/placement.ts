@@ -70,7 +70,9 @@ const CHANCES = 2;
 const HOMES = 2;
 /** While fewer agents hold a layer, its homes are asked first. */
 const HOLDERS_TARGET = 2;
-/** A holder above it is left its last room, for the next demand of its own. */
+/** A holder of everything with so much room is good enough: no other is looked for. */
+const EASY = 0.5;
+/** Holders of everything that are busier than this don't end the search for one that is not. */
 const BUSY = 0.9;
 /** Up to so many agents are all looked at. */
 const SMALL_FLEET = 8;
@@ -96,7 +98,9 @@ export function place<Agent extends Candidate>(
   const rarest = rarestHeld(demand, fleet);
   if (agents <= SMALL_FLEET) for (const { all } of groups) for (const agent of all) look.at(agent);
   else probe(look, { demand, fleet, groups, rarest }, terms);
-  return decide(look, considered, terms.isDelayed);
+  const placement = decide(look, terms.isDelayed);
+  if (considered !== null) tell(look, demand, placement.agent, considered);
+  return placement;
 }
 
 const nobody: ReadonlySet<AgentId> = new Set();
@@ -143,10 +147,11 @@ function probe<Agent extends Candidate>(
     const isFew = holders.size <= HOLDER_PROBES;
     for (let count = 0; count < Math.min(holders.size, HOLDER_PROBES); count += 1) {
       const agent = isFew ? holders.values()[count] : holders.draw(random);
-      if (agent !== undefined && fleet.isIn(agent, groups)) look.at(agent);
+      if (agent !== undefined && fleet.isIn(agent, groups)) look.at(agent, rarest);
+      if (look.isContent(EASY)) return;
     }
   }
-  if (look.isContent) return;
+  if (look.isContent(BUSY)) return;
   const top = demand.layers.at(-1);
   if (top !== undefined && (fleet.holders(top)?.size ?? 0) < HOLDERS_TARGET) {
     for (const agent of fleet.homes(top, HOMES, nowMs)) if (fleet.isIn(agent, groups)) look.at(agent);
@@ -176,7 +181,7 @@ function drawFree<Agent extends Candidate>(
 
 /** What has been looked at so far, and the best of it. */
 class Look<Agent extends Candidate> {
-  readonly seen: { readonly agent: Agent; readonly held: number; readonly isPossible: boolean }[] = [];
+  readonly seen: Agent[] = [];
   readonly avoided: ReadonlySet<AgentId>;
   best: Agent | null = null;
   bestHeld = -1;
@@ -189,19 +194,17 @@ class Look<Agent extends Candidate> {
     this.avoided = avoided;
   }
 
-  /** Nothing better can be found: it has all the layers, and room to spare. */
-  get isContent(): boolean {
-    return this.best !== null && this.bestHeld === this.#demand.layers.length && this.best.load < BUSY;
+  /** Has one been found that has all the layers, and at most this load? */
+  isContent(load: number): boolean {
+    return this.best !== null && this.bestHeld === this.#demand.layers.length && this.best.load <= load;
   }
 
-  /** Looks at an agent; true when it could be taken. */
-  at(agent: Agent): boolean {
-    if (this.seen.some((one) => one.agent === agent)) return false;
-    let held = 0;
-    for (const layer of this.#demand.layers) if (agent.layers.has(layer)) held += 1;
-    const isPossible = agent.freeSlots > 0 && !this.avoided.has(agent.id);
-    this.seen.push({ agent, held, isPossible });
-    if (!isPossible) {
+  /** Looks at an agent, which is known to hold this layer already; true when it could be taken. */
+  at(agent: Agent, holds: string | null = null): boolean {
+    if (this.seen.includes(agent)) return false;
+    this.seen.push(agent);
+    const held = countHeld(this.#demand, agent, holds);
+    if (!isPossible(agent, this.avoided)) {
       if (!this.avoided.has(agent.id)) this.busyHeld = Math.max(this.busyHeld, held);
       return false;
     }
@@ -218,31 +221,47 @@ function hasMoreRoom(agent: Candidate, other: Candidate): boolean {
 }
 
 function decide<Agent extends Candidate>(
-  look: Look<Agent>,
-  considered: Considered[] | null,
+  { best, bestHeld, busyHeld }: Look<Agent>,
   isDelayed: boolean,
 ): Placement<Agent> {
-  const { best, bestHeld, busyHeld } = look;
-  const isSoon = isDelayed && busyHeld > bestHeld;
-  const chosen = isSoon ? null : best;
-  for (const { agent, held, isPossible } of considered === null ? [] : look.seen) {
-    const outcome = judge(agent, chosen, held < bestHeld, isPossible, look.avoided);
-    considered?.push({ agentId: agent.id, layersHeld: held, load: agent.load, outcome });
+  if (best === null) return none;
+  return isDelayed && busyHeld > bestHeld ? delayed : { agent: best, outcome: 'chosen' };
+}
+
+function countHeld({ layers }: PlacementDemand, agent: Candidate, holds: string | null): number {
+  let held = 0;
+  for (const layer of layers) if (layer === holds || agent.layers.has(layer)) held += 1;
+  return held;
+}
+
+function isPossible(agent: Candidate, avoided: ReadonlySet<AgentId>): boolean {
+  return agent.freeSlots > 0 && !avoided.has(agent.id);
+}
+
+/** Whom placement looked at, and what came of each. */
+function tell<Agent extends Candidate>(
+  { seen, avoided, bestHeld }: Look<Agent>,
+  demand: PlacementDemand,
+  chosen: Agent | null,
+  considered: Considered[],
+): void {
+  for (const agent of seen) {
+    const layersHeld = countHeld(demand, agent, null);
+    const outcome = judge(agent, chosen, layersHeld < bestHeld, isPossible(agent, avoided), avoided);
+    considered.push({ agentId: agent.id, layersHeld, load: agent.load, outcome });
   }
-  if (chosen !== null) return { agent: chosen, outcome: 'chosen' };
-  return isSoon && best !== null ? delayed : none;
 }
 
 function judge(
   agent: Candidate,
   chosen: Candidate | null,
   hasFewer: boolean,
-  isPossible: boolean,
+  isFree: boolean,
   avoided: ReadonlySet<AgentId>,
 ): Consideration {
   if (agent === chosen) return 'chosen';
   if (avoided.has(agent.id)) return 'failed-before';
-  if (!isPossible) return 'full';
+  if (!isFree) return 'full';
   // With nobody chosen it is a busy one that holds more and is waited for.
   return hasFewer || chosen === null ? 'fewer-layers' : 'busier';
 }
