@@ -154,6 +154,11 @@ export function addExecutionRoutes(
     (request) => executions.cancel(request.tenant.id, request.params.id),
   );
 
+  addViews(server, deps);
+}
+
+/** What is to be seen of an execution besides its answer. */
+function addViews(server: HttpServer, { executions, clock }: ExecutionRoutesDeps): void {
   server.get(
     '/v1/executions/:id/placement',
     {

@@ -18,6 +18,8 @@ export interface AgentScript {
   readonly keys?: { publicKey: KeyObject; privateKey: KeyObject };
   readonly signedText?: (nonce: string) => string;
   readonly slots?: number;
+  readonly pool?: string;
+  readonly labels?: Record<string, string>;
   /** Called for every offer. */
   readonly offered?: (offer: Offer, agent: ScriptedAgent) => void;
 }
@@ -34,7 +36,14 @@ export class ScriptedAgent {
     this.keys = script.keys ?? generateKeyPairSync('ed25519');
     this.socket = new WebSocket(`${url.replace('http', 'ws')}/agents`);
     const publicKey = this.keys.publicKey.export({ type: 'spki', format: 'der' }).toString('base64');
-    const { token = null, agentId = null, protocol = PROTOCOL_VERSION, slots = 2 } = script;
+    const {
+      token = null,
+      agentId = null,
+      protocol = PROTOCOL_VERSION,
+      slots = 2,
+      pool = 'default',
+      labels = {},
+    } = script;
     const facts = {
       release: 'test',
       architecture: 'x86_64',
@@ -42,7 +51,7 @@ export class ScriptedAgent {
       cores: 2,
       memoryBytes: 8 * 1024 ** 3,
     } as const;
-    const hello = { protocol, name: 'scripted', publicKey, agentId, token, ...facts, pool: 'default', labels: {} };
+    const hello = { protocol, name: 'scripted', publicKey, agentId, token, ...facts, pool, labels };
     this.socket.on('open', () => this.say({ type: 'agent.hello', ...hello }));
     this.socket.on('message', (data) => {
       const message = decodeCoordinatorMessage(String(data));
