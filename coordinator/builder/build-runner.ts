@@ -17,7 +17,7 @@ import { createMasking } from './build-log.ts';
 import { type BuildNetwork, createBuildNetwork, type NetworkSettings } from './build-network.ts';
 import { captureSentences } from './capture-notes.ts';
 import type { BuilderConfig } from './config.ts';
-import { type CapturedLayer, LAYER_ENTRIES_MAX, LayerCapture } from './layer-capture.ts';
+import { type CapturedLayer, LAYER_ENTRIES_MAX, LAYER_NAMES_BYTES_MAX, LayerCapture } from './layer-capture.ts';
 import { createProgress } from './progress.ts';
 import { runToEnd } from './sandbox-run.ts';
 import { runScript, type ScriptOutcome, type ScriptSetting } from './script-run.ts';
@@ -190,7 +190,11 @@ export class BuildRunner {
     { order, folder, network, setting }: Build,
     fill: (capture: LayerCapture) => Promise<{ outcome: ScriptOutcome; isToBeFinished: boolean }>,
   ): Promise<{ outcome: ScriptOutcome; captured: CapturedLayer | null }> {
-    const bounds = { entriesMax: LAYER_ENTRIES_MAX, bytesMax: rawTarBytesMax(order.limits) };
+    const bounds = {
+      entriesMax: LAYER_ENTRIES_MAX,
+      bytesMax: rawTarBytesMax(order.limits),
+      namesBytesMax: LAYER_NAMES_BYTES_MAX,
+    };
     const capture = new LayerCapture({ buildId: order.buildId, folder, traces: network.traces, bounds });
     try {
       const { outcome, isToBeFinished } = await fill(capture);
