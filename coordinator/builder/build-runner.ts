@@ -13,7 +13,7 @@ import type { BuildEvent, BuildOrder, StagedLayer } from '../../shared/model/bui
 import type { KeptLayer, Sandbox } from '../../shared/sandbox/sandbox.ts';
 import type { ArtefactFolder } from './artefact-folder.ts';
 import { type Ground, rawTarBytesMax, toBaseSpec, toCaptureSpec, toScriptSpec } from './build-launches.ts';
-import { createMasking } from './build-log.ts';
+import { createMasking, type Masking } from './build-log.ts';
 import { type BuildNetwork, createBuildNetwork, type NetworkSettings } from './build-network.ts';
 import { captureSentences } from './capture-notes.ts';
 import type { BuilderConfig } from './config.ts';
@@ -69,6 +69,7 @@ export class BuildRunner {
     trust.catchUp(order.trust);
     const progress = createProgress('fetching-parents', emit, clock, null);
     const acquired = await layers.acquire(order.parents, order.tenantId, progress);
+    const masking = Object.keys(order.secrets).length > 0 ? createMasking(order.secrets) : null;
     let layer: StagedLayer | null = null;
     try {
       signal.throwIfAborted();
@@ -76,7 +77,6 @@ export class BuildRunner {
         layers: acquired.names,
         variables: Object.assign({}, ...acquired.manifests.map(({ variables }) => variables)),
       };
-      const masking = Object.keys(order.secrets).length > 0 ? createMasking(order.secrets) : null;
       const finished = await this.#build({
         order,
         folder: await staging.create(order.buildId),
@@ -86,6 +86,8 @@ export class BuildRunner {
       });
       layer = finished.layer;
       return finished;
+    } catch (error) {
+      throw masking === null ? error : toMasked(error, masking);
     } finally {
       acquired.release();
       artefacts.settle();
@@ -115,7 +117,10 @@ export class BuildRunner {
     if (incompleteness !== null) {
       throw new SystemError('build-failed', `the record of what the build fetched is incomplete: ${incompleteness}`);
     }
-    for (const text of captureSentences(captured)) setting.emit({ type: 'log', stream: 'stderr', text });
+    const { masking } = setting;
+    for (const text of captureSentences(captured)) {
+      setting.emit({ type: 'log', stream: 'stderr', text: masking === null ? text : masking(text) });
+    }
     return order.verify === null ? finished : await this.#verify(build, order.verify, captured.staged, finished);
   }
 
@@ -206,6 +211,11 @@ export class BuildRunner {
       capture.close();
     }
   }
+}
+
+/** A script may put a secret into a file's name, which is then told. */
+function toMasked(error: unknown, masking: Masking): unknown {
+  return error instanceof SystemError ? new SystemError(error.code, masking(error.message)) : error;
 }
 
 /** Some clients succeed without a network (apt-get update does): that must not become a layer, nor a script's failure. */

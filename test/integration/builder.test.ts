@@ -196,6 +196,22 @@ test("a request's files that do not fit into the build's disk are its limit's ve
   }
 });
 
+test("what a script leaves in the way of the request's files is told as the next script's start, and no failure of ours", async () => {
+  const files = [{ path: 'a/b', content: 'x' }];
+  const obstacles = [
+    ['rm -r a; : > a', 'ENOTDIR'],
+    ['rm -r a; ln -s /etc a', 'ELOOP'],
+    ['rm a/b; mkdir a/b', 'EISDIR'],
+  ] as const;
+  for (const [script, errno] of obstacles) {
+    const { finished } = await setup(script, { files });
+    const parents = [base, await builder.publish(finished, 'setup', [base])];
+    const next = await builder.build({ kind: 'dependencies', parents, script: 'true', files });
+    const { verdict, start } = next.finished.report;
+    assert.deepEqual([verdict, start?.step, start?.errno, next.finished.layer], ['start-failed', 'files', errno, null]);
+  }
+});
+
 test('versions that contradict each other are named in the Report', async () => {
   const { finished } = await setup('apt-get install -y mawk=1.0 mawk=2.0');
   assert.deepEqual([finished.report.verdict, finished.endedIn, finished.layer], ['nonzero-exit', 'setup', null]);
