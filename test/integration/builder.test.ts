@@ -6,12 +6,14 @@ import { once } from 'node:events';
 import { readdirSync, readFileSync } from 'node:fs';
 import { type AddressInfo, createServer } from 'node:net';
 import { networkInterfaces } from 'node:os';
+import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 import { openStaged, readStaged } from '../../coordinator/environments/verifier/staged-file.ts';
 import { digestOf } from '../../shared/digest.ts';
 import type { BuildOrder } from '../../shared/model/build.ts';
 import { limitDefaults } from '../../shared/model/limits.ts';
 import type { LayerReference } from '../../shared/model/manifest.ts';
+import { connectLauncher } from '../../shared/sandbox/launcher-client.ts';
 import { BuilderProcess } from '../support/builder-process.ts';
 
 const builder = new BuilderProcess();
@@ -330,4 +332,16 @@ test('nothing is built on a parent that was revoked, nor later under an older st
   const refused = { code: 'build-failed', message: /layer-revoked: / };
   await assert.rejects(setup('true', { trust: builder.revoking(base) }), refused);
   await assert.rejects(setup('true'), refused);
+});
+
+test('of all these builds, failed, refused, cancelled or not, the launcher keeps nothing and runs nothing', async (t) => {
+  const sandbox = await connectLauncher({ socketPath: join(builder.folder, 'launcher.sock') });
+  t.after(() => sandbox.close());
+  const until = performance.now() + 20_000;
+  const left = async () => {
+    const { running, kept } = await sandbox.gauges();
+    return running + kept;
+  };
+  // Letting go is a message without an answer.
+  while ((await left()) > 0) assert.ok(performance.now() < until, JSON.stringify(await sandbox.gauges()));
 });
