@@ -9,6 +9,7 @@ import { type AddressInfo, connect, createServer } from 'node:net';
 import { text } from 'node:stream/consumers';
 import { after, test } from 'node:test';
 import fc from 'fast-check';
+import { howMany } from '../support/ledger.ts';
 import { startLocalProxy } from '../support/local-origin.ts';
 
 let answer = Buffer.alloc(0);
@@ -172,7 +173,7 @@ test('whatever requests are made of, an upstream hears only what the proxy admit
       await say(Buffer.from(bytes, 'latin1'), guarded.port);
       attempts.push({ bytes, admitted });
     }),
-    { numRuns: Number(process.env['ENVICUTOR_FUZZ_RUNS'] ?? 500) },
+    { numRuns: howMany('ENVICUTOR_EGRESS_FUZZ_RUNS', 500, 50_000) },
   );
   const attemptOf = (line: string) => Number(/[^0-9]([0-9]{5})/.exec(line)?.[1] ?? Number.NaN);
   const heardOf = Map.groupBy(heard, ({ line }) => attemptOf(line));
