@@ -13,11 +13,11 @@ import type { BuildEvent, BuildOrder, StagedLayer } from '../../shared/model/bui
 import type { KeptLayer, Sandbox } from '../../shared/sandbox/sandbox.ts';
 import type { ArtefactFolder } from './artefact-folder.ts';
 import { type Ground, rawTarBytesMax, toBaseSpec, toCaptureSpec, toScriptSpec } from './build-launches.ts';
-import { createMasking } from './build-log.ts';
+import { createMasking, type Masking } from './build-log.ts';
 import { type BuildNetwork, createBuildNetwork, type NetworkSettings } from './build-network.ts';
 import { captureSentences } from './capture-notes.ts';
 import type { BuilderConfig } from './config.ts';
-import { type CapturedLayer, LAYER_ENTRIES_MAX, LayerCapture } from './layer-capture.ts';
+import { type CapturedLayer, LAYER_ENTRIES_MAX, LAYER_NAMES_BYTES_MAX, LayerCapture } from './layer-capture.ts';
 import { createProgress } from './progress.ts';
 import { runToEnd } from './sandbox-run.ts';
 import { runScript, type ScriptOutcome, type ScriptSetting } from './script-run.ts';
@@ -69,6 +69,7 @@ export class BuildRunner {
     trust.catchUp(order.trust);
     const progress = createProgress('fetching-parents', emit, clock, null);
     const acquired = await layers.acquire(order.parents, order.tenantId, progress);
+    const masking = Object.keys(order.secrets).length > 0 ? createMasking(order.secrets) : null;
     let layer: StagedLayer | null = null;
     try {
       signal.throwIfAborted();
@@ -76,7 +77,6 @@ export class BuildRunner {
         layers: acquired.names,
         variables: Object.assign({}, ...acquired.manifests.map(({ variables }) => variables)),
       };
-      const masking = Object.keys(order.secrets).length > 0 ? createMasking(order.secrets) : null;
       const finished = await this.#build({
         order,
         folder: await staging.create(order.buildId),
@@ -86,6 +86,8 @@ export class BuildRunner {
       });
       layer = finished.layer;
       return finished;
+    } catch (error) {
+      throw masking === null ? error : toMasked(error, masking);
     } finally {
       acquired.release();
       artefacts.settle();
@@ -115,7 +117,10 @@ export class BuildRunner {
     if (incompleteness !== null) {
       throw new SystemError('build-failed', `the record of what the build fetched is incomplete: ${incompleteness}`);
     }
-    for (const text of captureSentences(captured)) setting.emit({ type: 'log', stream: 'stderr', text });
+    const { masking } = setting;
+    for (const text of captureSentences(captured)) {
+      setting.emit({ type: 'log', stream: 'stderr', text: masking === null ? text : masking(text) });
+    }
     return order.verify === null ? finished : await this.#verify(build, order.verify, captured.staged, finished);
   }
 
@@ -190,7 +195,11 @@ export class BuildRunner {
     { order, folder, network, setting }: Build,
     fill: (capture: LayerCapture) => Promise<{ outcome: ScriptOutcome; isToBeFinished: boolean }>,
   ): Promise<{ outcome: ScriptOutcome; captured: CapturedLayer | null }> {
-    const bounds = { entriesMax: LAYER_ENTRIES_MAX, bytesMax: rawTarBytesMax(order.limits) };
+    const bounds = {
+      entriesMax: LAYER_ENTRIES_MAX,
+      bytesMax: rawTarBytesMax(order.limits),
+      namesBytesMax: LAYER_NAMES_BYTES_MAX,
+    };
     const capture = new LayerCapture({ buildId: order.buildId, folder, traces: network.traces, bounds });
     try {
       const { outcome, isToBeFinished } = await fill(capture);
@@ -202,6 +211,11 @@ export class BuildRunner {
       capture.close();
     }
   }
+}
+
+/** A script may put a secret into a file's name, which is then told. */
+function toMasked(error: unknown, masking: Masking): unknown {
+  return error instanceof SystemError ? new SystemError(error.code, masking(error.message)) : error;
 }
 
 /** Some clients succeed without a network (apt-get update does): that must not become a layer, nor a script's failure. */

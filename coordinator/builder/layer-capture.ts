@@ -23,6 +23,8 @@ import { TraceSearch } from './trace-search.ts';
 export const STAGED_FILE = 'layer.tar.zst';
 /** More entries than any package manager leaves; the verifier allows no more. */
 export const LAYER_ENTRIES_MAX = 500_000;
+/** The names of so many files, each of 268 bytes: a fifth of that is usual. The verifier allows no more. */
+export const LAYER_NAMES_BYTES_MAX = 128 * 1024 ** 2;
 
 const COMPRESSION_LEVEL = 3;
 

@@ -49,6 +49,8 @@ export type CaptureNotes = ReadonlyMap<
 export interface LayerBounds {
   readonly entriesMax: number;
   readonly bytesMax: number;
+  /** Of all names and link targets together: whoever reads a layer keeps them in memory. */
+  readonly namesBytesMax: number;
 }
 
 /** Collects the entries of one raw tar; SystemError `layer-refused` names what can't be captured. */
@@ -64,6 +66,7 @@ export class LayerTree implements TarListener {
   readonly #traced = new Set<SpooledBody>();
   #current: SpooledBody | null = null;
   #bytes = 0;
+  #namesBytes = 0;
 
   constructor(spool: BodySpool, search: TraceSearch, bounds: LayerBounds) {
     this.#spool = spool;
@@ -81,7 +84,12 @@ export class LayerTree implements TarListener {
     this.#current = body;
     this.#search.begin();
     this.#bytes += raw.size;
+    this.#namesBytes += raw.path.length + raw.linkPath.length;
     if (path === '') return;
+    if (this.#namesBytes > this.#bounds.namesBytesMax) {
+      const what = `its names and link targets have more than ${this.#bounds.namesBytesMax} bytes together`;
+      throw refused(`${what}; leave fewer files behind, or shorter paths`);
+    }
     if (this.#bytes > this.#bounds.bytesMax) {
       throw refused(
         `it holds more than ${this.#bounds.bytesMax} bytes; leave less behind, or remove caches in the script`,

@@ -130,13 +130,19 @@ function findFiles(files: readonly File[], pointer: string, findings: Findings, 
     paths.set(path, index);
     findText(content, encoding, `${place}/content`, findings);
   }
-  if (paths.size < 2) return;
-  for (const [path, index] of paths) {
-    for (let end = path.lastIndexOf('/'); end > 0; end = path.lastIndexOf('/', end - 1)) {
-      const over = paths.get(path.slice(0, end));
-      if (over === undefined) continue;
-      const detail = `needs a directory '${path.slice(0, end)}', which is file ${over}`;
-      findings.places.push({ pointer: `${pointer}/${index}/path`, detail });
+  findOverlaps(paths, pointer, findings);
+}
+
+/** Files below a path that is a file: sorted with a slash behind them they follow it at once, however many and deep they are. */
+function findOverlaps(paths: ReadonlyMap<string, number>, pointer: string, { places }: Findings): void {
+  let over: readonly [path: string, index: number] | null = null;
+  const sorted = [...paths].map(([path, index]) => [`${path}/`, index] as const);
+  for (const [path, index] of sorted.sort(([one], [other]) => (one < other ? -1 : 1))) {
+    if (over === null || !path.startsWith(over[0])) {
+      over = [path, index];
+    } else {
+      const detail = `needs a directory '${over[0].slice(0, -1)}', which is file ${over[1]}`;
+      places.push({ pointer: `${pointer}/${index}/path`, detail });
     }
   }
 }

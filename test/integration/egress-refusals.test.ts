@@ -57,6 +57,7 @@ const denied: readonly [string, string, string, OutgoingHttpHeaders, string, str
   ],
   ['a GET with a body', 'GET', '/x', { 'content-length': '4' }, 'body', 'request-invalid'],
   ['an over-long URL', 'GET', `/${'x'.repeat(17_000)}`, {}, '', 'request-invalid'],
+  ['a fragment', 'GET', '/x#y', {}, '', 'request-invalid'],
   ['another port', 'GET', '/x', { host: 'good.example:22' }, '', 'request-invalid'],
   ['a Host other than the TLS name', 'GET', '/x', { host: 'other.example' }, '', 'request-invalid'],
   ['an address as Host', 'GET', '/x', { host: '127.0.0.1' }, '', 'host-invalid'],

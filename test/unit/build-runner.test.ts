@@ -170,6 +170,34 @@ test('a secret is in no event and no Report, wherever the chunks of the output f
   assert.equal(told, 'token is ***!\nand again ***');
 });
 
+test('a secret is in no name that is told and in no record of what was fetched, however it is spelled there', async (context) => {
+  const secret = 'hunter"2/2 2';
+  const folder = temporaryFolder(context);
+  const url = `https://a.example/${encodeURIComponent(secret)}/b`;
+  const artefact: EgressRecord = {
+    kind: 'artefact', url, method: 'GET', httpCode: 302, sha256: '0'.repeat(64), bytes: 0, contentEncoding: null, location: `${url}/c`,
+    commits: [], isWithCredentials: false, isComplete: true, source: 'upstream', mirror: null,
+  }; // biome-ignore format: a record
+  const refusal: EgressRecord = { kind: 'refusal', url, code: 'host-denied', sentence: `no ${secret}` };
+  const name = secret.replace('/', '-');
+  const records = [artefact, refusal, summary];
+  const noted = runnerOn(sandboxDoing({ records, raw: tarOf({ name, mode: 0o4755 }) }), folder);
+  const order = buildOrder({ secrets: { TOKEN: secret, NAME: name } });
+  const finished = await noted.runner.run(order, noted.emit, never);
+  const refused = runnerOn(sandboxDoing({ raw: tarOf({ name: `${name}/${'x'.repeat(300)}` }) }), folder);
+  await assert.rejects(refused.runner.run(order, refused.emit, never), {
+    code: 'layer-refused',
+    message: /"\/\*\*\*\/x/,
+  });
+  assert.doesNotMatch(JSON.stringify([finished, noted.said, refused.said]), /hunter/);
+  const [kept] = finished.materials;
+  assert.deepEqual(
+    [kept?.kind === 'artefact' && [kept.url, kept.location]],
+    [['https://a.example/***/b', 'https://a.example/***/b/c']],
+  );
+  assert.match(noted.said.map((event) => (event.type === 'log' ? event.text : '')).join(''), /removed from \/\*\*\*\n/);
+});
+
 test("a base's tar comes from the bootstrap itself and is neither log nor Report", async (context) => {
   const folder = temporaryFolder(context);
   const sandbox = sandboxDoing({});

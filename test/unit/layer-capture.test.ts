@@ -54,15 +54,15 @@ test('a file whose only other name is dropped is kept whole', async (context) =>
 
 test("variables are read from the script's own file, and lines that are none are told", async (context) => {
   const folder = temporaryFolder(context);
-  const body = Buffer.from('A=1\nbad line\n\nB=two=2\n9=x\nA=last\nC=\xff\nD=ü ', 'latin1');
+  const body = Buffer.from('A=1\nbad line\n\nB=two=2\n9=x\nA=last\nC=\xff\nD=ü \n__proto__=x', 'latin1');
   const raw = tarOf(directory('environment/'), directory('environment/.envicutor/'), {
     name: 'environment/.envicutor/variables',
     body: Buffer.concat([body, Buffer.from('\nE=ü')]),
   });
   const captured = await capture(raw, folder);
   assert.deepEqual(captured.staged.variables, { A: 'last', B: 'two=2', E: 'ü' });
-  assert.deepEqual(captured.ignoredVariableLines, [2, 5, 7, 8]);
-  assert.match(captureSentences(captured).join(''), /ignored: line 2, 5, 7, 8/);
+  assert.deepEqual(captured.ignoredVariableLines, [2, 5, 7, 8, 9]);
+  assert.match(captureSentences(captured).join(''), /ignored: line 2, 5, 7, 8, 9/);
 });
 
 const trace = Buffer.from('the public key of the authority of this build, 64 bytes of it....');
@@ -145,11 +145,15 @@ for (const [what, pieces, reason] of refusals) {
   });
 }
 
-test('too many entries, too many bytes and a tar that is cut off make no layer', async (context) => {
+test('too many entries, too many bytes, names of too many bytes and a tar that is cut off make no layer', async (context) => {
   const folder = temporaryFolder(context);
   const raw = tarOf({ name: 'a', body: 'x'.repeat(2000) }, { name: 'b' }, { name: 'c' });
   await assert.rejects(capture(raw, folder, { entriesMax: 2 }), /more than 2 files/);
   await assert.rejects(capture(raw, folder, { bytesMax: 1999 }), /more than 1999 bytes/);
+  await assert.rejects(capture(raw, folder, { namesBytesMax: 2 }), /names and link targets have more than 2 bytes/);
+  const links = tarOf({ name: 'a', type: '2', link: 'x'.repeat(90) }, { name: 'p', type: '6' });
+  await assert.rejects(capture(links, folder, { namesBytesMax: 90 }), /more than 90 bytes/);
+  await assert.rejects(capture(links, folder, { namesBytesMax: 91 }), /more than 91 bytes/, 'what is left out counts');
   await assert.rejects(capture(raw.subarray(0, 3000), folder), /cut off/);
   await assert.rejects(capture(Buffer.from('no tar'.repeat(200)), folder), /can't be read/);
 });
