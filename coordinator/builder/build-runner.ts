@@ -108,7 +108,7 @@ export class BuildRunner {
       layer: captured?.staged ?? null,
       materials: [...records.records],
       isNetworkUnreachable: records.isUnreachable,
-      isPrivate: setting.masking !== null || records.isWithCredentials,
+      isPrivate: isPrivate(build, records),
     };
     if (captured === null) return finished;
     const { incompleteness } = records;
@@ -187,9 +187,10 @@ export class BuildRunner {
 
   /** Gives `fill` a capture and finishes it when it says so; else, or when it throws, nothing is left of it. */
   async #capturing(
-    { order, folder, network, setting }: Build,
+    build: Build,
     fill: (capture: LayerCapture) => Promise<{ outcome: ScriptOutcome; isToBeFinished: boolean }>,
   ): Promise<{ outcome: ScriptOutcome; captured: CapturedLayer | null }> {
+    const { order, folder, network, setting } = build;
     const bounds = { entriesMax: LAYER_ENTRIES_MAX, bytesMax: rawTarBytesMax(order.limits) };
     const capture = new LayerCapture({ buildId: order.buildId, folder, traces: network.traces, bounds });
     try {
@@ -197,11 +198,17 @@ export class BuildRunner {
       if (!isToBeFinished) return { outcome, captured: null };
       if (order.kind === 'base') setting.emit({ type: 'phase', phase: 'capturing' });
       const progress = createProgress('capturing', setting.emit, this.#options.clock, capture.rawBytes);
-      return { outcome, captured: await capture.finish(progress) };
+      const mark = isPrivate(build, outcome.records) ? order.mark : null;
+      return { outcome, captured: await capture.finish(progress, mark) };
     } finally {
       capture.close();
     }
   }
+}
+
+/** Known when the script has ended and the proxy with it: only then is it known what its requests carried. */
+function isPrivate({ order, setting }: Build, records: ScriptOutcome['records']): boolean {
+  return order.isPrivate || setting.masking !== null || records.isWithCredentials;
 }
 
 /** Some clients succeed without a network (apt-get update does): that must not become a layer, nor a script's failure. */

@@ -16,6 +16,12 @@ export function toReference(layer: Layer, urls: LayerUrls, origin: 'stored' | 'b
   return { envelope: layer.envelope, url: urls.urlOf(layer.manifest.blob.digest as Digest), origin };
 }
 
+/** Of the keys of what is its tenant's alone. */
+const PRIVATE_PREFIX = 'k1t-';
+
+/** What stands on a private layer may show what is in it. */
+const isPrivateLayer = ({ manifest }: Layer): boolean => manifest.key.startsWith(PRIVATE_PREFIX);
+
 /** The order for a layer that is wanted. */
 export function toBuildOrder(
   buildId: BuildOrder['buildId'],
@@ -37,7 +43,8 @@ export function toBuildOrder(
     verify: plan.verify,
     limits: isBase ? baseLimits : description.limits,
     // The key itself names the layer in the store, which is nothing for a program to see.
-    mark: isBase || !description.isPrivate ? null : digestOf(keys.private),
+    mark: isBase ? null : digestOf(keys.private),
+    isPrivate: !isBase && (description.isPrivate || parents.some(isPrivateLayer)),
     egress,
     isStoreUsed: true,
   };
