@@ -110,7 +110,7 @@ export class BuildRunner {
       layer: captured?.staged ?? null,
       materials: [...records.records],
       isNetworkUnreachable: records.isUnreachable,
-      isPrivate: setting.masking !== null || records.isWithCredentials,
+      isPrivate: isPrivate(build, records),
     };
     if (captured === null) return finished;
     const { incompleteness } = records;
@@ -192,9 +192,10 @@ export class BuildRunner {
 
   /** Gives `fill` a capture and finishes it when it says so; else, or when it throws, nothing is left of it. */
   async #capturing(
-    { order, folder, network, setting }: Build,
+    build: Build,
     fill: (capture: LayerCapture) => Promise<{ outcome: ScriptOutcome; isToBeFinished: boolean }>,
   ): Promise<{ outcome: ScriptOutcome; captured: CapturedLayer | null }> {
+    const { order, folder, network, setting } = build;
     const bounds = {
       entriesMax: LAYER_ENTRIES_MAX,
       bytesMax: rawTarBytesMax(order.limits),
@@ -206,7 +207,8 @@ export class BuildRunner {
       if (!isToBeFinished) return { outcome, captured: null };
       if (order.kind === 'base') setting.emit({ type: 'phase', phase: 'capturing' });
       const progress = createProgress('capturing', setting.emit, this.#options.clock, capture.rawBytes);
-      return { outcome, captured: await capture.finish(progress) };
+      const mark = isPrivate(build, outcome.records) ? order.mark : null;
+      return { outcome, captured: await capture.finish(progress, mark) };
     } finally {
       capture.close();
     }
@@ -216,6 +218,11 @@ export class BuildRunner {
 /** A script may put a secret into a file's name, which is then told. */
 function toMasked(error: unknown, masking: Masking): unknown {
   return error instanceof SystemError ? new SystemError(error.code, masking(error.message)) : error;
+}
+
+/** Known when the script has ended and the proxy with it: only then is it known what its requests carried. */
+function isPrivate({ order, setting }: Build, records: ScriptOutcome['records']): boolean {
+  return order.isPrivate || setting.masking !== null || records.isWithCredentials;
 }
 
 /** Some clients succeed without a network (apt-get update does): that must not become a layer, nor a script's failure. */

@@ -11,6 +11,7 @@ import { pipeline } from 'node:stream/promises';
 import { constants, createZstdCompress } from 'node:zlib';
 import { DigestingStream } from '../../shared/digest.ts';
 import type { StagedLayer } from '../../shared/model/build.ts';
+import { MARK_FILE } from '../../shared/model/toolchain-variables.ts';
 import { BodySpool } from './body-spool.ts';
 import { CAPTURE_RULES_VERSION } from './capture-rules.ts';
 import { type CaptureNotes, type LayerBounds, type LayerEntry, LayerTree, refused } from './layer-tree.ts';
@@ -70,9 +71,10 @@ export class LayerCapture {
     this.#reader.push(chunk);
   }
 
-  /** Writes the layer; `progressed` hears how many bytes of the canonical tar are done. */
-  async finish(progressed: (bytes: number) => void): Promise<CapturedLayer> {
+  /** Writes the layer, with a private one's mark; `progressed` hears how many bytes of the canonical tar are done. */
+  async finish(progressed: (bytes: number) => void, mark: string | null = null): Promise<CapturedLayer> {
     this.#reader.end();
+    if (mark !== null) this.#tree.put(MARK_FILE.slice(1), Buffer.from(`${mark}\n`));
     this.#spool.flush();
     const entries = this.#tree.sorted();
     const { variables, ignoredLines } = this.#readVariables(entries);

@@ -23,6 +23,7 @@ const reserved: ReadonlyMap<string, 'directory' | 'file'> = new Map([
   ['environment', 'directory'],
   ['environment/.envicutor', 'directory'],
   ['environment/.envicutor/variables', 'file'],
+  ['environment/.envicutor/private', 'file'],
 ]);
 /** How many names a note keeps. */
 const NAMES_MAX = 50;
@@ -113,6 +114,20 @@ export class LayerTree implements TarListener {
   body(chunk: Buffer): void {
     this.#spool.append(chunk);
     if (this.#search.isFoundIn(chunk) && this.#current !== null) this.#traced.add(this.#current);
+  }
+
+  /** Puts a file of ours into the layer, with its directories, in place of what a script left there. */
+  put(path: string, content: Uint8Array): void {
+    const own = { path, mode: 0o644, uid: 0, gid: 0, linkPath: '', isOpaque: false };
+    for (let slash = path.indexOf('/'); slash !== -1; slash = path.indexOf('/', slash + 1)) {
+      const directory = path.slice(0, slash);
+      const found = this.#entries.get(directory)?.entry.kind;
+      if (found !== undefined && found !== 'whiteout') continue;
+      // What was removed from the layers below stays hidden.
+      const entry = { ...own, path: directory, kind: 'directory', mode: 0o755, body: null } as const;
+      this.#entries.set(directory, { entry: { ...entry, isOpaque: found === 'whiteout' }, isKept: true });
+    }
+    this.#entries.set(path, { entry: { ...own, kind: 'file', body: this.#spool.add(content) }, isKept: true });
   }
 
   /** The layer's entries in canonical order; throws when a kept one holds a trace of the build's authority. */

@@ -25,6 +25,12 @@ export interface BuildSetting {
   readonly weight: number;
 }
 
+/** Of the keys of what is its tenant's alone. */
+const PRIVATE_PREFIX = 'k1t-';
+
+/** What stands on a private layer may show what is in it. */
+const isPrivateLayer = ({ manifest }: Layer): boolean => manifest.key.startsWith(PRIVATE_PREFIX);
+
 /** The order for a layer that is wanted. */
 export function toBuildOrder(
   buildId: BuildOrder['buildId'],
@@ -47,7 +53,8 @@ export function toBuildOrder(
     verify: plan.verify,
     limits: isBase ? baseLimits : description.limits,
     // The key itself names the layer in the store, which is nothing for a program to see.
-    mark: isBase || !description.isPrivate ? null : digestOf(keys.private),
+    mark: isBase ? null : digestOf(keys.private),
+    isPrivate: !isBase && (description.isPrivate || parents.some(isPrivateLayer)),
     egress,
     isStoreUsed: true,
   };

@@ -33,9 +33,13 @@ export const BuildOrder = Closed({
   mark: Nullable(
     Type.String({
       pattern: '^sha256:[0-9a-f]{64}$',
-      description: "Left in a private layer, so that its bytes are nobody else's; null: it is not private.",
+      description: "Put into the layer if it turns out private, so that its bytes are nobody else's; null for a base.",
     }),
   ),
+  isPrivate: Type.Boolean({
+    description:
+      'Is the layer private whatever its build does? Secrets, and credentials on its way, make it so as well.',
+  }),
   egress: EgressRules,
   isStoreUsed: Type.Boolean({
     description: 'May kept artefacts be used? Not for a build that is to prove what the network gives.',

@@ -170,6 +170,20 @@ test('quota of bytes: a declared answer is refused with a sentence, an undeclare
   assert.ok((streamed.artefacts()[0]?.bytes ?? Number.POSITIVE_INFINITY) <= 1000);
 });
 
+test('quotas of names and of requests: what is within them passes, the next is refused with a sentence', async (t) => {
+  const proxy = await start(t, { quotas: { hostsMax: 1, requestsMax: 3 } });
+  assert.equal((await proxy.fetch('/')).httpCode, 200);
+  assert.match((await proxy.fetch('/', { host: 'other.example' })).body, /quota of 1 hosts/);
+  assert.equal((await proxy.fetch('/')).httpCode, 200);
+  const before = requests.length;
+  assert.match((await proxy.fetch('/')).body, /quota of 3 requests/);
+  assert.deepEqual(
+    proxy.refusals().map((record) => record.code),
+    ['quota-exceeded', 'quota-exceeded'],
+  );
+  assert.equal(requests.length, before);
+});
+
 test('quota of connections: one too many is closed and recorded', async (t) => {
   const proxy = await start(t, { quotas: { connectionsMax: 1 } });
   const first = connectTls({

@@ -120,7 +120,34 @@ test("its layers are marked as nobody else's, so that the same bytes are never f
   }
   const orders = coordinator.services.orders.filter(({ script }) => script === 'install the same things');
   const marks = orders.map(({ mark }) => mark);
-  assert.equal(new Set(marks).size, 3);
-  assert.equal(marks[0], null, 'a shareable one has none');
-  assert.ok(coordinator.services.orders.every(({ kind, mark }) => kind !== 'base' || mark === null));
+  assert.ok(!marks.includes(null) && new Set(marks).size === 2, JSON.stringify(marks));
+  assert.notEqual(marks[1], marks[2], "another tenant's is another one");
+  assert.deepEqual(
+    orders.map(({ isPrivate }) => isPrivate),
+    [false, true, true],
+  );
+  const bases = coordinator.services.orders.filter(({ kind }) => kind === 'base');
+  assert.ok(bases.length > 0 && bases.every(({ mark, isPrivate }) => mark === null && !isPrivate));
+});
+
+test('a layer that turned out private makes every layer upon it private, although nobody asked for that', async (t) => {
+  const { coordinator } = await startWithSecret(t, async (order) =>
+    (await builds(order)).map((event) =>
+      event.type === 'finished' && order.script === 'fetch with credentials' ? { ...event, isPrivate: true } : event,
+    ),
+  );
+  const request = { setup: 'fetch with credentials', dependencies: 'copy what was fetched' };
+  const answer = await coordinator.ask('POST', '/v1/environments', request, as('owner'));
+  const { id } = await answer.json();
+  await (await coordinator.ask('GET', `/v1/environments/${id}/events`, undefined, as('owner'))).text();
+  const orders = coordinator.services.orders.filter(({ script }) => Object.values(request).includes(script));
+  assert.deepEqual(
+    orders.map(({ isPrivate }) => isPrivate),
+    [false, true],
+  );
+  const shareable: string[] = [];
+  for await (const { key } of coordinator.store.list('manifests/tenant-owner/')) {
+    if (!key.includes('/k1t-')) shareable.push(key);
+  }
+  assert.deepEqual(shareable, []);
 });

@@ -75,6 +75,7 @@ const agreeing: readonly (readonly [string, TwoBuilds])[] = [
   ['a git fetch brought another pack of the same commit',
     { first: clone('one'), second: clone('two'), order: { materials: fetched({ url: 'https://git.example/x/git-upload-pack', method: 'POST', commits: ['c'.repeat(40)] }) },
       materials: fetched({ url: 'https://git.example/x/git-upload-pack', method: 'POST', commits: ['c'.repeat(40)], sha256: 'b'.repeat(64) }) }],
+  ['the first got a kept body by a mirror',      { first: pyc('11111111'), second: pyc('22222222'), order: { materials: fetched({ source: 'stored', mirror: 'https://mirror.example/x' }) } }],
   ["a repository's branches moved",              { first: clone('one'), second: clone('two'), order: { materials: fetched({ url: 'https://git.example/x/info/refs?service=git-upload-pack' }) },
     materials: fetched({ url: 'https://git.example/x/info/refs?service=git-upload-pack', sha256: 'b'.repeat(64) }) }],
 ];

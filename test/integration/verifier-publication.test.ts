@@ -31,7 +31,7 @@ import { describeBytes, type ObjectStore, readObject } from '../../shared/storag
 import { specOf } from '../support/layer-specs.ts';
 import { orderFor, plainTar, stage, withKey } from '../support/staged-layers.ts';
 import { tarOf } from '../support/tar-pieces.ts';
-import { startVerifier } from '../support/two-builds.ts';
+import { fetched, startVerifier } from '../support/two-builds.ts';
 
 const bounds = { entriesMax: 1000, bytesMax: 256 * 1024 ** 2 };
 const buildId = 'build_0123456789';
@@ -88,6 +88,30 @@ test('a true layer is published: blob, provenance and manifest, each signed and 
   assert.deepEqual(
     predicate.buildDefinition.resolvedDependencies.map(({ uri }: { uri: string }) => uri),
     ['urn:envicutor:layer', 'https://example.org/a.deb'],
+  );
+});
+
+test('the signed provenance says of every body whether it was kept from earlier, and which mirror served it', async (context) => {
+  const { staging, store, keys, verifier } = await createBench(context);
+  await stage(staging, buildId, blob);
+  const mirror = 'https://mirror.example/remote';
+  const wheres = [
+    { source: 'upstream', mirror: null },
+    { source: 'revalidated', mirror: null },
+    { source: 'stored', mirror },
+  ] as const;
+  const materials = wheres.flatMap((where) => fetched(where).filter(({ kind }) => kind === 'artefact'));
+  const { envelope } = await verifier.publish({ ...order, materials: [...materials, ...fetched().slice(-1)] });
+  const { provenance } = openManifest(envelope, keys.trusted);
+  const statement = await readObject(store, provenanceKey(provenance ?? ''), 1e6);
+  const opened = openEnvelope(decodeEnvelope(statement ?? Buffer.alloc(0)), keys.trusted, PROVENANCE_PAYLOAD_TYPE);
+  const { resolvedDependencies } = JSON.parse(opened.toString()).predicate.buildDefinition;
+  assert.deepEqual(
+    resolvedDependencies.slice(1).map(({ uri, annotations }: { uri: string; annotations: (typeof wheres)[number] }) => {
+      assert.equal(uri, 'https://example.org/a.deb', 'the true URL, whoever was asked');
+      return { source: annotations.source, mirror: annotations.mirror };
+    }),
+    wheres,
   );
 });
 

@@ -28,7 +28,7 @@ export function rawTar(folder: string, names: readonly string[] | null = null): 
 export async function capture(
   raw: Buffer,
   folder: string,
-  options: { traces?: readonly Uint8Array[]; chunkBytes?: number } & Partial<LayerBounds> = {},
+  options: { traces?: readonly Uint8Array[]; chunkBytes?: number; mark?: string } & Partial<LayerBounds> = {},
 ): Promise<CapturedLayer & { tar: Buffer }> {
   const { entriesMax = 10_000, bytesMax = 1024 ** 3, namesBytesMax = 1024 ** 2 } = options;
   const bounds = { entriesMax, bytesMax, namesBytesMax };
@@ -36,7 +36,7 @@ export async function capture(
   const size = options.chunkBytes ?? 65_536;
   try {
     for (let offset = 0; offset < raw.length; offset += size) made.push(raw.subarray(offset, offset + size));
-    const captured = await made.finish(() => undefined);
+    const captured = await made.finish(() => undefined, options.mark ?? null);
     const path = join(folder, STAGED_FILE);
     const tar = zstdDecompressSync(readFileSync(path));
     rmSync(path);

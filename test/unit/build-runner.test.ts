@@ -3,9 +3,12 @@
  * The sandbox is a fake; the real one is in test/integration/builder.test.ts.
  */
 import assert from 'node:assert/strict';
-import { existsSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
+import { zstdDecompressSync } from 'node:zlib';
+import { STAGED_FILE } from '../../coordinator/builder/layer-capture.ts';
+import { digestOf } from '../../shared/digest.ts';
 import { SystemError } from '../../shared/errors.ts';
 import type { ArtefactRecord, EgressRecord } from '../../shared/model/egress.ts';
 import type { Envelope } from '../../shared/model/manifest.ts';
@@ -134,8 +137,12 @@ test('credentials that the proxy saw make a layer private; a proxy that did not 
   }; // biome-ignore format: a record
   const folder = temporaryFolder(context);
   const first = runnerOn(sandboxDoing({ records: [artefact, summary] }), folder);
-  const finished = await first.runner.run(buildOrder(), first.emit, never);
+  const mark = digestOf('one tenant');
+  const finished = await first.runner.run(buildOrder({ mark }), first.emit, never);
   assert.deepEqual([finished.isPrivate, finished.materials], [true, [artefact, summary]]);
+  const staged = readFileSync(join(folder, finished.layer?.buildId ?? '', STAGED_FILE));
+  assert.ok(zstdDecompressSync(staged).includes(mark), "so that its bytes are nobody else's");
+  await first.staging.remove(finished.layer?.buildId ?? '');
   const second = runnerOn(sandboxDoing({ records: [artefact] }), folder);
   await assert.rejects(second.runner.run(buildOrder(), second.emit, never), /incomplete/);
   assert.deepEqual(second.staged(), []);

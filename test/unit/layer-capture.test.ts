@@ -65,6 +65,32 @@ test("variables are read from the script's own file, and lines that are none are
   assert.match(captureSentences(captured).join(''), /ignored: line 2, 5, 7, 8, 9/);
 });
 
+const ours = 'environment/.envicutor/';
+// biome-ignore format: what a script left where the mark stands, the pieces, the names in the layer
+const marked: readonly (readonly [string, readonly Piece[], readonly string[]])[] = [
+  ['nothing',             [],                                                                                    ['environment/', ours, `${ours}private`]],
+  ['a mark of its own',   [directory('environment/'), directory(ours), { name: `${ours}private`, body: 'x' }],   ['environment/', ours, `${ours}private`]],
+  ['a removed one',       [directory('environment/'), directory(ours), { name: `${ours}private`, type: '3' }],   ['environment/', ours, `${ours}private`]],
+  ['no directory of ours', [directory('environment/'), { name: 'environment/.envicutor', type: '3' }],           ['environment/', ours, `${ours}private`]],
+  ['a second name of it', [directory('environment/'), directory(ours), { name: `${ours}private`, body: 'x' }, { name: 'z', type: '1', link: `${ours}private` }], ['environment/', ours, `${ours}private`, 'z']],
+];
+
+for (const [what, pieces, names] of marked)
+  test(`a private layer holds its mark, though its script left ${what} there`, async (context) => {
+    const folder = temporaryFolder(context);
+    const { tar } = await capture(tarOf(...pieces), folder, { mark: 'the mark of a tenant' });
+    const isOpaque = what === 'no directory of ours';
+    assert.equal(listed(tar).includes('pax'), isOpaque, 'what is below stays hidden');
+    assert.deepEqual(
+      listed(tar).filter((name) => name !== 'pax'),
+      names,
+    );
+    assert.ok(tar.includes('the mark of a tenant\n'));
+    await assert.rejects(
+      capture(tarOf(...pieces, directory(`${ours}private/`), { name: `${ours}private/x` }), folder, { mark: 'm' }),
+    );
+  });
+
 const trace = Buffer.from('the public key of the authority of this build, 64 bytes of it....');
 
 test("a layer that holds the build's certificate is refused wherever chunks fall, and leaves nothing", async (context) => {
