@@ -148,8 +148,8 @@ test(
   'a full layer store fails an execution by its reason and keeps nothing; with room the same execution runs',
   bounded,
   async (context) => {
-    const stage = await setStage(context, 96 * MiB);
-    await buildSetups(stage, 128 * MiB);
+    const stage = await setStage(context, 40 * MiB);
+    await buildSetups(stage, 48 * MiB);
     await stage.startAgent();
     const first = await stage.execute({ run: { script: 'true' } });
     const kept = () => readdirSync(join(stage.launcher.folder, 'store')).filter((name) => !name.startsWith('.'));
@@ -166,7 +166,7 @@ test(
     assert.deepEqual(kept(), before);
     const small = await stage.execute({ run: { script: 'echo others still run' } });
     assert.equal(small.run?.stdout, 'others still run\n', JSON.stringify(small));
-    stage.launcher.resizeStore(512 * MiB);
+    stage.launcher.resizeStore(256 * MiB);
     const result = await stage.execute(request);
     assert.equal(result.run?.stdout, 'large', JSON.stringify(result));
   },
