@@ -29,7 +29,7 @@ export interface BuildSetting {
 const PRIVATE_PREFIX = 'k1t-';
 
 /** What stands on a private layer may show what is in it. */
-const isPrivateLayer = ({ manifest }: Layer): boolean => manifest.key.startsWith(PRIVATE_PREFIX);
+const isPrivateLayer = ({ manifest }: SpecifiedLayer): boolean => manifest.key.startsWith(PRIVATE_PREFIX);
 
 /** The order for a layer that is wanted. */
 export function toBuildOrder(

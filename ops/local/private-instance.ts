@@ -54,19 +54,24 @@ async function lineOf(child: ChildProcess, pattern: RegExp, seen: string[]): Pro
   ended.catch(() => undefined);
 }
 
+/** The text of a file of /proc, empty when its process is gone. */
+function read(path: string): string {
+  try {
+    return readFileSync(path, 'utf8');
+  } catch {
+    return '';
+  }
+}
+
+const commandOf = (pid: number): string => read(`/proc/${pid}/cmdline`);
+const parentOf = (pid: number): number => Number(/^PPid:\s+(\d+)/m.exec(read(`/proc/${pid}/status`))?.[1] ?? 0);
+
 /** Ids of processes whose command line contains `program` and whose environment contains `marker`. */
 function processesOf(program: string, marker: string): number[] {
-  const read = (path: string): string => {
-    try {
-      return readFileSync(path, 'utf8');
-    } catch {
-      return '';
-    }
-  };
   return readdirSync('/proc')
     .filter((name) => /^\d+$/.test(name))
-    .filter((name) => read(`/proc/${name}/cmdline`).includes(program) && read(`/proc/${name}/environ`).includes(marker))
-    .map(Number);
+    .map(Number)
+    .filter((pid) => commandOf(pid).includes(program) && read(`/proc/${pid}/environ`).includes(marker));
 }
 
 /** The programs that learn the state directory from their environment. */
@@ -127,6 +132,29 @@ export class PrivateInstance {
     if (victim === undefined) throw new Error(`${program} is not found in /proc`);
     process.kill(victim, 'SIGKILL');
     return victim;
+  }
+
+  /** Ends the egress proxy of a build that is under way with SIGKILL; null when no build has one now. */
+  killEgressProxy(): number | null {
+    const proxies = processesOf('coordinator/egress/main.ts', '').filter((pid) => this.#isBelowLauncher(pid));
+    const victim = proxies[0];
+    if (victim === undefined) return null;
+    try {
+      process.kill(victim, 'SIGKILL');
+    } catch {
+      // Its build was over a moment earlier.
+      return null;
+    }
+    return victim;
+  }
+
+  /** Is this another program than the launcher, started by a launcher of this instance? The command line of that names the state directory. */
+  #isBelowLauncher(pid: number): boolean {
+    if (commandOf(pid).includes('--egress-command')) return false;
+    for (let above = parentOf(pid); above > 1; above = parentOf(above)) {
+      if (commandOf(above).includes(`${this.stateDirectory}/builder-layers`)) return true;
+    }
+    return false;
   }
 
   /** Stops and starts with the same state; milliseconds from the start's spawn to its last word before serving. */

@@ -2,6 +2,7 @@
  * Owns the proof that real bases and layers are built through real registries by the real launcher, proxy and builder.
  */
 import assert from 'node:assert/strict';
+import { execFileSync } from 'node:child_process';
 import { once } from 'node:events';
 import { readdirSync, readFileSync } from 'node:fs';
 import { type AddressInfo, createServer } from 'node:net';
@@ -154,6 +155,19 @@ for (const [what, script, changes, verdict] of unbounded) {
     assert.deepEqual(readdirSync(builder.staging), before);
   });
 }
+
+test('a full staging folder fails the build by its reason and is left empty; the same build works when there is room', async (context) => {
+  const size = (bytes: number, how: string): Buffer =>
+    execFileSync('mount', ['-t', 'tmpfs', '-o', `${how}size=${bytes},mode=0755`, 'tmpfs', builder.staging]);
+  size(4 * MiB, '');
+  context.after(() => execFileSync('umount', [builder.staging]));
+  const script = 'head -c 16000000 /dev/urandom > /environment/noise';
+  await assert.rejects(setup(script), { code: 'build-failed', message: /no room left/ });
+  assert.deepEqual(readdirSync(builder.staging), []);
+  size(64 * MiB, 'remount,');
+  const { finished, log } = await setup(script);
+  assert.ok((finished.layer?.tar.bytes ?? 0) > 16_000_000, log);
+});
 
 // biome-ignore format: what a script leaves where the system keeps its own, and how that is told
 const colliding: readonly (readonly [string, string, RegExp])[] = [

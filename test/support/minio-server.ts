@@ -25,6 +25,10 @@ export interface MinioServer extends StoreUsers {
   readonly root: StoreCredentials;
   readonly folder: string;
   readonly pid: number;
+  /** Kills the server and keeps what it has; nobody listens on its port then. May be called again. */
+  kill(): Promise<void>;
+  /** Starts it again after a `kill`, on the same port and folder; resolves when it answers. */
+  revive(): Promise<void>;
   /** Ends the server and removes its folder; may be called again. */
   stop(): Promise<void>;
 }
@@ -34,13 +38,22 @@ export async function startMinioServer(bucket = 'envicutor'): Promise<MinioServe
   const binary = await buildMinio();
   const folder = await mkdtemp(join(tmpdir(), 'envicutor-minio-'));
   const root = createCredentials();
-  const { endpoint, child } = await spawnLiveServer(binary, folder, root);
+  const { endpoint, port, ...started } = await spawnLiveServer(binary, folder, root);
+  let { child } = started;
+  const end = async (signal: 'SIGTERM' | 'SIGKILL') => {
+    if (child.exitCode !== null || child.signalCode !== null) return;
+    const ended = once(child, 'exit');
+    child.kill(signal);
+    await ended;
+  };
+  const kill = () => end('SIGKILL');
+  const revive = async () => {
+    const spawned = spawnServer(binary, folder, port, root);
+    child = spawned.child;
+    await untilLive(endpoint, child, spawned.output);
+  };
   const stop = async () => {
-    if (child.exitCode === null && child.signalCode === null) {
-      const ended = once(child, 'exit');
-      child.kill('SIGTERM');
-      await ended;
-    }
+    await end('SIGTERM');
     await rm(folder, { recursive: true, force: true });
   };
   const users = { reader: createCredentials(), writer: createCredentials(), purger: createCredentials() };
@@ -51,7 +64,7 @@ export async function startMinioServer(bucket = 'envicutor'): Promise<MinioServe
     await stop();
     throw error;
   }
-  return { endpoint, region, bucket, root, folder, pid: child.pid ?? 0, ...users, stop };
+  return { endpoint, region, bucket, root, folder, pid: child.pid ?? 0, ...users, kill, revive, stop };
 }
 
 /** The path of the binary, built now if need be; the script's progress goes to standard error. */
@@ -67,14 +80,14 @@ async function spawnLiveServer(
   binary: string,
   folder: string,
   root: StoreCredentials,
-): Promise<{ readonly endpoint: string; readonly child: ChildProcess }> {
+): Promise<{ readonly endpoint: string; readonly port: number; readonly child: ChildProcess }> {
   for (let attempt = 1; ; attempt += 1) {
     const port = await freePort();
     const endpoint = `http://127.0.0.1:${port}`;
     const { child, output } = spawnServer(binary, folder, port, root);
     try {
       await untilLive(endpoint, child, output);
-      return { endpoint, child };
+      return { endpoint, port, child };
     } catch (error) {
       if (child.exitCode === null && child.signalCode === null) {
         child.kill('SIGKILL');
