@@ -8,7 +8,7 @@ import type { Candidate, Constraints } from '../../coordinator/scheduler/placeme
 import { PreWarming } from '../../coordinator/scheduler/pre-warming.ts';
 import { VirtualClock } from '../support/virtual-clock.ts';
 
-const anywhere: Constraints = { key: 'any', architecture: 'x86_64', pool: null, labels: {} };
+const anywhere: Constraints = { key: 'any', architecture: 'x86_64', pool: null, labels: {}, exclusiveCore: false };
 const environment = { id: 'env_1', digests: ['base', 'top'] };
 
 function setUp(agents: number, copiesAtOnceMax = 32) {
@@ -21,7 +21,15 @@ function setUp(agents: number, copiesAtOnceMax = 32) {
       pool: number < 100 ? 'default' : 'other',
       labels: {},
     } as const),
-    ...{ freeSlots: 4, load: 0, slots: 4, layers: new Set<string>() },
+    ...{
+      freeMemoryBytes: 1,
+      diskBytes: 1,
+      exclusiveCores: false,
+      freeSlots: 4,
+      load: 0,
+      slots: 4,
+      layers: new Set<string>(),
+    },
   }));
   for (const agent of fleet) index.add(agent);
   const asked: string[][] = [];
