@@ -4,6 +4,7 @@
  * Invariant: stop() removes the state directory and ends what start() began.
  */
 import { type ChildProcess, spawn } from 'node:child_process';
+import { randomInt } from 'node:crypto';
 import { once } from 'node:events';
 import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { createServer } from 'node:net';
@@ -12,16 +13,28 @@ import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 
 const root = join(import.meta.dirname, '../..');
+/** Below it are services that a machine may have. */
+const PORT_MIN = 12_000;
 
-/** A TCP port of 127.0.0.1 that was free a moment ago. */
+/**
+ * A loopback port that was free a moment ago, below those that the kernel gives to connections: whoever is told to listen on it later does not
+ * find that somebody's connection has it.
+ */
 export async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const address = server.address();
-  server.close();
-  await once(server, 'close');
-  if (address === null || typeof address === 'string') throw new Error('no port');
-  return address.port;
+  const [lowest = 32_768] = readFileSync('/proc/sys/net/ipv4/ip_local_port_range', 'utf8').split('\t').map(Number);
+  const [from, to] = lowest > 2 * PORT_MIN ? [PORT_MIN, lowest] : [PORT_MIN, 65_536];
+  for (;;) {
+    const port = randomInt(from, to);
+    const server = createServer().listen(port, '127.0.0.1');
+    const isFree = await once(server, 'listening').then(
+      () => true,
+      () => false,
+    );
+    if (!isFree) continue;
+    server.close();
+    await once(server, 'close');
+    return port;
+  }
 }
 
 /** Resolves when a line of the child's output matches; rejects when the child ends before. */

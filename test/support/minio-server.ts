@@ -14,7 +14,8 @@ import { freePort } from '../../ops/local/private-instance.ts';
 import { createCredentials, provisionMinio, type StoreUsers } from '../../ops/minio/provision.ts';
 import type { StoreCredentials } from '../../shared/storage/request-signature.ts';
 
-const READY_MS_MAX = 30_000;
+const READY_MS_MAX = 60_000;
+const ATTEMPTS_MAX = 3;
 
 /** A running MinIO with one bucket (versions, object lock) and its three users. */
 export interface MinioServer extends StoreUsers {
@@ -33,9 +34,7 @@ export async function startMinioServer(bucket = 'envicutor'): Promise<MinioServe
   const binary = await buildMinio();
   const folder = await mkdtemp(join(tmpdir(), 'envicutor-minio-'));
   const root = createCredentials();
-  const port = await freePort();
-  const endpoint = `http://127.0.0.1:${port}`;
-  const { child, output } = spawnServer(binary, folder, port, root);
+  const { endpoint, child } = await spawnLiveServer(binary, folder, root);
   const stop = async () => {
     if (child.exitCode === null && child.signalCode === null) {
       const ended = once(child, 'exit');
@@ -47,7 +46,6 @@ export async function startMinioServer(bucket = 'envicutor'): Promise<MinioServe
   const users = { reader: createCredentials(), writer: createCredentials(), purger: createCredentials() };
   const region = 'us-east-1';
   try {
-    await untilLive(endpoint, child, output);
     await provisionMinio({ endpoint, region, root, bucket, users, retentionDays: 7 });
   } catch (error) {
     await stop();
@@ -62,6 +60,30 @@ async function buildMinio(): Promise<string> {
   const running = promisify(execFile)(script);
   running.child.stderr?.pipe(process.stderr, { end: false });
   return (await running).stdout.trim();
+}
+
+/** Somebody may take the port between our looking and its listening: then another one is tried. */
+async function spawnLiveServer(
+  binary: string,
+  folder: string,
+  root: StoreCredentials,
+): Promise<{ readonly endpoint: string; readonly child: ChildProcess }> {
+  for (let attempt = 1; ; attempt += 1) {
+    const port = await freePort();
+    const endpoint = `http://127.0.0.1:${port}`;
+    const { child, output } = spawnServer(binary, folder, port, root);
+    try {
+      await untilLive(endpoint, child, output);
+      return { endpoint, child };
+    } catch (error) {
+      if (child.exitCode === null && child.signalCode === null) {
+        child.kill('SIGKILL');
+        await once(child, 'exit');
+      } else if (attempt < ATTEMPTS_MAX) continue;
+      await rm(folder, { recursive: true, force: true });
+      throw error;
+    }
+  }
 }
 
 function spawnServer(binary: string, folder: string, port: number, root: StoreCredentials) {
