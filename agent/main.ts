@@ -3,6 +3,7 @@
  * Never decides anything; the only file here that knows concrete adapters.
  */
 import { readFileSync } from 'node:fs';
+import { statfs } from 'node:fs/promises';
 import { flushCompileCache } from 'node:module';
 import { hostname } from 'node:os';
 import { join } from 'node:path';
@@ -64,7 +65,7 @@ const agent = createAgent(
   {
     ...config,
     ...{ slots: slotCpus.length, slotCpus, facts: toFacts(sandbox.facts) },
-    offer: { memoryBytes: toOfferedMemory(sandbox.facts), diskBytes: config.layerBytesMax },
+    offer: { memoryBytes: toOfferedMemory(sandbox.facts), diskBytes: await findRoomForLayers() },
   },
 );
 agent.start();
@@ -97,6 +98,12 @@ function toFacts(facts: SandboxFacts): AgentFacts {
   const name = config.name === '' ? hostname() : config.name;
   const exclusiveCores = slotCpus.every((cpus) => cpus !== null);
   return { name, release, architecture, kernel, cores, memoryBytes, pool: config.pool, labels, exclusiveCores };
+}
+
+/** What layers could weigh at most: those that are here and the room beside them. What is in use may be heavier than layerBytesMax. */
+async function findRoomForLayers(): Promise<number> {
+  const { bavail, bsize } = await statfs(config.stateDirectory);
+  return layers.gauges().bytes + bavail * bsize;
 }
 
 /** A tenth is left to the machine, this process, the launcher and the page cache. */
