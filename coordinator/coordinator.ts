@@ -7,6 +7,7 @@ import type { AddressInfo } from 'node:net';
 import type { Clock, Random } from '../shared/clock.ts';
 import { canonicalJson, digestOf } from '../shared/digest.ts';
 import { SystemError } from '../shared/errors.ts';
+import type { AgentId } from '../shared/ids.ts';
 import { machineArchitecture } from '../shared/layers/layer-manifest.ts';
 import type { Logger } from '../shared/logger.ts';
 import type { EgressRules } from '../shared/model/egress.ts';
@@ -19,6 +20,7 @@ import { Fleet } from './agents/fleet.ts';
 import { type CoordinatorConfig, toLimitMaxima } from './config.ts';
 import type { Builder } from './environments/builder-client.ts';
 import { CacheService, type CacheServiceOptions } from './environments/cache-service.ts';
+import type { ReadyEnvironment } from './environments/environment-build.ts';
 import type { KeySettings, TenantKey } from './environments/environment-key.ts';
 import { EnvironmentService } from './environments/environment-service.ts';
 import { LayerBuilds } from './environments/layer-builds.ts';
@@ -30,6 +32,7 @@ import { Reproductions } from './environments/reproduction.ts';
 import { TrustService } from './environments/trust-service.ts';
 import type { Verifier } from './environments/verifier-client.ts';
 import { Admission } from './executions/admission.ts';
+import { toConstraints } from './executions/demand.ts';
 import { ExecutionService } from './executions/execution-service.ts';
 import type { StateStore } from './executions/state-store.ts';
 import { checkUpgrade, createAuthentication } from './http/authentication.ts';
@@ -43,6 +46,7 @@ import { createServer } from './http/server.ts';
 import type { InstanceKey } from './instance-key.ts';
 import { type Gauges, Metrics } from './metrics.ts';
 import { FairScheduler } from './scheduler/fair-scheduler.ts';
+import { PreWarming } from './scheduler/pre-warming.ts';
 import { BuildQuota } from './tenants/build-quota.ts';
 import { type KeyRing, localTenant, type Tenant } from './tenants/keys.ts';
 
@@ -144,11 +148,17 @@ function createServices(deps: CoordinatorDeps, config: CoordinatorConfig, metric
     { ...config, isEmbedded },
   );
   const tenants = (id: string): Tenant => deps.keys?.get(id) ?? localTenant;
+  const warming = createPreWarming(known, clock, config);
   const executions = new ExecutionService(
     {
       ...{ clock, random, log, store: state.executions, environments, scheduler, admission, tenants },
       isRevoked: (manifest) => trust.isRevoked(manifest),
-      ended: (answer) => metrics.ended(answer),
+      placed: (environment, request) => warming.placed(environment, toConstraints(request, environment.architecture)),
+      ended: (answer) => {
+        metrics.ended(answer);
+        const { environment, timing } = answer;
+        if (environment !== null) warming.took(environment.id, timing.prepareMs + timing.executeMs + timing.collectMs);
+      },
     },
     { ...config, limitMaxima: toLimitMaxima(config) },
   );
@@ -166,6 +176,19 @@ function createServices(deps: CoordinatorDeps, config: CoordinatorConfig, metric
     },
   });
   return { ...known, scheduler, admission, executions, enrolment, gateway };
+}
+
+/** Layers that are much asked for are fetched by more agents before those have to wait for them. */
+function createPreWarming(
+  { fleet, environments, prefetches }: ReturnType<typeof createCacheServices>,
+  clock: Clock,
+  { preWarmCopiesAtOnceMax }: CoordinatorConfig,
+): PreWarming<ReadyEnvironment> {
+  const prefetch = (environment: ReadyEnvironment, agentIds: readonly AgentId[]) => {
+    const bytes = environment.layers.reduce((sum, { manifest }) => sum + manifest.blob.bytes, 0);
+    prefetches.begin(environment.id, environments.references(environment, new Set()), agentIds, bytes);
+  };
+  return new PreWarming({ clock, index: fleet.index, prefetch }, { copiesAtOnceMax: preWarmCopiesAtOnceMax });
 }
 
 function createTenantKeys(instanceKey: InstanceKey): (tenantId: string) => TenantKey {

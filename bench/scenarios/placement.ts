@@ -20,7 +20,7 @@ const ARRIVALS = 1_000_000;
 const WARM_MIN = 0.999;
 const PER_SECOND_MIN = 500_000;
 
-const anywhere: Constraints = { key: 'any', architecture: 'x86_64', pool: null, labels: {} };
+const anywhere: Constraints = { key: 'any', architecture: 'x86_64', pool: null, labels: {}, exclusiveCore: false };
 const nobody: ReadonlySet<AgentId> = new Set();
 
 class SimulatedAgent implements Candidate {
@@ -28,6 +28,9 @@ class SimulatedAgent implements Candidate {
   readonly architecture = 'x86_64';
   readonly pool = 'default';
   readonly labels = {};
+  readonly exclusiveCores = false;
+  readonly freeMemoryBytes = 1;
+  readonly diskBytes = 1;
   readonly layers = new Set<string>();
   busy = 0;
 
@@ -130,7 +133,7 @@ export const placement: FreeScenario = {
   question: 'How often does placement find the layers, and how many placements does a thread make a second?',
   async run({ rounds }): Promise<ScenarioResult> {
     const ours: Choose = (index, _agents, layers, nowMs) =>
-      place({ constraints: anywhere, layers }, index, {
+      place({ constraints: anywhere, layers, memoryBytes: 1, diskBytes: 1 }, index, {
         random,
         nowMs,
         excluded: nobody,

@@ -19,7 +19,19 @@ export interface AgentFacts {
   readonly kernel: string;
   readonly cores: number;
   readonly memoryBytes: number;
+  readonly exclusiveCores: boolean;
 }
+
+/** What an agent has for leases besides slots; bytes. */
+export interface AgentOffer {
+  /** Of all leases together. */
+  readonly memoryBytes: number;
+  /** Of layers. */
+  readonly diskBytes: number;
+}
+
+/** Of an agent that does not say: its slots alone bound it. */
+const unbounded: AgentOffer = { memoryBytes: Number.POSITIVE_INFINITY, diskBytes: Number.POSITIVE_INFINITY };
 
 /** What an agent tells when it changes. */
 interface Watcher {
@@ -36,6 +48,8 @@ export class FleetAgent implements Candidate {
   readonly #layers = new Set<string>();
   #slots = 0;
   #leases = 0;
+  #promisedBytes = 0;
+  #offer: AgentOffer = unbounded;
   #isDraining: boolean;
   #isResting = false;
   /** The fleet that it is in. */
@@ -87,9 +101,30 @@ export class FleetAgent implements Candidate {
     return this.#leases;
   }
 
-  set leases(count: number) {
-    this.#leases = Math.max(0, count);
+  /** A lease was given to it, with this much memory. */
+  take(memoryBytes: number): void {
+    this.#leases += 1;
+    this.#promisedBytes += memoryBytes;
     this.watcher?.changed(this);
+  }
+
+  /** A lease that was given to it is over. */
+  giveBack(memoryBytes: number): void {
+    this.#leases = Math.max(0, this.#leases - 1);
+    this.#promisedBytes = this.#leases === 0 ? 0 : Math.max(0, this.#promisedBytes - memoryBytes);
+    this.watcher?.changed(this);
+  }
+
+  get freeMemoryBytes(): number {
+    return this.#offer.memoryBytes - this.#promisedBytes;
+  }
+
+  get diskBytes(): number {
+    return this.#offer.diskBytes;
+  }
+
+  get exclusiveCores(): boolean {
+    return this.facts.exclusiveCores;
   }
 
   get isDraining(): boolean {
@@ -123,9 +158,15 @@ export class FleetAgent implements Candidate {
   }
 
   /** Takes over what the agent reports. */
-  report(slots: number, layers: readonly string[], sandbox: SandboxCounts | null = null): void {
+  report(
+    slots: number,
+    layers: readonly string[],
+    sandbox: SandboxCounts | null = null,
+    offer: AgentOffer = unbounded,
+  ): void {
     this.sandbox = sandbox;
     this.#slots = slots;
+    this.#offer = offer;
     this.watcher?.changed(this);
     const reported = new Set(layers);
     for (const layer of this.#layers) if (!reported.has(layer)) this.drop(layer);

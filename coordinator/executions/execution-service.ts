@@ -16,7 +16,7 @@ import type { LayerManifest } from '../../shared/model/manifest.ts';
 import type { PlacementAnswer } from '../../shared/model/placement.ts';
 import type { LeaseResultMessage } from '../../shared/protocol/agent-messages.ts';
 import type { AgentFacts } from '../agents/fleet.ts';
-import type { BuildResult, EnvironmentBuild } from '../environments/environment-build.ts';
+import type { BuildResult, EnvironmentBuild, ReadyEnvironment } from '../environments/environment-build.ts';
 import type { EnvironmentService } from '../environments/environment-service.ts';
 import type { Considered } from '../scheduler/placement.ts';
 import type { DemandListener, LeaseFetching, LeaseOutput, Scheduler } from '../scheduler/scheduler.ts';
@@ -42,6 +42,8 @@ export interface ExecutionServiceDeps {
   readonly tenants: (id: string) => Tenant;
   /** Is a layer with this manifest not to be used any more? */
   readonly isRevoked: (manifest: LayerManifest) => boolean;
+  /** Hears of every placement. */
+  readonly placed?: (environment: ReadyEnvironment, request: ExecutionRequest) => void;
   /** Hears of every execution that is over. */
   readonly ended?: (answer: Execution) => void;
 }
@@ -207,6 +209,7 @@ export class ExecutionService implements DemandListener {
     execution.attempts += 1;
     execution.placements.push({ agent, placedAtMs: this.#deps.clock.nowMs(), considered });
     this.#move(execution, 'placed');
+    if (execution.environment !== null) this.#deps.placed?.(execution.environment, execution.terms.request);
   }
 
   started(id: ExecutionId): void {

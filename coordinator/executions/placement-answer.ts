@@ -15,7 +15,7 @@ export interface Attempt {
 
 /** The answer about an execution on this many layers; `waiting` is null when it does not wait for an agent. */
 export function toPlacementAnswer(
-  { architecture, pool, labels }: Omit<Constraints, 'key'>,
+  { architecture, pool, labels, exclusiveCore }: Omit<Constraints, 'key'>,
   layers: number,
   attempts: readonly Attempt[],
   waiting: PlacementAnswer['waiting'],
@@ -25,6 +25,7 @@ export function toPlacementAnswer(
       architecture: architecture === 'x86_64' || architecture === 'aarch64' ? architecture : null,
       pool,
       labels: { ...labels },
+      exclusiveCore,
     },
     layers,
     attempts: attempts.map(({ agent, placedAtMs, considered }) => ({

@@ -105,7 +105,7 @@ export class FairScheduler implements Scheduler, LeaseEvents {
     const entry = this.#entries.get(executionId);
     if (entry === undefined || entry.lease !== null) return null;
     const { demand, excluded, tenantId, weight } = entry;
-    const obstacles = listObstacles([...this.#fleet.all()], demand.constraints, excluded);
+    const obstacles = listObstacles([...this.#fleet.all()], demand, excluded);
     return { forecastMs: this.forecast(tenantId, weight).waitMs, ...obstacles };
   }
 
@@ -193,10 +193,10 @@ export class FairScheduler implements Scheduler, LeaseEvents {
 
   #offer(entry: Entry, agent: FleetAgent): void {
     const { demand } = entry;
-    const lease = this.#leases.grant(demand.executionId, agent.id, this.#options.offerTimeoutMs);
+    const lease = this.#leases.grant(demand.executionId, agent.id, demand.memoryBytes, this.#options.offerTimeoutMs);
     entry.lease = lease;
     this.#charges.begin(entry);
-    agent.leases += 1;
+    agent.take(lease.memoryBytes);
     agent.send({ type: 'lease.offer', lease: lease.id, fence: lease.fence, order: demand.order() });
     demand.listener.placed(demand.executionId, agent.facts, entry.considered);
   }
@@ -204,7 +204,7 @@ export class FairScheduler implements Scheduler, LeaseEvents {
   #release(lease: Lease): void {
     this.#leases.release(lease);
     const agent = this.#fleet.get(lease.agentId);
-    if (agent !== undefined && lease.state !== 'orphaned') agent.leases -= 1;
+    if (agent !== undefined && lease.state !== 'orphaned') agent.giveBack(lease.memoryBytes);
   }
 
   /** The entry whose current lease this is; undefined when it was withdrawn or went elsewhere. */
@@ -239,7 +239,7 @@ export class FairScheduler implements Scheduler, LeaseEvents {
     const agent = this.#fleet.get(agentId);
     if (agent === undefined) return;
     for (const lease of this.#leases.of(agentId)) {
-      if (lease.state !== 'orphaned') agent.leases += 1;
+      if (lease.state !== 'orphaned') agent.take(lease.memoryBytes);
     }
   }
 
@@ -276,7 +276,7 @@ export class FairScheduler implements Scheduler, LeaseEvents {
   #renew(lease: Lease, agent: FleetAgent | undefined): void {
     lease.missedReports = 0;
     if (lease.state === 'cancelling') return;
-    if (lease.state === 'orphaned' && agent !== undefined) agent.leases += 1;
+    if (lease.state === 'orphaned' && agent !== undefined) agent.take(lease.memoryBytes);
     lease.state = 'held';
     lease.deadlineMs = this.#clock.monotonicMs() + this.#options.leaseTtlMs;
   }

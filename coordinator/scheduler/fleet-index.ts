@@ -12,6 +12,7 @@ export interface AgentGroup<Agent> {
   readonly architecture: string;
   readonly pool: string;
   readonly labels: Readonly<Record<string, string>>;
+  readonly exclusiveCores: boolean;
   readonly all: Set<Agent>;
   readonly free: SampledSet<Agent>;
 }
@@ -29,11 +30,16 @@ export class FleetIndex<Agent extends Candidate> {
   #isRingStale = true;
 
   add(agent: Agent): void {
-    const { architecture, pool, labels } = agent;
-    const key = JSON.stringify([architecture, pool, Object.entries(labels).sort(([a], [b]) => (a < b ? -1 : 1))]);
+    const { architecture, pool, labels, exclusiveCores } = agent;
+    const key = JSON.stringify([
+      architecture,
+      pool,
+      exclusiveCores,
+      Object.entries(labels).sort(([a], [b]) => (a < b ? -1 : 1)),
+    ]);
     let group = this.#groups.get(key);
     if (group === undefined) {
-      group = { architecture, pool, labels, all: new Set(), free: new SampledSet() };
+      group = { architecture, pool, labels, exclusiveCores, all: new Set(), free: new SampledSet() };
       this.#groups.set(key, group);
       this.#matching.clear();
     }
@@ -107,10 +113,14 @@ export class FleetIndex<Agent extends Candidate> {
   }
 }
 
-function fits({ architecture, pool, labels }: AgentGroup<unknown>, wanted: Omit<Constraints, 'key'>): boolean {
+function fits(
+  { architecture, pool, labels, exclusiveCores }: AgentGroup<unknown>,
+  wanted: Omit<Constraints, 'key'>,
+): boolean {
   return (
     architecture === wanted.architecture &&
     (wanted.pool === null || pool === wanted.pool) &&
+    (exclusiveCores || !wanted.exclusiveCore) &&
     Object.entries(wanted.labels).every(([name, value]) => labels[name] === value)
   );
 }

@@ -20,6 +20,12 @@ export interface Candidate {
   readonly freeSlots: number;
   /** Part of its slots that is taken, from 0 to 1. */
   readonly load: number;
+  /** Memory that is not promised to anybody; bytes. */
+  readonly freeMemoryBytes: number;
+  /** What layers may weigh on it; bytes. */
+  readonly diskBytes: number;
+  /** Has every slot processors of its own? */
+  readonly exclusiveCores: boolean;
   /** Tar digests of the layers that it holds. */
   readonly layers: ReadonlySet<string>;
 }
@@ -31,6 +37,7 @@ export interface Constraints {
   /** Null: any. */
   readonly pool: string | null;
   readonly labels: Readonly<Record<string, string>>;
+  readonly exclusiveCore: boolean;
 }
 
 /** What is to be placed. */
@@ -38,6 +45,10 @@ export interface PlacementDemand {
   readonly constraints: Constraints;
   /** Tar digests, lowest first. */
   readonly layers: readonly string[];
+  /** Memory that it is promised; bytes. */
+  readonly memoryBytes: number;
+  /** What its layers weigh together; bytes. */
+  readonly diskBytes: number;
 }
 
 /** What placement takes from the moment. */
@@ -162,6 +173,8 @@ function probe<Agent extends Candidate>(
     if (agent === undefined) return;
     if (look.at(agent)) found += 1;
   }
+  // Chance found nobody: where only a few have the memory, all are looked at before a demand is left waiting.
+  if (look.best === null) for (const { free } of groups) for (const agent of free.values()) look.at(agent);
 }
 
 /** One with room by chance, from groups by how many they have. */
@@ -204,7 +217,7 @@ class Look<Agent extends Candidate> {
     if (this.seen.includes(agent)) return false;
     this.seen.push(agent);
     const held = countHeld(this.#demand, agent, holds);
-    if (!isPossible(agent, this.avoided)) {
+    if (!isPossible(this.#demand, agent, this.avoided)) {
       if (!this.avoided.has(agent.id)) this.busyHeld = Math.max(this.busyHeld, held);
       return false;
     }
@@ -234,8 +247,13 @@ function countHeld({ layers }: PlacementDemand, agent: Candidate, holds: string 
   return held;
 }
 
-function isPossible(agent: Candidate, avoided: ReadonlySet<AgentId>): boolean {
-  return agent.freeSlots > 0 && !avoided.has(agent.id);
+function isPossible(demand: PlacementDemand, agent: Candidate, avoided: ReadonlySet<AgentId>): boolean {
+  return agent.freeSlots > 0 && hasRoom(demand, agent) && !avoided.has(agent.id);
+}
+
+/** Has an agent the memory and the disk for a demand? */
+function hasRoom({ memoryBytes, diskBytes }: PlacementDemand, agent: Candidate): boolean {
+  return agent.freeMemoryBytes >= memoryBytes && agent.diskBytes >= diskBytes;
 }
 
 /** Whom placement looked at, and what came of each. */
@@ -247,7 +265,7 @@ function tell<Agent extends Candidate>(
 ): void {
   for (const agent of seen) {
     const layersHeld = countHeld(demand, agent, null);
-    const outcome = judge(agent, chosen, layersHeld < bestHeld, isPossible(agent, avoided), avoided);
+    const outcome = judge(agent, chosen, layersHeld < bestHeld, isPossible(demand, agent, avoided), avoided);
     considered.push({ agentId: agent.id, layersHeld, load: agent.load, outcome });
   }
 }

@@ -46,8 +46,6 @@ export interface Demand extends PlacementDemand {
   readonly kind: string;
   /** No script of it may run longer together, in milliseconds. */
   readonly durationMsMax: number;
-  /** What its scripts may use at most. */
-  readonly memoryBytes: number;
   /** How long it may wait for an agent, in milliseconds. */
   readonly waitMsMax: number;
   /** Made when an agent has been chosen, so that URLs are fresh. */

@@ -18,6 +18,11 @@ export const PlacementRequest = Closed({
     }),
   ),
   architecture: Type.Optional(OneOf(architectures, { description: 'Only agents of this architecture.' })),
+  exclusiveCore: Type.Optional(
+    Type.Boolean({
+      description: 'Only agents whose slots have processors of their own, which no other execution uses.',
+    }),
+  ),
   deadlineMs: Type.Optional(
     Type.Integer({
       minimum: 1,
@@ -34,7 +39,18 @@ export const considerations = ['chosen', 'full', 'failed-before', 'busier', 'few
 export type Consideration = (typeof considerations)[number];
 
 /** Why an agent can't take what waits. */
-export const obstacles = ['architecture', 'pool', 'labels', 'draining', 'resting', 'full', 'failed-before'] as const;
+export const obstacles = [
+  'architecture',
+  'pool',
+  'labels',
+  'exclusive-core',
+  'draining',
+  'resting',
+  'full',
+  'memory',
+  'disk',
+  'failed-before',
+] as const;
 export type Obstacle = (typeof obstacles)[number];
 
 const Load = Type.Number({ minimum: 0, maximum: 1, description: 'Part of its slots that is taken.' });
@@ -46,6 +62,7 @@ export const PlacementAnswer = Closed({
     architecture: Nullable(OneOf(architectures)),
     pool: Nullable(Type.String()),
     labels: Type.Record(Type.String(), Type.String()),
+    exclusiveCore: Type.Boolean(),
   }),
   layers: Type.Integer({ minimum: 0, description: 'Layers that its environment has.' }),
   attempts: Type.Array(

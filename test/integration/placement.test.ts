@@ -18,7 +18,12 @@ test('an execution goes where its placement says, and the answer names who was l
   const { order, lease, fence } = await contest.heard('lease.offer');
   assert.equal(order.executionId, id);
   const explained = await (await coordinator.ask('GET', `/v1/executions/${id}/placement`)).json();
-  assert.deepEqual(explained.constraints, { architecture: 'x86_64', pool: 'contest', labels: { room: '2' } });
+  assert.deepEqual(explained.constraints, {
+    architecture: 'x86_64',
+    pool: 'contest',
+    labels: { room: '2' },
+    exclusiveCore: false,
+  });
   const [attempt] = explained.attempts;
   assert.equal(attempt.agent.pool, 'contest');
   assert.deepEqual(
@@ -77,4 +82,31 @@ test('a placement that can not be is refused by name', async (t) => {
   assert.equal((await refused({ deadlineMs: 0 })).pointer, '/placement/deadlineMs');
   assert.equal((await refused({ labels: { a: 1 } })).pointer, '/placement/labels/a');
   assert.equal((await refused({ exclusive: true })).pointer, '/placement/exclusive');
+});
+
+test('memory is never promised twice, and a core of its own is found only where there is one', async (t) => {
+  const coordinator = await startCoordinator(t);
+  const offer = { memoryBytes: 768 * 1024 ** 2, diskBytes: 1e9 };
+  const agent = await coordinator.join({ slots: 4, offer, exclusiveCores: true });
+  const limits = { memoryBytes: 512 * 1024 ** 2 };
+  const submit = async (placement: object = {}) => {
+    const run = { script: 'true', limits };
+    return await (await coordinator.ask('POST', '/v1/executions', { ...base, run, placement })).json();
+  };
+  const first = await submit({ exclusiveCore: true });
+  const { lease, fence, order } = await agent.heard('lease.offer');
+  assert.equal(order.executionId, first.id);
+  const second = await submit();
+  const { waiting } = await (await coordinator.ask('GET', `/v1/executions/${second.id}/placement`)).json();
+  assert.deepEqual(waiting.agents[0].obstacles, ['memory']);
+  agent.say({ type: 'lease.completed', lease, fence, result: makeResult() });
+  await agent.heard('lease.offer', (message) => message.order.executionId === second.id);
+
+  await coordinator.join({ slots: 4, pool: 'shared', offer });
+  const third = await submit({ pool: 'shared', exclusiveCore: true });
+  const why = await (await coordinator.ask('GET', `/v1/executions/${third.id}/placement`)).json();
+  assert.deepEqual(
+    why.waiting.agents.map(({ obstacles }: { obstacles: string[] }) => obstacles),
+    [['pool', 'memory'], ['exclusive-core']],
+  );
 });

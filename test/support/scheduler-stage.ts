@@ -44,7 +44,8 @@ export function setUpScheduler() {
       durationMsMax: 30_000,
       memoryBytes: 1,
       waitMsMax: 60_000,
-      constraints: { key: 'any', architecture: 'x86_64', pool: null, labels: {} },
+      constraints: { key: 'any', architecture: 'x86_64', pool: null, labels: {}, exclusiveCore: false },
+      diskBytes: 0,
       layers: [],
       order,
       listener,
@@ -63,6 +64,7 @@ export function setUpScheduler() {
       kernel: '',
       cores: 1,
       memoryBytes,
+      exclusiveCores: false,
     };
     const agent = new FleetAgent(
       { id: `agent_${name}`, ...facts },

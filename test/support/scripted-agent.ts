@@ -20,6 +20,9 @@ export interface AgentScript {
   readonly slots?: number;
   readonly pool?: string;
   readonly labels?: Record<string, string>;
+  readonly exclusiveCores?: boolean;
+  /** What it offers beside slots; absent: it does not say. */
+  readonly offer?: { memoryBytes: number; diskBytes: number };
   /** Called for every offer. */
   readonly offered?: (offer: Offer, agent: ScriptedAgent) => void;
 }
@@ -28,6 +31,7 @@ export interface AgentScript {
 export class ScriptedAgent {
   readonly said: CoordinatorMessage[] = [];
   readonly socket: WebSocket;
+  readonly #offer: AgentScript['offer'];
   readonly keys: { publicKey: KeyObject; privateKey: KeyObject };
   /** Close code and reason, once it is closed. */
   readonly closed: Promise<{ code: number; reason: string }>;
@@ -43,6 +47,7 @@ export class ScriptedAgent {
       slots = 2,
       pool = 'default',
       labels = {},
+      exclusiveCores = false,
     } = script;
     const facts = {
       release: 'test',
@@ -51,7 +56,8 @@ export class ScriptedAgent {
       cores: 2,
       memoryBytes: 8 * 1024 ** 3,
     } as const;
-    const hello = { protocol, name: 'scripted', publicKey, agentId, token, ...facts, pool, labels };
+    const hello = { protocol, name: 'scripted', publicKey, agentId, token, ...facts, pool, labels, exclusiveCores };
+    this.#offer = script.offer;
     this.socket.on('open', () => this.say({ type: 'agent.hello', ...hello }));
     this.socket.on('message', (data) => {
       const message = decodeCoordinatorMessage(String(data));
@@ -74,7 +80,14 @@ export class ScriptedAgent {
   }
 
   report(total: number, leases: { lease: string; fence: number }[] = [], layers: string[] = []): void {
-    this.say({ type: 'agent.report', slots: { total, free: total }, leases, layers, draining: false });
+    this.say({
+      type: 'agent.report',
+      slots: { total, free: total },
+      ...(this.#offer === undefined ? {} : { offer: this.#offer }),
+      leases,
+      layers,
+      draining: false,
+    });
   }
 
   /** The first message of this type that fits, said already or to come. */

@@ -65,7 +65,7 @@ test('an agent that comes back within the grace keeps its leases, one that comes
   scheduler.left(one.id);
   clock.pass(500);
   fleet.join(one.agent);
-  one.agent.leases = 0;
+  one.agent.giveBack(1);
   assert.equal(scheduler.reported(one.id, [{ lease, fence }]), null);
   assert.equal(one.agent.freeSlots, 0);
   fleet.leave(one.agent);
@@ -73,7 +73,7 @@ test('an agent that comes back within the grace keeps its leases, one that comes
   clock.pass(2000);
   assert.deepEqual(told, ['placed a', 'requeued a']);
   fleet.join(one.agent);
-  one.agent.leases = 0;
+  one.agent.giveBack(1);
   assert.deepEqual(scheduler.reported(one.id, [{ lease, fence }]), []);
 });
 

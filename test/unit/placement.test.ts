@@ -10,6 +10,7 @@ import {
   type Candidate,
   type Considered,
   type Constraints,
+  type PlacementDemand,
   type PlacementTerms,
   place,
 } from '../../coordinator/scheduler/placement.ts';
@@ -22,10 +23,12 @@ interface TestAgent extends Candidate {
 }
 
 function agent(name: string, freeSlots: number, layers: string[] = [], changes: Partial<TestAgent> = {}): TestAgent {
-  const facts = { architecture: 'x86_64', pool: 'default', labels: {} };
+  const facts = { architecture: 'x86_64', pool: 'default', labels: {}, exclusiveCores: false };
+  const room = { freeMemoryBytes: 100, diskBytes: 100 };
   return {
     id: `agent_${name}`,
     ...facts,
+    ...room,
     freeSlots,
     load: freeSlots === 0 ? 1 : 0,
     layers: new Set(layers),
@@ -38,8 +41,9 @@ function seeded(seed: string): PlacementTerms['random'] {
   return { next: () => numbers.below(0x1_0000_0000) / 0x1_0000_0000 };
 }
 
-const anywhere: Constraints = { key: 'any', architecture: 'x86_64', pool: null, labels: {} };
+const anywhere: Constraints = { key: 'any', architecture: 'x86_64', pool: null, labels: {}, exclusiveCore: false };
 const layers = ['base', 'setup'];
+const demand: PlacementDemand = { constraints: anywhere, layers, memoryBytes: 10, diskBytes: 10 };
 const nobody: ReadonlySet<AgentId> = new Set();
 
 function indexOf(agents: readonly TestAgent[]): FleetIndex<TestAgent> {
@@ -51,7 +55,7 @@ function indexOf(agents: readonly TestAgent[]): FleetIndex<TestAgent> {
 function choose(agents: readonly TestAgent[], changes: Partial<PlacementTerms> = {}, constraints = anywhere) {
   const terms = { random: seeded('x'), nowMs: 0, excluded: nobody, isPatient: false, isDelayed: false, ...changes };
   const considered: Considered[] = [];
-  const { agent: chosen, outcome } = place({ constraints, layers }, indexOf(agents), terms, considered);
+  const { agent: chosen, outcome } = place({ ...demand, constraints }, indexOf(agents), terms, considered);
   return { id: chosen?.id.slice(6) ?? outcome, considered };
 }
 
@@ -116,7 +120,7 @@ test('among ten thousand, holders are found by their layers, and no more than a 
   for (let round = 0; round < 200; round += 1) {
     const terms = { random: seeded(String(round)), nowMs: 0, excluded: nobody, isPatient: false, isDelayed: true };
     const considered: Considered[] = [];
-    const { agent: chosen } = place({ constraints: anywhere, layers }, index, terms, considered);
+    const { agent: chosen } = place(demand, index, terms, considered);
     assert.equal(Number(chosen?.id.slice(6)) % 1000, 7);
     assert.ok(considered.length <= 4 + 2 + 2);
   }
@@ -141,7 +145,7 @@ test('what changes at an agent changes what is found: room, layers, its leaving'
   const fleet = many(20, (number) => agent(String(number), 1, number === 3 ? layers : []));
   const index = indexOf(fleet);
   const terms = { random: seeded('x'), nowMs: 0, excluded: nobody, isPatient: false, isDelayed: false };
-  const find = () => place({ constraints: anywhere, layers }, index, terms).agent?.id;
+  const find = () => place(demand, index, terms).agent?.id;
   const holder = fleet[3] as TestAgent;
   assert.equal(find(), 'agent_3');
   holder.freeSlots = 0;
@@ -167,12 +171,13 @@ test('what keeps agents from taking a demand is said by name', () => {
     { ...agent('old', 1, [], { architecture: 'aarch64', pool: 'other' }), ...here },
     { ...agent('leaving', 0), ...here, isDraining: true },
     { ...agent('failed', 1), ...here },
+    { ...agent('small', 1, [], { freeMemoryBytes: 9, diskBytes: 9 }), ...here },
   ];
-  const wanted: Constraints = { ...anywhere, pool: 'default', labels: {} };
+  const wanted: PlacementDemand = { ...demand, constraints: { ...anywhere, pool: 'default' } };
   const { agents: listed, agentsNotShown } = listObstacles(agents, wanted, new Set(['agent_failed']));
   assert.deepEqual(
     listed.map(({ obstacles }) => obstacles),
-    [[], ['full'], ['architecture', 'pool'], ['draining'], ['failed-before']],
+    [[], ['full'], ['architecture', 'pool'], ['draining'], ['failed-before'], ['memory', 'disk']],
   );
   assert.equal(agentsNotShown, 0);
   assert.equal(
@@ -183,4 +188,19 @@ test('what keeps agents from taking a demand is said by name', () => {
     ).agentsNotShown,
     50,
   );
+});
+
+test('an agent without the memory or the disk is never chosen, and the few that have it are found among many that have not', () => {
+  const fleet = many(5000, (number) => agent(String(number), 4, layers, number === 4321 ? {} : { freeMemoryBytes: 9 }));
+  assert.equal(choose(fleet).id, '4321');
+  const [first, second] = [agent('first', 4, layers, { diskBytes: 9 }), agent('second', 4)];
+  assert.equal(choose([first, second]).id, 'second');
+  assert.equal(choose([first]).id, 'none');
+});
+
+test('a core of its own is found only where slots have their own', () => {
+  const exclusive: Constraints = { ...anywhere, key: 'exclusive', exclusiveCore: true };
+  const fleet = [agent('shared', 4, layers), agent('pinned', 1, [], { exclusiveCores: true })];
+  assert.equal(choose(fleet, {}, exclusive).id, 'pinned');
+  assert.equal(choose(fleet.slice(0, 1), {}, exclusive).id, 'none');
 });
