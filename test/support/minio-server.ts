@@ -120,7 +120,7 @@ function spawnServer(binary: string, folder: string, port: number, root: StoreCr
 async function untilLive(endpoint: string, child: ChildProcess, output: readonly Buffer[]): Promise<void> {
   const deadline = performance.now() + READY_MS_MAX;
   while (performance.now() < deadline && child.exitCode === null && child.signalCode === null) {
-    const answer = await fetch(`${endpoint}/minio/health/live`).catch(() => null);
+    const answer = await fetch(`${endpoint}/minio/health/cluster`).catch(() => null);
     if (answer?.ok) return;
     await delay(50);
   }
