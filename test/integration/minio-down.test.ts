@@ -11,12 +11,12 @@ import { Readable } from 'node:stream';
 import { buffer } from 'node:stream/consumers';
 import { after, before, test } from 'node:test';
 import { zstdCompressSync } from 'node:zlib';
+import { type MinioServer, startMinioServer } from '../../ops/minio/private-minio.ts';
 import { digestOf } from '../../shared/digest.ts';
 import { LayerFetcher } from '../../shared/layers/layer-fetcher.ts';
 import { blobKey, manifestKey, openManifest, provenanceKey } from '../../shared/layers/layer-manifest.ts';
 import { MinioObjectStore } from '../../shared/storage/minio-object-store.ts';
 import { describeBytes, type ObjectStore, readObject } from '../../shared/storage/object-store.ts';
-import { type MinioServer, startMinioServer } from '../support/minio-server.ts';
 import { orderFor, plainTar, stage } from '../support/staged-layers.ts';
 import { startVerifier } from '../support/two-builds.ts';
 

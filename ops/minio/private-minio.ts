@@ -1,5 +1,5 @@
 /**
- * Owns a real MinIO for tests: built by ops/minio/build.sh when this user has none yet (minutes, once), started on a random
+ * Owns a real MinIO for tests and benchmarks: built by ops/minio/build.sh when this user has none yet (minutes, once), started on a random
  * loopback port with random credentials and a folder of its own, prepared like an operator's.
  * Never outlives its test: stopped by its pid, and killed by the kernel when the test's process dies first.
  */
@@ -10,9 +10,9 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { promisify } from 'node:util';
-import { freePort } from '../../ops/local/private-instance.ts';
-import { createCredentials, provisionMinio, type StoreUsers } from '../../ops/minio/provision.ts';
 import type { StoreCredentials } from '../../shared/storage/request-signature.ts';
+import { freePort } from '../local/private-instance.ts';
+import { createCredentials, provisionMinio, type StoreUsers } from './provision.ts';
 
 const READY_MS_MAX = 60_000;
 const ATTEMPTS_MAX = 3;
@@ -69,7 +69,7 @@ export async function startMinioServer(bucket = 'envicutor'): Promise<MinioServe
 
 /** The path of the binary, built now if need be; the script's progress goes to standard error. */
 async function buildMinio(): Promise<string> {
-  const script = join(import.meta.dirname, '../../ops/minio/build.sh');
+  const script = join(import.meta.dirname, 'build.sh');
   const running = promisify(execFile)(script);
   running.child.stderr?.pipe(process.stderr, { end: false });
   return (await running).stdout.trim();
