@@ -77,10 +77,8 @@ test('standard input is streamed while the program runs, and a program that ends
 
 test('a limit, a program that is not there, one that can not be executed and a wrong flag are told apart by the status', async () => {
   const limited = await run('--wall-time-ms', '200', '--', 'sleep', '60');
-  assert.deepEqual(
-    [limited.status, limited.stderr.trim()],
-    [124, 'envicutor-run: wall-time-exceeded: wallTimeMs is 200, observed 200'],
-  );
+  assert.equal(limited.status, 124);
+  assert.match(limited.stderr, /^envicutor-run: wall-time-exceeded: wallTimeMs is 200, observed \d+\n$/);
   assert.equal((await run('no-such-program')).status, 127);
   assert.equal((await run('/etc/passwd')).status, 126);
   const wrong = await run('--wall-time', '200', '--', 'true');
