@@ -13,6 +13,7 @@ const root = new URL('..', import.meta.url).pathname.replace(/\/$/, '');
 const folders = [
   'house',
   'unit',
+  'simulation',
   'contract',
   'integration',
   'sandbox',

@@ -65,14 +65,14 @@ export class BuildTurns {
   }
 
   #giveTurns(): void {
-    this.#queue.serve(
-      () => {
+    this.#queue.serve({
+      isOpen: () => this.#running < this.#turnsMax,
+      choose: () => {
         if (this.#running >= this.#turnsMax) return null;
         this.#running += 1;
         return true;
       },
-      ({ begin }) => begin(),
-      1,
-    );
+      give: ({ begin }) => begin(),
+    });
   }
 }

@@ -29,6 +29,16 @@ export interface Capacity {
 /** What takes longer waits in another lane of its tenant. */
 const LONG_MS = 5000;
 
+/** The lane of what takes long or not, under the constraints of this key. */
+export function toLane(isLong: boolean, constraintsKey: string): string {
+  return `${isLong ? 'long' : 'short'} ${constraintsKey}`;
+}
+
+/** The key of the constraints of everything in a lane. */
+export function constraintsKeyOf(lane: string): string {
+  return lane.slice(lane.indexOf(' ') + 1);
+}
+
 /** The charges of one queue. */
 export class Charges<Item extends Charged> {
   readonly #clock: Clock;
@@ -52,7 +62,8 @@ export class Charges<Item extends Charged> {
   ): Pick<Charged, 'cost' | 'slots' | 'lane'> {
     const durationMs = this.#estimates.estimate(tenantId, kind, durationMsMax);
     const slots = toSlots(memoryBytes, capacity);
-    return { cost: durationMs * slots, slots, lane: `${durationMs > LONG_MS ? 'long' : 'short'} ${constraints.key}` };
+    const lane = toLane(durationMs > LONG_MS, constraints.key);
+    return { cost: durationMs * slots, slots, lane };
   }
 
   /** A lease begins: its price was charged when it was taken from the queue. */

@@ -48,6 +48,18 @@ interface Account<Item> extends Heaped {
   readonly lanes: Map<string, Lane<Item>>;
 }
 
+/** How items are offered. */
+export interface Serving<Item, Taker> {
+  /** Could anybody take something of this lane? Asked before any item of it is tried, and cheap. */
+  isOpen(lane: string): boolean;
+  /** Who takes this item, or null: then it stays where it is. */
+  choose(item: Item): Taker | null;
+  /** The item is charged with its cost and counts as running until `ended`; whoever gets it may come back here. */
+  give(item: Item, taker: Taker): void;
+}
+
+/** How many items of a tenant are tried before the next one's turn: whoever wants what nobody has is nobody else's wait. */
+const ACCOUNT_TRIES = 32;
 /** How many of a lane's first items are tried: those that came back may have to wait for a reason of their own. */
 const LANE_TRIES = 4;
 
@@ -86,31 +98,16 @@ export class FairQueue<Item extends Queued> {
     return true;
   }
 
-  /**
-   * Offers items in their order until nobody takes any more, or `attemptsMax` were not taken. `choose` says who takes an item, or null; then the
-   * item is charged with its cost, counts as running until `ended`, and is given by `give`, which may come back here.
-   */
-  serve<Taker>(
-    choose: (item: Item) => Taker | null,
-    give: (item: Item, taker: Taker) => void,
-    attemptsMax: number,
-  ): void {
+  /** Offers items in their order until nobody takes any more. */
+  serve<Taker>(offer: Serving<Item, Taker>): void {
     const aside: Account<Item>[] = [];
-    let attempts = 0;
-    const tryOne = (item: Item): Taker | null => {
-      if (attempts >= attemptsMax) return null;
-      const taker = choose(item);
-      if (taker === null) attempts += 1;
-      return taker;
-    };
     for (let account = this.#backlogged.first(); account !== undefined; account = this.#backlogged.first()) {
-      if (attempts >= attemptsMax) break;
-      const served = this.#serveOne(account, tryOne);
+      const served = this.#serveOne(account, offer);
       if (served === null) {
         this.#backlogged.remove(account);
         aside.push(account);
       } else {
-        give(served.item, served.taker);
+        offer.give(served.item, served.taker);
       }
     }
     for (const account of aside) if (account.items > 0) this.#backlogged.place(account);
@@ -119,14 +116,17 @@ export class FairQueue<Item extends Queued> {
   /** The first item of this tenant that is taken, from its lanes in their order. */
   #serveOne<Taker>(
     account: Account<Item>,
-    choose: (item: Item) => Taker | null,
+    { isOpen, choose }: Serving<Item, Taker>,
   ): { readonly item: Item; readonly taker: Taker } | null {
-    const lanes = [...account.lanes.values()].filter(hasItems).sort((a, b) => a.tag - b.tag);
-    for (const lane of lanes) {
+    const lanes = [...account.lanes].filter(([, lane]) => hasItems(lane)).sort(([, a], [, b]) => a.tag - b.tag);
+    let attempts = 0;
+    for (const [name, lane] of lanes) {
+      if (!isOpen(name)) continue;
       let tries = 0;
       for (const queue of [lane.returned, lane.waiting]) {
         for (const item of queue.values()) {
           if (tries++ >= LANE_TRIES) break;
+          if (attempts++ >= ACCOUNT_TRIES) return null;
           const taker = choose(item);
           if (taker === null) continue;
           this.#served(account, lane, queue, item);

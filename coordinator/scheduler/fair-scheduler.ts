@@ -11,7 +11,7 @@ import type { AgentId, ExecutionId } from '../../shared/ids.ts';
 import type { PlacementAnswer } from '../../shared/model/placement.ts';
 import type { LeaseResultMessage } from '../../shared/protocol/agent-messages.ts';
 import type { Fleet, FleetAgent } from '../agents/fleet.ts';
-import { type Charged, Charges } from './charges.ts';
+import { type Charged, Charges, constraintsKeyOf } from './charges.ts';
 import { FairQueue } from './fair-queue.ts';
 import { forecastWait } from './forecast.ts';
 import { type Lease, LeaseTable } from './leases.ts';
@@ -50,8 +50,6 @@ const SWEEP_MS = 250;
 const REST_MS = 250;
 /** Doubles with every failure. */
 const PATIENCE_MS = 100;
-/** How many waiting demands are looked at when the first ones can't be placed. */
-const SCAN_MAX = 64;
 /** How long a demand waits for a busy agent that holds more of its layers. */
 const HOLDER_WAIT_MS = 50;
 
@@ -156,13 +154,13 @@ export class FairScheduler implements Scheduler, LeaseEvents {
   }
 
   #placeAll(): void {
-    if (this.#queue.size === 0) return;
+    if (this.#queue.size === 0 || this.#fleet.slots().free === 0) return;
     const nowMs = this.#clock.monotonicMs();
-    this.#queue.serve(
-      (entry) => this.#choose(entry, nowMs),
-      (entry, agent) => this.#offer(entry, agent),
-      SCAN_MAX,
-    );
+    this.#queue.serve({
+      isOpen: (lane) => this.#fleet.index.isOpen(constraintsKeyOf(lane)),
+      choose: (entry) => this.#choose(entry, nowMs),
+      give: (entry, agent: FleetAgent) => this.#offer(entry, agent),
+    });
   }
 
   #choose(entry: Entry, nowMs: number): FleetAgent | null {

@@ -102,6 +102,11 @@ export class FleetIndex<Agent extends Candidate> {
     return found;
   }
 
+  /** Has any agent under the constraints of this key a free slot? Keys that were never matched may have. */
+  isOpen(constraintsKey: string): boolean {
+    return this.#matching.get(constraintsKey)?.some(({ free }) => free.size > 0) ?? true;
+  }
+
   /** Agents that are at home for a layer, in its own order; for whoever is to fetch it first. */
   homes(layer: string, count: number, nowMs: number): Agent[] {
     const isDue = this.#ring === null || (this.#isRingStale && nowMs - this.#ring.madeAtMs >= RING_AGE_MS);

@@ -29,6 +29,7 @@ export class LeaseTable {
   readonly #clock: Clock;
   readonly #random: Random;
   readonly #leases = new Map<string, Lease>();
+  readonly #ofAgents = new Map<AgentId, Set<Lease>>();
   #fence: number;
 
   constructor(clock: Clock, random: Random) {
@@ -50,6 +51,8 @@ export class LeaseTable {
       missedReports: 0,
     };
     this.#leases.set(lease.id, lease);
+    const ofAgent = this.#ofAgents.get(agentId) ?? new Set();
+    this.#ofAgents.set(agentId, ofAgent.add(lease));
     return lease;
   }
 
@@ -60,10 +63,12 @@ export class LeaseTable {
 
   release(lease: Lease): void {
     this.#leases.delete(lease.id);
+    const ofAgent = this.#ofAgents.get(lease.agentId);
+    if (ofAgent?.delete(lease) && ofAgent.size === 0) this.#ofAgents.delete(lease.agentId);
   }
 
   of(agentId: AgentId): Lease[] {
-    return [...this.#leases.values()].filter((lease) => lease.agentId === agentId);
+    return [...(this.#ofAgents.get(agentId) ?? [])];
   }
 
   /** Leases whose deadline has passed. */

@@ -8,6 +8,7 @@ import fc from 'fast-check';
 import { FairQueue, type Queued } from '../../coordinator/scheduler/fair-queue.ts';
 
 let number = 0;
+const isOpen = () => true;
 const item = (tenantId: string, cost = 1, changes: Partial<Queued> = {}): Queued => ({
   id: String(number++),
   tenantId,
@@ -20,11 +21,7 @@ const item = (tenantId: string, cost = 1, changes: Partial<Queued> = {}): Queued
 /** Serves one item that nobody refuses, runs it to its end, and says it. */
 function serveOne(queue: FairQueue<Queued>, actual?: number): Queued {
   const served: Queued[] = [];
-  queue.serve(
-    () => (served.length === 0 ? true : null),
-    (each) => served.push(each),
-    1,
-  );
+  queue.serve({ isOpen, choose: () => (served.length === 0 ? true : null), give: (each) => void served.push(each) });
   const [only] = served;
   assert.ok(only !== undefined && served.length === 1);
   if (actual !== undefined) queue.charge(only, actual - only.cost);
@@ -53,14 +50,14 @@ test('a weight is a share: twice the weight, twice the turns, also with two slot
   for (let round = 0; round < 60; round += 1) {
     // Two slots; the one that was taken first becomes free.
     if (running.length === 2) queue.ended(running.shift() as Queued);
-    queue.serve(
-      () => (running.length < 2 ? true : null),
-      (each) => {
+    queue.serve({
+      isOpen,
+      choose: () => (running.length < 2 ? true : null),
+      give: (each) => {
         running.push(each);
         served[each.tenantId as 'a' | 'b'] += 1;
       },
-      1,
-    );
+    });
   }
   assert.ok(Math.abs(served.a - 2 * served.b) <= 3, JSON.stringify(served));
 });
@@ -84,11 +81,11 @@ test('what is large counts for more, and what cost more or less than was thought
     assert.ok(next !== undefined);
     let actual = 1;
     const served: Queued[] = [];
-    settled.serve(
-      () => (served.length === 0 ? true : null),
-      (each) => served.push(each),
-      1,
-    );
+    settled.serve({
+      isOpen,
+      choose: () => (served.length === 0 ? true : null),
+      give: (each) => void served.push(each),
+    });
     const only = served[0] as Queued;
     actual = costs[only.tenantId] ?? 1;
     settled.charge(only, actual - only.cost);
@@ -112,11 +109,7 @@ test('who comes while much is charged in advance does not pay for it when little
   const queue = new FairQueue<Queued>();
   for (let index = 0; index < 5; index += 1) queue.push(item('a', 1000));
   const taken: Queued[] = [];
-  queue.serve(
-    () => (taken.length === 0 ? true : null),
-    (each) => taken.push(each),
-    1,
-  );
+  queue.serve({ isOpen, choose: () => (taken.length === 0 ? true : null), give: (each) => void taken.push(each) });
   queue.push(item('b', 1000));
   queue.charge(taken[0] as Queued, -999);
   queue.ended(taken[0] as Queued);
@@ -127,11 +120,7 @@ test('what one tenant holds for long is charged while it does', () => {
   const queue = new FairQueue<Queued>();
   queue.push(item('a', 1));
   const taken: Queued[] = [];
-  queue.serve(
-    () => true,
-    (each) => taken.push(each),
-    1,
-  );
+  queue.serve({ isOpen, choose: () => true, give: (each) => void taken.push(each) });
   queue.charge(taken[0] as Queued, 99);
   // It begins where a is: neither of them pays for the time before.
   for (let index = 0; index < 4; index += 1) {
@@ -173,13 +162,42 @@ test('what nobody can take holds up neither the lane beside it nor another tenan
   queue.push(item('a', 1, { lane: 'short x86_64' }));
   queue.push(item('b'));
   const given: string[] = [];
-  queue.serve(
-    (each) => (each === stuck ? null : each.tenantId),
-    (_each, taker) => given.push(taker),
-    10,
-  );
+  queue.serve({
+    isOpen,
+    choose: (each) => (each === stuck ? null : each.tenantId),
+    give: (_each, taker) => void given.push(taker),
+  });
   assert.deepEqual(given.sort(), ['a', 'b']);
   assert.equal(queue.size, 1);
+});
+
+test("whoever wants in many ways what nobody has is nobody else's wait, nor its own where it can be served", () => {
+  const queue = new FairQueue<Queued>();
+  for (let lane = 0; lane < 200; lane += 1) {
+    for (let count = 0; count < 3; count += 1) queue.push(item('a', 1, { lane: `nowhere-${lane}` }));
+  }
+  queue.push(item('a'));
+  queue.push(item('b'));
+  const given: string[] = [];
+  let tried = 0;
+  queue.serve({
+    isOpen: (lane) => lane === 'short',
+    choose: ({ lane, tenantId }) => {
+      tried += 1;
+      return lane === 'short' ? tenantId : null;
+    },
+    give: (_each, taker) => void given.push(taker),
+  });
+  assert.deepEqual(given.sort(), ['a', 'b']);
+  assert.equal(tried, 2);
+  // Even where every lane seems open, one tenant's are tried so often only.
+  queue.push(item('b'));
+  queue.serve({
+    isOpen,
+    choose: ({ tenantId }) => (tenantId === 'b' ? 'b' : null),
+    give: (_each, taker) => void given.push(taker),
+  });
+  assert.deepEqual(given.sort(), ['a', 'b', 'b']);
 });
 
 test('whoever is given an item may come back with another one at once', () => {
@@ -191,9 +209,9 @@ test('whoever is given an item may come back with another one at once', () => {
     queue.ended(each);
     if (given.length > 3) return;
     queue.push(item('c'));
-    queue.serve(() => true, give, 1);
+    queue.serve({ isOpen, choose: () => true, give });
   };
-  queue.serve(() => true, give, 1);
+  queue.serve({ isOpen, choose: () => true, give });
   assert.equal(queue.size, 0);
   assert.equal(given.length, 2 + 3);
 });
@@ -246,11 +264,11 @@ test('whatever is pushed, served, charged, put back and taken out, nothing is lo
           waiting.add(pushed);
         } else if (what === 'serve') {
           const before = running.length;
-          queue.serve(
-            () => (running.length === before ? true : null),
-            (each) => running.push(each),
-            1,
-          );
+          queue.serve({
+            isOpen,
+            choose: () => (running.length === before ? true : null),
+            give: (each) => void running.push(each),
+          });
           const served = running.at(-1);
           assert.equal(running.length, before + (waiting.size > 0 ? 1 : 0));
           if (served !== undefined && running.length > before) assert.ok(waiting.delete(served));
