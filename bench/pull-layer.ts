@@ -1,7 +1,7 @@
 /**
  * Owns a process whose memory is measured while it does with a layer what an agent does: gets the blob, checks it, has it mounted.
  * Arguments: the launcher's socket, a folder, the blob's URL, and what the layer's manifest says of blob and tar, as JSON.
- * Prints JSON: resident bytes before, and at the peak.
+ * Prints JSON: resident bytes before, at the peak of getting it, and at the peak of all.
  */
 import { readFileSync, writeFileSync } from 'node:fs';
 import { systemRandom } from '../shared/clock.ts';
@@ -26,10 +26,11 @@ const installer = new LayerInstaller({ sandbox, random: systemRandom, logger: si
 writeFileSync('/proc/self/clear_refs', '5');
 const before = statusBytes('VmRSS');
 const fetched = await fetcher.fetch(url, blob);
+const pulled = statusBytes('VmHWM');
 const { name } = await installer.install(fetched, { tar });
 const peak = statusBytes('VmHWM');
 await fetched.close();
 await sandbox.store.remove(name);
 await fetcher.close();
 await sandbox.close();
-process.stdout.write(JSON.stringify({ before, peak }));
+process.stdout.write(JSON.stringify({ before, pulled, peak }));
