@@ -26,12 +26,13 @@ import {
 import { RevocationList } from '../../shared/layers/revocation-list.ts';
 import { silentLogger } from '../../shared/logger.ts';
 import type { PublicationOrder } from '../../shared/model/build.ts';
+import type { ArtefactRecord } from '../../shared/model/egress.ts';
 import { DirectoryObjectStore } from '../../shared/storage/directory-object-store.ts';
 import { describeBytes, type ObjectStore, readObject } from '../../shared/storage/object-store.ts';
 import { specOf } from '../support/layer-specs.ts';
 import { orderFor, plainTar, stage, withKey } from '../support/staged-layers.ts';
 import { tarOf } from '../support/tar-pieces.ts';
-import { startVerifier } from '../support/two-builds.ts';
+import { fetched, startVerifier } from '../support/two-builds.ts';
 
 const bounds = { entriesMax: 1000, bytesMax: 256 * 1024 ** 2 };
 const buildId = 'build_0123456789';
@@ -88,6 +89,33 @@ test('a true layer is published: blob, provenance and manifest, each signed and 
   assert.deepEqual(
     predicate.buildDefinition.resolvedDependencies.map(({ uri }: { uri: string }) => uri),
     ['urn:envicutor:layer', 'https://example.org/a.deb'],
+  );
+});
+
+test("the signed provenance says which materials came from the artefact store and which by an operator's mirror", async (context) => {
+  const { staging, store, keys, verifier } = await createBench(context);
+  await stage(staging, buildId, blob);
+  const mirror = 'https://artefacts.example/debian';
+  const from = (source: ArtefactRecord['source'], name: string, by: string | null) =>
+    fetched({ url: `https://example.org/${name}`, source, mirror: by }).slice(0, 1);
+  const materials = [...from('stored', 'a', null), ...from('revalidated', 'b', mirror), ...fetched()];
+  const { envelope } = await verifier.publish({ ...order, materials });
+  const statement = await readObject(store, provenanceKey(openManifest(envelope, keys.trusted).provenance ?? ''), 1e6);
+  const opened = openEnvelope(decodeEnvelope(statement ?? Buffer.alloc(0)), keys.trusted, PROVENANCE_PAYLOAD_TYPE);
+  const { resolvedDependencies } = JSON.parse(opened.toString()).predicate.buildDefinition;
+  assert.deepEqual(
+    resolvedDependencies
+      .slice(1)
+      .map(({ uri, annotations }: { uri: string; annotations: ArtefactRecord }) => [
+        uri,
+        annotations.source,
+        annotations.mirror,
+      ]),
+    [
+      ['https://example.org/a', 'stored', null],
+      ['https://example.org/b', 'revalidated', mirror],
+      ['https://example.org/a.deb', 'upstream', null],
+    ],
   );
 });
 

@@ -110,7 +110,10 @@ function toMaterials({ materials }: PublicationOrder): ResourceDescriptor[] {
   for (const record of materials) {
     if (record.kind !== 'artefact') continue;
     const { url, sha256, method, httpCode, bytes, contentEncoding, location, commits, isWithCredentials } = record;
-    const annotations = { method, httpCode, bytes, contentEncoding, location, commits, isWithCredentials };
+    // Whose bytes they are and who was asked is told, never compared: a material is its URL and its digest.
+    const { source, mirror } = record;
+    const told = { bytes, contentEncoding, location, source, mirror };
+    const annotations = { method, httpCode, commits, isWithCredentials, ...told };
     found.push({ uri: url, digest: { sha256 }, annotations });
   }
   return found;
