@@ -65,7 +65,7 @@ export async function makeLargeLayer(folder: string): Promise<LargeLayer> {
     const ended = once(tar, 'close');
     for await (const chunk of tar.stdout) capture.push(chunk);
     await ended;
-    const { staged } = await capture.finish(() => undefined);
+    const { staged } = await capture.finish(() => undefined, null);
     const path = join(folder, STAGED_FILE);
     return { staged, path, read: () => createReadStream(path) };
   } finally {

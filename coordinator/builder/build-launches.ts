@@ -9,7 +9,6 @@ import {
   buildVariables,
   ENVIRONMENT_DIRECTORY,
   executionVariables,
-  MARK_FILE,
   VARIABLES_FILE,
   WORKSPACE_DIRECTORY,
 } from '../../shared/model/toolchain-variables.ts';
@@ -67,7 +66,6 @@ export function toScriptSpec(order: BuildOrder, ground: Ground, network: BuildNe
   const { argv, file } = toScriptLaunch(order.script, []);
   // Made beforehand, so that a script can append to it; the capture drops it when it stays empty.
   const own = [systemFile(VARIABLES_FILE, '')];
-  if (order.mark !== null) own.push(systemFile(MARK_FILE, `${order.mark}\n`));
   return {
     ...common,
     profile: 'build',

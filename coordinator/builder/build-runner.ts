@@ -108,7 +108,7 @@ export class BuildRunner {
       layer: captured?.staged ?? null,
       materials: [...records.records],
       isNetworkUnreachable: records.isUnreachable,
-      isPrivate: setting.masking !== null || records.isWithCredentials,
+      isPrivate: isPrivateInTheEnd(build, outcome),
     };
     if (captured === null) return finished;
     const { incompleteness } = records;
@@ -187,21 +187,28 @@ export class BuildRunner {
 
   /** Gives `fill` a capture and finishes it when it says so; else, or when it throws, nothing is left of it. */
   async #capturing(
-    { order, folder, network, setting }: Build,
+    build: Build,
     fill: (capture: LayerCapture) => Promise<{ outcome: ScriptOutcome; isToBeFinished: boolean }>,
   ): Promise<{ outcome: ScriptOutcome; captured: CapturedLayer | null }> {
+    const { order, folder, network, setting } = build;
     const bounds = { entriesMax: LAYER_ENTRIES_MAX, bytesMax: rawTarBytesMax(order.limits) };
     const capture = new LayerCapture({ buildId: order.buildId, folder, traces: network.traces, bounds });
     try {
       const { outcome, isToBeFinished } = await fill(capture);
       if (!isToBeFinished) return { outcome, captured: null };
+      const mark = isPrivateInTheEnd(build, outcome) ? order.mark : null;
       if (order.kind === 'base') setting.emit({ type: 'phase', phase: 'capturing' });
       const progress = createProgress('capturing', setting.emit, this.#options.clock, capture.rawBytes);
-      return { outcome, captured: await capture.finish(progress) };
+      return { outcome, captured: await capture.finish(progress, mark) };
     } finally {
       capture.close();
     }
   }
+}
+
+/** Was it private from the start, or did the proxy see credentials? */
+function isPrivateInTheEnd({ order, setting }: Build, { records }: ScriptOutcome): boolean {
+  return order.isPrivate || setting.masking !== null || records.isWithCredentials;
 }
 
 /** Some clients succeed without a network (apt-get update does): that must not become a layer, nor a script's failure. */

@@ -11,6 +11,7 @@ import { pipeline } from 'node:stream/promises';
 import { constants, createZstdCompress } from 'node:zlib';
 import { DigestingStream } from '../../shared/digest.ts';
 import type { StagedLayer } from '../../shared/model/build.ts';
+import { MARK_FILE } from '../../shared/model/toolchain-variables.ts';
 import { BodySpool } from './body-spool.ts';
 import { CAPTURE_RULES_VERSION } from './capture-rules.ts';
 import { type CaptureNotes, type LayerBounds, type LayerEntry, LayerTree, refused } from './layer-tree.ts';
@@ -68,10 +69,11 @@ export class LayerCapture {
     this.#reader.push(chunk);
   }
 
-  /** Writes the layer; `progressed` hears how many bytes of the canonical tar are done. */
-  async finish(progressed: (bytes: number) => void): Promise<CapturedLayer> {
+  /** Writes the layer, with `mark` in its file unless it is null; `progressed` hears how many bytes of the canonical tar are done. */
+  async finish(progressed: (bytes: number) => void, mark: string | null): Promise<CapturedLayer> {
     this.#reader.end();
     this.#spool.flush();
+    if (mark !== null) this.#tree.place(MARK_FILE.slice(1), Buffer.from(`${mark}\n`));
     const entries = this.#tree.sorted();
     const { variables, ignoredLines } = this.#readVariables(entries);
     const written = await this.#write(entries, progressed);

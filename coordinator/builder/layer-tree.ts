@@ -51,6 +51,8 @@ export interface LayerBounds {
   readonly bytesMax: number;
 }
 
+const ownFile = { kind: 'file', mode: 0o644, uid: 0, gid: 0, linkPath: '', body: null, isOpaque: false } as const;
+
 /** Collects the entries of one raw tar; SystemError `layer-refused` names what can't be captured. */
 export class LayerTree implements TarListener {
   readonly #spool: BodySpool;
@@ -88,9 +90,7 @@ export class LayerTree implements TarListener {
       );
     }
     if (this.#entries.has(path) || this.#skipped.has(path)) throw refused(`${show(path)} is in it twice`);
-    if (this.#entries.size >= this.#bounds.entriesMax) {
-      throw refused(`it holds more than ${this.#bounds.entriesMax} files; leave fewer behind`);
-    }
+    this.#checkRoom();
     const entry = this.#toLayerEntry(raw, path, body);
     if (entry === null) {
       this.#skipped.add(path);
@@ -105,6 +105,30 @@ export class LayerTree implements TarListener {
   body(chunk: Buffer): void {
     this.#spool.append(chunk);
     if (this.#search.isFoundIn(chunk) && this.#current !== null) this.#traced.add(this.#current);
+  }
+
+  /** Puts a file of ours there, whatever the script left in its place; directories that are missing, or hidden, are made. */
+  place(path: string, content: Uint8Array): void {
+    const parts = path.split('/').slice(0, -1);
+    for (const [index] of parts.entries()) this.#makeDirectory(parts.slice(0, index + 1).join('/'));
+    this.#own({ ...ownFile, path, body: this.#spool.add(content) });
+  }
+
+  #checkRoom(): void {
+    if (this.#entries.size < this.#bounds.entriesMax) return;
+    throw refused(`it holds more than ${this.#bounds.entriesMax} files; leave fewer behind`);
+  }
+
+  /** A whiteout hides what is below, and so does a directory in its place. */
+  #makeDirectory(path: string): void {
+    const kind = this.#entries.get(path)?.entry.kind;
+    if (kind !== undefined && kind !== 'whiteout') return;
+    this.#own({ ...ownFile, path, kind: 'directory', mode: 0o755, isOpaque: kind === 'whiteout' });
+  }
+
+  #own(entry: LayerEntry): void {
+    if (!this.#entries.has(entry.path)) this.#checkRoom();
+    this.#entries.set(entry.path, { entry, isKept: true });
   }
 
   /** The layer's entries in canonical order; throws when a kept one holds a trace of the build's authority. */

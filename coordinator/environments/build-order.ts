@@ -3,6 +3,7 @@
  * Never decides who may have a layer.
  */
 import { type Digest, digestOf } from '../../shared/digest.ts';
+import { SHAREABLE_PREFIX } from '../../shared/layers/layer-spec.ts';
 import type { BuildOrder } from '../../shared/model/build.ts';
 import type { EgressRules } from '../../shared/model/egress.ts';
 import type { Envelope, LayerReference } from '../../shared/model/manifest.ts';
@@ -14,6 +15,11 @@ import type { SpecifiedLayer } from './manifest.ts';
 /** The reference by which somebody else gets a layer. */
 export function toReference(layer: SpecifiedLayer, urls: LayerUrls, origin: 'stored' | 'built'): LayerReference {
   return { spec: layer.spec, envelope: layer.envelope, url: urls.urlOf(layer.manifest.blob.digest as Digest), origin };
+}
+
+/** What stands on a private layer holds traces of it. */
+function isPrivateLayer({ manifest }: SpecifiedLayer): boolean {
+  return !manifest.key.startsWith(SHAREABLE_PREFIX);
 }
 
 /** The order for a layer that is wanted. */
@@ -36,8 +42,9 @@ export function toBuildOrder(
     secrets: isBase ? {} : description.secrets,
     verify: plan.verify,
     limits: isBase ? baseLimits : description.limits,
+    isPrivate: !isBase && (description.isPrivate || parents.some(isPrivateLayer)),
     // The key itself names the layer in the store, which is nothing for a program to see.
-    mark: isBase || !description.isPrivate ? null : digestOf(keys.private),
+    mark: isBase ? null : digestOf(keys.private),
     egress,
     isStoreUsed: true,
   };

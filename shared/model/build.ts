@@ -29,10 +29,14 @@ export const BuildOrder = Closed({
   secrets: Variables,
   verify: Nullable(Script),
   limits: AllLimits,
+  isPrivate: Type.Boolean({
+    description: 'Is the layer private whatever its script does? Credentials that the proxy sees make it private too.',
+  }),
   mark: Nullable(
     Type.String({
       pattern: '^sha256:[0-9a-f]{64}$',
-      description: "Left in a private layer, so that its bytes are nobody else's; null: it is not private.",
+      description:
+        "Put into the layer if it is private in the end, so that its bytes are nobody else's; null for a base.",
     }),
   ),
   egress: EgressRules,

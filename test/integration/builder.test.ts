@@ -11,7 +11,9 @@ import { digestOf } from '../../shared/digest.ts';
 import type { BuildOrder } from '../../shared/model/build.ts';
 import { limitDefaults } from '../../shared/model/limits.ts';
 import type { LayerReference } from '../../shared/model/manifest.ts';
+import { MARK_FILE } from '../../shared/model/toolchain-variables.ts';
 import { BuilderProcess } from '../support/builder-process.ts';
+import { untilGone } from '../support/host-traces.ts';
 
 const builder = new BuilderProcess();
 let base: LayerReference;
@@ -71,11 +73,28 @@ test('a private layer has other bytes than the same script gives to others, and 
   const marks = [null, digestOf('one tenant'), digestOf('another')];
   const digests = new Set<string>();
   for (const mark of marks) {
-    const { finished, log } = await setup('echo same > /environment/file', { mark });
+    const { finished, log } = await setup('echo same > /environment/file; rm -rf /environment/.envicutor', {
+      isPrivate: mark !== null,
+      mark,
+    });
     assert.ok(finished.layer !== null, log);
     digests.add(finished.layer.tar.digest);
   }
   assert.equal(digests.size, marks.length);
+});
+
+test('a layer whose build was seen to send credentials holds its mark like one that was private from the start', async () => {
+  const mark = digestOf('one tenant');
+  const verify = `test "$(cat ${MARK_FILE})" = ${mark}`;
+  const fetch = (header: string) => `#!/bin/bash -e
+    host=$(grep -rhoE 'https?://[^/ ]+' /etc/apt/sources.list /etc/apt/sources.list.d | head -n 1 | sed 's|.*//||')
+    exec 3<>"/dev/tcp/$host/80"
+    printf 'GET / HTTP/1.1\\r\\nHost: %s\\r\\n${header}Connection: close\\r\\n\\r\\n' "$host" >&3
+    cat <&3 > /dev/null`;
+  const { finished, log } = await setup(fetch('Authorization: Basic eDp5\\r\\n'), { mark, verify });
+  assert.deepEqual([finished.isPrivate, finished.verify?.verdict], [true, 'ok'], log);
+  const without = await setup(fetch(''), { mark, verify: `test ! -e ${MARK_FILE}` });
+  assert.deepEqual([without.finished.isPrivate, without.finished.verify?.verdict], [false, 'ok'], without.log);
 });
 
 test('a script that fails leaves its Report and its log, and no layer', async () => {
@@ -220,20 +239,18 @@ test('builds reach neither each other nor anything of this machine: ports, abstr
 test('a cancelled build ends and leaves nothing behind', async () => {
   const controller = new AbortController();
   const isRunning = Promise.withResolvers<void>();
-  const order = { parents: [base], script: 'echo here; sleep 600' };
+  const buildId = 'build_cancelled';
+  const order = { buildId, parents: [base], script: 'echo here; sleep 600' };
   const cancelled = builder.build(order, controller.signal, (event) => {
     if (event.type === 'log' && event.text === 'here\n') isRunning.resolve();
   });
   await isRunning.promise;
-  const before = readdirSync(builder.staging);
+  assert.ok(readdirSync(builder.staging).includes(buildId));
   controller.abort();
   await assert.rejects(cancelled);
   const { finished } = await builder.build({ parents: [base], script: 'exit 1' });
   assert.equal(finished.report.verdict, 'nonzero-exit');
-  assert.deepEqual(
-    readdirSync(builder.staging),
-    before.filter((name) => name !== before.at(-1)),
-  );
+  await untilGone(() => readdirSync(builder.staging).filter((name) => name === buildId));
 });
 
 test('nothing is built on a parent that was revoked, nor later under an older state', async () => {

@@ -119,8 +119,37 @@ test("its layers are marked as nobody else's, so that the same bytes are never f
     await (await coordinator.ask('GET', `/v1/environments/${id}/events`, undefined, as(name))).text();
   }
   const orders = coordinator.services.orders.filter(({ script }) => script === 'install the same things');
-  const marks = orders.map(({ mark }) => mark);
-  assert.equal(new Set(marks).size, 3);
-  assert.equal(marks[0], null, 'a shareable one has none');
-  assert.ok(coordinator.services.orders.every(({ kind, mark }) => kind !== 'base' || mark === null));
+  assert.deepEqual(
+    orders.map(({ isPrivate }) => isPrivate),
+    [false, true, true],
+  );
+  const [first, second, third] = orders.map(({ mark }) => mark);
+  assert.equal(second, first, "the guest's own, in case that the shareable one turns out to be private");
+  assert.notEqual(third, second);
+  assert.ok(coordinator.services.orders.every(({ kind, mark }) => (kind === 'base') === (mark === null)));
+});
+
+test('what stands on a layer that only its build made private is private too', async (t) => {
+  const coordinator = await startCoordinator(t, {}, createKeyRing({ tenants: [tenant('owner')] }));
+  coordinator.services.script = async (order) =>
+    (await builds(order)).map((event) =>
+      event.type === 'finished' ? { ...event, isPrivate: order.isPrivate || order.kind === 'setup' } : event,
+    );
+  const request = { setup: 'curl -u', dependencies: 'make' };
+  const { id } = await (await coordinator.ask('POST', '/v1/environments', request, as('owner'))).json();
+  await (await coordinator.ask('GET', `/v1/environments/${id}/events`, undefined, as('owner'))).text();
+  assert.deepEqual(
+    coordinator.services.orders.map(({ kind, isPrivate }) => [kind, isPrivate]),
+    [
+      ['base', false],
+      ['setup', false],
+      ['dependencies', true],
+    ],
+  );
+  const keys: string[] = [];
+  for await (const { key } of coordinator.store.list('manifests/tenant-owner/')) keys.push(key);
+  assert.deepEqual(
+    keys.map((key) => key.split('/')[2]?.slice(0, 4)),
+    ['k1t-', 'k1t-'],
+  );
 });

@@ -21,7 +21,16 @@ const trust = trustState([createTestKey().signing]);
 
 /** An order for a setup layer on nothing, with changes. */
 export function buildOrder(changes: Partial<BuildOrder> = {}): BuildOrder {
-  const empty = { parents: [], trust, files: [], variables: {}, secrets: {}, verify: null, mark: null };
+  const empty = {
+    parents: [],
+    trust,
+    files: [],
+    variables: {},
+    secrets: {},
+    verify: null,
+    isPrivate: false,
+    mark: null,
+  };
   const identity = { buildId: 'build_00000000', tenantId: 'local', kind: 'setup', base: 'debian-13' } as const;
   const network = { egress: toEgressRules({ name: 'test' }), isStoreUsed: true };
   return { ...identity, ...empty, ...network, script: 'true', limits: limitDefaults.build, ...changes };

@@ -27,14 +27,20 @@ export function rawTar(folder: string, names: readonly string[] | null = null): 
 export async function capture(
   raw: Buffer,
   folder: string,
-  options: { traces?: readonly Uint8Array[]; chunkBytes?: number; entriesMax?: number; bytesMax?: number } = {},
+  options: {
+    traces?: readonly Uint8Array[];
+    chunkBytes?: number;
+    entriesMax?: number;
+    bytesMax?: number;
+    mark?: string;
+  } = {},
 ): Promise<CapturedLayer & { tar: Buffer }> {
   const bounds = { entriesMax: options.entriesMax ?? 10_000, bytesMax: options.bytesMax ?? 1024 ** 3 };
   const made = new LayerCapture({ buildId: 'build_00000000', folder, traces: options.traces ?? [], bounds });
   const size = options.chunkBytes ?? 65_536;
   try {
     for (let offset = 0; offset < raw.length; offset += size) made.push(raw.subarray(offset, offset + size));
-    const captured = await made.finish(() => undefined);
+    const captured = await made.finish(() => undefined, options.mark ?? null);
     const path = join(folder, STAGED_FILE);
     const tar = zstdDecompressSync(readFileSync(path));
     rmSync(path);

@@ -7,6 +7,7 @@ import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { SystemError } from '../../shared/errors.ts';
+import type { BuildOrder } from '../../shared/model/build.ts';
 import type { ArtefactRecord, EgressRecord } from '../../shared/model/egress.ts';
 import type { Envelope } from '../../shared/model/manifest.ts';
 import type { LaunchListener, LaunchReport, LaunchSpec } from '../../shared/sandbox/sandbox.ts';
@@ -16,6 +17,7 @@ import { FakeSandbox, launchReport } from '../support/fake-sandbox.ts';
 import { createTestKey } from '../support/signed-layers.ts';
 import { tarOf } from '../support/tar-pieces.ts';
 import { trustState } from '../support/trust-states.ts';
+import { fetched } from '../support/two-builds.ts';
 
 const summary: EgressRecord = {
   kind: 'summary',
@@ -125,6 +127,25 @@ test('an unreachable registry is flagged, also when the script says that all is 
       text: 'http://a/: not now\n',
     },
   );
+});
+
+test('a layer that is private, or became it by credentials, is marked; another one, and a base, is not', async (context) => {
+  const artefact = { ...fetched()[0], isWithCredentials: true } as ArtefactRecord;
+  const mark = `sha256:${'1'.repeat(64)}`;
+  const run = async (changes: Partial<BuildOrder>, isWithCredentials: boolean) => {
+    const records = isWithCredentials ? [artefact, summary] : [summary];
+    const { runner, emit, staging } = runnerOn(sandboxDoing({ records }), temporaryFolder(context));
+    const { layer, isPrivate } = await runner.run(buildOrder({ mark, ...changes }), emit, never);
+    await staging.remove('build_00000000');
+    return [layer?.tar.digest, isPrivate];
+  };
+  const [plain] = await run({}, false);
+  const [marked] = await run({ isPrivate: true }, false);
+  const [other] = await run({ isPrivate: true, mark: `sha256:${'2'.repeat(64)}` }, false);
+  assert.equal(new Set([plain, marked, other]).size, 3);
+  assert.deepEqual(await run({}, true), [marked, true]);
+  assert.deepEqual(await run({ secrets: { TOKEN: 'hunter22' } }, false), [marked, true]);
+  assert.deepEqual(await run({ kind: 'base', mark: null }, true), [plain, true]);
 });
 
 test('credentials that the proxy saw make a layer private; a proxy that did not end in order makes none', async (context) => {

@@ -159,3 +159,36 @@ test('a layer of nothing is a tar of nothing', async (context) => {
   assert.deepEqual(staged.tar.entries, 0);
   assert.ok(tar.equals(Buffer.alloc(1024)));
 });
+
+const MARK = 'environment/.envicutor/private';
+const system = [directory('environment/'), directory('environment/.envicutor/')];
+// biome-ignore format: what a script left where the mark of a private layer goes
+const marked: readonly (readonly [string, readonly Piece[]])[] = [
+  ['nothing at all',            [{ name: 'a', body: 'a' }]],
+  ['its directories',           [{ name: 'a', body: 'a' }, ...system]],
+  ['another mark',              [{ name: 'a', body: 'a' }, ...system, { name: MARK, body: 'another' }]],
+  ['another name of a file',    [{ name: 'a', body: 'a' }, ...system, { name: MARK, type: '1', link: 'a' }]],
+  ['a link to somewhere else',  [{ name: 'a', body: 'a' }, ...system, { name: MARK, type: '2', link: '/a' }]],
+  ['a removed directory',       [{ name: 'a', body: 'a' }, ...system.slice(0, 1), { name: 'environment/.envicutor', type: '3' }]],
+  ['an empty directory',        [{ name: 'a', body: 'a' }, ...system, directory(`${MARK}/`)]],
+];
+
+for (const [what, pieces] of marked) {
+  test(`a private layer holds its mark although its script left ${what} in its place`, async (context) => {
+    const folder = temporaryFolder(context);
+    const { tar } = await capture(tarOf(...pieces), folder, { mark: 'sha256:mine' });
+    const names = listed(tar).filter((name) => name !== 'pax');
+    assert.deepEqual(names, ['a', 'environment/', 'environment/.envicutor/', MARK]);
+    assert.equal(tar.toString('latin1', tar.indexOf(MARK) + 512).replace(/\0.*$/s, ''), 'sha256:mine\n');
+    assert.equal(tar.toString('latin1', 512, 513), 'a');
+    const isHiding = pieces.some(({ type }) => type === '3');
+    assert.equal(tar.includes('user.overlay.opaque'), isHiding, 'what was removed stays hidden');
+  });
+}
+
+test('a layer with no room for its mark is none', async (context) => {
+  const folder = temporaryFolder(context);
+  const raw = tarOf({ name: 'a' }, ...system);
+  assert.equal((await capture(raw, folder, { entriesMax: 3 })).staged.tar.entries, 3);
+  await assert.rejects(capture(raw, folder, { entriesMax: 3, mark: 'sha256:mine' }), /more than 3 files/);
+});
