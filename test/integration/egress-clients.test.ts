@@ -5,31 +5,81 @@
  */
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { after, before, test } from 'node:test';
+import { gzipSync } from 'node:zlib';
+import { loadRoots } from '../../coordinator/egress/trust.ts';
 import { type ArtefactRecord, type EgressPolicy, toEgressRules } from '../../shared/model/egress.ts';
 import type { LayerReference } from '../../shared/model/manifest.ts';
 import { BuilderProcess, type BuildOutcome } from '../support/builder-process.ts';
+import { temporaryFolder } from '../support/captured.ts';
+import { makeRepository, serveGit } from '../support/git-origin.ts';
+import { startOrigin } from '../support/local-origin.ts';
 
 const registry = execFileSync('npm', ['config', 'get', 'registry'], { encoding: 'utf8' }).trim().replace(/\/?$/, '/');
 const variables = { REGISTRY: registry };
 const builder = new BuilderProcess();
+const repositories = temporaryFolder({ after });
+const commit = makeRepository(repositories, 'x.git');
 let parents: LayerReference[] = [];
 
 /** Every source by https, the tools that have no package of their own here, and npm as its registry gives it. */
 const tools = `sed -i 's|http://|https://|g' /etc/apt/sources.list /etc/apt/sources.list.d/* 2>/dev/null || true
 apt-get update
-apt-get install -y --no-install-recommends python3-pip python3-venv python3-requests nodejs curl wget git
+apt-get install -y --no-install-recommends python3-pip python3-venv python3-requests nodejs curl wget git openjdk-21-jdk-headless ruby composer
 curl -fsS "$REGISTRY"npm/-/npm-10.9.0.tgz | tar -xz -C /opt
 printf '#!/bin/sh\\nexec node /opt/package/bin/npm-cli.js "$@"\\n' > /usr/local/bin/npm
 printf '#!/bin/sh\\nexec node /opt/package/bin/npx-cli.js "$@"\\n' > /usr/local/bin/npx
-chmod 755 /usr/local/bin/npm /usr/local/bin/npx`;
+chmod 755 /usr/local/bin/npm /usr/local/bin/npx
+cat > /tmp/Fetch.java <<'END'
+import java.net.URI;
+import java.net.http.*;
+import javax.net.ssl.HttpsURLConnection;
+class Fetch {
+  public static void main(String[] words) throws Exception {
+    var url = URI.create(words[1]);
+    if (words[0].equals("HttpClient"))
+      HttpClient.newHttpClient().send(HttpRequest.newBuilder(url).build(), HttpResponse.BodyHandlers.ofByteArray());
+    else
+      ((HttpsURLConnection) url.toURL().openConnection()).getInputStream().readAllBytes();
+  }
+}
+END
+javac -d /opt/java /tmp/Fetch.java`;
 
 const artefactsOf = ({ finished }: BuildOutcome): ArtefactRecord[] =>
   finished.materials.filter((record): record is ArtefactRecord => record.kind === 'artefact');
 
+/** What stands in for the registries of clients that have none here, and for a git server; found by a mirror, since builds reach no address of ours. */
+const answers: Readonly<Record<string, () => Buffer>> = {
+  // No gems: an empty array in Ruby's own encoding.
+  '/latest_specs.4.8.gz': () => gzipSync(Buffer.from([4, 8, 0x5b, 0])),
+  '/packages.json': () =>
+    Buffer.from(JSON.stringify({ packages: { 'acme/tool': { '1.2.3': { name: 'acme/tool', version: '1.2.3' } } } })),
+};
+const git = serveGit(repositories);
+const own = await startOrigin((request, response) => {
+  const path = request.url ?? '';
+  const answer = answers[path];
+  if (path.startsWith('/x.git/')) git(request, response);
+  else if (answer !== undefined) response.end(answer());
+  else response.writeHead(404).end();
+});
+const mirrors = ['git.example', 'packages.example'].map((host) => ({ host, url: `https://localhost:${own.port}` }));
+const egress = toEgressRules({ name: 'own', mirrors, allowedPrivateRanges: ['127.0.0.1', '::1'] });
+
+/** The builder, with the system's roots and those of our origin. */
+async function startBuilder(): Promise<void> {
+  // Readable by the proxy, which is another user.
+  const caBundlePath = join(builder.folder, 'roots.pem');
+  writeFileSync(caBundlePath, [loadRoots(null), own.roots].flat().join('\n'), { mode: 0o644 });
+  await builder.start({ ENVICUTOR_BUILDER_CA_BUNDLE_PATH: caBundlePath });
+}
+
 before(
   async () => {
-    await builder.start();
+    await startBuilder();
     const base = await builder.build({ kind: 'base', base: 'debian-13' });
     assert.equal(base.finished.report.verdict, 'ok', base.log);
     parents = [await builder.publish(base.finished, 'base', [])];
@@ -41,7 +91,10 @@ before(
   },
   { timeout: 240_000 },
 );
-after(() => builder.stop());
+after(async () => {
+  await builder.stop();
+  own.stop();
+});
 
 const packageFile = '{"name":"x","version":"1.0.0","dependencies":{"is-odd":"3.0.1"}}';
 // biome-ignore format: a table is read by row
@@ -58,17 +111,38 @@ const clients: readonly (readonly [name: string, script: string, fetched: RegExp
   ["Node's fetch",                   'node -e \'fetch(process.env.REGISTRY + "is-odd").then((a) => a.text())\'',               /\/is-odd$/],
   ["Node's https.get",               'node -e \'require("https").get(process.env.REGISTRY + "is-odd", (a) => a.resume())\'',   /\/is-odd$/],
   ['curl',                           'curl -fsS -o x "$REGISTRY"is-odd',                                                       /\/is-odd$/],
+  ["JDK's HttpClient",               'java -cp /opt/java Fetch HttpClient "$REGISTRY"is-odd',                                  /\/is-odd$/],
+  ["JDK's HttpsURLConnection",       'java -cp /opt/java Fetch HttpsURLConnection "$REGISTRY"is-odd',                          /\/is-odd$/],
+  ['gem',                            'gem list --remote --clear-sources --source https://packages.example/',                   /specs\.4\.8\.gz$/],
+  ['composer',                       `echo '{"repositories":[{"type":"composer","url":"https://packages.example"},{"packagist.org":false}]}' > composer.json && COMPOSER_ALLOW_SUPERUSER=1 composer -n show --all acme/tool`, /\/packages\.json$/],
   ['wget',                           'wget -q -O x "$REGISTRY"is-odd',                                                         /\/is-odd$/],
 ];
 
 for (const [name, script, fetched] of clients)
   test(`${name} works with the settings of a build alone`, { timeout: 60_000 }, async () => {
-    const outcome = await builder.build({ kind: 'dependencies', parents, script, variables });
+    const outcome = await builder.build({ kind: 'dependencies', parents, script, variables, egress });
     assert.equal(outcome.finished.report.verdict, 'ok', outcome.log);
     const bodies = artefactsOf(outcome).filter(({ url, httpCode }) => fetched.test(url) && httpCode === 200);
     assert.ok(bodies.length > 0 && bodies.every(({ isComplete }) => isComplete), JSON.stringify(artefactsOf(outcome)));
     assert.equal(outcome.finished.isPrivate, false);
   });
+
+test('git clones over https in a build, its commit is recorded, and the layer holds the clone', {
+  timeout: 60_000,
+}, async () => {
+  const outcome = await builder.build({
+    kind: 'dependencies',
+    parents,
+    script: 'git clone -q https://git.example/x.git clone',
+    verify: `test "$(cat /environment/clone/.git/refs/heads/main)" = ${commit}`,
+    egress,
+  });
+  const { finished, log } = outcome;
+  assert.deepEqual([finished.report.verdict, finished.verify?.verdict], ['ok', 'ok'], log);
+  const fetches = artefactsOf(outcome).filter(({ method }) => method === 'POST');
+  assert.ok(fetches.length > 0 && fetches.every(({ url }) => url === 'https://git.example/x.git/git-upload-pack'));
+  assert.deepEqual(new Set(fetches.flatMap(({ commits }) => commits)), new Set([commit]));
+});
 
 test('git is answered inside TLS by whatever stands there, and says so', { timeout: 60_000 }, async () => {
   const { finished, log } = await builder.build({
