@@ -9,6 +9,7 @@ import { toSystemError } from '../shared/errors.ts';
 import type { LayerCache } from '../shared/layers/layer-cache.ts';
 import type { ManifestTrust } from '../shared/layers/manifest-trust.ts';
 import type { Logger } from '../shared/logger.ts';
+import { toMemoryClaim } from '../shared/model/claim.ts';
 import type { Envelope, LayerReference } from '../shared/model/manifest.ts';
 import type { LeaseResultMessage } from '../shared/protocol/agent-messages.ts';
 import { encodeMessage } from '../shared/protocol/catalog.ts';
@@ -52,6 +53,8 @@ export interface AgentOptions {
   readonly facts: AgentFacts;
   readonly coordinatorUrl: string;
   readonly slots: number;
+  /** What all leases together may be promised, and what layers may weigh; bytes. */
+  readonly offer: { readonly memoryBytes: number; readonly diskBytes: number };
   /** Processors of each slot; absent: any. */
   readonly slotCpus?: readonly SlotCpus[];
   readonly outboxEntriesMax: number;
@@ -88,6 +91,7 @@ interface HeldLease {
 class LeasingAgent implements Agent, SessionListener {
   readonly #needs: AgentNeeds;
   readonly #slots: Slots;
+  readonly #offer: AgentOptions['offer'];
   readonly #outbox: Outbox;
   readonly #session: Session;
   readonly #layers: LayerNews;
@@ -102,7 +106,8 @@ class LeasingAgent implements Agent, SessionListener {
   constructor(needs: AgentNeeds, options: AgentOptions) {
     const { identity, token, clock, random, logger } = needs;
     this.#needs = needs;
-    this.#slots = new Slots(options.slots, options.slotCpus);
+    this.#slots = new Slots(options.slots, options.offer.memoryBytes, options.slotCpus);
+    this.#offer = options.offer;
     this.#outbox = new Outbox({ entriesMax: options.outboxEntriesMax, bytesMax: options.outboxBytesMax });
     this.#layers = new LayerNews(needs, (message) => this.#session.send(message));
     this.#session = new Session({ identity, token, facts: options.facts, clock, logger }, this);
@@ -159,9 +164,9 @@ class LeasingAgent implements Agent, SessionListener {
     } else if (this.#outbox.isFull) {
       this.#refuse(lease, 'too many results are waiting to be acknowledged');
     } else {
-      const slot = this.#slots.take();
-      if (slot === null) this.#refuse(lease, 'no slot is free');
-      else this.#accept(lease, fence, order, slot);
+      const taken = this.#slots.take(toMemoryClaim(order.compile?.limits ?? null, order.run.limits));
+      if ('refusal' in taken) this.#refuse(lease, taken.refusal);
+      else this.#accept(lease, fence, order, taken.slot);
     }
   }
 
@@ -230,6 +235,7 @@ class LeasingAgent implements Agent, SessionListener {
     const finished = this.#outbox.entries().map(({ lease, fence }) => ({ lease, fence }));
     return {
       slots: { total: this.#slots.total, free: this.#isDraining ? 0 : this.#slots.free },
+      offer: this.#offer,
       leases: [...held, ...finished],
       layers: [...this.#needs.layers.held()],
       draining: this.#isDraining,

@@ -30,6 +30,7 @@ export const AgentConfig = Closed({
   launcherWaitMs: integer(10_000, 0, 'How long the start waits for the launcher; milliseconds.'),
   enrolmentTokenFile: text('', 'File with a one-time enrolment token, read when the coordinator does not know us.'),
   slots: integer(0, 0, 'Executions at a time; 0: one for each core.'),
+  memoryBytes: integer(0, 0, 'Memory that executions may be promised together; 0: nine tenths of the machine; bytes.'),
   slotCpus: Type.String({
     default: 'none',
     pattern: '^(none|one-core-each|[0-9,-]+(;[0-9,-]+)*)$',

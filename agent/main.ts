@@ -3,6 +3,7 @@
  * Never decides anything; the only file here that knows concrete adapters.
  */
 import { readFileSync } from 'node:fs';
+import { statfs } from 'node:fs/promises';
 import { flushCompileCache } from 'node:module';
 import { hostname } from 'node:os';
 import { join } from 'node:path';
@@ -61,7 +62,11 @@ const agent = createAgent(
     ...{ sandbox, layers, trust, logger, clock: systemClock, random: systemRandom, token: readToken },
     identity: await Identity.open(config.stateDirectory),
   },
-  { ...config, slots: slotCpus.length, slotCpus, facts: toFacts(sandbox.facts) },
+  {
+    ...config,
+    ...{ slots: slotCpus.length, slotCpus, facts: toFacts(sandbox.facts) },
+    offer: { memoryBytes: toOfferedMemory(sandbox.facts), diskBytes: await findRoomForLayers() },
+  },
 );
 agent.start();
 // With NODE_COMPILE_CACHE the next start needs neither the compiler's time nor its memory, even if this process is killed.
@@ -91,7 +96,19 @@ function toFacts(facts: SandboxFacts): AgentFacts {
   const labels = Object.fromEntries(config.labels.map((label) => label.split(/=(.*)/s, 2)));
   const { release, kernel, cores, memoryBytes } = facts;
   const name = config.name === '' ? hostname() : config.name;
-  return { name, release, architecture, kernel, cores, memoryBytes, pool: config.pool, labels };
+  const exclusiveCores = slotCpus.every((cpus) => cpus !== null);
+  return { name, release, architecture, kernel, cores, memoryBytes, pool: config.pool, labels, exclusiveCores };
+}
+
+/** What layers could weigh at most: those that are here and the room beside them. What is in use may be heavier than layerBytesMax. */
+async function findRoomForLayers(): Promise<number> {
+  const { bavail, bsize } = await statfs(config.stateDirectory);
+  return layers.gauges().bytes + bavail * bsize;
+}
+
+/** A tenth is left to the machine, this process, the launcher and the page cache. */
+function toOfferedMemory({ memoryBytes }: SandboxFacts): number {
+  return config.memoryBytes > 0 ? config.memoryBytes : Math.floor(memoryBytes * 0.9);
 }
 
 /** The enrolment token of this moment; the coordinator may have written another one since the start. */

@@ -7,7 +7,12 @@ import { once } from 'node:events';
 import { createReadStream } from 'node:fs';
 import { join } from 'node:path';
 import type { Readable } from 'node:stream';
-import { LAYER_ENTRIES_MAX, LayerCapture, STAGED_FILE } from '../coordinator/builder/layer-capture.ts';
+import {
+  LAYER_ENTRIES_MAX,
+  LAYER_NAMES_BYTES_MAX,
+  LayerCapture,
+  STAGED_FILE,
+} from '../coordinator/builder/layer-capture.ts';
 import type { StagedLayer } from '../shared/model/build.ts';
 
 const BYTES_WANTED = 1024 ** 3;
@@ -59,13 +64,13 @@ export async function makeLargeLayer(folder: string): Promise<LargeLayer> {
   const tar = spawn('tar', [...settings, '--pax-option=delete=atime,delete=ctime', '--mtime=@0', ...entries], {
     stdio: ['ignore', 'pipe', 'ignore'],
   });
-  const bounds = { entriesMax: LAYER_ENTRIES_MAX, bytesMax: BYTES_MAX };
+  const bounds = { entriesMax: LAYER_ENTRIES_MAX, bytesMax: BYTES_MAX, namesBytesMax: LAYER_NAMES_BYTES_MAX };
   const capture = new LayerCapture({ buildId: 'build_largelayer', folder, traces: [], bounds });
   try {
     const ended = once(tar, 'close');
     for await (const chunk of tar.stdout) capture.push(chunk);
     await ended;
-    const { staged } = await capture.finish(() => undefined, null);
+    const { staged } = await capture.finish(() => undefined);
     const path = join(folder, STAGED_FILE);
     return { staged, path, read: () => createReadStream(path) };
   } finally {

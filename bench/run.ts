@@ -12,6 +12,7 @@ import { machineFacts, toProvenance } from './machine.ts';
 import { toMarkdown } from './report.ts';
 import type { InstanceScenario, LauncherScenario, Scenario, ScenarioOptions, ScenarioResult } from './scenario.ts';
 import { artefactStore } from './scenarios/artefact-store.ts';
+import { cacheHit } from './scenarios/cache-hit.ts';
 import { compileOnce } from './scenarios/compile-once.ts';
 import { cpuAccuracy } from './scenarios/cpu-accuracy.ts';
 import { environmentBuild } from './scenarios/environment-build.ts';
@@ -21,7 +22,9 @@ import { idleMemory } from './scenarios/idle-memory.ts';
 import { killOvershoot } from './scenarios/kill-overshoot.ts';
 import { launcherThroughput } from './scenarios/launcher-throughput.ts';
 import { layerForms } from './scenarios/layer-forms.ts';
+import { layerPull } from './scenarios/layer-pull.ts';
 import { leftBehind } from './scenarios/left-behind.ts';
+import { placement } from './scenarios/placement.ts';
 import { residentMemory } from './scenarios/resident-memory.ts';
 import { sandboxOverhead } from './scenarios/sandbox-overhead.ts';
 import { secondStart } from './scenarios/second-start.ts';
@@ -35,6 +38,9 @@ const scenarios: readonly Scenario[] = [
   leftBehind,
   compileOnce,
   layerForms,
+  layerPull,
+  cacheHit,
+  placement,
   httpThroughput,
   executionOverhead,
   environmentBuild,
@@ -108,6 +114,9 @@ async function askInstance(list: readonly InstanceScenario[]): Promise<void> {
   }
 }
 
-for (const scenario of chosen) if (scenario.needs === 'launcher') await askLauncher(scenario);
+for (const scenario of chosen) {
+  if (scenario.needs === 'nothing') await ask(scenario, () => scenario.run(options));
+  else if (scenario.needs === 'launcher') await askLauncher(scenario);
+}
 await askInstance(chosen.filter((scenario) => scenario.needs === 'instance'));
 process.stdout.write(write());

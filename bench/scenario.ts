@@ -62,5 +62,11 @@ export interface LauncherScenario extends Question {
   run(launcher: BenchLauncher, options: ScenarioOptions): Promise<ScenarioResult>;
 }
 
+/** Asks parts of the product in this process, and starts nothing. */
+export interface FreeScenario extends Question {
+  readonly needs: 'nothing';
+  run(options: ScenarioOptions): Promise<ScenarioResult>;
+}
+
 /** One question. */
-export type Scenario = InstanceScenario | LauncherScenario;
+export type Scenario = InstanceScenario | LauncherScenario | FreeScenario;

@@ -63,7 +63,19 @@ export const CoordinatorConfig = Closed({
   bodyBytesMax: integer(33_554_432, 1024, 'Largest request body; bytes.'),
   waitSecondsMax: integer(300, 1, 'Longest ?wait of an execution; seconds.'),
   queueDepthMax: integer(1000, 1, 'Executions that may wait for an agent or an environment; beyond it: 429.'),
+  tenantExecutionsPerSecondMax: Type.Number({
+    default: 0,
+    minimum: 0,
+    description:
+      'Executions that one tenant may begin in a second, unless the tenants file says otherwise; 0: no bound.',
+  }),
+  tenantExecutionsBurstMax: integer(100, 1, 'Executions that one tenant may begin at once when that is bounded.'),
   queueWaitMsMax: integer(600_000, 1000, 'How long an execution may wait for an agent before it fails; milliseconds.'),
+  preWarmCopiesAtOnceMax: integer(
+    32,
+    0,
+    'Agents that may fetch one much used environment at the same time, before a demand waits for it there; 0: none.',
+  ),
   retriesMax: integer(3, 0, 'How often an execution is tried elsewhere after a failure of ours.'),
   leaseTtlMs: integer(15_000, 500, 'How long a lease is good without a report of its agent; milliseconds.'),
   reportIntervalMs: integer(3000, 100, 'How often agents report; milliseconds.'),

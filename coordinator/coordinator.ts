@@ -2,10 +2,13 @@
  * Owns the wiring of a coordinator: who knows whom, the order of starting and its reverse. Never reads the environment, handles a signal or
  * ends the process, so that several can live in one process; never knows a concrete adapter.
  */
+
 import type { AddressInfo } from 'node:net';
 import type { Clock, Random } from '../shared/clock.ts';
 import { canonicalJson, digestOf } from '../shared/digest.ts';
 import { SystemError } from '../shared/errors.ts';
+import type { AgentId } from '../shared/ids.ts';
+import { machineArchitecture } from '../shared/layers/layer-manifest.ts';
 import type { Logger } from '../shared/logger.ts';
 import type { EgressRules } from '../shared/model/egress.ts';
 import type { baseNames } from '../shared/model/environment.ts';
@@ -17,6 +20,7 @@ import { Fleet } from './agents/fleet.ts';
 import { type CoordinatorConfig, toLimitMaxima } from './config.ts';
 import type { Builder } from './environments/builder-client.ts';
 import { CacheService, type CacheServiceOptions } from './environments/cache-service.ts';
+import type { ReadyEnvironment } from './environments/environment-build.ts';
 import type { KeySettings, TenantKey } from './environments/environment-key.ts';
 import { EnvironmentService } from './environments/environment-service.ts';
 import { LayerBuilds } from './environments/layer-builds.ts';
@@ -27,6 +31,8 @@ import { Prefetches } from './environments/prefetches.ts';
 import { Reproductions } from './environments/reproduction.ts';
 import { TrustService } from './environments/trust-service.ts';
 import type { Verifier } from './environments/verifier-client.ts';
+import { Admission } from './executions/admission.ts';
+import { toConstraints } from './executions/demand.ts';
 import { ExecutionService } from './executions/execution-service.ts';
 import type { StateStore } from './executions/state-store.ts';
 import { checkUpgrade, createAuthentication } from './http/authentication.ts';
@@ -38,10 +44,11 @@ import { ApiDescription } from './http/openapi.ts';
 import { addOperatorRoutes } from './http/operator-routes.ts';
 import { createServer } from './http/server.ts';
 import type { InstanceKey } from './instance-key.ts';
-import { Metrics } from './metrics.ts';
-import { FirstComeScheduler } from './scheduler/first-come-scheduler.ts';
+import { type Gauges, Metrics } from './metrics.ts';
+import { FairScheduler } from './scheduler/fair-scheduler.ts';
+import { PreWarming } from './scheduler/pre-warming.ts';
 import { BuildQuota } from './tenants/build-quota.ts';
-import { type KeyRing, localTenant } from './tenants/keys.ts';
+import { type KeyRing, localTenant, type Tenant } from './tenants/keys.ts';
 
 /** The adapters that a coordinator runs on; `stop` closes none of them. */
 export interface CoordinatorDeps {
@@ -75,9 +82,8 @@ const REPRODUCTION_RETRY_MS = 30_000;
 /** What environments, their layers and the cache need. */
 function createCacheServices(deps: CoordinatorDeps, config: CoordinatorConfig, metrics: Metrics) {
   const { clock, random, log, state, store, builder, verifier, instanceKey } = deps;
-  const architecture = process.arch === 'arm64' ? 'aarch64' : 'x86_64';
   const settings: KeySettings = {
-    architecture,
+    architecture: machineArchitecture,
     // All of the rules: whatever an operator changes may change what a build sees.
     egressPolicyId: digestOf(canonicalJson(deps.egress)),
     epoch: config.cacheEpoch,
@@ -93,7 +99,8 @@ function createCacheServices(deps: CoordinatorDeps, config: CoordinatorConfig, m
   const looked: Metrics['looked'] = (kind, outcome) => metrics.looked(kind, outcome);
   const layers = new LayerBuilds(
     {
-      ...{ clock, random, log, store, builder, verifier, trust, urls, quota, architecture, looked },
+      ...{ clock, random, log, store, builder, verifier, trust, urls, quota, looked },
+      weightOf: (tenantId) => (deps.keys?.get(tenantId) ?? localTenant).weight,
       found: (layer) => cache.found(layer),
     },
     { failureTtlMs: config.failureTtlMs, unreachableTtlMs: config.unreachableTtlMs, retryDelayMs: BUILD_RETRY_MS },
@@ -134,12 +141,24 @@ function createServices(deps: CoordinatorDeps, config: CoordinatorConfig, metric
   const { clock, random, log, state } = deps;
   const known = createCacheServices(deps, config, metrics);
   const { layers, environments, fleet, trust, cache } = known;
-  const scheduler = new FirstComeScheduler({ clock, random, fleet }, config);
+  const scheduler = new FairScheduler({ clock, random, fleet }, config);
+  const isEmbedded = deps.keys === null;
+  const admission = new Admission(
+    { clock, scheduler, refused: (reason) => metrics.refused(reason) },
+    { ...config, isEmbedded },
+  );
+  const tenants = (id: string): Tenant => deps.keys?.get(id) ?? localTenant;
+  const warming = createPreWarming(known, clock, config);
   const executions = new ExecutionService(
     {
-      ...{ clock, random, log, store: state.executions, environments, scheduler },
+      ...{ clock, random, log, store: state.executions, environments, scheduler, admission, tenants },
       isRevoked: (manifest) => trust.isRevoked(manifest),
-      ended: (answer) => metrics.ended(answer),
+      placed: (environment, request) => warming.placed(environment, toConstraints(request, environment.architecture)),
+      ended: (answer) => {
+        metrics.ended(answer);
+        const { environment, timing } = answer;
+        if (environment !== null) warming.took(environment.id, timing.prepareMs + timing.executeMs + timing.collectMs);
+      },
     },
     { ...config, limitMaxima: toLimitMaxima(config) },
   );
@@ -156,7 +175,20 @@ function createServices(deps: CoordinatorDeps, config: CoordinatorConfig, metric
       executions.layersRevoked();
     },
   });
-  return { ...known, scheduler, executions, enrolment, gateway };
+  return { ...known, scheduler, admission, executions, enrolment, gateway };
+}
+
+/** Layers that are much asked for are fetched by more agents before those have to wait for them. */
+function createPreWarming(
+  { fleet, environments, prefetches }: ReturnType<typeof createCacheServices>,
+  clock: Clock,
+  { preWarmCopiesAtOnceMax }: CoordinatorConfig,
+): PreWarming<ReadyEnvironment> {
+  const prefetch = (environment: ReadyEnvironment, agentIds: readonly AgentId[]) => {
+    const bytes = environment.layers.reduce((sum, { manifest }) => sum + manifest.blob.bytes, 0);
+    prefetches.begin(environment.id, environments.references(environment, new Set()), agentIds, bytes);
+  };
+  return new PreWarming({ clock, index: fleet.index, prefetch }, { copiesAtOnceMax: preWarmCopiesAtOnceMax });
 }
 
 function createTenantKeys(instanceKey: InstanceKey): (tenantId: string) => TenantKey {
@@ -215,16 +247,10 @@ function createApi(deps: CoordinatorDeps, config: CoordinatorConfig, services: S
   return server;
 }
 
-/** Makes a coordinator; nothing listens or runs before `start`. */
-export function createCoordinator(deps: CoordinatorDeps, config: CoordinatorConfig): Coordinator {
-  const { log } = deps;
-  const metrics = new Metrics();
-  const services = createServices(deps, config, metrics);
-  const { urls, reproductions, environments, fleet, trust, cache, scheduler, executions, enrolment, gateway } =
-    services;
-  const server = createApi(deps, config, services, metrics);
-  metrics.watch({
-    queueDepth: () => executions.waiting,
+function toGauges(services: ReturnType<typeof createServices>): Gauges {
+  const { admission, scheduler, environments, reproductions, fleet, trust } = services;
+  return {
+    queueDepth: () => admission.waiting,
     leases: () => scheduler.running,
     builds: () => environments.building,
     reproductions: () => reproductions.waiting,
@@ -232,7 +258,17 @@ export function createCoordinator(deps: CoordinatorDeps, config: CoordinatorConf
     slots: () => fleet.slots(),
     sandboxes: () => fleet.sandboxes(),
     trustAgeSeconds: () => trust.ageSeconds,
-  });
+  };
+}
+
+/** Makes a coordinator; nothing listens or runs before `start`. */
+export function createCoordinator(deps: CoordinatorDeps, config: CoordinatorConfig): Coordinator {
+  const { log } = deps;
+  const metrics = new Metrics();
+  const services = createServices(deps, config, metrics);
+  const { urls, reproductions, environments, trust, cache, scheduler, executions, enrolment, gateway } = services;
+  const server = createApi(deps, config, services, metrics);
+  metrics.watch(toGauges(services));
   gateway.attach(server.server, checkUpgrade(deps.keys === null));
   let stopping: Promise<void> | null = null;
 

@@ -7,6 +7,7 @@ import type { Execution } from '../shared/model/execution.ts';
 import { SandboxCounts, sandboxCountNames } from '../shared/model/sandbox-gauges.ts';
 import type { LookupOutcome } from './environments/layer-demand.ts';
 import type { ReproductionOutcome } from './environments/reproduction.ts';
+import type { AdmissionRefusal } from './executions/admission.ts';
 
 /** What is read when somebody scrapes. */
 export interface Gauges {
@@ -28,6 +29,7 @@ const toSnakeCase = (name: string): string => name.replace(/[A-Z]/g, (letter) =>
 export class Metrics {
   readonly #registry = new Registry();
   readonly #executions: Counter;
+  readonly #refusals: Counter;
   readonly #retries: Counter;
   readonly #lookups: Counter;
   readonly #reproductions: Counter;
@@ -41,6 +43,12 @@ export class Metrics {
       name: 'envicutor_executions_total',
       help: 'Executions that are over, by stage and verdict.',
       labelNames: ['stage', 'verdict'],
+      registers,
+    });
+    this.#refusals = new Counter({
+      name: 'envicutor_executions_refused_total',
+      help: 'Executions that were not accepted, by reason: rate (of the tenant), queue (no room), time (could not be served in time).',
+      labelNames: ['reason'],
       registers,
     });
     this.#retries = new Counter({
@@ -110,6 +118,10 @@ export class Metrics {
     this.#executions.inc({ stage, verdict: verdict ?? 'none' });
     if (attempts > 1) this.#retries.inc(attempts - 1);
     if (agent !== null) this.#overhead.observe(timing.overheadMs / 1000);
+  }
+
+  refused(reason: AdmissionRefusal): void {
+    this.#refusals.inc({ reason });
   }
 
   looked(kind: string, outcome: LookupOutcome): void {

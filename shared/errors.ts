@@ -29,6 +29,7 @@ const catalog = {
   'media-type-unsupported':   { http: 415, retryable: false, fault: 'caller',      title: 'Bodies are application/json' },
   'idempotency-key-reused':   { http: 422, retryable: false, fault: 'caller',      title: 'This idempotency key was used with another body' },
   'queue-full':               { http: 429, retryable: true,  fault: 'coordinator', title: 'The queue is full' },
+  'rate-exceeded':            { http: 429, retryable: true,  fault: 'caller',      title: 'This tenant asks too fast' },
   'quota-exceeded':           { http: 429, retryable: true,  fault: 'caller',      title: 'A quota of this tenant is used up' },
   'internal':                 { http: 500, retryable: false, fault: 'coordinator', title: 'Something went wrong on our side' },
   'no-agent':                 { http: 503, retryable: true,  fault: 'coordinator', title: 'No agent can run this now' },

@@ -31,6 +31,7 @@ const selections: Readonly<Record<string, { files: string; variables: Readonly<R
   sanitized: { files: '{contract/sandbox,sandbox/{launcher-*,programs}}', variables: sanitizedLauncher() },
   'sanitized-soak': { files: 'sandbox/soak', variables: { ...sanitizedLauncher(), ENVICUTOR_SOAK_RUNS: '2000' } },
   soak: { files: 'sandbox/soak', variables: {} },
+  'egress-fuzz': { files: 'integration/egress-fuzz', variables: {} },
 };
 
 /** Freed memory is kept from use for a while, but not so much of it that the launcher looks large. */

@@ -1,7 +1,7 @@
 /**
- * Owns the agent's slots: how many executions run at a time, each under its own small number.
+ * Owns the agent's slots: how many executions run at a time, each under its own small number, and what memory they may have together.
  * Never queues: whoever finds none free is refused, since waiting is the coordinator's business.
- * Invariant: a slot's number is held by at most one execution; the lowest free one is given first.
+ * Invariants: a slot's number is held by at most one execution, and the lowest free one is given first; memory is never promised twice.
  */
 import assert from 'node:assert/strict';
 import type { SlotCpus } from './slot-cpus.ts';
@@ -10,29 +10,38 @@ import type { SlotCpus } from './slot-cpus.ts';
 export class Slots {
   readonly total: number;
   readonly #cpus: readonly SlotCpus[];
-  readonly #taken: boolean[];
+  /** Memory of whoever holds each slot; null: nobody does. */
+  readonly #taken: (number | null)[];
+  #freeMemoryBytes: number;
   #free: number;
 
-  /** `cpus`: the processors of each slot; none given: any. */
-  constructor(total: number, cpus: readonly SlotCpus[] = []) {
+  /** `memoryBytes`: what all slots together may be promised; `cpus`: the processors of each slot, none given: any. */
+  constructor(total: number, memoryBytes: number, cpus: readonly SlotCpus[] = []) {
     assert(Number.isInteger(total) && total >= 1, `an agent has at least one slot, not ${total}`);
     this.total = total;
     this.#cpus = cpus;
     this.#free = total;
-    this.#taken = new Array<boolean>(total).fill(false);
+    this.#taken = new Array<number | null>(total).fill(null);
+    this.#freeMemoryBytes = memoryBytes;
   }
 
   get free(): number {
     return this.#free;
   }
 
-  /** The number of the slot taken, or null when all are in use. */
-  take(): number | null {
-    const slot = this.#taken.indexOf(false);
-    if (slot < 0) return null;
-    this.#taken[slot] = true;
+  /** The number of the slot taken, with this much memory; or the sentence that says what is missing. */
+  take(memoryBytes: number): { readonly slot: number } | { readonly refusal: string } {
+    const slot = this.#taken.indexOf(null);
+    if (slot < 0) return { refusal: 'no slot is free' };
+    if (memoryBytes > this.#freeMemoryBytes) {
+      return {
+        refusal: `${memoryBytes} bytes of memory are asked for and ${this.#freeMemoryBytes} are not promised yet`,
+      };
+    }
+    this.#taken[slot] = memoryBytes;
+    this.#freeMemoryBytes -= memoryBytes;
     this.#free--;
-    return slot;
+    return { slot };
   }
 
   /** Processors of a slot's programs, or null for any. */
@@ -42,8 +51,10 @@ export class Slots {
 
   /** Gives a taken slot back. */
   giveBack(slot: number): void {
-    assert(this.#taken[slot] === true, `slot ${slot} is not taken`);
-    this.#taken[slot] = false;
+    const memoryBytes = this.#taken[slot];
+    assert(typeof memoryBytes === 'number', `slot ${slot} is not taken`);
+    this.#taken[slot] = null;
+    this.#freeMemoryBytes += memoryBytes;
     this.#free++;
   }
 }

@@ -164,9 +164,20 @@ export class AgentSession {
 
   #join(hello: Hello, known: EnrolledAgent): void {
     const { fleet, leases, log, clock } = this.#deps;
-    const { name, architecture, release, kernel, cores, memoryBytes, labels } = hello;
+    const { name, architecture, release, kernel, cores, memoryBytes, labels, exclusiveCores = false } = hello;
     this.#agent = new FleetAgent(
-      { id: known.id, name, pool: known.pool, labels, architecture, release, kernel, cores, memoryBytes },
+      {
+        id: known.id,
+        name,
+        pool: known.pool,
+        labels,
+        architecture,
+        release,
+        kernel,
+        cores,
+        memoryBytes,
+        exclusiveCores,
+      },
       { isDraining: known.isDraining, connectedAtMs: clock.nowMs(), send: (message) => this.#send(message) },
     );
     this.#agent.superseded = () => this.supersede();
@@ -193,7 +204,7 @@ export class AgentSession {
     this.#heardAtMs = clock.monotonicMs();
     switch (message.type) {
       case 'agent.report': {
-        agent.report(message.slots.total, message.layers, message.sandbox);
+        agent.report(message.slots.total, message.layers, message.sandbox, message.offer);
         agent.trustVersion = message.trustVersion ?? agent.trustVersion;
         if (message.layersUsed !== undefined) this.#deps.cache.used(message.layersUsed);
         const wanted = leases.reported(agent.id, message.leases);
@@ -219,7 +230,7 @@ export class AgentSession {
         this.#deps.cache.progressed(agent.id, message);
         break;
       case 'layer.damaged':
-        agent.layers.delete(message.digest);
+        agent.drop(message.digest);
         this.#deps.cache.damaged(agent, message.digest, message.detail);
         break;
       case 'lease.completed':

@@ -5,6 +5,7 @@
 import type { AgentId } from '../../shared/ids.ts';
 import { type SandboxCounts, sumSandboxCounts } from '../../shared/model/sandbox-gauges.ts';
 import type { CoordinatorMessage } from '../../shared/protocol/coordinator-messages.ts';
+import { FleetIndex } from '../scheduler/fleet-index.ts';
 import type { Candidate } from '../scheduler/placement.ts';
 
 /** What an agent says about itself when it comes. */
@@ -18,24 +19,47 @@ export interface AgentFacts {
   readonly kernel: string;
   readonly cores: number;
   readonly memoryBytes: number;
+  readonly exclusiveCores: boolean;
 }
 
-/** A connected agent. */
+/** What an agent has for leases besides slots; bytes. */
+export interface AgentOffer {
+  /** Of all leases together. */
+  readonly memoryBytes: number;
+  /** Of layers. */
+  readonly diskBytes: number;
+}
+
+/** Of an agent that does not say: its slots alone bound it. */
+const unbounded: AgentOffer = { memoryBytes: Number.POSITIVE_INFINITY, diskBytes: Number.POSITIVE_INFINITY };
+
+/** What an agent tells when it changes. */
+interface Watcher {
+  changed(agent: FleetAgent): void;
+  held(agent: FleetAgent, layer: string): void;
+  dropped(agent: FleetAgent, layer: string): void;
+}
+
+/** A connected agent; whatever of it matters to placement is told to the fleet that it is in. */
 export class FleetAgent implements Candidate {
   readonly facts: AgentFacts;
-  readonly layers = new Set<string>();
   readonly connectedAtMs: number;
   readonly #send: (message: CoordinatorMessage) => void;
-  slots = 0;
+  readonly #layers = new Set<string>();
+  #slots = 0;
+  #leases = 0;
+  #promisedBytes = 0;
+  #offer: AgentOffer = unbounded;
+  #isDraining: boolean;
+  #isResting = false;
+  /** The fleet that it is in. */
+  watcher: Watcher | null = null;
   /** What its launcher counts; null when it did not say. */
   sandbox: SandboxCounts | null = null;
-  leases = 0;
   /** Of the newest trust state that it says it has seen. */
   trustVersion = 0;
-  isDraining: boolean;
   /** Monotonic time until which it gets no offers, because it refused one. */
   restsUntilMs = 0;
-  isResting = false;
   /** Called when another connection of the same agent takes over. */
   superseded: () => void = () => undefined;
 
@@ -44,7 +68,7 @@ export class FleetAgent implements Candidate {
     options: { isDraining: boolean; connectedAtMs: number; send: (message: CoordinatorMessage) => void },
   ) {
     this.facts = facts;
-    this.isDraining = options.isDraining;
+    this.#isDraining = options.isDraining;
     this.connectedAtMs = options.connectedAtMs;
     this.#send = options.send;
   }
@@ -57,8 +81,76 @@ export class FleetAgent implements Candidate {
     return this.facts.architecture;
   }
 
+  get pool(): string {
+    return this.facts.pool;
+  }
+
+  get labels(): Readonly<Record<string, string>> {
+    return this.facts.labels;
+  }
+
+  get layers(): ReadonlySet<string> {
+    return this.#layers;
+  }
+
+  get slots(): number {
+    return this.#slots;
+  }
+
+  get leases(): number {
+    return this.#leases;
+  }
+
+  /** A lease was given to it, with this much memory. */
+  take(memoryBytes: number): void {
+    this.#leases += 1;
+    this.#promisedBytes += memoryBytes;
+    this.watcher?.changed(this);
+  }
+
+  /** A lease that was given to it is over. */
+  giveBack(memoryBytes: number): void {
+    this.#leases = Math.max(0, this.#leases - 1);
+    this.#promisedBytes = this.#leases === 0 ? 0 : Math.max(0, this.#promisedBytes - memoryBytes);
+    this.watcher?.changed(this);
+  }
+
+  get freeMemoryBytes(): number {
+    return this.#offer.memoryBytes - this.#promisedBytes;
+  }
+
+  get diskBytes(): number {
+    return this.#offer.diskBytes;
+  }
+
+  get exclusiveCores(): boolean {
+    return this.facts.exclusiveCores;
+  }
+
+  get isDraining(): boolean {
+    return this.#isDraining;
+  }
+
+  set isDraining(isDraining: boolean) {
+    this.#isDraining = isDraining;
+    this.watcher?.changed(this);
+  }
+
+  get isResting(): boolean {
+    return this.#isResting;
+  }
+
+  set isResting(isResting: boolean) {
+    this.#isResting = isResting;
+    this.watcher?.changed(this);
+  }
+
   get freeSlots(): number {
-    return this.isDraining || this.isResting ? 0 : Math.max(0, this.slots - this.leases);
+    return this.#isDraining || this.#isResting ? 0 : Math.max(0, this.#slots - this.#leases);
+  }
+
+  get load(): number {
+    return this.#slots === 0 ? 1 : Math.min(1, this.#leases / this.#slots);
   }
 
   send(message: CoordinatorMessage): void {
@@ -66,26 +158,97 @@ export class FleetAgent implements Candidate {
   }
 
   /** Takes over what the agent reports. */
-  report(slots: number, layers: readonly string[], sandbox: SandboxCounts | null = null): void {
+  report(
+    slots: number,
+    layers: readonly string[],
+    sandbox: SandboxCounts | null = null,
+    offer: AgentOffer = unbounded,
+  ): void {
     this.sandbox = sandbox;
-    this.slots = slots;
-    this.layers.clear();
-    for (const layer of layers) this.layers.add(layer);
+    this.#slots = slots;
+    this.#offer = offer;
+    this.watcher?.changed(this);
+    const reported = new Set(layers);
+    for (const layer of this.#layers) if (!reported.has(layer)) this.drop(layer);
+    for (const layer of reported) this.hold(layer);
+  }
+
+  /** It has this layer now. */
+  hold(layer: string): void {
+    if (this.#layers.has(layer)) return;
+    this.#layers.add(layer);
+    this.watcher?.held(this, layer);
+  }
+
+  /** It has it no more. */
+  drop(layer: string): void {
+    if (this.#layers.delete(layer)) this.watcher?.dropped(this, layer);
   }
 }
 
+/** What an agent adds to the fleet's sums. */
+interface Part {
+  readonly total: number;
+  readonly free: number;
+  readonly memoryBytes: number;
+}
+
+const nothing: Part = { total: 0, free: 0, memoryBytes: 0 };
+
 /** All connected agents. */
-export class Fleet {
+export class Fleet implements Watcher {
   readonly #agents = new Map<AgentId, FleetAgent>();
+  readonly #parts = new Map<FleetAgent, Part>();
+  #sum = nothing;
+  /** For finding agents without looking at all of them. */
+  readonly index = new FleetIndex<FleetAgent>();
 
   join(agent: FleetAgent): void {
+    const before = this.#agents.get(agent.id);
+    if (before !== undefined) this.#forget(before);
     this.#agents.set(agent.id, agent);
+    agent.watcher = this;
+    this.index.add(agent);
+    this.changed(agent);
   }
 
   /** Removes exactly this connection's agent; false when another one has taken its place. */
   leave(agent: FleetAgent): boolean {
     if (this.#agents.get(agent.id) !== agent) return false;
+    this.#forget(agent);
     return this.#agents.delete(agent.id);
+  }
+
+  #forget(agent: FleetAgent): void {
+    agent.watcher = null;
+    this.index.remove(agent);
+    this.#count(agent, nothing);
+    this.#parts.delete(agent);
+  }
+
+  changed(agent: FleetAgent): void {
+    this.index.changed(agent);
+    const { slots, freeSlots, facts } = agent;
+    this.#count(agent, { total: slots, free: freeSlots, memoryBytes: facts.memoryBytes });
+  }
+
+  held(agent: FleetAgent, layer: string): void {
+    this.index.held(agent, layer);
+  }
+
+  dropped(agent: FleetAgent, layer: string): void {
+    this.index.dropped(agent, layer);
+  }
+
+  #count(agent: FleetAgent, part: Part): void {
+    const before = this.#parts.get(agent) ?? nothing;
+    const { total, free, memoryBytes } = this.#sum;
+    this.#sum = {
+      total: total + part.total - before.total,
+      free: free + part.free - before.free,
+      memoryBytes: memoryBytes + part.memoryBytes - before.memoryBytes,
+    };
+    this.#parts.set(agent, part);
   }
 
   get(id: AgentId): FleetAgent | undefined {
@@ -110,14 +273,13 @@ export class Fleet {
     return sumSandboxCounts([...this.#agents.values()].flatMap(({ sandbox }) => sandbox ?? []));
   }
 
+  /** What all agents that are connected have together. */
+  capacity(): { slots: number; memoryBytes: number } {
+    return { slots: this.#sum.total, memoryBytes: this.#sum.memoryBytes };
+  }
+
   /** Slots in all and free, over all agents. */
   slots(): { total: number; free: number } {
-    let total = 0;
-    let free = 0;
-    for (const agent of this.#agents.values()) {
-      total += agent.slots;
-      free += agent.freeSlots;
-    }
-    return { total, free };
+    return { total: this.#sum.total, free: this.#sum.free };
   }
 }

@@ -1,5 +1,5 @@
 /**
- * Owns a build's live log: bytes of the script's streams become text events, and are kept for its Report.
+ * Owns a build's live log: bytes of the script's streams become text events, and are kept for its Report; and the masking of secrets.
  * Never lets a secret's value through, neither live nor in the Report, unless it is shorter than SECRET_CHARACTERS_MIN.
  * Invariant: with secrets, text is held back until its line ends, so that a secret in two chunks is found.
  */
@@ -17,11 +17,12 @@ type LogEvent = Extract<BuildEvent, { type: 'log' }>;
 /** Replaces secrets in text. */
 export type Masking = (text: string) => string;
 
-/** Masks every value, and each line of a value that has several. */
+/** Masks every value, and each line of a value that has several, also as a URL or a quoted name spells them. */
 export function createMasking(secrets: Readonly<Record<string, string>>): Masking {
   const values = Object.values(secrets)
     .flatMap((value) => [value, ...value.split('\n')])
     .filter((value) => value.length >= SECRET_CHARACTERS_MIN)
+    .flatMap((value) => [value, encodeURIComponent(value.toWellFormed()), JSON.stringify(value).slice(1, -1)])
     .sort((a, b) => b.length - a.length);
   return (text) => values.reduce((masked, value) => masked.replaceAll(value, MASK), text);
 }

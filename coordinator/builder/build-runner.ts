@@ -13,11 +13,11 @@ import type { BuildEvent, BuildOrder, StagedLayer } from '../../shared/model/bui
 import type { KeptLayer, Sandbox } from '../../shared/sandbox/sandbox.ts';
 import type { ArtefactFolder } from './artefact-folder.ts';
 import { type Ground, rawTarBytesMax, toBaseSpec, toCaptureSpec, toScriptSpec } from './build-launches.ts';
-import { createMasking } from './build-log.ts';
+import { createMasking, type Masking } from './build-log.ts';
 import { type BuildNetwork, createBuildNetwork, type NetworkSettings } from './build-network.ts';
 import { captureSentences } from './capture-notes.ts';
 import type { BuilderConfig } from './config.ts';
-import { type CapturedLayer, LAYER_ENTRIES_MAX, LayerCapture } from './layer-capture.ts';
+import { type CapturedLayer, LAYER_ENTRIES_MAX, LAYER_NAMES_BYTES_MAX, LayerCapture } from './layer-capture.ts';
 import { createProgress } from './progress.ts';
 import { runToEnd } from './sandbox-run.ts';
 import { runScript, type ScriptOutcome, type ScriptSetting } from './script-run.ts';
@@ -69,6 +69,7 @@ export class BuildRunner {
     trust.catchUp(order.trust);
     const progress = createProgress('fetching-parents', emit, clock, null);
     const acquired = await layers.acquire(order.parents, order.tenantId, progress);
+    const masking = Object.keys(order.secrets).length > 0 ? createMasking(order.secrets) : null;
     let layer: StagedLayer | null = null;
     try {
       signal.throwIfAborted();
@@ -76,7 +77,6 @@ export class BuildRunner {
         layers: acquired.names,
         variables: Object.assign({}, ...acquired.manifests.map(({ variables }) => variables)),
       };
-      const masking = Object.keys(order.secrets).length > 0 ? createMasking(order.secrets) : null;
       const finished = await this.#build({
         order,
         folder: await staging.create(order.buildId),
@@ -86,6 +86,8 @@ export class BuildRunner {
       });
       layer = finished.layer;
       return finished;
+    } catch (error) {
+      throw masking === null ? error : toMasked(error, masking);
     } finally {
       acquired.release();
       artefacts.settle();
@@ -108,14 +110,17 @@ export class BuildRunner {
       layer: captured?.staged ?? null,
       materials: [...records.records],
       isNetworkUnreachable: records.isUnreachable,
-      isPrivate: isPrivateInTheEnd(build, outcome),
+      isPrivate: isPrivate(build, records),
     };
     if (captured === null) return finished;
     const { incompleteness } = records;
     if (incompleteness !== null) {
       throw new SystemError('build-failed', `the record of what the build fetched is incomplete: ${incompleteness}`);
     }
-    for (const text of captureSentences(captured)) setting.emit({ type: 'log', stream: 'stderr', text });
+    const { masking } = setting;
+    for (const text of captureSentences(captured)) {
+      setting.emit({ type: 'log', stream: 'stderr', text: masking === null ? text : masking(text) });
+    }
     return order.verify === null ? finished : await this.#verify(build, order.verify, captured.staged, finished);
   }
 
@@ -191,14 +196,18 @@ export class BuildRunner {
     fill: (capture: LayerCapture) => Promise<{ outcome: ScriptOutcome; isToBeFinished: boolean }>,
   ): Promise<{ outcome: ScriptOutcome; captured: CapturedLayer | null }> {
     const { order, folder, network, setting } = build;
-    const bounds = { entriesMax: LAYER_ENTRIES_MAX, bytesMax: rawTarBytesMax(order.limits) };
+    const bounds = {
+      entriesMax: LAYER_ENTRIES_MAX,
+      bytesMax: rawTarBytesMax(order.limits),
+      namesBytesMax: LAYER_NAMES_BYTES_MAX,
+    };
     const capture = new LayerCapture({ buildId: order.buildId, folder, traces: network.traces, bounds });
     try {
       const { outcome, isToBeFinished } = await fill(capture);
       if (!isToBeFinished) return { outcome, captured: null };
-      const mark = isPrivateInTheEnd(build, outcome) ? order.mark : null;
       if (order.kind === 'base') setting.emit({ type: 'phase', phase: 'capturing' });
       const progress = createProgress('capturing', setting.emit, this.#options.clock, capture.rawBytes);
+      const mark = isPrivate(build, outcome.records) ? order.mark : null;
       return { outcome, captured: await capture.finish(progress, mark) };
     } finally {
       capture.close();
@@ -206,8 +215,13 @@ export class BuildRunner {
   }
 }
 
-/** Was it private from the start, or did the proxy see credentials? */
-function isPrivateInTheEnd({ order, setting }: Build, { records }: ScriptOutcome): boolean {
+/** A script may put a secret into a file's name, which is then told. */
+function toMasked(error: unknown, masking: Masking): unknown {
+  return error instanceof SystemError ? new SystemError(error.code, masking(error.message)) : error;
+}
+
+/** Known when the script has ended and the proxy with it: only then is it known what its requests carried. */
+function isPrivate({ order, setting }: Build, records: ScriptOutcome['records']): boolean {
   return order.isPrivate || setting.masking !== null || records.isWithCredentials;
 }
 

@@ -1,5 +1,5 @@
 /**
- * Owns which builds run now, which wait and which are cancelled: at most `concurrencyMax` at the same time, in order of arrival.
+ * Owns which builds run now, which wait and which are cancelled: at most `concurrencyMax` at the same time, by the shares of their tenants.
  * Never knows HTTP. Single flight by content is the coordinator's; here one build id is built once at a time.
  * Invariant: every accepted build ends in exactly one `finished` or `broken` event, unless it was cancelled.
  */
@@ -7,6 +7,7 @@ import { SystemError, toSystemError } from '../../shared/errors.ts';
 import type { Logger } from '../../shared/logger.ts';
 import type { BuildEvent, BuildOrder } from '../../shared/model/build.ts';
 import type { BuildRunner } from './build-runner.ts';
+import { BuildTurns } from './build-turns.ts';
 import type { Staging } from './staging.ts';
 
 /** Settings and neighbours of a service. */
@@ -22,16 +23,16 @@ export interface BuildServiceOptions {
 export class BuildService {
   readonly #options: BuildServiceOptions;
   readonly #builds = new Map<string, AbortController>();
-  readonly #waiting: (() => void)[] = [];
-  #running = 0;
+  readonly #turns: BuildTurns;
   #isDraining = false;
 
   constructor(options: BuildServiceOptions) {
     this.#options = options;
+    this.#turns = new BuildTurns(options.concurrencyMax);
   }
 
   get gauges(): { running: number; waiting: number } {
-    return { running: this.#running, waiting: this.#waiting.length };
+    return { running: this.#turns.running, waiting: this.#turns.waiting };
   }
 
   /** Refuses what can't be accepted now: SystemError `conflict`, `draining` or `queue-full`. */
@@ -39,8 +40,9 @@ export class BuildService {
     if (this.#isDraining) throw new SystemError('draining', 'the builder is shutting down');
     if (this.#builds.has(order.buildId)) throw new SystemError('conflict', `build ${order.buildId} is under way`);
     const { concurrencyMax, waitingMax } = this.#options;
-    if (this.#running >= concurrencyMax && this.#waiting.length >= waitingMax) {
-      throw new SystemError('queue-full', `${this.#waiting.length} builds wait already; try again later`);
+    const { running, waiting } = this.#turns;
+    if (running >= concurrencyMax && waiting >= waitingMax) {
+      throw new SystemError('queue-full', `${waiting} builds wait already; try again later`);
     }
   }
 
@@ -52,7 +54,7 @@ export class BuildService {
     const controller = new AbortController();
     this.#builds.set(buildId, controller);
     try {
-      await this.#turn(controller.signal);
+      const giveBack = await this.#turns.take(order, controller.signal);
       try {
         logger.info({ buildId, kind, base }, 'build started');
         const finished = await runner.run(order, emit, controller.signal);
@@ -60,7 +62,7 @@ export class BuildService {
         logger.info({ buildId, verdict: report.verdict, endedIn: finished.endedIn, tar: layer?.tar }, 'build finished');
         emit(finished);
       } finally {
-        this.#done();
+        giveBack();
       }
     } catch (error) {
       if (controller.signal.aborted) {
@@ -90,33 +92,6 @@ export class BuildService {
   drain(): void {
     this.#isDraining = true;
     for (const controller of this.#builds.values()) controller.abort();
-  }
-
-  async #turn(signal: AbortSignal): Promise<void> {
-    if (this.#running < this.#options.concurrencyMax) {
-      this.#running += 1;
-      return;
-    }
-    const { promise, resolve, reject } = Promise.withResolvers<void>();
-    const cancel = () => {
-      const index = this.#waiting.indexOf(resolve);
-      if (index !== -1) this.#waiting.splice(index, 1);
-      reject(signal.reason);
-    };
-    this.#waiting.push(resolve);
-    signal.addEventListener('abort', cancel);
-    try {
-      await promise;
-    } finally {
-      signal.removeEventListener('abort', cancel);
-    }
-  }
-
-  /** Gives the place to whoever waits longest. */
-  #done(): void {
-    const next = this.#waiting.shift();
-    if (next === undefined) this.#running -= 1;
-    else next();
   }
 }
 

@@ -1,9 +1,10 @@
 /**
  * Owns what the egress proxy told about one build: its records, and what follows from them.
- * Never trusts a line: one that is no record makes the materials incomplete, which is said, not hidden.
+ * Never keeps a secret in a URL or a sentence: what is kept goes into the provenance. Never trusts a line: one that is no record makes the materials incomplete, which is said, not hidden.
  */
 import { TypeCompiler } from '@sinclair/typebox/compiler';
 import { EgressRecord } from '../../shared/model/egress.ts';
+import type { Masking } from './build-log.ts';
 
 const recordCheck = TypeCompiler.Compile(EgressRecord);
 /** No line of the proxy is longer: a URL has at most 16 KiB. */
@@ -12,6 +13,7 @@ const LINE_BYTES_MAX = 1024 * 1024;
 /** Collects the proxy's lines; `told` hears one sentence for each refusal and note. */
 export class EgressRecords {
   readonly #told: (sentence: string) => void;
+  readonly #masking: Masking | null;
   readonly #records: EgressRecord[] = [];
   #rest = Buffer.alloc(0);
   #damage: string | null = null;
@@ -22,8 +24,9 @@ export class EgressRecords {
   #requests = 0;
   #bytes = 0;
 
-  constructor(told: (sentence: string) => void) {
+  constructor(told: (sentence: string) => void, masking: Masking | null = null) {
     this.#told = told;
+    this.#masking = masking;
   }
 
   /** Takes the next bytes of the proxy's output. */
@@ -80,7 +83,8 @@ export class EgressRecords {
   }
 
   #line(line: string): void {
-    const record = parse(line);
+    const parsed = parse(line);
+    const record = parsed === null || this.#masking === null ? parsed : toMasked(parsed, this.#masking);
     if (record === null) {
       this.#damage ??= `a line of the proxy is no record: ${line.slice(0, 200)}`;
       return;
@@ -97,6 +101,23 @@ export class EgressRecords {
     } else if (record.kind === 'artefact') {
       this.#isWithCredentials ||= record.isWithCredentials;
     }
+  }
+}
+
+function toMasked(record: EgressRecord, masking: Masking): EgressRecord {
+  switch (record.kind) {
+    case 'artefact':
+      return {
+        ...record,
+        url: masking(record.url),
+        location: record.location === null ? null : masking(record.location),
+      };
+    case 'refusal':
+      return { ...record, url: masking(record.url), sentence: masking(record.sentence) };
+    case 'note':
+      return { ...record, sentence: masking(record.sentence) };
+    case 'summary':
+      return record;
   }
 }
 

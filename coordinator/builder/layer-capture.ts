@@ -24,6 +24,8 @@ import { TraceSearch } from './trace-search.ts';
 export const STAGED_FILE = 'layer.tar.zst';
 /** More entries than any package manager leaves; the verifier allows no more. */
 export const LAYER_ENTRIES_MAX = 500_000;
+/** The names of so many files, each of 268 bytes: a fifth of that is usual. The verifier allows no more. */
+export const LAYER_NAMES_BYTES_MAX = 128 * 1024 ** 2;
 
 const COMPRESSION_LEVEL = 3;
 
@@ -69,11 +71,11 @@ export class LayerCapture {
     this.#reader.push(chunk);
   }
 
-  /** Writes the layer, with `mark` in its file unless it is null; `progressed` hears how many bytes of the canonical tar are done. */
-  async finish(progressed: (bytes: number) => void, mark: string | null): Promise<CapturedLayer> {
+  /** Writes the layer, with a private one's mark; `progressed` hears how many bytes of the canonical tar are done. */
+  async finish(progressed: (bytes: number) => void, mark: string | null = null): Promise<CapturedLayer> {
     this.#reader.end();
+    if (mark !== null) this.#tree.put(MARK_FILE.slice(1), Buffer.from(`${mark}\n`));
     this.#spool.flush();
-    if (mark !== null) this.#tree.place(MARK_FILE.slice(1), Buffer.from(`${mark}\n`));
     const entries = this.#tree.sorted();
     const { variables, ignoredLines } = this.#readVariables(entries);
     const written = await this.#write(entries, progressed);

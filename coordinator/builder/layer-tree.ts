@@ -23,6 +23,7 @@ const reserved: ReadonlyMap<string, 'directory' | 'file'> = new Map([
   ['environment', 'directory'],
   ['environment/.envicutor', 'directory'],
   ['environment/.envicutor/variables', 'file'],
+  ['environment/.envicutor/private', 'file'],
 ]);
 /** How many names a note keeps. */
 const NAMES_MAX = 50;
@@ -49,9 +50,9 @@ export type CaptureNotes = ReadonlyMap<
 export interface LayerBounds {
   readonly entriesMax: number;
   readonly bytesMax: number;
+  /** Of all names and link targets together: whoever reads a layer keeps them in memory. */
+  readonly namesBytesMax: number;
 }
-
-const ownFile = { kind: 'file', mode: 0o644, uid: 0, gid: 0, linkPath: '', body: null, isOpaque: false } as const;
 
 /** Collects the entries of one raw tar; SystemError `layer-refused` names what can't be captured. */
 export class LayerTree implements TarListener {
@@ -66,6 +67,7 @@ export class LayerTree implements TarListener {
   readonly #traced = new Set<SpooledBody>();
   #current: SpooledBody | null = null;
   #bytes = 0;
+  #namesBytes = 0;
 
   constructor(spool: BodySpool, search: TraceSearch, bounds: LayerBounds) {
     this.#spool = spool;
@@ -83,14 +85,21 @@ export class LayerTree implements TarListener {
     this.#current = body;
     this.#search.begin();
     this.#bytes += raw.size;
+    this.#namesBytes += raw.path.length + raw.linkPath.length;
     if (path === '') return;
+    if (this.#namesBytes > this.#bounds.namesBytesMax) {
+      const what = `its names and link targets have more than ${this.#bounds.namesBytesMax} bytes together`;
+      throw refused(`${what}; leave fewer files behind, or shorter paths`);
+    }
     if (this.#bytes > this.#bounds.bytesMax) {
       throw refused(
         `it holds more than ${this.#bounds.bytesMax} bytes; leave less behind, or remove caches in the script`,
       );
     }
     if (this.#entries.has(path) || this.#skipped.has(path)) throw refused(`${show(path)} is in it twice`);
-    this.#checkRoom();
+    if (this.#entries.size >= this.#bounds.entriesMax) {
+      throw refused(`it holds more than ${this.#bounds.entriesMax} files; leave fewer behind`);
+    }
     const entry = this.#toLayerEntry(raw, path, body);
     if (entry === null) {
       this.#skipped.add(path);
@@ -107,28 +116,18 @@ export class LayerTree implements TarListener {
     if (this.#search.isFoundIn(chunk) && this.#current !== null) this.#traced.add(this.#current);
   }
 
-  /** Puts a file of ours there, whatever the script left in its place; directories that are missing, or hidden, are made. */
-  place(path: string, content: Uint8Array): void {
-    const parts = path.split('/').slice(0, -1);
-    for (const [index] of parts.entries()) this.#makeDirectory(parts.slice(0, index + 1).join('/'));
-    this.#own({ ...ownFile, path, body: this.#spool.add(content) });
-  }
-
-  #checkRoom(): void {
-    if (this.#entries.size < this.#bounds.entriesMax) return;
-    throw refused(`it holds more than ${this.#bounds.entriesMax} files; leave fewer behind`);
-  }
-
-  /** A whiteout hides what is below, and so does a directory in its place. */
-  #makeDirectory(path: string): void {
-    const kind = this.#entries.get(path)?.entry.kind;
-    if (kind !== undefined && kind !== 'whiteout') return;
-    this.#own({ ...ownFile, path, kind: 'directory', mode: 0o755, isOpaque: kind === 'whiteout' });
-  }
-
-  #own(entry: LayerEntry): void {
-    if (!this.#entries.has(entry.path)) this.#checkRoom();
-    this.#entries.set(entry.path, { entry, isKept: true });
+  /** Puts a file of ours into the layer, with its directories, in place of what a script left there. */
+  put(path: string, content: Uint8Array): void {
+    const own = { path, mode: 0o644, uid: 0, gid: 0, linkPath: '', isOpaque: false };
+    for (let slash = path.indexOf('/'); slash !== -1; slash = path.indexOf('/', slash + 1)) {
+      const directory = path.slice(0, slash);
+      const found = this.#entries.get(directory)?.entry.kind;
+      if (found !== undefined && found !== 'whiteout') continue;
+      // What was removed from the layers below stays hidden.
+      const entry = { ...own, path: directory, kind: 'directory', mode: 0o755, body: null } as const;
+      this.#entries.set(directory, { entry: { ...entry, isOpaque: found === 'whiteout' }, isKept: true });
+    }
+    this.#entries.set(path, { entry: { ...own, kind: 'file', body: this.#spool.add(content) }, isKept: true });
   }
 
   /** The layer's entries in canonical order; throws when a kept one holds a trace of the build's authority. */

@@ -3,6 +3,7 @@
  * Never judges a program. Whoever asked for a kept layer releases it; after a throw there is nothing to release.
  */
 import { SystemError } from '../../shared/errors.ts';
+import { isJudgeable } from '../../shared/sandbox/judge.ts';
 import { toLaunchSentence } from '../../shared/sandbox/launch-failure.ts';
 import type {
   KeptLayer,
@@ -53,7 +54,7 @@ export async function runToEnd(
   signal.addEventListener('abort', cancel);
   try {
     const report = await running.report;
-    if (problem === null && report.end !== 'client' && report.end !== 'setup-failed') {
+    if (problem === null && isJudgeable(report)) {
       return { report, kept: running.kept };
     }
     if (spec.isKept) sandbox.release(running.kept);

@@ -37,8 +37,8 @@ export async function runScript(
   const stdout = new LogStream('stdout', emit, masking);
   const stderr = new LogStream('stderr', emit, masking);
   const records = new EgressRecords((sentence) => {
-    emit({ type: 'log', stream: 'network', text: `${masking === null ? sentence : masking(sentence)}\n` });
-  });
+    emit({ type: 'log', stream: 'network', text: `${sentence}\n` });
+  }, masking);
   const { report: launch, kept } = await runToEnd(
     sandbox,
     spec,

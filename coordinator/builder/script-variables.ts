@@ -28,7 +28,9 @@ export function parseVariables(content: Uint8Array): ScriptVariables {
     const match = text === null ? null : /^([A-Za-z_][A-Za-z0-9_]{0,255})=([^\0]*)$/s.exec(text);
     const [, name, value] = match ?? [];
     const isFull = Object.keys(variables).length >= LINES_MAX;
-    if (name === undefined || value === undefined || value.length > VALUE_CHARACTERS_MAX || isFull) {
+    // A record has that name already, and would not take it.
+    const isUsable = name !== undefined && name !== '__proto__' && value !== undefined;
+    if (!isUsable || value.length > VALUE_CHARACTERS_MAX || isFull) {
       ignoredLines.push(index + 1);
     } else {
       variables[name] = value;

@@ -101,6 +101,8 @@ export function whyRequestDenied(request: IncomingMessage, urlBytesMax: number):
   const target = request.url ?? '';
   if (!target.startsWith('/'))
     return deny('request-invalid', 'the request target is not a path: no proxy is needed here');
+  // A server may read it as part of the path; the record, as all clients, would leave it out.
+  if (target.includes('#')) return deny('request-invalid', 'the request target has a fragment');
   if (Buffer.byteLength(target) > urlBytesMax)
     return deny('request-invalid', `the URL is longer than ${urlBytesMax} bytes`);
   const [path = '', query = ''] = target.split(/\?(.*)/s, 2);

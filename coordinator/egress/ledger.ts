@@ -1,6 +1,6 @@
 /**
  * Owns one build's amounts and records: counts against the quotas, writes each record as one line, ends with the summary.
- * Never holds back an artefact; refusals and notes above `complaintsMax` are counted only, so that a build can't flood its log.
+ * Never holds back an artefact, but admits no request when records have become too many bytes; refusals and notes above `complaintsMax` are counted only, so that a build can't flood its log.
  * Invariant: nothing is written after the summary.
  */
 import type { EgressQuotas, EgressRecord, RefusalCode } from '../../shared/model/egress.ts';
@@ -9,6 +9,8 @@ import { toRecordedUrl } from './materials.ts';
 
 const complaintsMax = 2000;
 const handedOutMax = 4096;
+/** Records are kept in memory by everybody on their way into the provenance: this is 670 bytes for each of 50,000 requests. */
+const recordBytesMax = 32 * 1024 ** 2;
 
 /** Amounts and records of one build. */
 export interface Ledger {
@@ -34,6 +36,7 @@ export function createLedger(quotas: EgressQuotas, print: (line: string) => void
   const handedOut = new Set<string>();
   const counts = { requests: 0, artefacts: 0, refusals: 0, bytes: 0, connections: 0 };
   let complaints = 0;
+  let recordBytes = 0;
   let isClosed = false;
 
   const exceeded = (what: string, allowed: number): Refusal => ({
@@ -41,7 +44,10 @@ export function createLedger(quotas: EgressQuotas, print: (line: string) => void
     sentence: `this build has used up its quota of ${allowed} ${what}`,
   });
   const printRecord = (record: EgressRecord): void => {
-    if (!isClosed) print(`${JSON.stringify(record)}\n`);
+    if (isClosed) return;
+    const line = `${JSON.stringify(record)}\n`;
+    recordBytes += line.length;
+    print(line);
   };
   const write = (record: EgressRecord): void => {
     if (record.kind === 'artefact') counts.artefacts += 1;
@@ -63,6 +69,7 @@ export function createLedger(quotas: EgressQuotas, print: (line: string) => void
     admit(host) {
       counts.requests += 1;
       if (counts.requests > quotas.requestsMax) return exceeded('requests', quotas.requestsMax);
+      if (recordBytes > recordBytesMax) return exceeded('bytes of URLs and the like in its records', recordBytesMax);
       if (!hosts.has(host) && hosts.size >= quotas.hostsMax) return exceeded('hosts', quotas.hostsMax);
       hosts.add(host);
       return null;

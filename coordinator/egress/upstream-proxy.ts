@@ -61,7 +61,12 @@ export function openTunnel(
   socket.once('connect', () => {
     readAnswer(socket, (refused) => {
       if (refused !== null) return fail(refused);
-      if (secureContext === null) return finish(null, socket);
+      if (secureContext === null) {
+        finish(null, socket);
+        // TLS would read by itself; a socket that was paused by hand only does so when told, here after its request has it.
+        socket.resume();
+        return;
+      }
       const secure = connectTls({ socket, servername: host, secureContext, ALPNProtocols: ['http/1.1'] });
       secure.on('error', fail);
       secure.once('secureConnect', () => finish(null, secure));

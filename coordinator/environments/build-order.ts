@@ -3,7 +3,6 @@
  * Never decides who may have a layer.
  */
 import { type Digest, digestOf } from '../../shared/digest.ts';
-import { SHAREABLE_PREFIX } from '../../shared/layers/layer-spec.ts';
 import type { BuildOrder } from '../../shared/model/build.ts';
 import type { EgressRules } from '../../shared/model/egress.ts';
 import type { Envelope, LayerReference } from '../../shared/model/manifest.ts';
@@ -17,21 +16,32 @@ export function toReference(layer: SpecifiedLayer, urls: LayerUrls, origin: 'sto
   return { spec: layer.spec, envelope: layer.envelope, url: urls.urlOf(layer.manifest.blob.digest as Digest), origin };
 }
 
-/** What stands on a private layer holds traces of it. */
-function isPrivateLayer({ manifest }: SpecifiedLayer): boolean {
-  return !manifest.key.startsWith(SHAREABLE_PREFIX);
+/** What an order takes from its time and its tenant. */
+export interface BuildSetting {
+  readonly urls: LayerUrls;
+  readonly egress: EgressRules;
+  readonly trust: Envelope;
+  /** The tenant's share of the builder's time. */
+  readonly weight: number;
 }
+
+/** Of the keys of what is its tenant's alone. */
+const PRIVATE_PREFIX = 'k1t-';
+
+/** What stands on a private layer may show what is in it. */
+const isPrivateLayer = ({ manifest }: SpecifiedLayer): boolean => manifest.key.startsWith(PRIVATE_PREFIX);
 
 /** The order for a layer that is wanted. */
 export function toBuildOrder(
   buildId: BuildOrder['buildId'],
   { tenantId, description, plan, parents, keys }: LayerDemand,
-  { urls, egress, trust }: { readonly urls: LayerUrls; readonly egress: EgressRules; readonly trust: Envelope },
+  { urls, egress, trust, weight }: BuildSetting,
 ): BuildOrder {
   const isBase = plan.kind === 'base';
   return {
     buildId,
     tenantId,
+    weight,
     kind: plan.kind,
     base: description.base,
     parents: parents.map((layer) => toReference(layer, urls, 'stored')),
@@ -42,9 +52,9 @@ export function toBuildOrder(
     secrets: isBase ? {} : description.secrets,
     verify: plan.verify,
     limits: isBase ? baseLimits : description.limits,
-    isPrivate: !isBase && (description.isPrivate || parents.some(isPrivateLayer)),
     // The key itself names the layer in the store, which is nothing for a program to see.
     mark: isBase ? null : digestOf(keys.private),
+    isPrivate: !isBase && (description.isPrivate || parents.some(isPrivateLayer)),
     egress,
     isStoreUsed: true,
   };

@@ -51,7 +51,7 @@ export interface LayerBuildsDeps {
   readonly trust: TrustService;
   readonly urls: LayerUrls;
   readonly quota: Pick<BuildQuota, 'begin'>;
-  readonly architecture: 'x86_64' | 'aarch64';
+  readonly weightOf: (tenantId: string) => number;
   /** Hears of every layer that was found in the store or published. */
   readonly found?: (layer: Layer) => void;
   readonly looked?: (kind: string, outcome: LookupOutcome) => void;
@@ -280,8 +280,9 @@ export class LayerBuilds {
       else log.append('news', event, event.type === 'log' ? event.text.length + 64 : 64);
     };
     const build = async () => {
-      const { urls, trust } = this.#deps;
-      const order = toBuildOrder(buildId, demand, { urls, egress: grant.rules, trust: await trust.envelope() });
+      const { urls, trust, weightOf } = this.#deps;
+      const weight = weightOf(demand.tenantId);
+      const order = toBuildOrder(buildId, demand, { urls, weight, egress: grant.rules, trust: await trust.envelope() });
       return await builder.build(order, news, signal);
     };
     const finished = await build().finally(() => grant.settle());

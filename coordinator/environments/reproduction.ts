@@ -163,7 +163,7 @@ export class Reproductions implements LayerBuildsListener {
       signal.throwIfAborted();
       const buildId = createId('build', random);
       log.info({ buildId, key, kind: demand.plan.kind }, 'reproduction started');
-      const setting = { urls, egress, trust: await trust.envelope() };
+      const setting = { urls, egress, weight: 1, trust: await trust.envelope() };
       const order = toBuildOrder(buildId, { ...demand, parents }, setting);
       try {
         const finished = await builder.build(asReproduction(order), () => undefined, signal);

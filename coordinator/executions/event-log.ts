@@ -13,11 +13,15 @@ export interface LoggedEvent {
 
 type Listener = (event: LoggedEvent) => void;
 
+const FORGOTTEN_MIN = 256;
+
 /** A log of events with listeners; `bytesMax` bounds the weights of what is remembered. */
 export class EventLog {
   readonly #bytesMax: number;
   readonly #events: { readonly event: LoggedEvent; readonly weight: number }[] = [];
   readonly #listeners = new Set<Listener>();
+  /** How many at the beginning of the list are forgotten; they go together, since taking the first of a long list away moves all others. */
+  #forgotten = 0;
   #last = 0;
   #bytes = 0;
   #isClosed = false;
@@ -47,8 +51,18 @@ export class EventLog {
     const event = { number: ++this.#last, name, data };
     this.#events.push({ event, weight });
     this.#bytes += weight;
-    while (this.#bytes > this.#bytesMax && this.#events.length > 1) this.#bytes -= this.#events.shift()?.weight ?? 0;
+    this.#forget();
     for (const listener of this.#listeners) listener(event);
+  }
+
+  #forget(): void {
+    while (this.#bytes > this.#bytesMax && this.#forgotten < this.#events.length - 1) {
+      this.#bytes -= this.#events[this.#forgotten]?.weight ?? 0;
+      this.#forgotten += 1;
+    }
+    if (this.#forgotten < FORGOTTEN_MIN || this.#forgotten * 2 < this.#events.length) return;
+    this.#events.splice(0, this.#forgotten);
+    this.#forgotten = 0;
   }
 
   /** Adds the last event: listeners are told and let go. */
@@ -61,7 +75,7 @@ export class EventLog {
 
   /** Calls the listener for every remembered event after `number`, then for each new one; returns how to stop. */
   follow(number: number, listener: Listener): () => void {
-    for (const { event } of this.#events.slice()) if (event.number > number) listener(event);
+    for (const { event } of this.#events.slice(this.#forgotten)) if (event.number > number) listener(event);
     if (!this.#isClosed) this.#listeners.add(listener);
     return () => this.#listeners.delete(listener);
   }

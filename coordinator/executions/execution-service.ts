@@ -4,7 +4,7 @@
  * Invariants: an asynchronous execution is durable before it is accepted, its result before it is announced; a result counts once; what was
  * accepted and not finished is taken up again after a restart.
  */
-import { LRUCache } from 'lru-cache';
+import type { LRUCache } from 'lru-cache';
 import type { Clock, Random } from '../../shared/clock.ts';
 import { SystemError, toSystemError } from '../../shared/errors.ts';
 import { createId, type ExecutionId, isId } from '../../shared/ids.ts';
@@ -13,14 +13,21 @@ import type { Logger } from '../../shared/logger.ts';
 import type { Execution, ExecutionRequest } from '../../shared/model/execution.ts';
 import type { AllLimits } from '../../shared/model/limits.ts';
 import type { LayerManifest } from '../../shared/model/manifest.ts';
+import type { PlacementAnswer } from '../../shared/model/placement.ts';
 import type { LeaseResultMessage } from '../../shared/protocol/agent-messages.ts';
 import type { AgentFacts } from '../agents/fleet.ts';
-import type { BuildResult, EnvironmentBuild } from '../environments/environment-build.ts';
+import type { BuildResult, EnvironmentBuild, ReadyEnvironment } from '../environments/environment-build.ts';
 import type { EnvironmentService } from '../environments/environment-service.ts';
+import type { Considered } from '../scheduler/placement.ts';
 import type { DemandListener, LeaseFetching, LeaseOutput, Scheduler } from '../scheduler/scheduler.ts';
+import type { Tenant } from '../tenants/keys.ts';
 import { recordAcceptance } from './acceptance.ts';
+import type { Admission } from './admission.ts';
+import { toClaim, toConstraints, toWaitMsMax } from './demand.ts';
+import { rememberFinished } from './finished-executions.ts';
 import { toLeaseOrder } from './lease-order.ts';
 import { type ExecutionTerms, LiveExecution } from './live-execution.ts';
+import { toPlacementAnswer } from './placement-answer.ts';
 import type { ExecutionStore, Page } from './state-store.ts';
 
 /** What the service talks to. */
@@ -31,15 +38,19 @@ export interface ExecutionServiceDeps {
   readonly store: ExecutionStore;
   readonly environments: EnvironmentService;
   readonly scheduler: Scheduler;
+  readonly admission: Pick<Admission, 'admit' | 'entered' | 'left'>;
+  readonly tenants: (id: string) => Tenant;
   /** Is a layer with this manifest not to be used any more? */
   readonly isRevoked: (manifest: LayerManifest) => boolean;
+  /** Hears of every placement. */
+  readonly placed?: (environment: ReadyEnvironment, request: ExecutionRequest) => void;
   /** Hears of every execution that is over. */
   readonly ended?: (answer: Execution) => void;
 }
 
 /** Bounds of the service. */
 export interface ExecutionServiceOptions {
-  readonly queueDepthMax: number;
+  readonly queueWaitMsMax: number;
   readonly finishedKept: number;
   readonly idempotencyTtlMs: number;
   readonly limitMaxima: AllLimits;
@@ -56,41 +67,28 @@ export interface SubmitTerms {
 /** An accepted execution: live, or already over when the idempotency key was known. */
 export type Submitted = LiveExecution | { readonly isOver: true; readonly answer: Execution };
 
-/** Bytes of finished, not durable answers kept in memory. */
-const KEPT_BYTES_MAX = 64 * 1024 * 1024;
-
 /** See the head of this file. */
 export class ExecutionService implements DemandListener {
   readonly #deps: ExecutionServiceDeps;
   readonly #options: ExecutionServiceOptions;
   readonly #live = new Map<ExecutionId, LiveExecution>();
   readonly #finished: LRUCache<string, LiveExecution>;
-  #waiting = 0;
   #isDraining = false;
   #isStopped = false;
 
   constructor(deps: ExecutionServiceDeps, options: ExecutionServiceOptions) {
     this.#deps = deps;
     this.#options = options;
-    this.#finished = new LRUCache<string, LiveExecution>({
-      max: options.finishedKept,
-      maxSize: KEPT_BYTES_MAX,
-      sizeCalculation: ({ result }) => 4096 + outputLength(result?.run ?? null) + outputLength(result?.compile ?? null),
-    });
-  }
-
-  /** Executions that are neither running nor over. */
-  get waiting(): number {
-    return this.#waiting;
+    this.#finished = rememberFinished(options.finishedKept);
   }
 
   get unfinished(): number {
     return this.#live.size;
   }
 
-  /** Accepts a request: SystemError `queue-full`, `draining`, `environment-not-found`, `idempotency-key-reused`. */
+  /** Accepts a request: SystemError `queue-full`, `rate-exceeded`, `draining`, `environment-not-found`, `idempotency-key-reused`. */
   async submit(request: ExecutionRequest, { tenantId, isWaited, key }: SubmitTerms): Promise<Submitted> {
-    this.#admit();
+    this.#admit(tenantId, request);
     const { clock, random } = this.#deps;
     const isDurable = !isWaited || key !== null;
     const terms: ExecutionTerms = { tenantId, request, isDurable, isStreamed: !isWaited };
@@ -105,15 +103,12 @@ export class ExecutionService implements DemandListener {
     return execution;
   }
 
-  #admit(): void {
+  #admit(tenantId: string, request: ExecutionRequest): void {
     if (this.#isDraining) {
       throw new SystemError('draining', 'this instance is stopping; ask again in a moment', { retryAfterSeconds: 5 });
     }
-    const { queueDepthMax } = this.#options;
-    if (this.#waiting < queueDepthMax) return;
-    const retryAfterSeconds = this.#deps.scheduler.retryAfterSeconds();
-    const detail = `${this.#waiting} executions wait and at most ${queueDepthMax} may; try again in ${retryAfterSeconds} s`;
-    throw new SystemError('queue-full', detail, { retryAfterSeconds });
+    const { admission, tenants } = this.#deps;
+    admission.admit(tenants(tenantId), toWaitMsMax(request, this.#options.queueWaitMsMax));
   }
 
   async #accept(execution: LiveExecution, key: string | null): Promise<Submitted | null> {
@@ -130,7 +125,7 @@ export class ExecutionService implements DemandListener {
 
   #begin(execution: LiveExecution, opened: Awaited<ReturnType<EnvironmentService['open']>>): void {
     this.#live.set(execution.id, execution);
-    this.#waiting += 1;
+    this.#deps.admission.entered(this.#tenantOf(execution));
     if ('build' in opened) this.#move(execution, 'environment-missing');
     this.#provide(execution, opened);
   }
@@ -145,11 +140,17 @@ export class ExecutionService implements DemandListener {
     this.#schedule(execution);
   }
 
+  #tenantOf({ terms }: LiveExecution): Tenant {
+    return this.#deps.tenants(terms.tenantId);
+  }
+
   #move(execution: LiveExecution, cause: StageCause): void {
     const wasWaiting = execution.isWaiting;
     const from = execution.stage;
     execution.move(cause);
-    if (wasWaiting !== execution.isWaiting) this.#waiting += wasWaiting ? -1 : 1;
+    const { admission } = this.#deps;
+    if (wasWaiting && !execution.isWaiting) admission.left(this.#tenantOf(execution));
+    else if (!wasWaiting && execution.isWaiting) admission.entered(this.#tenantOf(execution));
     const { tenantId } = execution.terms;
     this.#deps.log.debug({ executionId: execution.id, tenantId, from, to: execution.stage, cause }, 'execution moved');
   }
@@ -194,19 +195,21 @@ export class ExecutionService implements DemandListener {
     scheduler.submit({
       executionId: execution.id,
       tenantId: execution.terms.tenantId,
-      architecture: environment.architecture,
-      layers: environment.digests,
+      weight: this.#tenantOf(execution).weight,
+      ...toClaim(execution.terms.request, environment, this.#options),
       order: () => toLeaseOrder(execution, environments.references(environment, execution.built), limitMaxima),
       listener: this,
     });
   }
 
-  placed(id: ExecutionId, agent: AgentFacts): void {
+  placed(id: ExecutionId, agent: AgentFacts, considered: readonly Considered[]): void {
     const execution = this.#live.get(id);
     if (execution === undefined) return;
     execution.agent = agent;
     execution.attempts += 1;
+    execution.placements.push({ agent, placedAtMs: this.#deps.clock.nowMs(), considered });
     this.#move(execution, 'placed');
+    if (execution.environment !== null) this.#deps.placed?.(execution.environment, execution.terms.request);
   }
 
   started(id: ExecutionId): void {
@@ -332,6 +335,18 @@ export class ExecutionService implements DemandListener {
     return answer;
   }
 
+  /** Why an execution is where it is; SystemError `execution-not-found`, also when that is not remembered any more. */
+  explain(tenantId: string, id: string): PlacementAnswer {
+    const execution = this.find(tenantId, id);
+    if (execution === null) {
+      throw new SystemError('execution-not-found', `there is no execution ${id}, or its placement is not remembered`);
+    }
+    const { terms, environment, placements } = execution;
+    const obstacles = this.#deps.scheduler.explain(execution.id);
+    const { key: _, ...constraints } = toConstraints(terms.request, environment?.architecture ?? '');
+    return toPlacementAnswer(constraints, environment?.digests.length ?? 0, placements, obstacles);
+  }
+
   /** Durable executions of a tenant, newest first. */
   async list(tenantId: string, cursor: number | null, limit: number): Promise<Page<Execution>> {
     const page = await this.#deps.store.list(tenantId, cursor, limit);
@@ -361,7 +376,7 @@ export class ExecutionService implements DemandListener {
         this.#begin(execution, await environments.open(tenantId, request.environment));
       } catch (error) {
         this.#live.set(execution.id, execution);
-        this.#waiting += 1;
+        this.#deps.admission.entered(this.#tenantOf(execution));
         this.#giveUp(execution, toSystemError(error));
       }
     }
@@ -382,8 +397,4 @@ export class ExecutionService implements DemandListener {
   stop(): void {
     this.#isStopped = true;
   }
-}
-
-function outputLength(report: Execution['run']): number {
-  return report === null ? 0 : report.stdout.length + report.stderr.length;
 }

@@ -11,6 +11,7 @@ import type { LeaseResultMessage } from '../../shared/protocol/agent-messages.ts
 import type { AgentFacts } from '../agents/fleet.ts';
 import type { BuildReports, ReadyEnvironment } from '../environments/environment-build.ts';
 import { EventLog } from './event-log.ts';
+import type { Attempt } from './placement-answer.ts';
 
 /** How an execution was asked for. */
 export interface ExecutionTerms {
@@ -41,6 +42,8 @@ export class LiveExecution {
   failure: Execution['failure'] = null;
   agent: AgentFacts | null = null;
   attempts = 0;
+  /** Where it was placed, the newest last. */
+  readonly placements: Attempt[] = [];
   isOver = false;
   /** Stops waiting for the environment's build, while there is one. */
   unwant: (() => void) | null = null;

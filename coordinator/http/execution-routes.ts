@@ -2,6 +2,7 @@
  * Owns the routes of executions: submit, get, list, cancel, follow. Never moves a stage: the execution service does.
  * Invariant: nothing is started before the whole request has been checked.
  */
+
 import { type Static, Type } from '@sinclair/typebox';
 import type { FastifyReply } from 'fastify';
 import type { Clock } from '../../shared/clock.ts';
@@ -9,6 +10,7 @@ import { SystemError } from '../../shared/errors.ts';
 import { Closed } from '../../shared/model/closed.ts';
 import { Execution, ExecutionRequest } from '../../shared/model/execution.ts';
 import type { AllLimits } from '../../shared/model/limits.ts';
+import { PlacementAnswer } from '../../shared/model/placement.ts';
 import { EventLog } from '../executions/event-log.ts';
 import type { ExecutionService } from '../executions/execution-service.ts';
 import type { LiveExecution } from '../executions/live-execution.ts';
@@ -150,6 +152,23 @@ export function addExecutionRoutes(
     '/v1/executions/:id',
     { schema: { summary: 'Cancel an execution', params: IdParams, response: { 200: Execution, ...problems } } },
     (request) => executions.cancel(request.tenant.id, request.params.id),
+  );
+
+  addViews(server, deps);
+}
+
+/** What is to be seen of an execution besides its answer. */
+function addViews(server: HttpServer, { executions, clock }: ExecutionRoutesDeps): void {
+  server.get(
+    '/v1/executions/:id/placement',
+    {
+      schema: {
+        summary: 'Why an execution runs where it does, or still waits',
+        params: IdParams,
+        response: { 200: PlacementAnswer, ...problems },
+      },
+    },
+    (request) => executions.explain(request.tenant.id, request.params.id),
   );
 
   server.get(

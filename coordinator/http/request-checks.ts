@@ -2,7 +2,9 @@
  * Owns what a schema can't say about a request: paths, base64, limits against maxima, sizes. Each problem names its place.
  * Never changes a request. Runs before anything is started.
  */
+
 import { type ErrorPlace, SystemError } from '../../shared/errors.ts';
+import { machineArchitecture } from '../../shared/layers/layer-manifest.ts';
 import type { EnvironmentRequest, File } from '../../shared/model/environment.ts';
 import type { ExecutionRequest } from '../../shared/model/execution.ts';
 import {
@@ -33,6 +35,7 @@ export function checkExecution(request: ExecutionRequest, maxima: AllLimits): vo
   findLimits(request.compile?.limits, '/compile/limits', 'compile', maxima, findings);
   findLimits(request.run.limits, '/run/limits', 'run', maxima, findings);
   findText(request.run.stdin ?? '', request.run.stdinEncoding, '/run/stdin', findings);
+  findPlacement(request.placement?.architecture, findings);
   if (request.metadata !== undefined) findMetadata(request.metadata, findings);
   refuse(findings);
 }
@@ -72,6 +75,13 @@ function findLimits(
     const detail = `is ${excess.asked}; the operator allows at most ${excess.maximum}`;
     excesses.push({ pointer: `${pointer}/${excess.limit}`, detail });
   }
+}
+
+/** Environments are built by this machine's builder, for its architecture. */
+function findPlacement(architecture: string | undefined, { places }: Findings): void {
+  if (architecture === undefined || architecture === machineArchitecture) return;
+  const detail = `is ${architecture}; environments are built for ${machineArchitecture} here`;
+  places.push({ pointer: '/placement/architecture', detail });
 }
 
 function findMetadata(metadata: Readonly<Record<string, unknown>>, { places }: Findings): void {
@@ -120,13 +130,19 @@ function findFiles(files: readonly File[], pointer: string, findings: Findings, 
     paths.set(path, index);
     findText(content, encoding, `${place}/content`, findings);
   }
-  if (paths.size < 2) return;
-  for (const [path, index] of paths) {
-    for (let end = path.lastIndexOf('/'); end > 0; end = path.lastIndexOf('/', end - 1)) {
-      const over = paths.get(path.slice(0, end));
-      if (over === undefined) continue;
-      const detail = `needs a directory '${path.slice(0, end)}', which is file ${over}`;
-      findings.places.push({ pointer: `${pointer}/${index}/path`, detail });
+  findOverlaps(paths, pointer, findings);
+}
+
+/** Files below a path that is a file: sorted with a slash behind them they follow it at once, however many and deep they are. */
+function findOverlaps(paths: ReadonlyMap<string, number>, pointer: string, { places }: Findings): void {
+  let over: readonly [path: string, index: number] | null = null;
+  const sorted = [...paths].map(([path, index]) => [`${path}/`, index] as const);
+  for (const [path, index] of sorted.sort(([one], [other]) => (one < other ? -1 : 1))) {
+    if (over === null || !path.startsWith(over[0])) {
+      over = [path, index];
+    } else {
+      const detail = `needs a directory '${over[0].slice(0, -1)}', which is file ${over[1]}`;
+      places.push({ pointer: `${pointer}/${index}/path`, detail });
     }
   }
 }

@@ -12,6 +12,8 @@ import { nearestName } from './nearest-name.ts';
 
 const PLACES_MAX = 20;
 const QUOTED_CHARACTERS_MAX = 64;
+/** A longer pointer is cut: it repeats a name of the client's, which is as long as the client likes. */
+const POINTER_CHARACTERS_MAX = 512;
 
 /** What Fastify calls to check one part of a request. */
 export type Validator = (value: unknown) => { value: unknown } | { error: SystemError };
@@ -41,7 +43,7 @@ export function findPlaces(schema: TSchema, value: unknown): ErrorPlace[] {
     for (const { pointer, detail } of explain(error)) if (!places.has(pointer)) places.set(pointer, detail);
     if (places.size >= PLACES_MAX) break;
   }
-  return [...places].map(([pointer, detail]) => ({ pointer, detail }));
+  return [...places].map(([pointer, detail]) => ({ pointer: shorten(pointer, POINTER_CHARACTERS_MAX), detail }));
 }
 
 function explain(error: ValueError): ErrorPlace[] {
@@ -95,7 +97,15 @@ function toSentence({ message, schema }: ValueError): string {
     .replace(/^must be (?=(array|string|object) .*(length|to have))/, 'needs ');
 }
 
+/** Never writes out more of a value than is shown: it may be most of a body. */
 function quote(value: unknown): string {
-  const text = JSON.stringify(value) ?? 'nothing';
-  return text.length <= QUOTED_CHARACTERS_MAX ? text : `${text.slice(0, QUOTED_CHARACTERS_MAX)}…`;
+  if (typeof value === 'string')
+    return shorten(JSON.stringify(value.slice(0, QUOTED_CHARACTERS_MAX + 1)), QUOTED_CHARACTERS_MAX);
+  const count = typeof value === 'object' && value !== null ? Object.keys(value).length : 0;
+  if (count > QUOTED_CHARACTERS_MAX) return `${Array.isArray(value) ? 'an array' : 'an object'} of ${count}`;
+  return shorten(JSON.stringify(value) ?? 'nothing', QUOTED_CHARACTERS_MAX);
+}
+
+function shorten(text: string, charactersMax: number): string {
+  return text.length <= charactersMax ? text : `${text.slice(0, charactersMax)}…`;
 }

@@ -15,6 +15,8 @@ export interface Lease {
   readonly fence: number;
   readonly executionId: ExecutionId;
   readonly agentId: AgentId;
+  /** Memory that it is promised. */
+  readonly memoryBytes: number;
   state: LeaseState;
   /** Monotonic time at which it is over unless something moves it. */
   deadlineMs: number;
@@ -36,12 +38,13 @@ export class LeaseTable {
   }
 
   /** A new lease that waits `answerMs` for the agent's answer. */
-  grant(executionId: ExecutionId, agentId: AgentId, answerMs: number): Lease {
+  grant(executionId: ExecutionId, agentId: AgentId, memoryBytes: number, answerMs: number): Lease {
     const lease: Lease = {
       id: createId('lease', this.#random),
       fence: ++this.#fence,
       executionId,
       agentId,
+      memoryBytes,
       state: 'offered',
       deadlineMs: this.#clock.monotonicMs() + answerMs,
       missedReports: 0,

@@ -1,14 +1,15 @@
 /**
  * Owns the port between executions and agents: a demand goes in, a listener hears what becomes of it.
- * Never knows HTTP, sockets or verdicts. Implementations: first-come-scheduler.
+ * Never knows HTTP, sockets or verdicts. Implementation: fair-scheduler.
  * Invariant: every demand that was submitted and not withdrawn ends with exactly one `completed` or `gaveUp`.
  */
 import type { SystemError } from '../../shared/errors.ts';
 import type { AgentId, ExecutionId } from '../../shared/ids.ts';
+import type { PlacementAnswer } from '../../shared/model/placement.ts';
 import type { LeaseResultMessage } from '../../shared/protocol/agent-messages.ts';
 import type { LeaseOrderMessage } from '../../shared/protocol/coordinator-messages.ts';
 import type { AgentFacts } from '../agents/fleet.ts';
-import type { PlacementDemand } from './placement.ts';
+import type { Considered, PlacementDemand } from './placement.ts';
 
 /** Output of a script while it runs; `data` is base64. */
 export interface LeaseOutput {
@@ -25,7 +26,7 @@ export interface LeaseFetching {
 
 /** Who wants to know what becomes of a demand. */
 export interface DemandListener {
-  placed(executionId: ExecutionId, agent: AgentFacts): void;
+  placed(executionId: ExecutionId, agent: AgentFacts, considered: readonly Considered[]): void;
   started(executionId: ExecutionId): void;
   fetching(executionId: ExecutionId, fetching: LeaseFetching): void;
   output(executionId: ExecutionId, output: LeaseOutput): void;
@@ -39,6 +40,14 @@ export interface DemandListener {
 export interface Demand extends PlacementDemand {
   readonly executionId: ExecutionId;
   readonly tenantId: string;
+  /** The tenant's share of the machines in relation to others. */
+  readonly weight: number;
+  /** What its duration is learnt by: demands of one kind take about as long. */
+  readonly kind: string;
+  /** No script of it may run longer together, in milliseconds. */
+  readonly durationMsMax: number;
+  /** How long it may wait for an agent, in milliseconds. */
+  readonly waitMsMax: number;
   /** Made when an agent has been chosen, so that URLs are fresh. */
   order(): LeaseOrderMessage;
   readonly listener: DemandListener;
@@ -53,8 +62,26 @@ export interface Scheduler {
   readonly depth: number;
   /** Leases that are out. */
   readonly running: number;
-  /** Whole seconds after which a refused client may try again. */
-  retryAfterSeconds(): number;
+  /** Why a demand still waits; null when it does not. */
+  explain(executionId: ExecutionId): PlacementAnswer['waiting'];
+  /** What a further demand of this tenant would have to expect. */
+  forecast(tenantId: string, weight: number): Forecast;
+}
+
+/** How long a demand would wait, by what is known now; milliseconds. */
+export interface Forecast {
+  /** Slots of all connected agents; with none there is nothing to go by. */
+  readonly slots: number;
+  readonly waitMs: number;
+  /** How much longer for each demand more that waits before it. */
+  readonly meanMs: number;
+}
+
+const RETRY_SECONDS_MAX = 60;
+
+/** A Retry-After for a time in milliseconds: whole seconds, at least one and at most a minute. */
+export function toRetrySeconds(waitMs: number): number {
+  return Math.min(RETRY_SECONDS_MAX, Math.max(1, Math.ceil(waitMs / 1000)));
 }
 
 /** What agents' sessions tell the scheduler. */

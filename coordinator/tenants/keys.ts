@@ -14,6 +14,10 @@ export interface Tenant {
   readonly id: string;
   /** Share of the machines in relation to other tenants. */
   readonly weight: number;
+  /** Its own bounds; without them those of everybody. */
+  readonly executionsPerSecondMax?: number;
+  readonly executionsBurstMax?: number;
+  readonly queueDepthMax?: number;
   /** May use the operator's routes. */
   readonly isOperator: boolean;
 }
@@ -28,6 +32,9 @@ export const TenantsFile = Closed({
       id: Type.String({ pattern: '^[0-9a-z][0-9a-z-]{0,63}$' }),
       weight: Type.Optional(Type.Number({ exclusiveMinimum: 0, maximum: 1000 })),
       isOperator: Type.Optional(Type.Boolean()),
+      executionsPerSecondMax: Type.Optional(Type.Number({ minimum: 0 })),
+      executionsBurstMax: Type.Optional(Type.Integer({ minimum: 1 })),
+      queueDepthMax: Type.Optional(Type.Integer({ minimum: 1 })),
       keys: Type.Array(Closed({ name: Type.String(), sha256: Type.String({ pattern: '^[0-9a-f]{64}$' }) })),
     }),
     { minItems: 1 },
@@ -38,6 +45,8 @@ export const TenantsFile = Closed({
 export interface KeyRing {
   /** The tenant, or null when no tenant has this key. */
   find(key: string): Tenant | null;
+  /** The tenant of an id; one that is not listed any more has the least of everything. */
+  get(id: string): Tenant;
 }
 
 /** Reads a file of tenants; SystemError `configuration-invalid` names what is wrong with it. */
@@ -59,11 +68,12 @@ export function readTenants(path: string): KeyRing {
 /** A key ring over tenants; SystemError `configuration-invalid` when two tenants share an id or a key. */
 export function createKeyRing(file: Static<typeof TenantsFile>): KeyRing {
   const byDigest = new Map<string, { digest: Buffer; tenant: Tenant }>();
-  const ids = new Set<string>();
-  for (const { id, weight, isOperator, keys } of file.tenants) {
-    if (ids.has(id)) throw new SystemError('configuration-invalid', `tenant '${id}' is listed twice`);
-    ids.add(id);
-    const tenant: Tenant = { id, weight: weight ?? 1, isOperator: isOperator ?? false };
+  const byId = new Map<string, Tenant>();
+  for (const { keys, ...said } of file.tenants) {
+    const { id } = said;
+    if (byId.has(id)) throw new SystemError('configuration-invalid', `tenant '${id}' is listed twice`);
+    const tenant: Tenant = { ...said, weight: said.weight ?? 1, isOperator: said.isOperator ?? false };
+    byId.set(id, tenant);
     for (const { sha256 } of keys) {
       if (byDigest.has(sha256))
         throw new SystemError('configuration-invalid', `a key of tenant '${id}' is listed twice`);
@@ -71,6 +81,7 @@ export function createKeyRing(file: Static<typeof TenantsFile>): KeyRing {
     }
   }
   return {
+    get: (id) => byId.get(id) ?? { id, weight: 1, isOperator: false },
     find(key) {
       const digest = createHash('sha256').update(key).digest();
       const entry = byDigest.get(digest.toString('hex'));

@@ -4,6 +4,7 @@
  * Invariant: stop() removes the state directory and ends what start() began.
  */
 import { type ChildProcess, spawn } from 'node:child_process';
+import { randomInt } from 'node:crypto';
 import { once } from 'node:events';
 import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { createServer } from 'node:net';
@@ -12,16 +13,28 @@ import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 
 const root = join(import.meta.dirname, '../..');
+/** Below it are services that a machine may have. */
+const PORT_MIN = 12_000;
 
-/** A TCP port of 127.0.0.1 that was free a moment ago. */
+/**
+ * A loopback port that was free a moment ago, below those that the kernel gives to connections: whoever is told to listen on it later does not
+ * find that somebody's connection has it.
+ */
 export async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const address = server.address();
-  server.close();
-  await once(server, 'close');
-  if (address === null || typeof address === 'string') throw new Error('no port');
-  return address.port;
+  const [lowest = 32_768] = readFileSync('/proc/sys/net/ipv4/ip_local_port_range', 'utf8').split('\t').map(Number);
+  const [from, to] = lowest > 2 * PORT_MIN ? [PORT_MIN, lowest] : [PORT_MIN, 65_536];
+  for (;;) {
+    const port = randomInt(from, to);
+    const server = createServer().listen(port, '127.0.0.1');
+    const isFree = await once(server, 'listening').then(
+      () => true,
+      () => false,
+    );
+    if (!isFree) continue;
+    server.close();
+    await once(server, 'close');
+    return port;
+  }
 }
 
 /** Resolves when a line of the child's output matches; rejects when the child ends before. */
@@ -41,19 +54,24 @@ async function lineOf(child: ChildProcess, pattern: RegExp, seen: string[]): Pro
   ended.catch(() => undefined);
 }
 
+/** The text of a file of /proc, empty when its process is gone. */
+function read(path: string): string {
+  try {
+    return readFileSync(path, 'utf8');
+  } catch {
+    return '';
+  }
+}
+
+const commandOf = (pid: number): string => read(`/proc/${pid}/cmdline`);
+const parentOf = (pid: number): number => Number(/^PPid:\s+(\d+)/m.exec(read(`/proc/${pid}/status`))?.[1] ?? 0);
+
 /** Ids of processes whose command line contains `program` and whose environment contains `marker`. */
 function processesOf(program: string, marker: string): number[] {
-  const read = (path: string): string => {
-    try {
-      return readFileSync(path, 'utf8');
-    } catch {
-      return '';
-    }
-  };
   return readdirSync('/proc')
     .filter((name) => /^\d+$/.test(name))
-    .filter((name) => read(`/proc/${name}/cmdline`).includes(program) && read(`/proc/${name}/environ`).includes(marker))
-    .map(Number);
+    .map(Number)
+    .filter((pid) => commandOf(pid).includes(program) && read(`/proc/${pid}/environ`).includes(marker));
 }
 
 /** The programs that learn the state directory from their environment. */
@@ -114,6 +132,29 @@ export class PrivateInstance {
     if (victim === undefined) throw new Error(`${program} is not found in /proc`);
     process.kill(victim, 'SIGKILL');
     return victim;
+  }
+
+  /** Ends the egress proxy of a build that is under way with SIGKILL; null when no build has one now. */
+  killEgressProxy(): number | null {
+    const proxies = processesOf('coordinator/egress/main.ts', '').filter((pid) => this.#isBelowLauncher(pid));
+    const victim = proxies[0];
+    if (victim === undefined) return null;
+    try {
+      process.kill(victim, 'SIGKILL');
+    } catch {
+      // Its build was over a moment earlier.
+      return null;
+    }
+    return victim;
+  }
+
+  /** Is this another program than the launcher, started by a launcher of this instance? The command line of that names the state directory. */
+  #isBelowLauncher(pid: number): boolean {
+    if (commandOf(pid).includes('--egress-command')) return false;
+    for (let above = parentOf(pid); above > 1; above = parentOf(above)) {
+      if (commandOf(above).includes(`${this.stateDirectory}/builder-layers`)) return true;
+    }
+    return false;
   }
 
   /** Stops and starts with the same state; milliseconds from the start's spawn to its last word before serving. */

@@ -4,6 +4,7 @@
  * Never gives the reader more than GET (presigned URLs show its access key) nor the writer anything but PUT.
  * Invariant: doing it again changes nothing but the users' secrets.
  */
+import { setTimeout as wait } from 'node:timers/promises';
 import { systemClock, systemRandom } from '../../shared/clock.ts';
 import { SystemError } from '../../shared/errors.ts';
 import { toBase32 } from '../../shared/ids.ts';
@@ -26,6 +27,10 @@ export interface Provision {
   readonly users: StoreUsers;
   readonly retentionDays: number;
 }
+
+/** How long a server may take from listening to serving. */
+const STARTING_MS_MAX = 60_000;
+const STARTING_WAIT_MS = 50;
 
 /** Random credentials: whoever can guess an access key that may PUT can write as its owner (CVE-2026-41145). */
 export function createCredentials(): StoreCredentials {
@@ -87,7 +92,18 @@ interface Answer {
   readonly text: string;
 }
 
-async function send(
+/** Asks again while the server says that it is still starting: it listens, and even calls itself alive, before it knows its disks and users. */
+async function send(...request: Parameters<typeof sendOnce>): Promise<Answer> {
+  const deadlineMs = systemClock.monotonicMs() + STARTING_MS_MAX;
+  for (;;) {
+    const answer = await sendOnce(...request);
+    const isStarting = answer.status === 503 && /NotInitialized$/.test(answer.code);
+    if (!isStarting || systemClock.monotonicMs() > deadlineMs) return answer;
+    await wait(STARTING_WAIT_MS);
+  }
+}
+
+async function sendOnce(
   { endpoint, region, root }: Provision,
   method: string,
   path: string,

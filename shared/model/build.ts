@@ -15,6 +15,7 @@ const DigestText = Type.String({ pattern: '^sha256:[0-9a-f]{64}$' });
 /** One layer to build: `POST /builds` of the builder. */
 export const BuildOrder = Closed({
   buildId: Type.String({ pattern: '^build_[0-9a-z]{8,64}$' }),
+  weight: Type.Number({ exclusiveMinimum: 0, description: "The tenant's share of the builder's time." }),
   tenantId: Type.String({
     pattern: '^[0-9a-z-]{1,64}$',
     description: 'Whose layers may be parents besides shared ones.',
@@ -29,16 +30,16 @@ export const BuildOrder = Closed({
   secrets: Variables,
   verify: Nullable(Script),
   limits: AllLimits,
-  isPrivate: Type.Boolean({
-    description: 'Is the layer private whatever its script does? Credentials that the proxy sees make it private too.',
-  }),
   mark: Nullable(
     Type.String({
       pattern: '^sha256:[0-9a-f]{64}$',
-      description:
-        "Put into the layer if it is private in the end, so that its bytes are nobody else's; null for a base.",
+      description: "Put into the layer if it turns out private, so that its bytes are nobody else's; null for a base.",
     }),
   ),
+  isPrivate: Type.Boolean({
+    description:
+      'Is the layer private whatever its build does? Secrets, and credentials on its way, make it so as well.',
+  }),
   egress: EgressRules,
   isStoreUsed: Type.Boolean({
     description: 'May kept artefacts be used? Not for a build that is to prove what the network gives.',

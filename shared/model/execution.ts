@@ -7,6 +7,7 @@ import { stages } from '../lifecycle/execution.ts';
 import { Closed, Nullable, OneOf, Variables } from './closed.ts';
 import { EnvironmentReference, EnvironmentRequest, EnvironmentUse, FILES_MAX, File, Script } from './environment.ts';
 import { Limits } from './limits.ts';
+import { PlacementRequest } from './placement.ts';
 import { Encoding, Report, Verdict } from './verdict.ts';
 
 const Argument = Type.String({ maxLength: 131_072, pattern: '^[^\\u0000]*$' });
@@ -37,6 +38,7 @@ export const ExecutionRequest = Closed({
   files: Type.Optional(Type.Array(File, { maxItems: FILES_MAX })),
   compile: Type.Optional(CompileRequest),
   run: RunRequest,
+  placement: Type.Optional(PlacementRequest),
   metadata: Type.Optional(Metadata),
 });
 export type ExecutionRequest = Static<typeof ExecutionRequest>;

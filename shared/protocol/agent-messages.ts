@@ -49,12 +49,21 @@ export const agentMessages = {
     memoryBytes: count,
     pool: Type.String(),
     labels: Type.Record(Type.String(), Type.String()),
+    exclusiveCores: Type.Optional(
+      Type.Boolean({ description: 'Every slot has processors of its own; absent: it has not.' }),
+    ),
   }),
   'agent.proof': Closed({
     signature: Type.String({ maxLength: 256, description: 'Ed25519 over challengeText(nonce), base64.' }),
   }),
   'agent.report': Closed({
     slots: Closed({ total: Type.Integer({ minimum: 1 }), free: count }),
+    offer: Type.Optional(
+      Closed({
+        memoryBytes: Type.Integer({ minimum: 0, description: 'What all leases together may be promised.' }),
+        diskBytes: Type.Integer({ minimum: 0, description: 'What layers may weigh here.' }),
+      }),
+    ),
     leases: Type.Array(Closed({ lease: Type.String(), fence: count })),
     layers: Type.Array(Type.String(), { description: 'Tar digests that are on this agent, ready.' }),
     draining: Type.Boolean(),

@@ -34,13 +34,17 @@ const limitVerdicts: Readonly<Record<ExceededLimit, Verdict>> = {
   diskBytes: 'disk-exceeded',
 };
 
+/** What scripts before this one can leave where the request's files, or the directory for them, are to be: something else, or a lock. */
+const obstacles: ReadonlySet<string> = new Set(['ENOTDIR', 'ELOOP', 'EISDIR', 'EEXIST', 'EACCES']);
+
 /**
  * Has this launch a verdict? Not when it was ended by our kill or could not be set up; but when the request's own files did
- * not fit into the writable layer, that is the disk limit's doing.
+ * not fit into the writable layer, that is the disk limit's doing, and when something stands in their way, the scripts'.
  */
 export function isJudgeable(launch: LaunchReport): boolean {
-  if (launch.end === 'setup-failed') return launch.failure?.step === 'files' && launch.failure.errno === 'ENOSPC';
-  return launch.end !== 'client';
+  const { end, failure } = launch;
+  if (end !== 'setup-failed') return end !== 'client';
+  return failure?.step === 'files' && (failure.errno === 'ENOSPC' || obstacles.has(failure.errno));
 }
 
 /** The Report of a launch that ran its program or was refused to; `isJudgeable` must hold. */
@@ -70,11 +74,14 @@ export function judge(evidence: Evidence): Report {
 }
 
 function toStart({ end, failure }: LaunchReport): Report['start'] {
-  return end === 'start-failed' && failure !== null ? { ...failure, detail: toFailureSentence(failure) } : null;
+  const hasNotStarted = end === 'start-failed' || (end === 'setup-failed' && failure?.errno !== 'ENOSPC');
+  return hasNotStarted && failure !== null ? { ...failure, detail: toFailureSentence(failure) } : null;
 }
 
 function toVerdict(launch: LaunchReport, limits: AllLimits): { verdict: Verdict; exceeded: Exceeded | null } {
   if (launch.end === 'start-failed') return { verdict: 'start-failed', exceeded: null };
+  if (launch.end === 'setup-failed' && launch.failure?.errno !== 'ENOSPC')
+    return { verdict: 'start-failed', exceeded: null };
   if (launch.end === 'setup-failed') return { verdict: 'disk-exceeded', exceeded: diskExceeded(launch, limits) };
   if (launch.exceeded !== null) {
     const { limit } = launch.exceeded;

@@ -135,8 +135,8 @@ class LauncherClient implements Sandbox {
   }
 }
 
-/** No EROFS, none on a file (before 6.12), none in blocks of 512 bytes, not this user; or (EUCLEAN, which Node does not name) an index that the kernel does not like. */
-const unmountable: ReadonlySet<string> = new Set(['ENODEV', 'ENOTBLK', 'EINVAL', 'EPERM', 'EOPNOTSUPP', 'errno-117']);
+/** No EROFS; none on a file of this kernel or disk (15: ENOTBLK) or an index that it does not like (117: EUCLEAN), which Node does not name; none in blocks of 512 bytes; not this user. */
+const unmountable: ReadonlySet<string> = new Set(['ENODEV', 'errno-15', 'EINVAL', 'EPERM', 'EOPNOTSUPP', 'errno-117']);
 
 function storeError(doing: string, what: string, answer: Answer): SystemError {
   const why =

@@ -14,10 +14,10 @@ import { Readable } from 'node:stream';
 import { buffer } from 'node:stream/consumers';
 import { after, before, describe, test } from 'node:test';
 import { promisify } from 'node:util';
+import { startMinioServer } from '../../ops/minio/private-minio.ts';
 import { DirectoryObjectStore } from '../../shared/storage/directory-object-store.ts';
 import { MinioObjectStore } from '../../shared/storage/minio-object-store.ts';
 import { describeBytes, type ObjectStore, type PutOutcome, readObject } from '../../shared/storage/object-store.ts';
-import { startMinioServer } from '../support/minio-server.ts';
 
 /** A store under test; `options` let another process open the same one. */
 interface Subject {

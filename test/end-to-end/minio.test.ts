@@ -5,9 +5,9 @@
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
 import { PrivateInstance } from '../../ops/local/private-instance.ts';
+import { type MinioServer, startMinioServer } from '../../ops/minio/private-minio.ts';
 import { MinioObjectStore } from '../../shared/storage/minio-object-store.ts';
 import { ApiClient } from '../support/api-client.ts';
-import { type MinioServer, startMinioServer } from '../support/minio-server.ts';
 
 const instance = new PrivateInstance();
 let server: MinioServer | null = null;

@@ -3,6 +3,8 @@
  * must and nothing else, prefetches and pins arrive, eviction breaks no running program. Needs root, no registry.
  */
 import assert from 'node:assert/strict';
+import { readdirSync } from 'node:fs';
+import { join } from 'node:path';
 import { test } from 'node:test';
 import { zstdCompressSync } from 'node:zlib';
 import { digestOf } from '../../shared/digest.ts';
@@ -14,6 +16,8 @@ import { tarOf } from '../support/tar-pieces.ts';
 
 /** Some wait for what only an agent can bring about: an agent that never does is a failure, not a wait for ever. */
 const bounded = { timeout: 120_000 };
+
+const MiB = 1024 ** 2;
 
 type Stage = Awaited<ReturnType<typeof setStage>>;
 
@@ -158,3 +162,31 @@ test('eviction never takes a layer from a running program', bounded, async (cont
   const result = await long;
   assert.deepEqual([result.verdict, result.run?.stdout], ['ok', 'oneone']);
 });
+
+test(
+  'a full layer store fails an execution by its reason and keeps nothing; with room the same execution runs',
+  bounded,
+  async (context) => {
+    const stage = await setStage(context, 40 * MiB);
+    await buildSetups(stage, 48 * MiB);
+    await stage.startAgent();
+    const first = await stage.execute({ run: { script: 'true' } });
+    const kept = () => readdirSync(join(stage.launcher.folder, 'store')).filter((name) => !name.startsWith('.'));
+    assert.equal(first.verdict, 'ok', JSON.stringify(first));
+    const before = kept();
+    const request = { environment: { setup: 'large' }, run: { script: 'head -c 5 /large.txt' } };
+    const failed = await stage.execute(request);
+    assert.deepEqual([failed.stage, failed.verdict], ['failed', null], JSON.stringify(failed));
+    assert.equal(failed.failure?.code, 'retries-exhausted', JSON.stringify(failed));
+    assert.match(
+      failed.failure?.detail ?? '',
+      /sandbox-failed: .*(disk is full|No space left|Wrote only \d+ of \d+ bytes)/s,
+    );
+    assert.deepEqual(kept(), before);
+    const small = await stage.execute({ run: { script: 'echo others still run' } });
+    assert.equal(small.run?.stdout, 'others still run\n', JSON.stringify(small));
+    stage.launcher.resizeStore(256 * MiB);
+    const result = await stage.execute(request);
+    assert.equal(result.run?.stdout, 'large', JSON.stringify(result));
+  },
+);

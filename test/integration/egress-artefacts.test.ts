@@ -284,6 +284,27 @@ test("a mirror is asked in the host's place; the record has the true URL and say
   assert.deepEqual(sources(proxy), ['upstream', 'stored']);
 });
 
+test('a mirror that can not be used, or not be dialled, is not gone around: the host itself is never asked', async (t) => {
+  const { build, asked, origin } = await start(t, (_request, response) => response.end('x'));
+  const resolve = async (name: string) => [
+    { address: name === 'private.example' ? '10.0.0.1' : '127.0.0.1', family: 4 },
+  ];
+  // biome-ignore format: the mirror, what the client is told
+  const mirrors: readonly (readonly [string, number, string])[] = [
+    ['https://gone.example:1/',                     502, 'upstream-unreachable'],
+    [`https://private.example:${origin.port}/`,     403, 'address-denied'],
+  ];
+  for (const [url, httpCode, code] of mirrors) {
+    const proxy = await build({ resolve, policy: { mirrors: [{ host: 'good.example', url }] } });
+    assert.equal((await proxy.fetch('/tool/-/tool-1.0.0.tgz')).httpCode, httpCode);
+    assert.deepEqual(
+      proxy.refusals().map((refusal) => refusal.code),
+      [code],
+    );
+  }
+  assert.deepEqual(asked, []);
+});
+
 test('a release younger than the cool-down is refused inside TLS, kept or not; an older one and an exempt host are not', async (t) => {
   const now = Date.now();
   const ages: Record<string, number> = { '/pool/young.deb': 2, '/pool/old.deb': 8, '/index': 0 };

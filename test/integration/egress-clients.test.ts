@@ -5,81 +5,59 @@
  */
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
-import { writeFileSync } from 'node:fs';
+import { chmodSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 import { gzipSync } from 'node:zlib';
 import { loadRoots } from '../../coordinator/egress/trust.ts';
+import { digestOf } from '../../shared/digest.ts';
 import { type ArtefactRecord, type EgressPolicy, toEgressRules } from '../../shared/model/egress.ts';
 import type { LayerReference } from '../../shared/model/manifest.ts';
 import { BuilderProcess, type BuildOutcome } from '../support/builder-process.ts';
-import { temporaryFolder } from '../support/captured.ts';
 import { makeRepository, serveGit } from '../support/git-origin.ts';
 import { startOrigin } from '../support/local-origin.ts';
 
 const registry = execFileSync('npm', ['config', 'get', 'registry'], { encoding: 'utf8' }).trim().replace(/\/?$/, '/');
 const variables = { REGISTRY: registry };
 const builder = new BuilderProcess();
-const repositories = temporaryFolder({ after });
-const commit = makeRepository(repositories, 'x.git');
+const folder = mkdtempSync(join(tmpdir(), 'egress-clients-'));
+// Its bundle of roots is read by proxies, which are not root.
+chmodSync(folder, 0o755);
+const commit = makeRepository(folder);
+/** An empty index of gems: a marshalled array without elements. */
+const noGems = gzipSync(Buffer.from('\x04\b[\0', 'latin1'));
+const origin = await startOrigin((request, response) => {
+  if (request.url?.startsWith('/x.git') === true) return void serveGit(folder, request, response);
+  response.end(request.url?.endsWith('specs.4.8.gz') === true ? noGems : 'a body');
+});
+/** Stands for registries that no machine of ours has: its own origin, as an operator's mirror of them. */
+const mirror = `https://localhost:${origin.port}`;
+const local = toEgressRules({
+  name: 'own-origin',
+  allowedPrivateRanges: ['127.0.0.1', '::1'],
+  mirrors: ['git.example', 'gems.example', 'secret.example'].map((host) => ({ host, url: mirror })),
+});
 let parents: LayerReference[] = [];
 
 /** Every source by https, the tools that have no package of their own here, and npm as its registry gives it. */
 const tools = `sed -i 's|http://|https://|g' /etc/apt/sources.list /etc/apt/sources.list.d/* 2>/dev/null || true
 apt-get update
-apt-get install -y --no-install-recommends python3-pip python3-venv python3-requests nodejs curl wget git openjdk-21-jdk-headless ruby composer
+apt-get install -y --no-install-recommends python3-pip python3-venv python3-requests nodejs curl wget git openjdk-21-jre-headless maven ruby
 curl -fsS "$REGISTRY"npm/-/npm-10.9.0.tgz | tar -xz -C /opt
 printf '#!/bin/sh\\nexec node /opt/package/bin/npm-cli.js "$@"\\n' > /usr/local/bin/npm
 printf '#!/bin/sh\\nexec node /opt/package/bin/npx-cli.js "$@"\\n' > /usr/local/bin/npx
-chmod 755 /usr/local/bin/npm /usr/local/bin/npx
-cat > /tmp/Fetch.java <<'END'
-import java.net.URI;
-import java.net.http.*;
-import javax.net.ssl.HttpsURLConnection;
-class Fetch {
-  public static void main(String[] words) throws Exception {
-    var url = URI.create(words[1]);
-    if (words[0].equals("HttpClient"))
-      HttpClient.newHttpClient().send(HttpRequest.newBuilder(url).build(), HttpResponse.BodyHandlers.ofByteArray());
-    else
-      ((HttpsURLConnection) url.toURL().openConnection()).getInputStream().readAllBytes();
-  }
-}
-END
-javac -d /opt/java /tmp/Fetch.java`;
+chmod 755 /usr/local/bin/npm /usr/local/bin/npx`;
 
 const artefactsOf = ({ finished }: BuildOutcome): ArtefactRecord[] =>
   finished.materials.filter((record): record is ArtefactRecord => record.kind === 'artefact');
 
-/** What stands in for the registries of clients that have none here, and for a git server; found by a mirror, since builds reach no address of ours. */
-const answers: Readonly<Record<string, () => Buffer>> = {
-  // No gems: an empty array in Ruby's own encoding.
-  '/latest_specs.4.8.gz': () => gzipSync(Buffer.from([4, 8, 0x5b, 0])),
-  '/packages.json': () =>
-    Buffer.from(JSON.stringify({ packages: { 'acme/tool': { '1.2.3': { name: 'acme/tool', version: '1.2.3' } } } })),
-};
-const git = serveGit(repositories);
-const own = await startOrigin((request, response) => {
-  const path = request.url ?? '';
-  const answer = answers[path];
-  if (path.startsWith('/x.git/')) git(request, response);
-  else if (answer !== undefined) response.end(answer());
-  else response.writeHead(404).end();
-});
-const mirrors = ['git.example', 'packages.example'].map((host) => ({ host, url: `https://localhost:${own.port}` }));
-const egress = toEgressRules({ name: 'own', mirrors, allowedPrivateRanges: ['127.0.0.1', '::1'] });
-
-/** The builder, with the system's roots and those of our origin. */
-async function startBuilder(): Promise<void> {
-  // Readable by the proxy, which is another user.
-  const caBundlePath = join(builder.folder, 'roots.pem');
-  writeFileSync(caBundlePath, [loadRoots(null), own.roots].flat().join('\n'), { mode: 0o644 });
-  await builder.start({ ENVICUTOR_BUILDER_CA_BUNDLE_PATH: caBundlePath });
-}
-
 before(
   async () => {
-    await startBuilder();
+    // The origin's authority beside those of the machine.
+    const roots = join(folder, 'roots.pem');
+    writeFileSync(roots, `${[loadRoots(null)].flat().join('\n')}\n${origin.roots}`);
+    await builder.start({ ENVICUTOR_BUILDER_CA_BUNDLE_PATH: roots });
     const base = await builder.build({ kind: 'base', base: 'debian-13' });
     assert.equal(base.finished.report.verdict, 'ok', base.log);
     parents = [await builder.publish(base.finished, 'base', [])];
@@ -93,10 +71,19 @@ before(
 );
 after(async () => {
   await builder.stop();
-  own.stop();
+  origin.stop();
+  rmSync(folder, { recursive: true });
 });
 
 const packageFile = '{"name":"x","version":"1.0.0","dependencies":{"is-odd":"3.0.1"}}';
+const connection = `class A { public static void main(String[] a) throws Exception {
+  new java.net.URL(System.getenv("REGISTRY") + "is-odd").openStream().readAllBytes(); } }`;
+const httpClient = `import java.net.*; import java.net.http.*; class A { public static void main(String[] a) throws Exception {
+  var request = HttpRequest.newBuilder(URI.create(System.getenv("REGISTRY") + "is-odd")).build();
+  HttpClient.newHttpClient().send(request, HttpResponse.BodyHandlers.ofString()); } }`;
+/** A project whose parent is fetched, and whose phase needs no plugin. */
+const project = `<project><modelVersion>4.0.0</modelVersion><artifactId>a</artifactId><packaging>pom</packaging>
+  <parent><groupId>org.apache</groupId><artifactId>apache</artifactId><version>31</version></parent></project>`;
 // biome-ignore format: a table is read by row
 const clients: readonly (readonly [name: string, script: string, fetched: RegExp])[] = [
   ["Debian's pip",                   'pip install six==1.16.0 && python3 -c "import six"',                                      /six-1\.16\.0.*\.whl$/],
@@ -111,38 +98,22 @@ const clients: readonly (readonly [name: string, script: string, fetched: RegExp
   ["Node's fetch",                   'node -e \'fetch(process.env.REGISTRY + "is-odd").then((a) => a.text())\'',               /\/is-odd$/],
   ["Node's https.get",               'node -e \'require("https").get(process.env.REGISTRY + "is-odd", (a) => a.resume())\'',   /\/is-odd$/],
   ['curl',                           'curl -fsS -o x "$REGISTRY"is-odd',                                                       /\/is-odd$/],
-  ["JDK's HttpClient",               'java -cp /opt/java Fetch HttpClient "$REGISTRY"is-odd',                                  /\/is-odd$/],
-  ["JDK's HttpsURLConnection",       'java -cp /opt/java Fetch HttpsURLConnection "$REGISTRY"is-odd',                          /\/is-odd$/],
-  ['gem',                            'gem list --remote --clear-sources --source https://packages.example/',                   /specs\.4\.8\.gz$/],
-  ['composer',                       `echo '{"repositories":[{"type":"composer","url":"https://packages.example"},{"packagist.org":false}]}' > composer.json && COMPOSER_ALLOW_SUPERUSER=1 composer -n show --all acme/tool`, /\/packages\.json$/],
+  ['pnpm',                           'npx --yes pnpm@9.15.0 add --store-dir /tmp/pnpm is-number@7.0.0',                        /\/is-number-7\.0\.0\.tgz$/],
+  ['yarn',                           'npx --yes yarn@1.22.22 --registry "$REGISTRY" --cache-folder /tmp/yarn add is-number@7.0.0', /\/is-number-7\.0\.0\.tgz$/],
+  ["Java's HttpsURLConnection",      `echo '${connection}' > A.java && java A.java`,                                            /\/is-odd$/],
+  ["Java's HttpClient",              `echo '${httpClient}' > A.java && java A.java`,                                            /\/is-odd$/],
+  ['Maven',                          `echo '${project}' > pom.xml && mvn -B validate`,                                         /\/apache-31\.pom$/],
   ['wget',                           'wget -q -O x "$REGISTRY"is-odd',                                                         /\/is-odd$/],
 ];
 
 for (const [name, script, fetched] of clients)
   test(`${name} works with the settings of a build alone`, { timeout: 60_000 }, async () => {
-    const outcome = await builder.build({ kind: 'dependencies', parents, script, variables, egress });
+    const outcome = await builder.build({ kind: 'dependencies', parents, script, variables });
     assert.equal(outcome.finished.report.verdict, 'ok', outcome.log);
     const bodies = artefactsOf(outcome).filter(({ url, httpCode }) => fetched.test(url) && httpCode === 200);
     assert.ok(bodies.length > 0 && bodies.every(({ isComplete }) => isComplete), JSON.stringify(artefactsOf(outcome)));
     assert.equal(outcome.finished.isPrivate, false);
   });
-
-test('git clones over https in a build, its commit is recorded, and the layer holds the clone', {
-  timeout: 60_000,
-}, async () => {
-  const outcome = await builder.build({
-    kind: 'dependencies',
-    parents,
-    script: 'git clone -q https://git.example/x.git clone',
-    verify: `test "$(cat /environment/clone/.git/refs/heads/main)" = ${commit}`,
-    egress,
-  });
-  const { finished, log } = outcome;
-  assert.deepEqual([finished.report.verdict, finished.verify?.verdict], ['ok', 'ok'], log);
-  const fetches = artefactsOf(outcome).filter(({ method }) => method === 'POST');
-  assert.ok(fetches.length > 0 && fetches.every(({ url }) => url === 'https://git.example/x.git/git-upload-pack'));
-  assert.deepEqual(new Set(fetches.flatMap(({ commits }) => commits)), new Set([commit]));
-});
 
 test('git is answered inside TLS by whatever stands there, and says so', { timeout: 60_000 }, async () => {
   const { finished, log } = await builder.build({
@@ -153,6 +124,47 @@ test('git is answered inside TLS by whatever stands there, and says so', { timeo
   });
   assert.equal(finished.report.verdict, 'nonzero-exit');
   assert.doesNotMatch(log, /certificate|resolve host/i);
+});
+
+test('git clones by smart HTTP in a real build, and its commit is recorded; a push is refused with a sentence that reaches the log', {
+  timeout: 60_000,
+}, async () => {
+  const script = `git clone -q --depth 1 https://git.example/x.git && test "$(git -C x rev-parse HEAD)" = ${commit}
+    ! git -C x push https://git.example/x.git HEAD:other`;
+  const outcome = await builder.build({ kind: 'dependencies', parents, script, egress: local });
+  assert.equal(outcome.finished.report.verdict, 'ok', outcome.log);
+  assert.match(outcome.log, /a build may fetch by git, not push/);
+  const packs = artefactsOf(outcome).filter(({ url, method }) => url.endsWith('/git-upload-pack') && method === 'POST');
+  assert.ok(packs.length > 0 && packs.every((pack) => pack.httpCode === 200 && pack.mirror === mirror));
+  assert.deepEqual(new Set(packs.flatMap(({ commits }) => commits)), new Set([commit]));
+});
+
+test('gem reads an index with the settings of a build alone', { timeout: 60_000 }, async () => {
+  const script = 'gem list --remote --all --clear-sources --source https://gems.example/';
+  const outcome = await builder.build({ kind: 'dependencies', parents, script, egress: local });
+  assert.equal(outcome.finished.report.verdict, 'ok', outcome.log);
+  const [index] = artefactsOf(outcome).filter(({ url }) => url.endsWith('specs.4.8.gz'));
+  assert.deepEqual([index?.httpCode, index?.url.startsWith('https://gems.example/')], [200, true]);
+});
+
+test('a build that used credentials becomes private: its bytes are those of no other tenant, and not what they were without', {
+  timeout: 60_000,
+}, async () => {
+  const build = async (options: string, mark: string) => {
+    const script = `curl -fsS ${options} -o file https://secret.example/file`;
+    const outcome = await builder.build({ kind: 'dependencies', parents, script, egress: local, mark });
+    assert.equal(outcome.finished.report.verdict, 'ok', outcome.log);
+    return [outcome.finished.isPrivate, outcome.finished.layer?.tar.digest] as const;
+  };
+  const [one, other] = [digestOf('one tenant'), digestOf('another')];
+  const open = [await build('', one), await build('', other)];
+  const secret = [await build('-u a:b', one), await build('-u a:b', other)];
+  assert.deepEqual(
+    [...open, ...secret].map(([isPrivate]) => isPrivate),
+    [false, false, true, true],
+  );
+  assert.equal(open[0]?.[1], open[1]?.[1], 'whoever builds what is not private gets the same bytes');
+  assert.equal(new Set([...open, ...secret].map(([, digest]) => digest)).size, 3);
 });
 
 test('a second build of the same packages by apt, pip and npm gets them from the store, one without the store does not', {

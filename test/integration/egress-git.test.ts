@@ -2,22 +2,28 @@
  * Owns the proof that git works through the build network as far as it should: clones yes, with their commits recorded; pushes no.
  */
 import { strict as assert } from 'node:assert';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { after, test } from 'node:test';
 import { startBuildNetwork } from '../support/build-network.ts';
-import { temporaryFolder } from '../support/captured.ts';
 import { makeRepository, serveGit } from '../support/git-origin.ts';
 import { startOrigin } from '../support/local-origin.ts';
 
 const ADDRESS = '127.86.1.2';
 const isRoot = process.getuid?.() === 0;
-const folder = temporaryFolder({ after });
+const folder = mkdtempSync(join(tmpdir(), 'egress-git-'));
+after(() => rmSync(folder, { recursive: true, force: true }));
 
 test('clones work in protocol versions 0 and 2 and record their commit; a push is refused with a sentence', {
   skip: isRoot ? false : 'needs root',
   timeout: 60_000,
 }, async (t) => {
-  const commit = makeRepository(folder, 'x.git');
-  const origin = await startOrigin(serveGit(folder), { host: ADDRESS, port: 443 });
+  const commit = makeRepository(folder);
+  const origin = await startOrigin((request, response) => void serveGit(folder, request, response), {
+    host: ADDRESS,
+    port: 443,
+  });
   t.after(() => origin.stop());
   const network = await startBuildNetwork({
     hosts: `${ADDRESS} git.example`,

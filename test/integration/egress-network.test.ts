@@ -14,7 +14,8 @@ import { type BuildNetworkOptions, startBuildNetwork } from '../support/build-ne
 import { startOrigin } from '../support/local-origin.ts';
 
 const ADDRESS = '127.86.1.1';
-const hosts = `${ADDRESS} registry.example files.example`;
+const INSIDE = '127.86.1.2';
+const hosts = `${ADDRESS} registry.example files.example\n${INSIDE} inside.example`;
 const isRoot = process.getuid?.() === 0;
 const options = { skip: isRoot ? false : 'needs root: network namespaces and ports 80 and 443', timeout: 60_000 };
 
@@ -22,6 +23,8 @@ const origin = isRoot
   ? await startOrigin(
       (request, response) => {
         if (request.url === '/moved') response.writeHead(302, { location: 'https://files.example/there' });
+        if (request.url?.startsWith('/to/') === true)
+          response.writeHead(302, { location: decodeURIComponent(request.url.slice(4)) });
         response.end(`${request.method} ${request.headers.host}${request.url}\n`);
       },
       { host: ADDRESS, port: 443 },
@@ -109,6 +112,27 @@ test('a name at a private address is refused inside TLS with a sentence that the
     records.map((record) => (record.kind === 'refusal' ? record.code : record.kind)),
     ['note', 'address-denied', 'summary'],
   );
+});
+
+test('a redirect leads to nothing that the build may not ask for itself', options, async (t) => {
+  const network = await start(t);
+  const places = [
+    ['https://inside.example/', /inside\.example is at 127\.86\.1\.2, which a build may not reach: loopback/],
+    ['http://inside.example/', /inside\.example is at 127\.86\.1\.2, which a build may not reach: loopback/],
+    ['http://169.254.169.254/latest/meta-data', /^curl: \(7\)/],
+    [`https://${INSIDE}/`, /^curl: \(7\)/],
+    ['https://registry.example:22/', /^curl: \(7\)/],
+    ['file:///etc/passwd', /^curl: \(1\)/],
+    ['gopher://inside.example/', /^curl: \(1\)/],
+  ] as const;
+  for (const [place, told] of places) {
+    const url = `https://registry.example/to/${encodeURIComponent(place)}`;
+    const { stdout, stderr } = await network.run(['curl', '-sSL', '-m', '20', url]);
+    assert.match(stdout + stderr, told, place);
+  }
+  const { records } = await network.stop();
+  const refused = records.flatMap((record) => (record.kind === 'refusal' ? [record.code] : []));
+  assert.deepEqual(refused, ['address-denied', 'address-denied']);
 });
 
 test('git shows why it may not fetch', options, async (t) => {

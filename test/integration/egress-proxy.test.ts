@@ -4,8 +4,9 @@
 import { strict as assert } from 'node:assert';
 import { createHash } from 'node:crypto';
 import { once } from 'node:events';
-import type { RequestListener } from 'node:http';
-import { connect } from 'node:net';
+import { createServer as createHttpServer, request as httpRequest, type RequestListener } from 'node:http';
+import { type AddressInfo, connect, createServer as createTcpServer } from 'node:net';
+import { text } from 'node:stream/consumers';
 import { type TestContext, test } from 'node:test';
 import { connect as connectTls } from 'node:tls';
 import { gzipSync } from 'node:zlib';
@@ -253,4 +254,62 @@ test("the operator's own proxy is asked by CONNECT, with its credentials, and TL
     proxy.refusals().map((record) => record.code),
     ['upstream-unreachable'],
   );
+});
+
+test("when the operator's own proxy is gone, nothing goes around it, by TLS or without", async (t) => {
+  const asked: string[] = [];
+  const [operator, plain] = [createTcpServer(), createHttpServer((request) => asked.push(request.url ?? ''))];
+  for (const server of [operator, plain]) {
+    server.listen(0, '127.0.0.1');
+    await once(server, 'listening');
+  }
+  t.after(() => plain.close());
+  const { port: gone } = operator.address() as AddressInfo;
+  operator.close();
+  await once(operator, 'close');
+  const upstreamProxy = `http://127.0.0.1:${gone}`;
+  const { proxy } = await start(t, (request, response) => response.end(asked.push(request.url ?? '')), {
+    upstreamProxy,
+  });
+  assert.equal((await proxy.fetch('/secret')).httpCode, 502);
+  const { port } = plain.address() as AddressInfo;
+  const other = await startLocalProxy({ port, roots: '', upstreamProxy });
+  t.after(() => other.stop());
+  const headers = { host: `good.example:${port}` };
+  const request = httpRequest({ host: '127.0.0.1', port: other.port, path: '/plain', headers, agent: false }).end();
+  const [response] = await once(request, 'response');
+  assert.equal(response.resume().statusCode, 502);
+  const codes = [proxy, other].flatMap(({ refusals }) => refusals().map(({ code }) => code));
+  assert.deepEqual([codes, asked], [['upstream-unreachable', 'upstream-unreachable'], []]);
+});
+
+test("what goes through the operator's own proxy without TLS is asked by CONNECT too", async (t) => {
+  const asked: string[] = [];
+  const plain = createHttpServer((request, response) => response.end(request.url));
+  plain.listen(0, '127.0.0.1');
+  await once(plain, 'listening');
+  const { port } = plain.address() as AddressInfo;
+  const operator = createHttpServer().on('connect', (request, client) => {
+    asked.push(request.url ?? '');
+    const server = connect(port, '127.0.0.1', () => {
+      client.write('HTTP/1.1 200 OK\r\n\r\n');
+      server.pipe(client).pipe(server);
+    });
+    client.on('error', () => server.destroy());
+    server.on('error', () => client.destroy());
+  });
+  operator.listen(0, '127.0.0.1');
+  await once(operator, 'listening');
+  const upstreamProxy = `http://127.0.0.1:${(operator.address() as AddressInfo).port}`;
+  const resolve = () => Promise.reject(new Error('not asked'));
+  const proxy = await startLocalProxy({ port, roots: '', upstreamProxy, resolve });
+  t.after(() => {
+    proxy.stop();
+    for (const server of [plain, operator]) server.close();
+  });
+  const headers = { host: `good.example:${port}` };
+  const request = httpRequest({ host: '127.0.0.1', port: proxy.port, path: '/plain', headers, agent: false }).end();
+  const [response] = await once(request, 'response');
+  assert.equal(await text(response), '/plain');
+  assert.deepEqual(asked, [`good.example:${port}`]);
 });

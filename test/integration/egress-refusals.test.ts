@@ -57,6 +57,7 @@ const denied: readonly [string, string, string, OutgoingHttpHeaders, string, str
   ],
   ['a GET with a body', 'GET', '/x', { 'content-length': '4' }, 'body', 'request-invalid'],
   ['an over-long URL', 'GET', `/${'x'.repeat(17_000)}`, {}, '', 'request-invalid'],
+  ['a fragment', 'GET', '/x#y', {}, '', 'request-invalid'],
   ['another port', 'GET', '/x', { host: 'good.example:22' }, '', 'request-invalid'],
   ['a Host other than the TLS name', 'GET', '/x', { host: 'other.example' }, '', 'request-invalid'],
   ['an address as Host', 'GET', '/x', { host: '127.0.0.1' }, '', 'host-invalid'],
@@ -167,6 +168,20 @@ test('quota of bytes: a declared answer is refused with a sentence, an undeclare
     ['quota-exceeded'],
   );
   assert.ok((streamed.artefacts()[0]?.bytes ?? Number.POSITIVE_INFINITY) <= 1000);
+});
+
+test('quotas of names and of requests: what is within them passes, the next is refused with a sentence', async (t) => {
+  const proxy = await start(t, { quotas: { hostsMax: 1, requestsMax: 3 } });
+  assert.equal((await proxy.fetch('/')).httpCode, 200);
+  assert.match((await proxy.fetch('/', { host: 'other.example' })).body, /quota of 1 hosts/);
+  assert.equal((await proxy.fetch('/')).httpCode, 200);
+  const before = requests.length;
+  assert.match((await proxy.fetch('/')).body, /quota of 3 requests/);
+  assert.deepEqual(
+    proxy.refusals().map((record) => record.code),
+    ['quota-exceeded', 'quota-exceeded'],
+  );
+  assert.equal(requests.length, before);
 });
 
 test('quota of connections: one too many is closed and recorded', async (t) => {

@@ -40,6 +40,12 @@ const cases: readonly [title: string, body: unknown, pointer: string, detail: Re
   ['an empty segment', files('a//b'), '/files/0/path', /empty segment/],
   ['a duplicate', files('a', 'b', 'a'), '/files/2/path', /file 0/],
   ['a file over a directory', files('a/b/c', 'a/b'), '/files/0/path', /directory 'a\/b'/],
+  [
+    'files below a file, with another between',
+    files('a/b', 'a-b', 'a', 'a/c/d'),
+    '/files/3/path',
+    /directory 'a', which is file 2/,
+  ],
   ['a file too many', files(...Array.from({ length: 1001 }, (_, index) => `f${index}`)), '/files', /1000/],
   [
     'base64 that is none',
@@ -86,6 +92,30 @@ test('every wrong request is told what is wrong and where, and starts nothing', 
   assert.equal(above.errors[0].pointer, '/run/limits/memoryBytes');
   assert.equal(coordinator.services.orders.length, 0);
   assert.deepEqual((await (await coordinator.ask('GET', '/v1/executions')).json()).items, []);
+});
+
+test('a request of long names, many members and deep paths is told about as shortly as any other', {
+  timeout: 30_000,
+}, async (t) => {
+  const coordinator = await startCoordinator(t);
+  const many = (name: string) =>
+    Object.fromEntries(Array.from({ length: 100_000 }, (_, index) => [`${name}${index}`, 'x']));
+  // A path is looked for among all others once: for each of its directories it takes ten seconds.
+  const deep = Array.from({ length: 999 }, (_, index) => `${'a/'.repeat(2000)}${index}`);
+  const bodies: readonly (readonly [string, object, RegExp])[] = [
+    ['a long name', { environment, run, ['x'.repeat(5_000_000)]: 1 }, /\/x+…/],
+    ['many names', { environment, run, ...many('name') }, /is not a known field/],
+    ['many variables', { environment: { variables: many('1') }, run }, /not an object of 100000/],
+    ['a long value', { environment: { base: 'x'.repeat(5_000_000) }, run }, /not \\"x+…/],
+    ['deep paths', { ...files(...deep, 'a/a'), run }, /needs a directory 'a\/a'/],
+  ];
+  for (const [what, body, told] of bodies) {
+    const answer = await coordinator.ask('POST', '/v1/executions', body);
+    const text_ = await answer.text();
+    assert.equal(answer.status, 400, what);
+    assert.match(text_, told, what);
+    assert.ok(text_.length < 20_000 || what === 'deep paths', `${what}: ${text_.length} characters`);
+  }
 });
 
 test('what is not JSON, not UTF-8, not declared as JSON or too large is refused by its own code', async (t) => {

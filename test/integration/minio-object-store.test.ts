@@ -11,6 +11,7 @@ import { after, before, test } from 'node:test';
 import { request } from 'undici';
 import { PublicationsUnderWay } from '../../coordinator/environments/verifier/publications-under-way.ts';
 import { Sweeper } from '../../coordinator/environments/verifier/sweeper.ts';
+import { type MinioServer, startMinioServer } from '../../ops/minio/private-minio.ts';
 import { systemClock } from '../../shared/clock.ts';
 import { SystemError } from '../../shared/errors.ts';
 import { blobKey, encodeEnvelope, manifestKey } from '../../shared/layers/layer-manifest.ts';
@@ -18,7 +19,6 @@ import { silentLogger } from '../../shared/logger.ts';
 import { MinioObjectStore } from '../../shared/storage/minio-object-store.ts';
 import { describeBytes, readObject } from '../../shared/storage/object-store.ts';
 import { presignUrl, type StoreCredentials } from '../../shared/storage/request-signature.ts';
-import { type MinioServer, startMinioServer } from '../support/minio-server.ts';
 import { createTestKey, createTestLayer } from '../support/signed-layers.ts';
 
 const data = Buffer.from('the bytes of an object');

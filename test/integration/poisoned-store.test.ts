@@ -6,7 +6,7 @@ import assert from 'node:assert/strict';
 import { type TestContext, test } from 'node:test';
 import { createKeyRing } from '../../coordinator/tenants/keys.ts';
 import { digestHex, digestOf } from '../../shared/digest.ts';
-import { decodeEnvelope, encodeEnvelope, signManifest } from '../../shared/layers/layer-manifest.ts';
+import { checkParents, decodeEnvelope, encodeEnvelope, signManifest } from '../../shared/layers/layer-manifest.ts';
 import type { LayerManifest } from '../../shared/model/manifest.ts';
 import { describeBytes, readObject } from '../../shared/storage/object-store.ts';
 import { startCoordinator } from '../support/coordinator-fixture.ts';
@@ -92,5 +92,9 @@ test('an older build of the same key that is put back does not fit the layers ab
   const { order } = await agent.heard('lease.offer');
   const [, below, above] = order.layers.map(({ envelope }) => payloadOf(Buffer.from(JSON.stringify(envelope))));
   assert.equal(below?.tar.digest, payloadOf(coordinator.stored).tar.digest);
-  assert.notEqual(above?.parents[1], below?.tar.digest, 'the agent refuses this: checkParents');
+  assert.notEqual(above?.parents[1], below?.tar.digest);
+  // What the agent does with every offer, before anything is fetched.
+  assert.throws(() => checkParents(order.layers.map(({ envelope }) => payloadOf(encodeEnvelope(envelope)))), {
+    code: 'layer-untrusted',
+  });
 });

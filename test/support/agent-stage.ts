@@ -17,8 +17,8 @@ import { startCoordinator } from './coordinator-fixture.ts';
 import { makeReport } from './lease-results.ts';
 import { RealLauncher, tarOfBase } from './real-launcher.ts';
 
-/** The stage; `startAgent` starts one agent on it, again and again with the same state. */
-export async function setStage(test: TestContext) {
+/** The stage; `startAgent` starts one agent on it, again and again with the same state. `storeBytes`: how large the launcher's store is. */
+export async function setStage(test: TestContext, storeBytes: number | null = null) {
   const coordinator = await startCoordinator(test);
   const tar = tarOfBase();
   const blob = zstdCompressSync(tar);
@@ -34,7 +34,7 @@ export async function setStage(test: TestContext) {
     const end = { verify: null, materials: [], isNetworkUnreachable: false, isPrivate: false };
     return [{ type: 'finished', endedIn: null, report: makeReport(), layer, ...end }];
   };
-  const launcher = await RealLauncher.start('agent');
+  const launcher = await RealLauncher.start('agent', storeBytes);
   const folder = await mkdtemp(join(tmpdir(), 'envicutor-agent-process-'));
   const { token } = await coordinator.coordinator.enrolment.issue();
   await writeFile(join(folder, 'token'), token);

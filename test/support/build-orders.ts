@@ -28,10 +28,16 @@ export function buildOrder(changes: Partial<BuildOrder> = {}): BuildOrder {
     variables: {},
     secrets: {},
     verify: null,
-    isPrivate: false,
     mark: null,
+    isPrivate: false,
   };
-  const identity = { buildId: 'build_00000000', tenantId: 'local', kind: 'setup', base: 'debian-13' } as const;
+  const identity = {
+    buildId: 'build_00000000',
+    tenantId: 'local',
+    weight: 1,
+    kind: 'setup',
+    base: 'debian-13',
+  } as const;
   const network = { egress: toEgressRules({ name: 'test' }), isStoreUsed: true };
   return { ...identity, ...empty, ...network, script: 'true', limits: limitDefaults.build, ...changes };
 }

@@ -6,7 +6,7 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { chmodSync, createReadStream, existsSync, linkSync, mkdirSync, mkdtempSync, rmSync } from 'node:fs';
 import { createServer, type Server } from 'node:http';
-import type { AddressInfo } from 'node:net';
+import { type AddressInfo, connect } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createBuilderClient, type FinishedBuild } from '../../coordinator/environments/builder-client.ts';
@@ -68,6 +68,7 @@ export class BuilderProcess {
       ...settings,
     });
     await this.#appearance(join(this.folder, 'builder.sock'));
+    await this.#listening(join(this.folder, 'builder.sock'));
     return this;
   }
 
@@ -148,6 +149,22 @@ export class BuilderProcess {
   #spawn(command: string, args: readonly string[], settings: Readonly<Record<string, string>> = {}): void {
     const env = { ...inheritedEnvironment(['PATH']), ENVICUTOR_BUILDER_LOG_LEVEL: 'warn', ...settings };
     this.#processes.push(spawn(command, args, { stdio: ['ignore', 'inherit', 'inherit'], env }));
+  }
+
+  /** A socket is there a moment before somebody listens on it. */
+  async #listening(path: string): Promise<void> {
+    const until = performance.now() + READY_MS_MAX;
+    for (;;) {
+      const socket = connect(path);
+      const isConnected = await once(socket, 'connect').then(
+        () => true,
+        () => false,
+      );
+      socket.destroy();
+      if (isConnected) return;
+      if (performance.now() > until) throw new Error(`nobody listens on ${path}`);
+      await new Promise((resolve) => setTimeout(resolve, 20));
+    }
   }
 
   async #appearance(path: string): Promise<void> {

@@ -26,7 +26,7 @@ export function withSpool<Result>(work: (spool: BodySpool) => Result): Result {
 /** The canonical form of a tar. */
 export function toCanonical(raw: Buffer): Buffer {
   return withSpool((spool) => {
-    const bounds = { entriesMax: 100_000, bytesMax: 1024 ** 3 };
+    const bounds = { entriesMax: 100_000, bytesMax: 1024 ** 3, namesBytesMax: 1024 ** 2 };
     const tree = new LayerTree(spool, new TraceSearch([]), bounds);
     const reader = new TarReader(tree);
     reader.push(raw);

@@ -7,6 +7,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { zstdDecompressSync } from 'node:zlib';
 import { type CapturedLayer, LayerCapture, STAGED_FILE } from '../../coordinator/builder/layer-capture.ts';
+import type { LayerBounds } from '../../coordinator/builder/layer-tree.ts';
 
 /** A folder that is removed when the test is over. */
 export function temporaryFolder(test: { after(action: () => void): void }): string {
@@ -27,15 +28,10 @@ export function rawTar(folder: string, names: readonly string[] | null = null): 
 export async function capture(
   raw: Buffer,
   folder: string,
-  options: {
-    traces?: readonly Uint8Array[];
-    chunkBytes?: number;
-    entriesMax?: number;
-    bytesMax?: number;
-    mark?: string;
-  } = {},
+  options: { traces?: readonly Uint8Array[]; chunkBytes?: number; mark?: string } & Partial<LayerBounds> = {},
 ): Promise<CapturedLayer & { tar: Buffer }> {
-  const bounds = { entriesMax: options.entriesMax ?? 10_000, bytesMax: options.bytesMax ?? 1024 ** 3 };
+  const { entriesMax = 10_000, bytesMax = 1024 ** 3, namesBytesMax = 1024 ** 2 } = options;
+  const bounds = { entriesMax, bytesMax, namesBytesMax };
   const made = new LayerCapture({ buildId: 'build_00000000', folder, traces: options.traces ?? [], bounds });
   const size = options.chunkBytes ?? 65_536;
   try {

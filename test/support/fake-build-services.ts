@@ -23,10 +23,10 @@ export const builds: BuildScript = (order) => {
     tar,
     variables: {},
   };
-  const end = { report: makeReport(), verify: null, materials: [], isNetworkUnreachable: false, isPrivate: false };
+  const end = { report: makeReport(), verify: null, materials: [], isNetworkUnreachable: false };
   return [
     { type: 'log', stream: 'stdout', text: `building ${order.kind}\n` },
-    { type: 'finished', endedIn: null, layer, ...end },
+    { type: 'finished', endedIn: null, layer, ...end, isPrivate: order.isPrivate },
   ];
 };
 

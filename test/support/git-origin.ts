@@ -1,18 +1,19 @@
 /**
- * Owns git repositories that tests fetch over HTTP: git's own smart server, as a CGI program, and a repository with one commit.
- * Never listens itself; needs nothing but git.
+ * Owns a git repository of one commit for tests, and serving it by git's own smart HTTP program.
+ * Invariant: nothing of it is outside the folder that it was given.
  */
 import { execFileSync, spawn } from 'node:child_process';
-import type { IncomingMessage, RequestListener, ServerResponse } from 'node:http';
+import type { IncomingMessage, ServerResponse } from 'node:http';
 import { join } from 'node:path';
 
-/** Makes a bare repository `name` with one commit without files on `main`; returns the commit's id. */
-export function makeRepository(folder: string, name: string): string {
+/** A bare repository `x.git` below `folder`; returns the id of its one commit. */
+export function makeRepository(folder: string): string {
+  const repository = join(folder, 'x.git');
   const git = (...argv: string[]): string =>
-    execFileSync('git', ['-c', 'user.name=t', '-c', 'user.email=t@t.example', '-C', join(folder, name), ...argv], {
+    execFileSync('git', ['-c', 'user.name=t', '-c', 'user.email=t@t.example', '-C', repository, ...argv], {
       encoding: 'utf8',
     }).trim();
-  execFileSync('git', ['init', '-q', '--bare', join(folder, name)]);
+  execFileSync('git', ['init', '-q', '--bare', repository]);
   const tree = git('hash-object', '-t', 'tree', '-w', '/dev/null');
   const commit = git('commit-tree', '-m', 'first', tree);
   git('update-ref', 'refs/heads/main', commit);
@@ -20,12 +21,8 @@ export function makeRepository(folder: string, name: string): string {
   return commit;
 }
 
-/** Serves every repository below a folder. */
-export function serveGit(folder: string): RequestListener {
-  return (request, response) => void answer(folder, request, response);
-}
-
-async function answer(folder: string, request: IncomingMessage, response: ServerResponse): Promise<void> {
+/** git's own smart HTTP server, as a CGI program. */
+export async function serveGit(folder: string, request: IncomingMessage, response: ServerResponse): Promise<void> {
   const url = new URL(request.url ?? '', 'https://x');
   const backend = spawn('git', ['http-backend'], {
     stdio: ['pipe', 'pipe', 'inherit'],

@@ -2,9 +2,9 @@
  * Starts the real launcher in a folder of its own and makes one layer of programs of this machine, so that tests run real programs
  * without any registry. Needs root. Never touches another launcher: socket, store and cgroup are this process's own.
  */
-import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
+import { type ChildProcess, execFileSync, spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -44,6 +44,7 @@ export class RealLauncher {
   readonly sandbox: Sandbox;
   readonly #command: readonly string[];
   #process: ChildProcess;
+  #isStoreBounded = false;
 
   private constructor(
     folder: string,
@@ -60,14 +61,17 @@ export class RealLauncher {
     this.sandbox = sandbox;
   }
 
-  static async start(name: string): Promise<RealLauncher> {
+  /** With `storeBytes` its store is a file system of this size. */
+  static async start(name: string, storeBytes: number | null = null): Promise<RealLauncher> {
     const folder = await mkdtemp(join(tmpdir(), 'envicutor-real-launcher-'));
+    if (storeBytes !== null) boundStore(folder, storeBytes, []);
     const place = ['--socket', join(folder, SOCKET), '--store', join(folder, 'store')];
     const client = ['--client-uid', String(process.getuid?.() ?? 0)];
     const cgroup = `${name}-${process.pid}`;
     const command = [...place, ...client, '--cgroup', cgroup, '--stock', String(STOCK_MAX)];
     const child = spawnLauncher(command);
     const launcher = new RealLauncher(folder, cgroup, command, child, await connect(child, join(folder, SOCKET)));
+    launcher.#isStoreBounded = storeBytes !== null;
     try {
       await launcher.#makeBase();
     } catch (error) {
@@ -88,9 +92,15 @@ export class RealLauncher {
     await (await connect(this.#process, this.socketPath)).close();
   }
 
+  /** From now on the file system of the store, which was given a size at the start, has another. */
+  resizeStore(bytes: number): void {
+    boundStore(this.folder, bytes, ['remount']);
+  }
+
   async stop(): Promise<void> {
     await this.sandbox.close();
     await this.#end('SIGTERM');
+    if (this.#isStoreBounded) execFileSync('umount', [join(this.folder, 'store')]);
     // Layers of an ordinary user's launcher belong to his subordinate ids.
     const store = join(this.folder, 'store');
     if (this.sandbox.facts.isRootless) spawnSync('unshare', ['--map-root-user', '--map-auto', 'rm', '-rf', store]);
@@ -120,6 +130,13 @@ export class RealLauncher {
       throw new Error(`the test's base layer: ${end} ${exitCode} ${JSON.stringify(failure)} ${said.bytes()}`);
     await store.commit('base-new', 'base');
   }
+}
+
+function boundStore(folder: string, bytes: number, options: readonly string[]): void {
+  const store = join(folder, 'store');
+  mkdirSync(store, { recursive: true });
+  const all = [...options, `size=${bytes}`, 'mode=0700'].join(',');
+  execFileSync('mount', ['-t', 'tmpfs', '-o', all, 'tmpfs', store]);
 }
 
 function spawnLauncher(command: readonly string[]): ChildProcess {

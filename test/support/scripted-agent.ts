@@ -18,6 +18,11 @@ export interface AgentScript {
   readonly keys?: { publicKey: KeyObject; privateKey: KeyObject };
   readonly signedText?: (nonce: string) => string;
   readonly slots?: number;
+  readonly pool?: string;
+  readonly labels?: Record<string, string>;
+  readonly exclusiveCores?: boolean;
+  /** What it offers beside slots; absent: it does not say. */
+  readonly offer?: { memoryBytes: number; diskBytes: number };
   /** Called for every offer. */
   readonly offered?: (offer: Offer, agent: ScriptedAgent) => void;
 }
@@ -26,6 +31,7 @@ export interface AgentScript {
 export class ScriptedAgent {
   readonly said: CoordinatorMessage[] = [];
   readonly socket: WebSocket;
+  readonly #offer: AgentScript['offer'];
   readonly keys: { publicKey: KeyObject; privateKey: KeyObject };
   /** Close code and reason, once it is closed. */
   readonly closed: Promise<{ code: number; reason: string }>;
@@ -34,9 +40,24 @@ export class ScriptedAgent {
     this.keys = script.keys ?? generateKeyPairSync('ed25519');
     this.socket = new WebSocket(`${url.replace('http', 'ws')}/agents`);
     const publicKey = this.keys.publicKey.export({ type: 'spki', format: 'der' }).toString('base64');
-    const { token = null, agentId = null, protocol = PROTOCOL_VERSION, slots = 2 } = script;
-    const facts = { release: 'test', architecture: 'x86_64', kernel: 'test', cores: 2, memoryBytes: 1 } as const;
-    const hello = { protocol, name: 'scripted', publicKey, agentId, token, ...facts, pool: 'default', labels: {} };
+    const {
+      token = null,
+      agentId = null,
+      protocol = PROTOCOL_VERSION,
+      slots = 2,
+      pool = 'default',
+      labels = {},
+      exclusiveCores = false,
+    } = script;
+    const facts = {
+      release: 'test',
+      architecture: 'x86_64',
+      kernel: 'test',
+      cores: 2,
+      memoryBytes: 8 * 1024 ** 3,
+    } as const;
+    const hello = { protocol, name: 'scripted', publicKey, agentId, token, ...facts, pool, labels, exclusiveCores };
+    this.#offer = script.offer;
     this.socket.on('open', () => this.say({ type: 'agent.hello', ...hello }));
     this.socket.on('message', (data) => {
       const message = decodeCoordinatorMessage(String(data));
@@ -59,7 +80,14 @@ export class ScriptedAgent {
   }
 
   report(total: number, leases: { lease: string; fence: number }[] = [], layers: string[] = []): void {
-    this.say({ type: 'agent.report', slots: { total, free: total }, leases, layers, draining: false });
+    this.say({
+      type: 'agent.report',
+      slots: { total, free: total },
+      ...(this.#offer === undefined ? {} : { offer: this.#offer }),
+      leases,
+      layers,
+      draining: false,
+    });
   }
 
   /** The first message of this type that fits, said already or to come. */

@@ -78,6 +78,7 @@ async function setStage(context: TestContext, outboxEntriesMax = 10): Promise<St
     {
       ...{ facts, coordinatorUrl: coordinator.url, slots: 2, outboxEntriesMax, outboxBytesMax: 1e6 },
       slotCpus: ['0', '1'],
+      offer: { memoryBytes: 2 * limitDefaults.run.memoryBytes, diskBytes: 1e9 },
       ...{ redialMinMs: 1, redialMaxMs: 20, heartbeatMs: 1000 },
     },
   );
@@ -100,7 +101,9 @@ test('it enrols with its token, proves its key, keeps its id and reports at once
   const key = createPublicKey({ key: Buffer.from(hello.publicKey, 'base64'), format: 'der', type: 'spki' });
   assert.ok(verify(null, Buffer.from(challengeText('n0nce')), key, Buffer.from(signature, 'base64')));
   const report = await coordinator.next('agent.report');
-  const expected = { slots: { total: 2, free: 2 }, leases: [], layers: ['sha256:1'], draining: false, trustVersion: 1 };
+  const offer = { memoryBytes: 2 * limitDefaults.run.memoryBytes, diskBytes: 1e9 };
+  const slots = { total: 2, free: 2 };
+  const expected = { slots, offer, leases: [], layers: ['sha256:1'], draining: false, trustVersion: 1 };
   assert.deepEqual(report, { type: 'agent.report', ...expected });
   assert.deepEqual(trust.keys, [toTrustedKey(coordinatorKey)]);
   coordinator.drop();

@@ -3,11 +3,13 @@
  * The sandbox is a fake; the real one is in test/integration/builder.test.ts.
  */
 import assert from 'node:assert/strict';
-import { existsSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
+import { zstdDecompressSync } from 'node:zlib';
+import { STAGED_FILE } from '../../coordinator/builder/layer-capture.ts';
+import { digestOf } from '../../shared/digest.ts';
 import { SystemError } from '../../shared/errors.ts';
-import type { BuildOrder } from '../../shared/model/build.ts';
 import type { ArtefactRecord, EgressRecord } from '../../shared/model/egress.ts';
 import type { Envelope } from '../../shared/model/manifest.ts';
 import type { LaunchListener, LaunchReport, LaunchSpec } from '../../shared/sandbox/sandbox.ts';
@@ -17,7 +19,6 @@ import { FakeSandbox, launchReport } from '../support/fake-sandbox.ts';
 import { createTestKey } from '../support/signed-layers.ts';
 import { tarOf } from '../support/tar-pieces.ts';
 import { trustState } from '../support/trust-states.ts';
-import { fetched } from '../support/two-builds.ts';
 
 const summary: EgressRecord = {
   kind: 'summary',
@@ -129,25 +130,6 @@ test('an unreachable registry is flagged, also when the script says that all is 
   );
 });
 
-test('a layer that is private, or became it by credentials, is marked; another one, and a base, is not', async (context) => {
-  const artefact = { ...fetched()[0], isWithCredentials: true } as ArtefactRecord;
-  const mark = `sha256:${'1'.repeat(64)}`;
-  const run = async (changes: Partial<BuildOrder>, isWithCredentials: boolean) => {
-    const records = isWithCredentials ? [artefact, summary] : [summary];
-    const { runner, emit, staging } = runnerOn(sandboxDoing({ records }), temporaryFolder(context));
-    const { layer, isPrivate } = await runner.run(buildOrder({ mark, ...changes }), emit, never);
-    await staging.remove('build_00000000');
-    return [layer?.tar.digest, isPrivate];
-  };
-  const [plain] = await run({}, false);
-  const [marked] = await run({ isPrivate: true }, false);
-  const [other] = await run({ isPrivate: true, mark: `sha256:${'2'.repeat(64)}` }, false);
-  assert.equal(new Set([plain, marked, other]).size, 3);
-  assert.deepEqual(await run({}, true), [marked, true]);
-  assert.deepEqual(await run({ secrets: { TOKEN: 'hunter22' } }, false), [marked, true]);
-  assert.deepEqual(await run({ kind: 'base', mark: null }, true), [plain, true]);
-});
-
 test('credentials that the proxy saw make a layer private; a proxy that did not end in order makes none', async (context) => {
   const artefact: ArtefactRecord = {
     kind: 'artefact', url: 'https://a/b', method: 'GET', httpCode: 200, sha256: '0'.repeat(64), bytes: 1, contentEncoding: null,
@@ -155,8 +137,12 @@ test('credentials that the proxy saw make a layer private; a proxy that did not 
   }; // biome-ignore format: a record
   const folder = temporaryFolder(context);
   const first = runnerOn(sandboxDoing({ records: [artefact, summary] }), folder);
-  const finished = await first.runner.run(buildOrder(), first.emit, never);
+  const mark = digestOf('one tenant');
+  const finished = await first.runner.run(buildOrder({ mark }), first.emit, never);
   assert.deepEqual([finished.isPrivate, finished.materials], [true, [artefact, summary]]);
+  const staged = readFileSync(join(folder, finished.layer?.buildId ?? '', STAGED_FILE));
+  assert.ok(zstdDecompressSync(staged).includes(mark), "so that its bytes are nobody else's");
+  await first.staging.remove(finished.layer?.buildId ?? '');
   const second = runnerOn(sandboxDoing({ records: [artefact] }), folder);
   await assert.rejects(second.runner.run(buildOrder(), second.emit, never), /incomplete/);
   assert.deepEqual(second.staged(), []);
@@ -189,6 +175,34 @@ test('a secret is in no event and no Report, wherever the chunks of the output f
   assert.equal(finished.report.stdout, 'token is ***!\nand again ***');
   const told = said.map((event) => (event.type === 'log' ? event.text : '')).join('');
   assert.equal(told, 'token is ***!\nand again ***');
+});
+
+test('a secret is in no name that is told and in no record of what was fetched, however it is spelled there', async (context) => {
+  const secret = 'hunter"2/2 2';
+  const folder = temporaryFolder(context);
+  const url = `https://a.example/${encodeURIComponent(secret)}/b`;
+  const artefact: EgressRecord = {
+    kind: 'artefact', url, method: 'GET', httpCode: 302, sha256: '0'.repeat(64), bytes: 0, contentEncoding: null, location: `${url}/c`,
+    commits: [], isWithCredentials: false, isComplete: true, source: 'upstream', mirror: null,
+  }; // biome-ignore format: a record
+  const refusal: EgressRecord = { kind: 'refusal', url, code: 'host-denied', sentence: `no ${secret}` };
+  const name = secret.replace('/', '-');
+  const records = [artefact, refusal, summary];
+  const noted = runnerOn(sandboxDoing({ records, raw: tarOf({ name, mode: 0o4755 }) }), folder);
+  const order = buildOrder({ secrets: { TOKEN: secret, NAME: name } });
+  const finished = await noted.runner.run(order, noted.emit, never);
+  const refused = runnerOn(sandboxDoing({ raw: tarOf({ name: `${name}/${'x'.repeat(300)}` }) }), folder);
+  await assert.rejects(refused.runner.run(order, refused.emit, never), {
+    code: 'layer-refused',
+    message: /"\/\*\*\*\/x/,
+  });
+  assert.doesNotMatch(JSON.stringify([finished, noted.said, refused.said]), /hunter/);
+  const [kept] = finished.materials;
+  assert.deepEqual(
+    [kept?.kind === 'artefact' && [kept.url, kept.location]],
+    [['https://a.example/***/b', 'https://a.example/***/b/c']],
+  );
+  assert.match(noted.said.map((event) => (event.type === 'log' ? event.text : '')).join(''), /removed from \/\*\*\*\n/);
 });
 
 test("a base's tar comes from the bootstrap itself and is neither log nor Report", async (context) => {

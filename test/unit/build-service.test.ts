@@ -69,6 +69,8 @@ async function builder(context: TestContext, waitingMax = 10) {
   return { ask, running, started, removed, service, socketPath, arrival: () => arrived.promise };
 }
 
+type Asked = ReturnType<Awaited<ReturnType<typeof builder>>['ask']>;
+
 const order = (number: number) => buildOrder({ buildId: `build_0000000${number}` });
 
 test('one build runs, the next waits for it, and each tells its events as lines', async (context) => {
@@ -132,4 +134,23 @@ test('bad orders, unknown paths and too many builds are refused with a code and 
   ask('POST', '/builds', order(1));
   await isHere;
   assert.equal((await ask('POST', '/builds', order(2)).answer).statusCode, 429);
+});
+
+test("builds of many environments are nobody else's wait: tenants take turns", async (context) => {
+  const { ask, running, started, arrival } = await builder(context);
+  const ordered = (number: number, tenantId: string) => ask('POST', '/builds', { ...order(number), tenantId });
+  let isHere = arrival();
+  const answers = [ordered(1, 'many')];
+  await isHere;
+  for (const number of [2, 3, 4]) await (answers[answers.push(ordered(number, 'many')) - 1] as Asked).answer;
+  await (answers[answers.push(ordered(5, 'one')) - 1] as Asked).answer;
+  for (const number of [1, 5, 2, 3, 4]) {
+    isHere = arrival();
+    running.get(`build_0000000${number}`)?.resolve(finished);
+    if (number !== 4) await isHere;
+  }
+  assert.deepEqual(
+    started,
+    [1, 5, 2, 3, 4].map((number) => `build_0000000${number}`),
+  );
 });

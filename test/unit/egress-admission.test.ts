@@ -135,6 +135,28 @@ test('quotas: the last allowed request, host and byte pass, the next do not', ()
   assert.ok(!ledger.isTooMuch(0));
 });
 
+test('records of too many bytes are a quota, too: nobody holds the long URLs of fifty thousand requests', () => {
+  const [ledger] = ledgerOf({});
+  const url = `https://a.example/${'x'.repeat(16_000)}`;
+  const record = { kind: 'artefact', url, method: 'GET', httpCode: 200, sha256: '0'.repeat(64), bytes: 0 } as const;
+  const rest = {
+    contentEncoding: null,
+    location: url,
+    commits: [],
+    isWithCredentials: false,
+    isComplete: true,
+  };
+  let admitted = 0;
+  for (; ledger.admit('a.example') === null; admitted += 1)
+    ledger.write({ ...record, ...rest, source: 'upstream', mirror: null });
+  assert.ok(admitted > 1000 && admitted * 32_000 < 34 * 1024 ** 2, `${admitted}`);
+  const refusal = ledger.admit('a.example');
+  assert.deepEqual(
+    [refusal?.code, /quota of 33554432 bytes of URLs/.test(refusal?.sentence ?? '')],
+    ['quota-exceeded', true],
+  );
+});
+
 test('a flood of refusals is cut off but counted, records follow their schema, nothing comes after the summary', () => {
   const [ledger, records] = ledgerOf({});
   for (let at = 0; at < 5000; at++) ledger.refuse('https://a.example/?token=1', 'host-denied', 'no');

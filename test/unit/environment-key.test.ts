@@ -1,8 +1,10 @@
 /**
- * Owns identity of environments and layers: what is in a key, what is not, and vectors that hold the derivation still.
+ * Owns identity of environments and layers: what is in a key, what is not, vectors that hold the derivation still, and the property that any
+ * change of any field changes the key.
  */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import fc from 'fast-check';
 import {
   describeEnvironment,
   type KeySettings,
@@ -139,6 +141,144 @@ for (const [what, one, two] of confusable) {
     assert.notEqual(first.specDigest, second.specDigest);
   });
 }
+
+// Each field with values that are easily taken for one another; a file's content is compared as the bytes that it stands for.
+const text = fc.oneof(
+  fc.constantFrom('', 'a', 'A', 'a\n', 'ab', '","b":"', '\u0001', '\u00e9', 'e\u0301', '__proto__', '0', 'null'),
+  fc.string({ unit: 'binary', maxLength: 20 }).filter((value) => value.isWellFormed() && !value.includes('\0')),
+);
+const variables = fc.dictionary(fc.constantFrom('A', 'B', 'AB', 'a', '_', '__proto__', 'constructor'), text, {
+  maxKeys: 3,
+  noNullPrototype: true,
+});
+const anyFile = fc.record({
+  path: fc.constantFrom('a', 'A', 'a/b', 'b', 'a b'),
+  content: text,
+  executable: fc.boolean(),
+});
+const anyRequest = fc.record({
+  base: fc.constantFrom('debian-13' as const, 'debian-12' as const),
+  setup: text,
+  dependencies: fc.option(text, { nil: undefined }),
+  verify: fc.option(text, { nil: undefined }),
+  files: fc.uniqueArray(anyFile, { maxLength: 3, selector: ({ path }) => path }),
+  variables,
+  secrets: variables,
+  memoryBytes: fc.integer({ min: 1, max: 3 }),
+  parents: fc.array(fc.constantFrom('sha256:1', 'sha256:2', 'sha256:12'), { maxLength: 3 }),
+  settings: fc.record({
+    architecture: fc.constantFrom('x86_64' as const, 'aarch64' as const),
+    egressPolicyId: text,
+    epoch: text,
+    salt: text,
+  }),
+});
+type AnyRequest = typeof anyRequest extends fc.Arbitrary<infer Value> ? Value : never;
+
+function everythingOf({ memoryBytes, parents, settings: changed, dependencies, verify, ...asked }: AnyRequest) {
+  const optional = {
+    ...(dependencies === undefined ? {} : { dependencies }),
+    ...(verify === undefined ? {} : { verify }),
+  };
+  const request: EnvironmentRequest = { ...asked, ...optional, limits: { memoryBytes } };
+  const keys = keysOf(request, parents, changed);
+  return { id: idOf(request), keys: [keys.shareable, keys.private, keys.specDigest] };
+}
+
+/** What a build can observe of a request; the order of files and of members is nothing that it can. */
+function observableOf(one: AnyRequest): string {
+  const { setup, dependencies, files, ...rest } = one;
+  // A layer sees its own script and, through its parents' content, what the script below left: not that script's words.
+  const script = dependencies === undefined ? ['setup', setup] : ['dependencies', dependencies];
+  const sorted = (members: Readonly<Record<string, string>>) => Object.entries(members).sort();
+  const { variables: open, secrets, ...plain } = rest;
+  const listed = files.toSorted((left, right) => (left.path < right.path ? -1 : 1));
+  return JSON.stringify([script, listed, sorted(open), sorted(secrets), plain]);
+}
+
+/** The files of one, the first with the rights, or the content, of another's. */
+function partly(
+  { files: [first, ...rest] }: AnyRequest,
+  { files: [other], memoryBytes }: AnyRequest,
+): AnyRequest['files'] {
+  if (first === undefined || other === undefined) return rest;
+  const { executable, content } = other;
+  return [memoryBytes === 1 ? { ...first, content } : { ...first, executable }, ...rest];
+}
+
+/** A request, and one from which a field, or a part of one, is taken. */
+const near = fc.tuple(
+  anyRequest,
+  anyRequest,
+  fc.constantFrom(...(Object.keys(settings) as (keyof KeySettings)[])),
+  fc.nat(9),
+  fc.boolean(),
+);
+test('any change of any field changes the key, and nothing else does', () => {
+  const counts = { same: 0, other: 0 };
+  fc.assert(
+    fc.property(near, ([one, other, setting, field, isPartly]) => {
+      const names = Object.keys(one) as (keyof AnyRequest)[];
+      const name = names[field % names.length] ?? 'setup';
+      const part = { settings: { ...one.settings, [setting]: other.settings[setting] }, files: partly(one, other) };
+      const changed: AnyRequest = {
+        ...one,
+        [name]: other[name],
+        ...(isPartly && name in part ? { [name]: part[name as 'files'] } : {}),
+      };
+      const isSame = observableOf(one) === observableOf(changed);
+      const [before, after] = [everythingOf(one), everythingOf(changed)];
+      for (const [at, key] of before.keys.entries()) assert.equal(key === after.keys[at], isSame);
+      counts[isSame ? 'same' : 'other'] += 1;
+    }),
+    { numRuns: 2000 },
+  );
+  assert.ok(counts.same > 20 && counts.other > 1000, JSON.stringify(counts));
+});
+
+test('one byte more, less or other in a script, a file or a value is another key', () => {
+  const scripts = ['setup', 'dependencies', 'verify', 'file', 'variable', 'secret'] as const;
+  const toRequest = (where: (typeof scripts)[number], bytes: Buffer): EnvironmentRequest => {
+    const said = bytes.toString('latin1');
+    const plain: EnvironmentRequest = { setup: 'x', dependencies: 'y' };
+    if (where === 'file')
+      return { ...plain, files: [{ path: 'f', content: bytes.toString('base64'), encoding: 'base64' }] };
+    if (where === 'variable') return { ...plain, variables: { V: said } };
+    return where === 'secret' ? { ...plain, secrets: { V: said } } : { ...plain, [where]: said };
+  };
+  const bytes = fc.uint8Array({ minLength: 1, maxLength: 40 }).map((all) => Buffer.from(all));
+  const how = fc.constantFrom('more', 'less', 'other');
+  fc.assert(
+    fc.property(
+      fc.constantFrom(...scripts),
+      bytes,
+      fc.nat(39),
+      fc.integer({ min: 1, max: 255 }),
+      how,
+      (where, all, at, by, what) => {
+        const place = at % all.length;
+        const changed = Buffer.from(all);
+        changed[place] = (changed[place] ?? 0) ^ by;
+        const head = all.subarray(0, place);
+        const next =
+          what === 'other'
+            ? changed
+            : Buffer.concat([
+                head,
+                what === 'more' ? Buffer.of(by) : head.subarray(0, 0),
+                all.subarray(what === 'more' ? place : place + 1),
+              ]);
+        const [one, two] = [toRequest(where, all), toRequest(where, next)];
+        assert.notEqual(idOf(one), idOf(two));
+        // The script below is in the key of what stands on it by what it left, as a parent's content.
+        if (where !== 'setup') assert.notEqual(keysOf(one).shareable, keysOf(two).shareable);
+        else
+          assert.notEqual(keysOf({ setup: one.setup ?? '' }).shareable, keysOf({ setup: two.setup ?? '' }).shareable);
+      },
+    ),
+    { numRuns: 1000 },
+  );
+});
 
 test('parents count in their order and number, and a private key is not that of another tenant who asks for the same', () => {
   const of = (...parents: string[]) => keysOf({ dependencies: 'x' }, parents).shareable;

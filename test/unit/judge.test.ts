@@ -72,10 +72,18 @@ test('a full disk is disk-exceeded only when the program failed', () => {
   assert.deepEqual([inodes.verdict, inodes.exceeded?.limit], ['disk-exceeded', 'diskInodes']);
 });
 
-test("files of the request that do not fit are the disk limit's doing, every other failed setup is ours", () => {
+test("files of the request that do not fit are the disk limit's doing, what stands in their way is the scripts', every other failed setup is ours", () => {
   const full = launchReport({ end: 'setup-failed', exitCode: null, failure: { step: 'files', errno: 'ENOSPC' } });
   assert.ok(isJudgeable(full));
   assert.equal(judge({ launch: full, limits, stdout: none, stderr: none, slot: null }).verdict, 'disk-exceeded');
+  for (const errno of ['ENOTDIR', 'ELOOP', 'EISDIR', 'EEXIST', 'EACCES']) {
+    const barred = launchReport({ end: 'setup-failed', exitCode: null, failure: { step: 'files', errno } });
+    assert.ok(isJudgeable(barred), errno);
+    const { verdict, start, exceeded } = judge({ launch: barred, limits, stdout: none, stderr: none, slot: null });
+    assert.deepEqual([verdict, start?.step, start?.errno, exceeded], ['start-failed', 'files', errno, null]);
+  }
+  const lacking = launchReport({ end: 'setup-failed', exitCode: null, failure: { step: 'files', errno: 'EIO' } });
+  assert.equal(isJudgeable(lacking), false);
   const broken = launchReport({ end: 'setup-failed', exitCode: null, failure: { step: 'overlay', errno: 'EINVAL' } });
   assert.equal(isJudgeable(broken), false);
   assert.throws(() => judge({ launch: broken, limits, stdout: none, stderr: none, slot: null }), /has no verdict/);

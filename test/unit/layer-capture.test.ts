@@ -54,16 +54,42 @@ test('a file whose only other name is dropped is kept whole', async (context) =>
 
 test("variables are read from the script's own file, and lines that are none are told", async (context) => {
   const folder = temporaryFolder(context);
-  const body = Buffer.from('A=1\nbad line\n\nB=two=2\n9=x\nA=last\nC=\xff\nD=ü ', 'latin1');
+  const body = Buffer.from('A=1\nbad line\n\nB=two=2\n9=x\nA=last\nC=\xff\nD=ü \n__proto__=x', 'latin1');
   const raw = tarOf(directory('environment/'), directory('environment/.envicutor/'), {
     name: 'environment/.envicutor/variables',
     body: Buffer.concat([body, Buffer.from('\nE=ü')]),
   });
   const captured = await capture(raw, folder);
   assert.deepEqual(captured.staged.variables, { A: 'last', B: 'two=2', E: 'ü' });
-  assert.deepEqual(captured.ignoredVariableLines, [2, 5, 7, 8]);
-  assert.match(captureSentences(captured).join(''), /ignored: line 2, 5, 7, 8/);
+  assert.deepEqual(captured.ignoredVariableLines, [2, 5, 7, 8, 9]);
+  assert.match(captureSentences(captured).join(''), /ignored: line 2, 5, 7, 8, 9/);
 });
+
+const ours = 'environment/.envicutor/';
+// biome-ignore format: what a script left where the mark stands, the pieces, the names in the layer
+const marked: readonly (readonly [string, readonly Piece[], readonly string[]])[] = [
+  ['nothing',             [],                                                                                    ['environment/', ours, `${ours}private`]],
+  ['a mark of its own',   [directory('environment/'), directory(ours), { name: `${ours}private`, body: 'x' }],   ['environment/', ours, `${ours}private`]],
+  ['a removed one',       [directory('environment/'), directory(ours), { name: `${ours}private`, type: '3' }],   ['environment/', ours, `${ours}private`]],
+  ['no directory of ours', [directory('environment/'), { name: 'environment/.envicutor', type: '3' }],           ['environment/', ours, `${ours}private`]],
+  ['a second name of it', [directory('environment/'), directory(ours), { name: `${ours}private`, body: 'x' }, { name: 'z', type: '1', link: `${ours}private` }], ['environment/', ours, `${ours}private`, 'z']],
+];
+
+for (const [what, pieces, names] of marked)
+  test(`a private layer holds its mark, though its script left ${what} there`, async (context) => {
+    const folder = temporaryFolder(context);
+    const { tar } = await capture(tarOf(...pieces), folder, { mark: 'the mark of a tenant' });
+    const isOpaque = what === 'no directory of ours';
+    assert.equal(listed(tar).includes('pax'), isOpaque, 'what is below stays hidden');
+    assert.deepEqual(
+      listed(tar).filter((name) => name !== 'pax'),
+      names,
+    );
+    assert.ok(tar.includes('the mark of a tenant\n'));
+    await assert.rejects(
+      capture(tarOf(...pieces, directory(`${ours}private/`), { name: `${ours}private/x` }), folder, { mark: 'm' }),
+    );
+  });
 
 const trace = Buffer.from('the public key of the authority of this build, 64 bytes of it....');
 
@@ -145,11 +171,15 @@ for (const [what, pieces, reason] of refusals) {
   });
 }
 
-test('too many entries, too many bytes and a tar that is cut off make no layer', async (context) => {
+test('too many entries, too many bytes, names of too many bytes and a tar that is cut off make no layer', async (context) => {
   const folder = temporaryFolder(context);
   const raw = tarOf({ name: 'a', body: 'x'.repeat(2000) }, { name: 'b' }, { name: 'c' });
   await assert.rejects(capture(raw, folder, { entriesMax: 2 }), /more than 2 files/);
   await assert.rejects(capture(raw, folder, { bytesMax: 1999 }), /more than 1999 bytes/);
+  await assert.rejects(capture(raw, folder, { namesBytesMax: 2 }), /names and link targets have more than 2 bytes/);
+  const links = tarOf({ name: 'a', type: '2', link: 'x'.repeat(90) }, { name: 'p', type: '6' });
+  await assert.rejects(capture(links, folder, { namesBytesMax: 90 }), /more than 90 bytes/);
+  await assert.rejects(capture(links, folder, { namesBytesMax: 91 }), /more than 91 bytes/, 'what is left out counts');
   await assert.rejects(capture(raw.subarray(0, 3000), folder), /cut off/);
   await assert.rejects(capture(Buffer.from('no tar'.repeat(200)), folder), /can't be read/);
 });
@@ -158,37 +188,4 @@ test('a layer of nothing is a tar of nothing', async (context) => {
   const { staged, tar } = await capture(tarOf(directory('./')), temporaryFolder(context));
   assert.deepEqual(staged.tar.entries, 0);
   assert.ok(tar.equals(Buffer.alloc(1024)));
-});
-
-const MARK = 'environment/.envicutor/private';
-const system = [directory('environment/'), directory('environment/.envicutor/')];
-// biome-ignore format: what a script left where the mark of a private layer goes
-const marked: readonly (readonly [string, readonly Piece[]])[] = [
-  ['nothing at all',            [{ name: 'a', body: 'a' }]],
-  ['its directories',           [{ name: 'a', body: 'a' }, ...system]],
-  ['another mark',              [{ name: 'a', body: 'a' }, ...system, { name: MARK, body: 'another' }]],
-  ['another name of a file',    [{ name: 'a', body: 'a' }, ...system, { name: MARK, type: '1', link: 'a' }]],
-  ['a link to somewhere else',  [{ name: 'a', body: 'a' }, ...system, { name: MARK, type: '2', link: '/a' }]],
-  ['a removed directory',       [{ name: 'a', body: 'a' }, ...system.slice(0, 1), { name: 'environment/.envicutor', type: '3' }]],
-  ['an empty directory',        [{ name: 'a', body: 'a' }, ...system, directory(`${MARK}/`)]],
-];
-
-for (const [what, pieces] of marked) {
-  test(`a private layer holds its mark although its script left ${what} in its place`, async (context) => {
-    const folder = temporaryFolder(context);
-    const { tar } = await capture(tarOf(...pieces), folder, { mark: 'sha256:mine' });
-    const names = listed(tar).filter((name) => name !== 'pax');
-    assert.deepEqual(names, ['a', 'environment/', 'environment/.envicutor/', MARK]);
-    assert.equal(tar.toString('latin1', tar.indexOf(MARK) + 512).replace(/\0.*$/s, ''), 'sha256:mine\n');
-    assert.equal(tar.toString('latin1', 512, 513), 'a');
-    const isHiding = pieces.some(({ type }) => type === '3');
-    assert.equal(tar.includes('user.overlay.opaque'), isHiding, 'what was removed stays hidden');
-  });
-}
-
-test('a layer with no room for its mark is none', async (context) => {
-  const folder = temporaryFolder(context);
-  const raw = tarOf({ name: 'a' }, ...system);
-  assert.equal((await capture(raw, folder, { entriesMax: 3 })).staged.tar.entries, 3);
-  await assert.rejects(capture(raw, folder, { entriesMax: 3, mark: 'sha256:mine' }), /more than 3 files/);
 });

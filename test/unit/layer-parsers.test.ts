@@ -1,6 +1,6 @@
 /**
- * Owns the proof that the builder's reader and the verifier's parser, which share no code, never read two different layers out of the same
- * bytes, and that a damaged manifest is refused or is the very one that was signed.
+ * Owns the proof that the builder's reader, the verifier's parser and the agent's index, which share no code, never read different layers out
+ * of the same bytes, and that a damaged manifest is refused or is the very one that was signed.
  * Mutations are made where they matter: of fields under a right checksum, of entries as a whole, of pax records, and of plain bytes.
  */
 import assert from 'node:assert/strict';
@@ -12,6 +12,7 @@ import { TarReader } from '../../coordinator/builder/tar-reader.ts';
 import { Refusal, refusalReasons } from '../../coordinator/environments/verifier/refusal.ts';
 import { type CheckedEntry, TarCheck } from '../../coordinator/environments/verifier/tar-check.ts';
 import { SystemError } from '../../shared/errors.ts';
+import { TAR_BLOCK_BYTES, type TarEntry, TarIndex } from '../../shared/layers/image/tar-index.ts';
 import { decodeEnvelope, encodeEnvelope, openManifest, signManifest } from '../../shared/layers/layer-manifest.ts';
 import { createTestKey, createTestLayer } from '../support/signed-layers.ts';
 import { type Piece, tarOf } from '../support/tar-pieces.ts';
@@ -95,6 +96,38 @@ function byBuilder(tar: Buffer, chunkBytes: number): readonly string[] | string 
     assert.ok(error instanceof SystemError && error.code === 'build-failed', String(error));
     return 'refused';
   }
+}
+
+const indexTypes = {
+  file: 'regular',
+  hardlink: 'hard-link',
+  symlink: 'symbolic-link',
+  whiteout: 'whiteout',
+  directory: 'directory',
+} as const;
+
+/** What an agent would mount: the index of the tar, with the bodies at the places that it names. */
+function byAgent(tar: Buffer, chunkBytes: number): readonly string[] | string {
+  const index = new TarIndex();
+  let entries: readonly TarEntry[];
+  try {
+    push(index, tar, chunkBytes);
+    entries = index.finish();
+  } catch (error) {
+    assert.ok(error instanceof SystemError && error.code === 'layer-corrupt', String(error));
+    return 'refused';
+  }
+  const paths: string[] = [''];
+  const lines = new Lines((line: readonly unknown[]) => line);
+  for (const [at, { kind, parent, name, mode, uid, gid, size, block, target, linked, isOpaque }] of entries.entries()) {
+    if (at === 0) continue;
+    const path = parent === 0 ? name : `${paths[parent]}/${name}`;
+    paths.push(path);
+    const link = kind === 'hardlink' ? paths[linked] : target;
+    lines.entry([path, indexTypes[kind], mode, uid, gid, size, link, isOpaque]);
+    lines.body(tar.subarray(block * TAR_BLOCK_BYTES, block * TAR_BLOCK_BYTES + size));
+  }
+  return lines.end();
 }
 
 const long = `d/${'n'.repeat(120)}`;
@@ -184,7 +217,7 @@ const mutated = fc
     return isCut ? tar.subarray(0, tar.length - cut) : tar;
   });
 
-test('no mutation of a layer is read as one thing by the builder and as another by the verifier', () => {
+test('no mutation of a layer is read as one thing by the builder and as another by the verifier or an agent', () => {
   let accepted = 0;
   const reasons = new Set<string>();
   fc.assert(
@@ -197,6 +230,7 @@ test('no mutation of a layer is read as one thing by the builder and as another 
       } else {
         accepted += 1;
         assert.deepEqual(built, verified);
+        assert.deepEqual(byAgent(tar, chunkBytes), verified);
       }
     }),
     { numRuns: 5000 },

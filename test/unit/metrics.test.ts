@@ -11,7 +11,7 @@ import type { AgentId } from '../../shared/ids.ts';
 function agent(id: string): FleetAgent {
   const facts = {
     ...{ id: id as AgentId, name: id, pool: 'default', labels: {}, architecture: 'x86_64', release: '1' },
-    ...{ kernel: '6', cores: 1, memoryBytes: 1 },
+    ...{ kernel: '6', cores: 1, memoryBytes: 1, exclusiveCores: false },
   };
   return new FleetAgent(facts, { isDraining: false, connectedAtMs: 0, send: () => undefined });
 }

@@ -13,7 +13,7 @@ const problemOf = (setting: string, slots: number, online: readonly number[]): s
 
 test('none pins no slot', () => {
   assert.deepEqual(toSlotCpus('none', 3, [0, 1]).cpus, [null, null, null]);
-  assert.equal(new Slots(2).cpusOf(1), null);
+  assert.equal(new Slots(2, 1).cpusOf(1), null);
 });
 
 test('one core each follows the numbers that the machine has, gaps included', () => {
@@ -27,7 +27,7 @@ test('one core each follows the numbers that the machine has, gaps included', ()
 test('lists are taken as they are, one for each slot', () => {
   const { cpus } = toSlotCpus('0-1;2,5', 2, [0, 1, 2, 3, 5]);
   assert.deepEqual(cpus, ['0-1', '2,5']);
-  assert.equal(new Slots(2, cpus ?? []).cpusOf(1), '2,5');
+  assert.equal(new Slots(2, 1, cpus ?? []).cpusOf(1), '2,5');
   assert.match(problemOf('0;1;2', 2, [0, 1, 2]), /lists 3 sets for 2 slots/);
 });
 

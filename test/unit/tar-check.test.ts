@@ -9,7 +9,7 @@ import { Refusal, type RefusalReason } from '../../coordinator/environments/veri
 import { TarCheck, type TarSummary, VARIABLES_PATH } from '../../coordinator/environments/verifier/tar-check.ts';
 import { END, type Piece, piece, tarOf } from '../support/tar-pieces.ts';
 
-const bounds = { entriesMax: 1000, bytesMax: 1024 ** 2 };
+const bounds = { entriesMax: 1000, bytesMax: 1024 ** 2, namesBytesMax: 50_000 };
 
 function check(tar: Buffer, chunkBytes = tar.length): TarSummary {
   const checker = new TarCheck(bounds);
@@ -155,6 +155,7 @@ const refused: readonly (readonly [string, RefusalReason, Buffer])[] = [
   ['a second tar behind the first',       'tar-trailing-bytes', Buffer.concat([file('a'), file('b')])],
   ['more bytes than allowed',             'tar-too-large', file('a', { body: Buffer.alloc(1024 ** 2) })],
   ['more entries than allowed',           'tar-too-large', tarOf(...Array.from({ length: 1001 }, (_, index) => ({ name: `a${1000 + index}` })))],
+  ['more bytes of names than allowed',    'tar-too-large', tarOf(...Array.from({ length: 201 }, (_, index) => ({ name: `a${1000 + index}`, type: '2', link: 'x'.repeat(100), pax: [['linkpath', 'x'.repeat(250)]] as const })))],
   ['a deep path',                         'tar-path',   file('a/'.repeat(300).slice(0, -1), { pax: [['path', 'a/'.repeat(300).slice(0, -1)]] })],
 ];
 

@@ -109,6 +109,13 @@ test('a tar that is cut off, or goes on after its end, is refused', () => {
   assert.throws(() => indexOf(Buffer.concat([whole, piece({ name: 'g' }), END])), isCorrupt);
 });
 
+test('names and link targets of too many bytes together are refused, and as many as are allowed are not', () => {
+  const tar = tarOf({ name: 'dir/', type: '5' }, { name: 'dir/link', type: '2', link: 'x'.repeat(89) });
+  const reading = (namesBytesMax: number) => () => new TarIndex(namesBytesMax).push(tar);
+  assert.throws(reading(99), /names have more than 99 bytes/);
+  reading(100)();
+});
+
 test('whatever is changed in a tar, it is indexed or refused with the same code, and never anything else', () => {
   const tar = oddTar(7, 60);
   fc.assert(

@@ -1,8 +1,8 @@
 /**
  * Owns how a layer came to be, as an in-toto statement with SLSA provenance (https://slsa.dev/provenance/v1).
  * Never judges; never holds a secret: the coordinator leaves them out of `externalParameters`, the proxy out of its records.
- * Invariants: every body that reached the build, and every layer below, is a resolved dependency with its digest; a statement that is
- * read was signed by a trusted key and is the one that its digest names.
+ * Invariants: every body that reached the build, and every layer below, is a resolved dependency with its digest, and a body with where
+ * its bytes came from: the upstream, what was kept of it, an operator's mirror; a statement that is read was signed by a trusted key and is the one that its digest names.
  */
 
 import { type Static, Type } from '@sinclair/typebox';
@@ -19,7 +19,10 @@ const LAYER_URI = 'urn:envicutor:layer';
 const BUILD_TYPE = 'urn:envicutor:layer-build:1';
 const BUILDER_ID = 'urn:envicutor:builder:1';
 
-/** What is said of a body that reached a build, here and in the proxy's records. */
+/**
+ * What is said of a body that reached a build, here and in the proxy's records, as far as builds are compared by it: never by where its
+ * bytes came from, which differs between a first build and a second one that may use nothing that was kept.
+ */
 export type Material = Pick<ArtefactRecord, 'url' | 'sha256' | 'method' | 'httpCode' | 'commits' | 'isWithCredentials'>;
 
 /** As much of a statement of ours as is read again; the rest of it is kept as it is. */
@@ -110,10 +113,18 @@ function toMaterials({ materials }: PublicationOrder): ResourceDescriptor[] {
   for (const record of materials) {
     if (record.kind !== 'artefact') continue;
     const { url, sha256, method, httpCode, bytes, contentEncoding, location, commits, isWithCredentials } = record;
-    // Whose bytes they are and who was asked is told, never compared: a material is its URL and its digest.
     const { source, mirror } = record;
-    const told = { bytes, contentEncoding, location, source, mirror };
-    const annotations = { method, httpCode, commits, isWithCredentials, ...told };
+    const annotations = {
+      method,
+      httpCode,
+      bytes,
+      contentEncoding,
+      location,
+      commits,
+      isWithCredentials,
+      source,
+      mirror,
+    };
     found.push({ uri: url, digest: { sha256 }, annotations });
   }
   return found;

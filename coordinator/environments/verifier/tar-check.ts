@@ -21,6 +21,8 @@ import {
 export interface TarBounds {
   readonly entriesMax: number;
   readonly bytesMax: number;
+  /** Of all names and link targets together, which every reader keeps in memory. */
+  readonly namesBytesMax?: number;
 }
 
 /** What a good tar holds. */
@@ -61,6 +63,7 @@ const SIZE_FIELD_MAX = 0o77777777777;
 /** Path, link and their framing, and the short records. */
 const PAX_BYTES_MAX = 9000;
 const VARIABLES_BYTES_MAX = 1024 * 1024;
+const NAMES_BYTES_MAX = 128 * 1024 ** 2;
 
 /** A directory on the way to the entry that was last read. */
 interface Ancestor {
@@ -76,6 +79,7 @@ export class TarCheck {
   #filled = 0;
   #bytes = 0;
   #entries = 0;
+  #namesBytes = 0;
   #bodyLeft = 0;
   #paddingLeft = 0;
   #zeroBlocks = 0;
@@ -178,6 +182,7 @@ export class TarCheck {
     this.#place(path, block);
     const size = this.#sizeOf(block, pax);
     const link = this.#checkType(block, pax, path, size);
+    this.#countNames(path.length + link.length);
     if (block.type !== 'pax') {
       const { type, mode, uid, gid } = block;
       this.#listener?.entry({ path, type, mode, uid, gid, size, link, isOpaque: pax.isOpaque });
@@ -187,6 +192,14 @@ export class TarCheck {
       if (size > VARIABLES_BYTES_MAX) this.#refuse('variables', `${path} has ${size} bytes`);
       if (size === 0) this.#variablesFile = Buffer.alloc(0);
       else this.#kept = { body: Buffer.alloc(size), filled: 0, isPax: false };
+    }
+  }
+
+  #countNames(bytes: number): void {
+    const { namesBytesMax = NAMES_BYTES_MAX } = this.#bounds;
+    this.#namesBytes += bytes;
+    if (this.#namesBytes > namesBytesMax) {
+      this.#refuse('tar-too-large', `its names and link targets have more than ${namesBytesMax} bytes together`);
     }
   }
 

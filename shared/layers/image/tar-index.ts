@@ -62,6 +62,8 @@ const kinds: Readonly<Record<string, TarEntry['kind']>> = {
 
 /** As many as the verifier lets through by default. */
 const ENTRIES_MAX = 500_000;
+/** Names and link targets of all entries together, which are kept in memory. */
+const NAMES_BYTES_MAX = 128 * 1024 ** 2;
 const NAME_BYTES_MAX = 255;
 const PAX_BYTES_MAX = 9000;
 
@@ -71,6 +73,8 @@ export class TarIndex {
   /** Directories and regular files by path: what later entries may be in, or name. */
   readonly #places = new Map<string, number>([['', 0]]);
   readonly #block = Buffer.alloc(TAR_BLOCK_BYTES);
+  readonly #namesBytesMax: number;
+  #namesBytes = 0;
   #filled = 0;
   /** Blocks that have been read or skipped. */
   #blocks = 0;
@@ -79,6 +83,10 @@ export class TarIndex {
   #paxBody: Buffer | null = null;
   #paxFilled = 0;
   #zeroBlocks = 0;
+
+  constructor(namesBytesMax = NAMES_BYTES_MAX) {
+    this.#namesBytesMax = namesBytesMax;
+  }
 
   /** Takes the next bytes; they may be reused afterwards. */
   push(chunk: Uint8Array): void {
@@ -188,6 +196,8 @@ export class TarIndex {
   #place(path: string, kind: TarEntry['kind'], entry: TarEntry): void {
     if (this.#places.has(path)) throw corrupt(`${show(path)} is in it twice`);
     if (this.#entries.length > ENTRIES_MAX) throw corrupt(`it has more than ${ENTRIES_MAX} entries`);
+    this.#namesBytes += path.length + entry.target.length;
+    if (this.#namesBytes > this.#namesBytesMax) throw corrupt(`its names have more than ${this.#namesBytesMax} bytes`);
     // Whatever its kind: a name is taken.
     this.#places.set(path, this.#entries.length);
     this.#entries.push(entry);

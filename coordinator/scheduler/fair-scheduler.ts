@@ -1,17 +1,31 @@
 /**
- * Owns the plain scheduler: first come, first served; what failed through our fault goes to the front and preferably to another agent.
- * Never looks into an order. Everything happens in the call that makes it possible (submit, a result, a report), one slow timer looks after
- * deadlines only.
- * Invariants: a demand is in the queue, or has one lease that counts, or is gone; a lease of another fence changes nothing.
+ * Owns the scheduler: tenants get their shares (fair-queue), and what failed through our fault goes to the front and preferably to another agent.
+ * Never looks into an order. Everything happens in the call that makes it possible (submit, a result, a report); one slow timer looks after
+ * deadlines, and charges what runs longer than was thought.
+ * Invariants: a demand is in the queue, or has one lease that counts, or is gone; a lease of another fence changes nothing; a tenant is charged
+ * for what its demands hold, and never for what failed through our fault.
  */
 import type { Clock, Random, Timer } from '../../shared/clock.ts';
 import { SystemError } from '../../shared/errors.ts';
 import type { AgentId, ExecutionId } from '../../shared/ids.ts';
+import type { PlacementAnswer } from '../../shared/model/placement.ts';
 import type { LeaseResultMessage } from '../../shared/protocol/agent-messages.ts';
 import type { Fleet, FleetAgent } from '../agents/fleet.ts';
+import { type Charged, Charges } from './charges.ts';
+import { FairQueue } from './fair-queue.ts';
+import { forecastWait } from './forecast.ts';
 import { type Lease, LeaseTable } from './leases.ts';
-import { place } from './placement.ts';
-import type { Demand, LeaseEvents, LeaseFetching, LeaseOutput, Scheduler } from './scheduler.ts';
+import { listObstacles } from './obstacles.ts';
+import { type Considered, place } from './placement.ts';
+import {
+  type Demand,
+  type Forecast,
+  type LeaseEvents,
+  type LeaseFetching,
+  type LeaseOutput,
+  type Scheduler,
+  toRetrySeconds,
+} from './scheduler.ts';
 
 /** Numbers of the scheduler; milliseconds. */
 export interface SchedulerOptions {
@@ -19,18 +33,17 @@ export interface SchedulerOptions {
   readonly leaseTtlMs: number;
   readonly offerTimeoutMs: number;
   readonly reconnectGraceMs: number;
-  readonly queueWaitMsMax: number;
 }
 
-interface Entry {
-  readonly demand: Demand;
+interface Entry extends Charged {
   readonly excluded: Set<AgentId>;
   readonly submittedAtMs: number;
-  queuedAtMs: number;
   /** Until then it waits for an agent that it has not failed on. */
   patientUntilMs: number;
   failures: number;
   lease: Lease | null;
+  /** Whom placement looked at last. */
+  considered: readonly Considered[];
 }
 
 const SWEEP_MS = 250;
@@ -39,21 +52,26 @@ const REST_MS = 250;
 const PATIENCE_MS = 100;
 /** How many waiting demands are looked at when the first ones can't be placed. */
 const SCAN_MAX = 64;
+/** How long a demand waits for a busy agent that holds more of its layers. */
+const HOLDER_WAIT_MS = 50;
 
 /** See the head of this file. */
-export class FirstComeScheduler implements Scheduler, LeaseEvents {
+export class FairScheduler implements Scheduler, LeaseEvents {
   readonly #clock: Clock;
+  readonly #random: Random;
   readonly #fleet: Fleet;
   readonly #options: SchedulerOptions;
   readonly #leases: LeaseTable;
   readonly #entries = new Map<ExecutionId, Entry>();
-  readonly #returned = new Map<ExecutionId, Entry>();
-  readonly #waiting = new Map<ExecutionId, Entry>();
-  #meanMs = 1000;
+  readonly #queue = new FairQueue<Entry>();
+  readonly #charges: Charges<Entry>;
   #timer: Timer | null = null;
+  #delay: Timer | null = null;
 
   constructor(deps: { clock: Clock; random: Random; fleet: Fleet }, options: SchedulerOptions) {
     this.#clock = deps.clock;
+    this.#charges = new Charges(deps.clock, this.#queue);
+    this.#random = deps.random;
     this.#fleet = deps.fleet;
     this.#options = options;
     this.#leases = new LeaseTable(deps.clock, deps.random);
@@ -71,49 +89,63 @@ export class FirstComeScheduler implements Scheduler, LeaseEvents {
   stop(): void {
     this.#timer?.cancel();
     this.#timer = null;
+    this.#delay?.cancel();
+    this.#delay = null;
   }
 
   get depth(): number {
-    return this.#waiting.size + this.#returned.size;
+    return this.#queue.size;
   }
 
   get running(): number {
     return this.#leases.size;
   }
 
-  retryAfterSeconds(): number {
-    const slots = Math.max(1, this.#fleet.slots().total);
-    return Math.min(60, Math.max(1, Math.ceil((this.depth * this.#meanMs) / slots / 1000)));
+  explain(executionId: ExecutionId): PlacementAnswer['waiting'] {
+    const entry = this.#entries.get(executionId);
+    if (entry === undefined || entry.lease !== null) return null;
+    const { demand, excluded, tenantId, weight } = entry;
+    const obstacles = listObstacles([...this.#fleet.all()], demand, excluded);
+    return { forecastMs: this.forecast(tenantId, weight).waitMs, ...obstacles };
+  }
+
+  forecast(tenantId: string, weight: number): Forecast {
+    const backlogs = this.#queue.backlogs();
+    return forecastWait(tenantId, weight, { slots: this.#fleet.slots(), backlogs, meanMs: this.#charges.meanMs });
   }
 
   submit(demand: Demand): void {
     const now = this.#clock.monotonicMs();
-    const entry = {
-      demand,
+    const { executionId, tenantId, weight } = demand;
+    const entry: Entry = {
+      ...{ id: executionId, tenantId, weight, demand },
+      ...this.#charges.price(demand, this.#fleet.capacity()),
       excluded: new Set<AgentId>(),
       submittedAtMs: now,
-      queuedAtMs: now,
+      sinceMs: now,
       patientUntilMs: 0,
-      failures: 0,
-      lease: null,
+      ...{ charged: 0, failures: 0, lease: null, considered: [] },
     };
-    this.#entries.set(demand.executionId, entry);
-    this.#waiting.set(demand.executionId, entry);
+    this.#entries.set(executionId, entry);
+    this.#queue.push(entry);
     this.#placeAll();
   }
 
   withdraw(executionId: ExecutionId): void {
     const entry = this.#entries.get(executionId);
     if (entry === undefined) return;
+    const { lease } = entry;
     this.#forget(entry);
-    if (entry.lease !== null) this.#cancel(entry.lease);
+    if (lease !== null) this.#cancel(lease);
   }
 
+  /** Nothing more comes of it: its tenant has paid for the time that it had. */
   #forget(entry: Entry): void {
-    const { executionId } = entry.demand;
-    this.#entries.delete(executionId);
-    this.#returned.delete(executionId);
-    this.#waiting.delete(executionId);
+    this.#entries.delete(entry.demand.executionId);
+    this.#queue.remove(entry);
+    if (entry.lease === null) return;
+    this.#charges.settle(entry);
+    entry.lease = null;
   }
 
   /** The slot stays taken until the agent says that the lease is over. */
@@ -124,33 +156,55 @@ export class FirstComeScheduler implements Scheduler, LeaseEvents {
   }
 
   #placeAll(): void {
+    if (this.#queue.size === 0) return;
     const nowMs = this.#clock.monotonicMs();
-    let scanned = 0;
-    for (const queue of [this.#returned, this.#waiting]) {
-      for (const entry of queue.values()) {
-        if (scanned++ >= SCAN_MAX) return;
-        const agent = place(entry.demand, this.#fleet.all(), entry.excluded, nowMs < entry.patientUntilMs);
-        if (agent === null) continue;
-        scanned -= 1;
-        queue.delete(entry.demand.executionId);
-        this.#offer(entry, agent);
-      }
-    }
+    this.#queue.serve(
+      (entry) => this.#choose(entry, nowMs),
+      (entry, agent) => this.#offer(entry, agent),
+      SCAN_MAX,
+    );
+  }
+
+  #choose(entry: Entry, nowMs: number): FleetAgent | null {
+    const { demand, excluded, patientUntilMs, sinceMs } = entry;
+    const considered: Considered[] = [];
+    const { agent, outcome } = place(
+      demand,
+      this.#fleet.index,
+      {
+        ...{ random: this.#random, nowMs, excluded },
+        isPatient: nowMs < patientUntilMs,
+        isDelayed: nowMs - sinceMs < HOLDER_WAIT_MS,
+      },
+      considered,
+    );
+    entry.considered = considered;
+    if (outcome === 'delayed') this.#comeBack();
+    return agent;
+  }
+
+  /** Looks again when whoever waits for a busy holder has waited long enough. */
+  #comeBack(): void {
+    this.#delay ??= this.#clock.after(HOLDER_WAIT_MS, () => {
+      this.#delay = null;
+      this.#placeAll();
+    });
   }
 
   #offer(entry: Entry, agent: FleetAgent): void {
     const { demand } = entry;
-    const lease = this.#leases.grant(demand.executionId, agent.id, this.#options.offerTimeoutMs);
+    const lease = this.#leases.grant(demand.executionId, agent.id, demand.memoryBytes, this.#options.offerTimeoutMs);
     entry.lease = lease;
-    agent.leases += 1;
+    this.#charges.begin(entry);
+    agent.take(lease.memoryBytes);
     agent.send({ type: 'lease.offer', lease: lease.id, fence: lease.fence, order: demand.order() });
-    demand.listener.placed(demand.executionId, agent.facts);
+    demand.listener.placed(demand.executionId, agent.facts, entry.considered);
   }
 
   #release(lease: Lease): void {
     this.#leases.release(lease);
     const agent = this.#fleet.get(lease.agentId);
-    if (agent !== undefined && lease.state !== 'orphaned') agent.leases = Math.max(0, agent.leases - 1);
+    if (agent !== undefined && lease.state !== 'orphaned') agent.giveBack(lease.memoryBytes);
   }
 
   /** The entry whose current lease this is; undefined when it was withdrawn or went elsewhere. */
@@ -164,6 +218,7 @@ export class FirstComeScheduler implements Scheduler, LeaseEvents {
     const entry = this.#entryOf(lease);
     this.#release(lease);
     if (entry === undefined) return;
+    this.#charges.forgive(entry);
     entry.lease = null;
     entry.excluded.add(lease.agentId);
     if (isCounted) entry.failures += 1;
@@ -174,9 +229,9 @@ export class FirstComeScheduler implements Scheduler, LeaseEvents {
       demand.listener.gaveUp(demand.executionId, new SystemError('retries-exhausted', detail, { cause }));
       return;
     }
-    entry.queuedAtMs = this.#clock.monotonicMs();
-    if (isCounted) entry.patientUntilMs = entry.queuedAtMs + PATIENCE_MS * 2 ** entry.failures;
-    this.#returned.set(demand.executionId, entry);
+    entry.sinceMs = this.#clock.monotonicMs();
+    if (isCounted) entry.patientUntilMs = entry.sinceMs + PATIENCE_MS * 2 ** entry.failures;
+    this.#queue.putBack(entry);
     demand.listener.requeued(demand.executionId, cause);
   }
 
@@ -184,7 +239,7 @@ export class FirstComeScheduler implements Scheduler, LeaseEvents {
     const agent = this.#fleet.get(agentId);
     if (agent === undefined) return;
     for (const lease of this.#leases.of(agentId)) {
-      if (lease.state !== 'orphaned') agent.leases += 1;
+      if (lease.state !== 'orphaned') agent.take(lease.memoryBytes);
     }
   }
 
@@ -221,7 +276,7 @@ export class FirstComeScheduler implements Scheduler, LeaseEvents {
   #renew(lease: Lease, agent: FleetAgent | undefined): void {
     lease.missedReports = 0;
     if (lease.state === 'cancelling') return;
-    if (lease.state === 'orphaned' && agent !== undefined) agent.leases += 1;
+    if (lease.state === 'orphaned' && agent !== undefined) agent.take(lease.memoryBytes);
     lease.state = 'held';
     lease.deadlineMs = this.#clock.monotonicMs() + this.#options.leaseTtlMs;
   }
@@ -278,11 +333,12 @@ export class FirstComeScheduler implements Scheduler, LeaseEvents {
       this.#placeAll();
       return undefined;
     }
+    const { demand } = entry;
+    this.#charges.learn(entry);
     this.#forget(entry);
     const agent = this.#fleet.get(agentId);
-    for (const layer of entry.demand.layers) agent?.layers.add(layer);
-    this.#meanMs += (this.#clock.monotonicMs() - entry.queuedAtMs - this.#meanMs) / 16;
-    const kept = entry.demand.listener.completed(entry.demand.executionId, result);
+    for (const layer of demand.layers) agent?.hold(layer);
+    const kept = demand.listener.completed(demand.executionId, result);
     this.#placeAll();
     return kept;
   }
@@ -292,11 +348,10 @@ export class FirstComeScheduler implements Scheduler, LeaseEvents {
     const now = this.#clock.monotonicMs();
     for (const lease of this.#leases.overdue()) this.#expire(lease);
     for (const agent of this.#fleet.all()) if (agent.isResting && agent.restsUntilMs <= now) agent.isResting = false;
-    for (const queue of [this.#returned, this.#waiting]) {
-      for (const entry of queue.values()) {
-        if (now - entry.submittedAtMs > this.#options.queueWaitMsMax) this.#giveUpWaiting(entry);
-      }
+    for (const entry of [...this.#queue.items()]) {
+      if (now - entry.submittedAtMs > entry.demand.waitMsMax) this.#giveUpWaiting(entry);
     }
+    for (const entry of this.#entries.values()) if (entry.lease !== null) this.#charges.goOn(entry);
     this.#placeAll();
   }
 
@@ -311,10 +366,16 @@ export class FirstComeScheduler implements Scheduler, LeaseEvents {
     this.#retry(lease, cause, true);
   }
 
+  #fitting({ demand }: Entry): number {
+    return this.#fleet.index.matching(demand.constraints).reduce((sum, { all }) => sum + all.size, 0);
+  }
+
   #giveUpWaiting(entry: Entry): void {
     this.#forget(entry);
-    const detail = `no agent could take this within ${this.#options.queueWaitMsMax} ms; ${this.#fleet.size} are connected`;
-    const cause = new SystemError('no-agent', detail, { retryAfterSeconds: this.retryAfterSeconds() });
+    const detail = `no agent could take this within ${entry.demand.waitMsMax} ms; ${this.#fleet.size} are connected, ${this.#fitting(entry)} of them fit its placement`;
+    const cause = new SystemError('no-agent', detail, {
+      retryAfterSeconds: toRetrySeconds(this.forecast(entry.tenantId, entry.weight).waitMs),
+    });
     entry.demand.listener.gaveUp(entry.demand.executionId, cause);
   }
 }

@@ -3,82 +3,14 @@
  */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { Fleet, FleetAgent } from '../../coordinator/agents/fleet.ts';
-import { FirstComeScheduler } from '../../coordinator/scheduler/first-come-scheduler.ts';
-import type { Demand, DemandListener } from '../../coordinator/scheduler/scheduler.ts';
-import { systemRandom } from '../../shared/clock.ts';
-import type { CoordinatorMessage, LeaseOrderMessage } from '../../shared/protocol/coordinator-messages.ts';
 import { makeResult } from '../support/lease-results.ts';
-import { VirtualClock } from '../support/virtual-clock.ts';
+import { schedulerOptions as options, setUpScheduler as setUp } from '../support/scheduler-stage.ts';
 
-type Offer = Extract<CoordinatorMessage, { type: 'lease.offer' }>;
-
-const options = {
-  retriesMax: 3,
-  leaseTtlMs: 15_000,
-  offerTimeoutMs: 5000,
-  reconnectGraceMs: 1000,
-  queueWaitMsMax: 60_000,
-};
 const retryable = makeResult({
   verdict: null,
   run: null,
   failure: { code: 'sandbox-failed', detail: 'x', isRetryable: true },
 });
-
-function setUp() {
-  const clock = new VirtualClock();
-  const fleet = new Fleet();
-  const scheduler = new FirstComeScheduler({ clock, random: systemRandom, fleet }, options);
-  scheduler.start();
-  const told: string[] = [];
-  const tell = (what: string) => (id: string) => void told.push(`${what} ${id.slice(5)}`);
-  const listener: DemandListener = {
-    placed: tell('placed'),
-    started: tell('started'),
-    fetching: tell('fetching'),
-    output: tell('output'),
-    requeued: tell('requeued'),
-    completed: (id) => void tell('completed')(id),
-    gaveUp: (id, { code }) => void told.push(`${code} ${id.slice(5)}`),
-  };
-  const submit = (name: string) => {
-    const order = () => ({ executionId: name }) as LeaseOrderMessage;
-    const demand: Demand = {
-      executionId: `exec_${name}`,
-      tenantId: 't',
-      architecture: 'x86_64',
-      layers: [],
-      order,
-      listener,
-    };
-    scheduler.submit(demand);
-  };
-  const join = (name: string, slots: number) => {
-    const said: CoordinatorMessage[] = [];
-    const facts = {
-      name,
-      pool: 'p',
-      labels: {},
-      architecture: 'x86_64',
-      release: '',
-      kernel: '',
-      cores: 1,
-      memoryBytes: 1,
-    };
-    const agent = new FleetAgent(
-      { id: `agent_${name}`, ...facts },
-      { isDraining: false, connectedAtMs: 0, send: (message) => said.push(message) },
-    );
-    agent.report(slots, []);
-    fleet.join(agent);
-    scheduler.joined(agent.id);
-    scheduler.reported(agent.id, []);
-    const offers = () => said.filter((message): message is Offer => message.type === 'lease.offer');
-    return { id: agent.id, agent, said, offers, last: () => offers().at(-1) as Offer };
-  };
-  return { clock, fleet, scheduler, told, submit, join };
-}
 
 test('demands are served in the order in which they came, as slots become free', () => {
   const { scheduler, submit, join, told } = setUp();
@@ -133,7 +65,7 @@ test('an agent that comes back within the grace keeps its leases, one that comes
   scheduler.left(one.id);
   clock.pass(500);
   fleet.join(one.agent);
-  one.agent.leases = 0;
+  one.agent.giveBack(1);
   assert.equal(scheduler.reported(one.id, [{ lease, fence }]), null);
   assert.equal(one.agent.freeSlots, 0);
   fleet.leave(one.agent);
@@ -141,7 +73,7 @@ test('an agent that comes back within the grace keeps its leases, one that comes
   clock.pass(2000);
   assert.deepEqual(told, ['placed a', 'requeued a']);
   fleet.join(one.agent);
-  one.agent.leases = 0;
+  one.agent.giveBack(1);
   assert.deepEqual(scheduler.reported(one.id, [{ lease, fence }]), []);
 });
 
@@ -190,7 +122,7 @@ test('a withdrawn demand is cancelled where it runs, and its slot is taken until
 test('a demand that waits too long for an agent is given up with a time to come back', () => {
   const { clock, submit, told, scheduler } = setUp();
   submit('a');
-  clock.pass(options.queueWaitMsMax + 1000);
+  clock.pass(60_000 + 1000);
   assert.deepEqual(told, ['no-agent a']);
   assert.equal(scheduler.depth, 0);
 });

@@ -1,0 +1,206 @@
+/**
+ * Question: how often does placement find an agent that has the layers, how often none, and how many placements does one thread make a second?
+ * Simulated time over the real placement and index: Poisson arrivals at half of the fleet's capacity, keys by Zipf's law, exponential durations
+ * of a second, three seconds for fetching a layer that is not there, 40 layers kept on each agent. The rival is power of two choices alone,
+ * over the same arrivals. Whoever is not placed at once is counted as rejected.
+ */
+import { createHash } from 'node:crypto';
+import { FleetIndex } from '../../coordinator/scheduler/fleet-index.ts';
+import { type Heaped, IndexedHeap } from '../../coordinator/scheduler/indexed-heap.ts';
+import { type Candidate, type Constraints, place } from '../../coordinator/scheduler/placement.ts';
+import type { AgentId } from '../../shared/ids.ts';
+import { summarise } from '../samples.ts';
+import type { FreeScenario, ScenarioResult } from '../scenario.ts';
+
+const SLOTS = 16;
+const KEPT_LAYERS = 40;
+const FETCH_S = 3;
+const LOAD = 0.5;
+const ARRIVALS = 1_000_000;
+const WARM_MIN = 0.999;
+const PER_SECOND_MIN = 500_000;
+
+const anywhere: Constraints = { key: 'any', architecture: 'x86_64', pool: null, labels: {}, exclusiveCore: false };
+const nobody: ReadonlySet<AgentId> = new Set();
+
+class SimulatedAgent implements Candidate {
+  readonly id: AgentId;
+  readonly architecture = 'x86_64';
+  readonly pool = 'default';
+  readonly labels = {};
+  readonly exclusiveCores = false;
+  readonly freeMemoryBytes = 1;
+  readonly diskBytes = 1;
+  readonly layers = new Set<string>();
+  busy = 0;
+
+  constructor(number: number) {
+    this.id = `agent_${number}`;
+  }
+
+  get freeSlots(): number {
+    return SLOTS - this.busy;
+  }
+
+  get load(): number {
+    return this.busy / SLOTS;
+  }
+}
+
+/** One execution that is under way. */
+interface Run extends Heaped {
+  readonly endS: number;
+  readonly agent: SimulatedAgent;
+}
+
+type Choose = (
+  index: FleetIndex<SimulatedAgent>,
+  agents: readonly SimulatedAgent[],
+  layers: string[],
+  nowMs: number,
+) => SimulatedAgent | null;
+
+/** One run over a fleet; shares of the second half, when layers have found their places. */
+function simulate(agentCount: number, keys: number, choose: Choose, random: { next(): number }) {
+  const agents = Array.from({ length: agentCount }, (_, number) => new SimulatedAgent(number));
+  const index = new FleetIndex<SimulatedAgent>();
+  for (const agent of agents) index.add(agent);
+  const layersOf = Array.from({ length: keys }, (_, key) => [`layer-${key}`]);
+  const sums = new Float64Array(keys);
+  for (let key = 0; key < keys; key += 1) sums[key] = (sums[key - 1] ?? 0) + 1 / (key + 1);
+  const drawKey = () => {
+    const wanted = random.next() * (sums[keys - 1] as number);
+    let [low, high] = [0, keys - 1];
+    while (low < high) {
+      const middle = (low + high) >> 1;
+      if ((sums[middle] as number) < wanted) low = middle + 1;
+      else high = middle;
+    }
+    return low;
+  };
+  const drawGap = (mean: number) => -Math.log(1 - random.next()) * mean;
+  const runs = new IndexedHeap<Run>((a, b) => a.endS < b.endS);
+  const rate = LOAD * agentCount * SLOTS;
+  const counts = { warm: 0, cold: 0, rejected: 0 };
+  let placingMs = 0;
+  let now = 0;
+  for (let arrival = 0; arrival < ARRIVALS; arrival += 1) {
+    now += drawGap(1 / rate);
+    for (let run = runs.first(); run !== undefined && run.endS <= now; run = runs.first()) {
+      runs.remove(run);
+      run.agent.busy -= 1;
+      index.changed(run.agent);
+    }
+    const layers = layersOf[drawKey()] as string[];
+    const from = arrival % 64 === 0 ? performance.now() : 0;
+    const agent = choose(index, agents, layers, now * 1000);
+    if (from > 0) placingMs += (performance.now() - from) * 64;
+    const isCounted = arrival > ARRIVALS / 2;
+    if (agent === null) {
+      if (isCounted) counts.rejected += 1;
+      continue;
+    }
+    const [layer] = layers as [string];
+    const isWarm = agent.layers.delete(layer);
+    agent.layers.add(layer);
+    if (!isWarm) {
+      index.held(agent, layer);
+      const [oldest] = agent.layers;
+      if (agent.layers.size > KEPT_LAYERS && oldest !== undefined) {
+        agent.layers.delete(oldest);
+        index.dropped(agent, oldest);
+      }
+    }
+    if (isCounted) counts[isWarm ? 'warm' : 'cold'] += 1;
+    agent.busy += 1;
+    index.changed(agent);
+    runs.place({ endS: now + (isWarm ? 0 : FETCH_S) + drawGap(1), agent, heapIndex: -1 });
+  }
+  const placed = counts.warm + counts.cold;
+  return {
+    warm: counts.warm / placed,
+    rejected: counts.rejected / (placed + counts.rejected),
+    microseconds: (placingMs / ARRIVALS) * 1000,
+  };
+}
+
+const percent = (share: number) => `${(share * 100).toFixed(2)} %`;
+
+/** The scenario. */
+export const placement: FreeScenario = {
+  needs: 'nothing',
+  name: 'placement',
+  question: 'How often does placement find the layers, and how many placements does a thread make a second?',
+  async run({ rounds }): Promise<ScenarioResult> {
+    const ours: Choose = (index, _agents, layers, nowMs) =>
+      place({ constraints: anywhere, layers, memoryBytes: 1, diskBytes: 1 }, index, {
+        random,
+        nowMs,
+        excluded: nobody,
+        isPatient: false,
+        isDelayed: false,
+      }).agent;
+    const twoChoices: Choose = (_index, agents) => {
+      const [one, other] = [0, 0].map(() => agents[Math.floor(random.next() * agents.length)] as SimulatedAgent);
+      const better = (one as SimulatedAgent).busy <= (other as SimulatedAgent).busy ? one : other;
+      return better !== undefined && better.freeSlots > 0 ? better : null;
+    };
+    let random = toRandom('0');
+    const took: number[] = [];
+    const rows: string[] = [];
+    let least = 1;
+    let rejected = 0;
+    const fleets = [
+      [10_000, 3000],
+      [20_000, 10_000],
+      [10, 300],
+    ] as const;
+    for (const [agentCount, keys] of fleets) {
+      for (let round = 0; round < Math.min(3, rounds); round += 1) {
+        random = toRandom(`${agentCount} ${round}`);
+        const mine = simulate(agentCount, keys, ours, random);
+        random = toRandom(`${agentCount} ${round}`);
+        const rival = simulate(agentCount, keys, twoChoices, random);
+        rows.push(
+          `${agentCount} agents, ${keys} keys: warm ${percent(mine.warm)}, rejected ${percent(mine.rejected)}, ${mine.microseconds.toFixed(2)} µs a placement; two choices alone: warm ${percent(rival.warm)}, rejected ${percent(rival.rejected)}`,
+        );
+        if (agentCount !== 10_000) continue;
+        took.push(mine.microseconds);
+        least = Math.min(least, mine.warm);
+        rejected = Math.max(rejected, mine.rejected);
+      }
+    }
+    const summary = summarise(took);
+    const perSecond = 1e6 / summary.p50;
+    return {
+      unit: 'µs',
+      rows: [{ label: 'one placement, 10,000 agents', summary }],
+      goals: [
+        {
+          promise: `≥ ${percent(WARM_MIN)} warm at half load, 10,000 agents, none rejected`,
+          seen: `${percent(least)}, ${percent(rejected)} rejected`,
+          isReached: least >= WARM_MIN && rejected === 0,
+        },
+        {
+          promise: `≥ ${PER_SECOND_MIN} placements a second on one thread`,
+          seen: perSecond.toFixed(0),
+          isReached: perSecond >= PER_SECOND_MIN,
+        },
+      ],
+      notes: rows,
+    };
+  },
+};
+
+/** Chance that can be had again: xorshift32 over the digest of a text. */
+function toRandom(seed: string): { next(): number } {
+  let state = createHash('sha256').update(seed).digest().readUInt32LE() | 1;
+  return {
+    next: () => {
+      state ^= state << 13;
+      state ^= state >>> 17;
+      state ^= state << 5;
+      return (state >>> 0) / 0x1_0000_0000;
+    },
+  };
+}

@@ -1,0 +1,24 @@
+/**
+ * Owns how long finished executions are remembered in memory: by number and by the size of their outputs. Never keeps anything durably.
+ * For answers that have no durable record, and for events and placements of those that have one.
+ */
+import { LRUCache } from 'lru-cache';
+import type { Execution } from '../../shared/model/execution.ts';
+import type { LiveExecution } from './live-execution.ts';
+
+const KEPT_BYTES_MAX = 64 * 1024 * 1024;
+const ENTRY_BYTES = 4096;
+
+/** A memory of at most so many. */
+export function rememberFinished(max: number): LRUCache<string, LiveExecution> {
+  return new LRUCache<string, LiveExecution>({
+    max,
+    maxSize: KEPT_BYTES_MAX,
+    sizeCalculation: ({ result }) =>
+      ENTRY_BYTES + outputLength(result?.run ?? null) + outputLength(result?.compile ?? null),
+  });
+}
+
+function outputLength(report: Execution['run']): number {
+  return report === null ? 0 : report.stdout.length + report.stderr.length;
+}

@@ -1,0 +1,98 @@
+/**
+ * Owns what tenants pay: a demand's price before it runs, the charge while it holds a lease, and the settlement when that is over.
+ * Never decides who goes next (fair-queue). Costs in slot-milliseconds.
+ * Invariants: a tenant pays for the time that its demands held, and nothing for what failed through our fault; what runs longer than was
+ * thought is paid for while it does.
+ */
+import type { Clock } from '../../shared/clock.ts';
+import { CostEstimates } from './cost-estimates.ts';
+import type { FairQueue, Queued } from './fair-queue.ts';
+import type { Demand } from './scheduler.ts';
+
+/** What charges need to know of whoever is charged. */
+export interface Charged extends Queued {
+  readonly demand: Demand;
+  /** How many slots' worth of the machines it takes: more than one when its memory is scarcer. */
+  readonly slots: number;
+  /** When it began to wait, or got the lease that is out. */
+  sinceMs: number;
+  /** What its tenant has been charged for the lease that is out. */
+  charged: number;
+}
+
+/** Slots and memory of all agents together. */
+export interface Capacity {
+  readonly slots: number;
+  readonly memoryBytes: number;
+}
+
+/** What takes longer waits in another lane of its tenant. */
+const LONG_MS = 5000;
+
+/** The charges of one queue. */
+export class Charges<Item extends Charged> {
+  readonly #clock: Clock;
+  readonly #queue: FairQueue<Item>;
+  readonly #estimates = new CostEstimates();
+
+  constructor(clock: Clock, queue: FairQueue<Item>) {
+    this.#clock = clock;
+    this.#queue = queue;
+  }
+
+  /** Mean duration of what ran; milliseconds. */
+  get meanMs(): number {
+    return this.#estimates.meanMs;
+  }
+
+  /** What a demand will probably cost on these machines, and in which lane it waits. */
+  price(
+    { tenantId, kind, durationMsMax, memoryBytes, constraints }: Demand,
+    capacity: Capacity,
+  ): Pick<Charged, 'cost' | 'slots' | 'lane'> {
+    const durationMs = this.#estimates.estimate(tenantId, kind, durationMsMax);
+    const slots = toSlots(memoryBytes, capacity);
+    return { cost: durationMs * slots, slots, lane: `${durationMs > LONG_MS ? 'long' : 'short'} ${constraints.key}` };
+  }
+
+  /** A lease begins: its price was charged when it was taken from the queue. */
+  begin(item: Item): void {
+    item.charged = item.cost;
+    item.sinceMs = this.#clock.monotonicMs();
+  }
+
+  /** The lease is over, and the tenant pays for the time that it took. */
+  settle(item: Item): void {
+    this.#end(item, (this.#clock.monotonicMs() - item.sinceMs) * item.slots);
+  }
+
+  /** The lease is over through our fault. */
+  forgive(item: Item): void {
+    this.#end(item, 0);
+  }
+
+  /** The lease goes on: what it takes above its price is charged now. */
+  goOn(item: Item): void {
+    const more = (this.#clock.monotonicMs() - item.sinceMs) * item.slots - item.charged;
+    if (more <= 0) return;
+    this.#queue.charge(item, more);
+    item.charged += more;
+  }
+
+  /** Remembers how long a lease took that ended well. */
+  learn({ demand, sinceMs }: Item): void {
+    this.#estimates.learn(demand.tenantId, demand.kind, this.#clock.monotonicMs() - sinceMs);
+  }
+
+  #end(item: Item, cost: number): void {
+    this.#queue.charge(item, cost - item.charged);
+    this.#queue.ended(item);
+    item.charged = 0;
+  }
+}
+
+/** The dominant resource, as slots: memory counts when it is a larger part of the fleet's than one slot is of its slots. */
+function toSlots(memoryBytes: number, capacity: Capacity): number {
+  if (capacity.memoryBytes === 0) return 1;
+  return Math.max(1, Math.min(capacity.slots, (memoryBytes * capacity.slots) / capacity.memoryBytes));
+}

@@ -1,0 +1,274 @@
+/**
+ * Owns whose turn it is: what waits, by tenant, and what each tenant has been charged for. Start-time fair queueing (Goyal, Vin, Cheng 1996)
+ * over the dominant resource's time (Ghodsi et al., "Multi-Resource Fair Queueing", 2012): decision 18.
+ * Never knows agents, clocks or what an item is: costs are given, and what could not be served stays where it was.
+ * Invariants: a tenant's tag is its charges by its weight, and while it has anything waiting or running it moves by them alone; a tenant that
+ * comes back begins where the others are, without credit for its absence; within a tenant the same holds between lanes; in a lane what came
+ * first goes first, and what came back goes before it.
+ */
+import { type Heaped, IndexedHeap } from './indexed-heap.ts';
+
+/** What waits: whose it is, in which lane of its tenant, and what it will probably cost, in slot-milliseconds. */
+export interface Queued {
+  readonly id: string;
+  readonly tenantId: string;
+  readonly weight: number;
+  readonly lane: string;
+  readonly cost: number;
+}
+
+/** Somebody's tenant with work that waits; costs in slot-milliseconds. */
+export interface Backlog {
+  readonly tenantId: string;
+  readonly weight: number;
+  readonly items: number;
+  readonly cost: number;
+}
+
+interface Lane<Item> {
+  tag: number;
+  /** What was served and came back. */
+  readonly returned: Map<string, Item>;
+  readonly waiting: Map<string, Item>;
+}
+
+interface Account<Item> extends Heaped {
+  readonly tenantId: string;
+  readonly order: number;
+  weight: number;
+  /** Virtual time: charges divided by weight. */
+  tag: number;
+  items: number;
+  cost: number;
+  running: number;
+  /** Charges for what runs and has not used them up yet, by item. */
+  readonly unspent: Map<string, number>;
+  unspentCost: number;
+  laneTime: number;
+  readonly lanes: Map<string, Lane<Item>>;
+}
+
+/** How many of a lane's first items are tried: those that came back may have to wait for a reason of their own. */
+const LANE_TRIES = 4;
+
+/** See the head of this file. */
+export class FairQueue<Item extends Queued> {
+  readonly #accounts = new Map<string, Account<Item>>();
+  readonly #backlogged = new IndexedHeap<Account<Item>>(isBefore);
+  #virtualTime = 0;
+  #order = 0;
+  #size = 0;
+
+  /** Items that wait. */
+  get size(): number {
+    return this.#size;
+  }
+
+  /** Puts an item at the end of its lane. */
+  push(item: Item): void {
+    this.#lane(item).waiting.set(item.id, item);
+    this.#added(item);
+  }
+
+  /** Puts an item that was served before everything in its lane that was not; its charge was taken back by `charge`. */
+  putBack(item: Item): void {
+    this.#lane(item).returned.set(item.id, item);
+    this.#added(item);
+  }
+
+  /** Takes an item out; false when it does not wait. */
+  remove(item: Item): boolean {
+    const account = this.#accounts.get(item.tenantId);
+    const lane = account?.lanes.get(item.lane);
+    if (account === undefined || lane === undefined) return false;
+    if (!lane.returned.delete(item.id) && !lane.waiting.delete(item.id)) return false;
+    this.#removed(account, item);
+    return true;
+  }
+
+  /**
+   * Offers items in their order until nobody takes any more, or `attemptsMax` were not taken. `choose` says who takes an item, or null; then the
+   * item is charged with its cost, counts as running until `ended`, and is given by `give`, which may come back here.
+   */
+  serve<Taker>(
+    choose: (item: Item) => Taker | null,
+    give: (item: Item, taker: Taker) => void,
+    attemptsMax: number,
+  ): void {
+    const aside: Account<Item>[] = [];
+    let attempts = 0;
+    const tryOne = (item: Item): Taker | null => {
+      if (attempts >= attemptsMax) return null;
+      const taker = choose(item);
+      if (taker === null) attempts += 1;
+      return taker;
+    };
+    for (let account = this.#backlogged.first(); account !== undefined; account = this.#backlogged.first()) {
+      if (attempts >= attemptsMax) break;
+      const served = this.#serveOne(account, tryOne);
+      if (served === null) {
+        this.#backlogged.remove(account);
+        aside.push(account);
+      } else {
+        give(served.item, served.taker);
+      }
+    }
+    for (const account of aside) if (account.items > 0) this.#backlogged.place(account);
+  }
+
+  /** The first item of this tenant that is taken, from its lanes in their order. */
+  #serveOne<Taker>(
+    account: Account<Item>,
+    choose: (item: Item) => Taker | null,
+  ): { readonly item: Item; readonly taker: Taker } | null {
+    const lanes = [...account.lanes.values()].filter(hasItems).sort((a, b) => a.tag - b.tag);
+    for (const lane of lanes) {
+      let tries = 0;
+      for (const queue of [lane.returned, lane.waiting]) {
+        for (const item of queue.values()) {
+          if (tries++ >= LANE_TRIES) break;
+          const taker = choose(item);
+          if (taker === null) continue;
+          this.#served(account, lane, queue, item);
+          return { item, taker };
+        }
+      }
+    }
+    return null;
+  }
+
+  #served(account: Account<Item>, lane: Lane<Item>, queue: Map<string, Item>, item: Item): void {
+    queue.delete(item.id);
+    this.#virtualTime = Math.max(this.#virtualTime, account.tag);
+    account.laneTime = Math.max(account.laneTime, lane.tag);
+    lane.tag += item.cost;
+    account.running += 1;
+    account.unspent.set(item.id, item.cost);
+    account.unspentCost += item.cost;
+    account.tag += item.cost / account.weight;
+    this.#removed(account, item);
+  }
+
+  /** Charges a tenant with more, or with less when it cost less than was thought: the difference, in slot-milliseconds. */
+  charge(item: Item, difference: number): void {
+    const account = this.#accounts.get(item.tenantId);
+    if (account === undefined || difference === 0) return;
+    spend(account, item);
+    account.tag += difference / account.weight;
+    if (account.items > 0) this.#backlogged.place(account);
+  }
+
+  /** An item that was taken is over. */
+  ended(item: Item): void {
+    const account = this.#accounts.get(item.tenantId);
+    if (account === undefined) return;
+    spend(account, item);
+    account.running -= 1;
+    if (account.items > 0) this.#backlogged.place(account);
+  }
+
+  /** Who has work that waits. */
+  backlogs(): Backlog[] {
+    return [...this.#accounts.values()].filter(({ items }) => items > 0);
+  }
+
+  /** What waits of one tenant. */
+  backlogOf(tenantId: string): Pick<Backlog, 'items' | 'cost'> {
+    return this.#accounts.get(tenantId) ?? { items: 0, cost: 0 };
+  }
+
+  /** Everything that waits, in no order. */
+  *items(): IterableIterator<Item> {
+    for (const { lanes } of this.#accounts.values()) {
+      for (const { returned, waiting } of lanes.values()) {
+        yield* returned.values();
+        yield* waiting.values();
+      }
+    }
+  }
+
+  #lane({ tenantId, weight, lane }: Item): Lane<Item> {
+    // Virtual time matters only to who begins to wait.
+    if ((this.#accounts.get(tenantId)?.items ?? 0) === 0) this.#catchUp();
+    let account = this.#accounts.get(tenantId);
+    if (account === undefined) {
+      const rank = { order: this.#order++, heapIndex: -1, tag: this.#virtualTime };
+      account = {
+        tenantId,
+        weight,
+        items: 0,
+        cost: 0,
+        running: 0,
+        unspent: new Map(),
+        unspentCost: 0,
+        laneTime: 0,
+        lanes: new Map(),
+        ...rank,
+      };
+      this.#accounts.set(tenantId, account);
+    }
+    account.weight = weight;
+    if (account.items === 0) account.tag = Math.max(account.tag, this.#virtualTime);
+    let found = account.lanes.get(lane);
+    if (found === undefined) {
+      found = { tag: 0, returned: new Map(), waiting: new Map() };
+      account.lanes.set(lane, found);
+    }
+    if (!hasItems(found)) found.tag = Math.max(found.tag, account.laneTime);
+    return found;
+  }
+
+  #added(item: Item): void {
+    const account = this.#accounts.get(item.tenantId) as Account<Item>;
+    account.items += 1;
+    account.cost += item.cost;
+    this.#size += 1;
+    this.#backlogged.place(account);
+  }
+
+  #removed(account: Account<Item>, item: Item): void {
+    account.items -= 1;
+    account.cost = account.items === 0 ? 0 : account.cost - item.cost;
+    this.#size -= 1;
+    if (account.items === 0) {
+      this.#backlogged.remove(account);
+      account.lanes.clear();
+    } else {
+      this.#backlogged.place(account);
+    }
+  }
+
+  /**
+   * Virtual time is never behind the one who was served least of those who have anything, without what is only charged in advance; who has
+   * nothing and is not ahead is forgotten.
+   */
+  #catchUp(): void {
+    let least = Number.POSITIVE_INFINITY;
+    let most = this.#virtualTime;
+    for (const { tag, items, running, unspentCost, weight } of this.#accounts.values()) {
+      if (items > 0 || running > 0) least = Math.min(least, tag - unspentCost / weight);
+      most = Math.max(most, tag);
+    }
+    this.#virtualTime = Math.max(this.#virtualTime, least === Number.POSITIVE_INFINITY ? most : least);
+    for (const [tenantId, { tag, items, running }] of this.#accounts) {
+      if (items === 0 && running === 0 && tag <= this.#virtualTime) this.#accounts.delete(tenantId);
+    }
+  }
+}
+
+function hasItems<Item>({ returned, waiting }: Lane<Item>): boolean {
+  return returned.size > 0 || waiting.size > 0;
+}
+
+/** What an item was charged in advance is used up, or settled. */
+function spend<Item>(account: Account<Item>, { id }: Queued): void {
+  account.unspentCost -= account.unspent.get(id) ?? 0;
+  account.unspent.delete(id);
+}
+
+/** The least tag; then who holds less now for its weight; then who came first. */
+function isBefore(a: Account<unknown>, b: Account<unknown>): boolean {
+  if (a.tag !== b.tag) return a.tag < b.tag;
+  const [shareOfA, shareOfB] = [a.running / a.weight, b.running / b.weight];
+  return shareOfA !== shareOfB ? shareOfA < shareOfB : a.order < b.order;
+}

@@ -1,0 +1,126 @@
+/**
+ * Owns finding agents without looking at all of them: by layer held, by what they are (architecture, pool, labels), and by having room.
+ * Never decides (placement). What changes at an agent is told to it; nothing is polled.
+ * Invariants: a group's `free` are exactly its agents with a free slot that take offers; holders of a layer are exactly those that say so.
+ */
+import { AgentRing } from './agent-ring.ts';
+import type { Candidate, Constraints } from './placement.ts';
+import { SampledSet } from './sampled-set.ts';
+
+/** Agents that are the same to every constraint. */
+export interface AgentGroup<Agent> {
+  readonly architecture: string;
+  readonly pool: string;
+  readonly labels: Readonly<Record<string, string>>;
+  readonly exclusiveCores: boolean;
+  readonly all: Set<Agent>;
+  readonly free: SampledSet<Agent>;
+}
+
+/** A ring is made anew at most so often; who has left since is skipped. */
+const RING_AGE_MS = 1000;
+
+/** See the head of this file. */
+export class FleetIndex<Agent extends Candidate> {
+  readonly #groups = new Map<string, AgentGroup<Agent>>();
+  readonly #groupOf = new Map<Agent, AgentGroup<Agent>>();
+  readonly #holders = new Map<string, SampledSet<Agent>>();
+  readonly #matching = new Map<string, readonly AgentGroup<Agent>[]>();
+  #ring: { readonly ring: AgentRing<Agent>; readonly madeAtMs: number } | null = null;
+  #isRingStale = true;
+
+  add(agent: Agent): void {
+    const { architecture, pool, labels, exclusiveCores } = agent;
+    const key = JSON.stringify([
+      architecture,
+      pool,
+      exclusiveCores,
+      Object.entries(labels).sort(([a], [b]) => (a < b ? -1 : 1)),
+    ]);
+    let group = this.#groups.get(key);
+    if (group === undefined) {
+      group = { architecture, pool, labels, exclusiveCores, all: new Set(), free: new SampledSet() };
+      this.#groups.set(key, group);
+      this.#matching.clear();
+    }
+    group.all.add(agent);
+    this.#groupOf.set(agent, group);
+    this.#isRingStale = true;
+    for (const layer of agent.layers) this.held(agent, layer);
+    this.changed(agent);
+  }
+
+  remove(agent: Agent): void {
+    const group = this.#groupOf.get(agent);
+    if (group === undefined) return;
+    group.all.delete(agent);
+    group.free.delete(agent);
+    this.#groupOf.delete(agent);
+    this.#isRingStale = true;
+    for (const layer of agent.layers) this.dropped(agent, layer);
+    if (group.all.size > 0) return;
+    for (const [key, each] of this.#groups) if (each === group) this.#groups.delete(key);
+    this.#matching.clear();
+  }
+
+  /** The agent's room may be another one now. */
+  changed(agent: Agent): void {
+    const group = this.#groupOf.get(agent);
+    if (agent.freeSlots > 0) group?.free.add(agent);
+    else group?.free.delete(agent);
+  }
+
+  held(agent: Agent, layer: string): void {
+    if (!this.#groupOf.has(agent)) return;
+    const holders = this.#holders.get(layer) ?? new SampledSet<Agent>();
+    holders.add(agent);
+    this.#holders.set(layer, holders);
+  }
+
+  dropped(agent: Agent, layer: string): void {
+    const holders = this.#holders.get(layer);
+    if (holders?.delete(agent) && holders.size === 0) this.#holders.delete(layer);
+  }
+
+  /** Who holds this layer; undefined when nobody does. */
+  holders(layer: string): SampledSet<Agent> | undefined {
+    return this.#holders.get(layer);
+  }
+
+  /** Is this agent one of these groups'? */
+  isIn(agent: Agent, groups: readonly AgentGroup<Agent>[]): boolean {
+    const group = this.#groupOf.get(agent);
+    return group !== undefined && groups.includes(group);
+  }
+
+  /** The groups that fit; `key` is the constraints' own text. */
+  matching({ key, ...constraints }: Constraints): readonly AgentGroup<Agent>[] {
+    const known = this.#matching.get(key);
+    if (known !== undefined) return known;
+    const found = [...this.#groups.values()].filter((group) => fits(group, constraints));
+    this.#matching.set(key, found);
+    return found;
+  }
+
+  /** Agents that are at home for a layer, in its own order; for whoever is to fetch it first. */
+  homes(layer: string, count: number, nowMs: number): Agent[] {
+    const isDue = this.#ring === null || (this.#isRingStale && nowMs - this.#ring.madeAtMs >= RING_AGE_MS);
+    if (isDue) {
+      this.#ring = { ring: new AgentRing([...this.#groupOf.keys()]), madeAtMs: nowMs };
+      this.#isRingStale = false;
+    }
+    return this.#ring?.ring.homes(layer, count).filter((agent) => this.#groupOf.has(agent)) ?? [];
+  }
+}
+
+function fits(
+  { architecture, pool, labels, exclusiveCores }: AgentGroup<unknown>,
+  wanted: Omit<Constraints, 'key'>,
+): boolean {
+  return (
+    architecture === wanted.architecture &&
+    (wanted.pool === null || pool === wanted.pool) &&
+    (exclusiveCores || !wanted.exclusiveCore) &&
+    Object.entries(wanted.labels).every(([name, value]) => labels[name] === value)
+  );
+}
