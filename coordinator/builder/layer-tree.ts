@@ -97,9 +97,7 @@ export class LayerTree implements TarListener {
       );
     }
     if (this.#entries.has(path) || this.#skipped.has(path)) throw refused(`${show(path)} is in it twice`);
-    if (this.#entries.size >= this.#bounds.entriesMax) {
-      throw refused(`it holds more than ${this.#bounds.entriesMax} files; leave fewer behind`);
-    }
+    this.#checkRoom();
     const entry = this.#toLayerEntry(raw, path, body);
     if (entry === null) {
       this.#skipped.add(path);
@@ -125,9 +123,19 @@ export class LayerTree implements TarListener {
       if (found !== undefined && found !== 'whiteout') continue;
       // What was removed from the layers below stays hidden.
       const entry = { ...own, path: directory, kind: 'directory', mode: 0o755, body: null } as const;
-      this.#entries.set(directory, { entry: { ...entry, isOpaque: found === 'whiteout' }, isKept: true });
+      this.#own({ ...entry, isOpaque: found === 'whiteout' });
     }
-    this.#entries.set(path, { entry: { ...own, kind: 'file', body: this.#spool.add(content) }, isKept: true });
+    this.#own({ ...own, kind: 'file', body: this.#spool.add(content) });
+  }
+
+  #own(entry: LayerEntry): void {
+    if (!this.#entries.has(entry.path)) this.#checkRoom();
+    this.#entries.set(entry.path, { entry, isKept: true });
+  }
+
+  #checkRoom(): void {
+    if (this.#entries.size < this.#bounds.entriesMax) return;
+    throw refused(`it holds more than ${this.#bounds.entriesMax} files; leave fewer behind`);
   }
 
   /** The layer's entries in canonical order; throws when a kept one holds a trace of the build's authority. */

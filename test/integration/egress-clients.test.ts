@@ -27,8 +27,11 @@ chmodSync(folder, 0o755);
 const commit = makeRepository(folder);
 /** An empty index of gems: a marshalled array without elements. */
 const noGems = gzipSync(Buffer.from('\x04\b[\0', 'latin1'));
+/** All that composer asks a repository for before it downloads anything. */
+const packages = JSON.stringify({ packages: { 'acme/tool': { '1.2.3': { name: 'acme/tool', version: '1.2.3' } } } });
 const origin = await startOrigin((request, response) => {
   if (request.url?.startsWith('/x.git') === true) return void serveGit(folder, request, response);
+  if (request.url === '/packages.json') return void response.end(packages);
   response.end(request.url?.endsWith('specs.4.8.gz') === true ? noGems : 'a body');
 });
 /** Stands for registries that no machine of ours has: its own origin, as an operator's mirror of them. */
@@ -36,14 +39,14 @@ const mirror = `https://localhost:${origin.port}`;
 const local = toEgressRules({
   name: 'own-origin',
   allowedPrivateRanges: ['127.0.0.1', '::1'],
-  mirrors: ['git.example', 'gems.example', 'secret.example'].map((host) => ({ host, url: mirror })),
+  mirrors: ['git.example', 'gems.example', 'packages.example', 'secret.example'].map((host) => ({ host, url: mirror })),
 });
 let parents: LayerReference[] = [];
 
 /** Every source by https, the tools that have no package of their own here, and npm as its registry gives it. */
 const tools = `sed -i 's|http://|https://|g' /etc/apt/sources.list /etc/apt/sources.list.d/* 2>/dev/null || true
 apt-get update
-apt-get install -y --no-install-recommends python3-pip python3-venv python3-requests nodejs curl wget git openjdk-21-jre-headless maven ruby
+apt-get install -y --no-install-recommends python3-pip python3-venv python3-requests nodejs curl wget git openjdk-21-jre-headless maven ruby composer
 curl -fsS "$REGISTRY"npm/-/npm-10.9.0.tgz | tar -xz -C /opt
 printf '#!/bin/sh\\nexec node /opt/package/bin/npm-cli.js "$@"\\n' > /usr/local/bin/npm
 printf '#!/bin/sh\\nexec node /opt/package/bin/npx-cli.js "$@"\\n' > /usr/local/bin/npx
@@ -67,7 +70,7 @@ before(
     assert.ok(archives.length > 0 && archives.every(({ url }) => url.startsWith('https:')), 'apt fetched by https');
     parents.push(await builder.publish(setup.finished, 'setup', parents));
   },
-  { timeout: 240_000 },
+  { timeout: 420_000 },
 );
 after(async () => {
   await builder.stop();
@@ -145,6 +148,21 @@ test('gem reads an index with the settings of a build alone', { timeout: 60_000 
   assert.equal(outcome.finished.report.verdict, 'ok', outcome.log);
   const [index] = artefactsOf(outcome).filter(({ url }) => url.endsWith('specs.4.8.gz'));
   assert.deepEqual([index?.httpCode, index?.url.startsWith('https://gems.example/')], [200, true]);
+});
+
+test('composer reads a repository with the settings of a build alone', { timeout: 60_000 }, async () => {
+  const project = { repositories: [{ type: 'composer', url: 'https://packages.example' }, { packagist: false }] };
+  const outcome = await builder.build({
+    kind: 'dependencies',
+    parents,
+    files: [{ path: 'composer.json', content: JSON.stringify(project) }],
+    script: 'COMPOSER_ALLOW_SUPERUSER=1 composer --no-interaction show --all acme/tool',
+    egress: local,
+  });
+  assert.equal(outcome.finished.report.verdict, 'ok', outcome.log);
+  assert.match(outcome.log, /1\.2\.3/);
+  const [index] = artefactsOf(outcome);
+  assert.deepEqual([index?.httpCode, index?.url], [200, 'https://packages.example/packages.json']);
 });
 
 test('a build that used credentials becomes private: its bytes are those of no other tenant, and not what they were without', {

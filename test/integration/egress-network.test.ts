@@ -5,12 +5,16 @@
 import { strict as assert } from 'node:assert';
 import { execFileSync, spawn } from 'node:child_process';
 import { once } from 'node:events';
+import { existsSync } from 'node:fs';
+import { writeFile } from 'node:fs/promises';
 import { createServer } from 'node:http';
+import { join } from 'node:path';
 import { after, type TestContext, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { Value } from '@sinclair/typebox/value';
 import { EgressRecord } from '../../shared/model/egress.ts';
 import { type BuildNetworkOptions, startBuildNetwork } from '../support/build-network.ts';
+import { temporaryFolder } from '../support/captured.ts';
 import { startOrigin } from '../support/local-origin.ts';
 
 const ADDRESS = '127.86.1.1';
@@ -143,13 +147,16 @@ test('git shows why it may not fetch', options, async (t) => {
 
 test('when the proxy is gone, nothing gets out', options, async (t) => {
   const network = await start(t);
-  assert.equal((await network.run(['curl', '-s', 'https://registry.example/'])).exitCode, 0);
-  const { exitCode } = await network.stop();
-  assert.equal(exitCode, 0);
-  await assert.rejects(async () => {
-    const { exitCode: ended } = await network.run(['curl', '-s', '-m', '3', 'https://registry.example/']);
-    assert.equal(ended, 0);
-  });
+  const folder = temporaryFolder(t);
+  // One client from before to after, so that the network lives on without its proxy; the address is given, since the stub is gone too.
+  const client =
+    network.run(`fetch() { curl -s -o /dev/null -m 9 --resolve registry.example:443:198.18.0.1 "$@"; echo $?; }
+    fetch https://registry.example/; mkfifo ${folder}/on; echo > ${folder}/asked; read -r word < ${folder}/on
+    fetch https://registry.example/; fetch http://198.18.0.1/; fetch http://${ADDRESS}/; fetch http://203.0.113.1/`);
+  while (!existsSync(join(folder, 'asked'))) await new Promise((resolve) => setTimeout(resolve, 10));
+  assert.equal((await network.stop()).exitCode, 0);
+  await writeFile(join(folder, 'on'), 'on\n');
+  assert.equal((await client).stdout.trim().replaceAll('\n', ' '), '0 7 7 7 7');
 });
 
 test('a configuration that is not valid ends the proxy with 78 and names the place', { timeout: 30_000 }, async () => {

@@ -15,6 +15,7 @@ const origin = await startOrigin((request, response) => {
   requests.push(`${request.method} ${request.url}`);
   if (request.url === '/hang') return;
   if (request.url === '/stall') return void response.writeHead(200).write('part');
+  if (request.url === '/inwards') response.writeHead(302, { location: 'https://inner.example/latest?token=abc' });
   if (request.url === '/close') response.setHeader('connection', 'close');
   if (request.url === '/chunks') response.write('x'.repeat(600));
   response.end('x'.repeat(600));
@@ -182,6 +183,19 @@ test('quotas of names and of requests: what is within them passes, the next is r
     ['quota-exceeded', 'quota-exceeded'],
   );
   assert.equal(requests.length, before);
+});
+
+test('a redirect leads nowhere that its host itself would not: to a private address it ends with a sentence', async (t) => {
+  const address = (host: string) => (host === 'good.example' ? '127.0.0.1' : '169.254.169.254');
+  const proxy = await start(t, { resolve: async (host) => [{ address: address(host), family: 4 }] });
+  const { headers } = await proxy.fetch('/inwards');
+  const inwards = new URL(String(headers['location']));
+  const before = requests.length;
+  const { httpCode, body } = await proxy.fetch(inwards.pathname, { host: inwards.hostname });
+  assert.deepEqual([httpCode, requests.length], [403, before]);
+  assert.match(body, /inner\.example is at 169\.254\.169\.254, which a build may not reach/);
+  const [first] = proxy.artefacts();
+  assert.deepEqual([first?.httpCode, first?.location], [302, 'https://inner.example/latest?…']);
 });
 
 test('quota of connections: one too many is closed and recorded', async (t) => {

@@ -112,6 +112,7 @@ const refused: readonly (readonly [string, RegExp, TwoBuilds, Partial<Reproducti
   ['compiled Python is other code',    /^reproduction-differs: .*m\.pyc$/, { first: pyc('11111111'), second: pyc('11111111', 'evil') }],
   ['compiled Python has another length', /^reproduction-differs: .*m\.pyc$/, { first: pyc('11111111'), second: pyc('11111111', 'code and more') }],
   ["a repository's head is another",   /^reproduction-differs: 1 .*\/\.git\/HEAD$/, { first: clone('one'), second: clone('one', 'another') }],
+  ['they fetched different bodies, the first one a kept one', /^reproduction-materials: .*a\.deb sha256:b{64}/, { first: pyc('11111111'), second: pyc('22222222'), order: { materials: fetched({ source: 'stored' }) }, materials: fetched({ sha256: 'b'.repeat(64) }) }],
   ['they fetched different bodies',    /^reproduction-materials: .*a\.deb sha256:b{64}/, { first: pyc('11111111'), second: pyc('22222222'), materials: fetched({ sha256: 'b'.repeat(64) }) }],
   ['git fetched another commit',       /^reproduction-materials: /, { first: clone('one'), second: clone('two'), order: { materials: fetched({ commits: ['a'.repeat(40)] }) }, materials: fetched({ commits: ['b'.repeat(40)] }) }],
   ['the first came without TLS',       /^reproduction-plain-http: http:\/\/example.org\/x .*signedPlainHttpUrls/, { first: same, second: same, order: { materials: fetched({ url: 'http://example.org/x' }) } }],

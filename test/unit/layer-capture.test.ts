@@ -91,6 +91,14 @@ for (const [what, pieces, names] of marked)
     );
   });
 
+test('a layer with no room for its mark is none, and is told so before anything is staged', async (context) => {
+  const folder = temporaryFolder(context);
+  const raw = tarOf({ name: 'a' }, directory('environment/'), directory(ours));
+  assert.equal((await capture(raw, folder, { entriesMax: 3 })).staged.tar.entries, 3);
+  await assert.rejects(capture(raw, folder, { entriesMax: 3, mark: 'm' }), /more than 3 files/);
+  assert.deepEqual(readdirSync(folder), []);
+});
+
 const trace = Buffer.from('the public key of the authority of this build, 64 bytes of it....');
 
 test("a layer that holds the build's certificate is refused wherever chunks fall, and leaves nothing", async (context) => {
