@@ -67,7 +67,7 @@ async function client(stage: Stage, index: number, isOver: () => boolean, sum: S
   const random = new SeededNumbers(`${testSeed} client ${index}`);
   for (let layer = 0, attempt = 0; !isOver(); ) {
     const bytes = 1000 + random.below(4_000_000);
-    const script = `head -c ${bytes} /dev/urandom > /client-${index}-${layer}; sleep 0.${random.below(3)}`;
+    const script = `head -c ${bytes} /dev/urandom > /client-${index}-${layer}; sleep 0.${random.below(10)}`;
     const buildId = `build_client${index}x${layer}x${attempt}`;
     try {
       const { finished, publication } = await stage.publish(buildId, script);
@@ -103,9 +103,12 @@ test(`${kills} kills of builder, verifier and proxy show no half layer, and leav
       await stage.ready();
       return;
     }
-    for (;;) {
-      const proxies = stage.proxies();
-      if (isOver) return;
+    // Early, it has let nothing through; later, its build must be repeated.
+    const delayMs = moments.below(1000);
+    while (!isOver) {
+      const seen = stage.proxies();
+      if (seen.length > 0) await wait(delayMs);
+      const proxies = stage.proxies().filter((id) => seen.includes(id));
       if (proxies.length > 0) return void process.kill(moments.of(proxies), 'SIGKILL');
       await wait(1);
     }
@@ -138,4 +141,16 @@ test(`${kills} kills of builder, verifier and proxy show no half layer, and leav
   }
   assert.deepEqual(stage.proxies(), []);
   assert.ok(sum.published > 0 && sum.retried > 0, JSON.stringify(sum));
+});
+
+test('a build whose proxy is killed while it serves has no layer, and says so; the next one has', async (context) => {
+  const stage = await setPublishingStage(context);
+  const building = stage.publish('build_proxyless', 'sleep 5; : > /there', ({ type }) => {
+    // Its first record says that it serves.
+    if (type === 'fetched') for (const id of stage.proxies()) process.kill(id, 'SIGKILL');
+  });
+  const refused = assert.rejects(building, { code: 'build-failed', message: /the proxy ended without its summary/ });
+  await refused;
+  assert.deepEqual(readdirSync(stage.staging), []);
+  assert.ok((await stage.publish('build_withproxy', ': > /there')).publication?.isNew);
 });

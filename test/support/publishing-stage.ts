@@ -14,12 +14,11 @@ import { join } from 'node:path';
 import type { TestContext } from 'node:test';
 import { setTimeout as wait } from 'node:timers/promises';
 import { zstdCompressSync } from 'node:zlib';
-import { createBuilderClient } from '../../coordinator/environments/builder-client.ts';
+import { type BuildNews, createBuilderClient } from '../../coordinator/environments/builder-client.ts';
 import { openStaged, readStaged } from '../../coordinator/environments/verifier/staged-file.ts';
 import { createVerifierClient } from '../../coordinator/environments/verifier-client.ts';
 import { inheritedEnvironment } from '../../shared/config.ts';
 import { blobKey, openManifest } from '../../shared/layers/layer-manifest.ts';
-import type { BuildOrder } from '../../shared/model/build.ts';
 import type { LayerReference, LayerSpec } from '../../shared/model/manifest.ts';
 import { connectLauncher } from '../../shared/sandbox/launcher-client.ts';
 import { DirectoryObjectStore } from '../../shared/storage/directory-object-store.ts';
@@ -71,13 +70,9 @@ async function untilAnswered<Answer>(asked: () => Promise<Answer>): Promise<Answ
   }
 }
 
-/** Starts all of it; `settings` are the builder's and the verifier's. */
-export async function setPublishingStage(test: TestContext, settings: Readonly<Record<string, string>> = {}) {
-  const folder = await mkdtemp(join(tmpdir(), 'envicutor-publishing-'));
-  // This builder is root, its proxies are not: they pass through to the artefacts.
-  await chmod(folder, 0o711);
-  const at = (name: string) => join(folder, name);
-  const env = {
+/** The settings of both programs, all in this folder. */
+function variablesOf(at: (name: string) => string, settings: Readonly<Record<string, string>>) {
+  return {
     ...inheritedEnvironment(['PATH']),
     ENVICUTOR_BUILDER_SOCKET_PATH: at('builder.sock'),
     ENVICUTOR_BUILDER_LAUNCHER_SOCKET_PATH: at('launcher.sock'),
@@ -91,6 +86,15 @@ export async function setPublishingStage(test: TestContext, settings: Readonly<R
     ENVICUTOR_VERIFIER_LOG_LEVEL: 'error',
     ...settings,
   };
+}
+
+/** Starts all of it; `settings` are the builder's and the verifier's. */
+export async function setPublishingStage(test: TestContext, settings: Readonly<Record<string, string>> = {}) {
+  const folder = await mkdtemp(join(tmpdir(), 'envicutor-publishing-'));
+  // This builder is root, its proxies are not: they pass through to the artefacts.
+  await chmod(folder, 0o711);
+  const at = (name: string) => join(folder, name);
+  const env = variablesOf(at, settings);
   const program = (command: string, ...args: readonly string[]) =>
     new Restartable(() => spawn(command, args, { stdio: ['ignore', 'ignore', 'inherit'], env }));
   const cgroup = `publishing-${process.pid}`;
@@ -133,10 +137,10 @@ export async function setPublishingStage(test: TestContext, settings: Readonly<R
     /** Process ids of the proxies that serve builds now. */
     proxies: () => descendantsOf(launcher.id).filter((id) => commandOf(id)[1] === `${root}coordinator/egress/main.ts`),
     /** Builds a setup layer of this script on the base and publishes it; what it staged is forgotten whatever happens. */
-    async publish(buildId: string, script: string, changes: Partial<BuildOrder> = {}) {
+    async publish(buildId: string, script: string, told: (event: BuildNews) => void = () => undefined) {
       const trust = (await verifier.trust({ revocations: [] })).envelope;
-      const order = buildOrder({ buildId, trust, parents: [parent], script, ...changes });
-      const finished = await builder.build(order, () => undefined, new AbortController().signal);
+      const order = buildOrder({ buildId, trust, parents: [parent], script });
+      const finished = await builder.build(order, told, new AbortController().signal);
       try {
         if (finished.layer === null) return { finished, publication: null };
         const parents = [openManifest(parent.envelope, trusted).tar.digest];
