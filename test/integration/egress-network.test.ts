@@ -7,6 +7,7 @@ import { execFileSync, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { createServer } from 'node:http';
 import { after, type TestContext, test } from 'node:test';
+import { setImmediate } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { Value } from '@sinclair/typebox/value';
 import { EgressRecord } from '../../shared/model/egress.ts';
@@ -149,4 +150,13 @@ test('openssl trusts a leaf of the running proxy under strict rules', options, a
   );
   assert.match(stdout, /Verify return code: 0 \(ok\)/);
   assert.match(stdout, /ALPN protocol: http\/1\.1/);
+});
+
+test('a proxy that is ended the moment it says that it serves still writes its summary', options, async () => {
+  for (let round = 0; round < 3; round++) {
+    const network = await startBuildNetwork({ hosts });
+    while (network.records.length === 0) await setImmediate();
+    const { exitCode, records } = await network.stop();
+    assert.deepEqual([exitCode, records.at(-1)?.kind], [0, 'summary']);
+  }
 });
