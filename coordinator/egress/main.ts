@@ -68,18 +68,21 @@ function start(): void {
     { config, ledger, upstream, store, shapes, clock: systemClock, underWay: new Set() },
     createLeafIssuer(config.authority),
   );
-  // Before anything is answered: a build may end before we are here, and then silence must mean that nothing came through.
-  const serving: EgressRecord = { kind: 'note', code: 'serving', sentence: 'the proxy answers from now on' };
-  print(`${JSON.stringify(serving)}\n`);
-  const names = serveNames(descriptors.names, BUILD_NETWORK_ADDRESS);
-  proxy.listen({ fd: descriptors.http }, 80);
-  proxy.listen({ fd: descriptors.https }, 443);
+  // Before we say that we serve: a build that ends between the two would have no summary, and be broken. Runs only after `start` has.
+  let closeNames = (): void => undefined;
   process.once('SIGTERM', () => {
-    names.close();
+    closeNames();
     proxy.close();
     ledger.close();
     process.exit(0);
   });
+  // Before anything is answered: a build may end before we are here, and then silence must mean that nothing came through.
+  const serving: EgressRecord = { kind: 'note', code: 'serving', sentence: 'the proxy answers from now on' };
+  print(`${JSON.stringify(serving)}\n`);
+  const names = serveNames(descriptors.names, BUILD_NETWORK_ADDRESS);
+  closeNames = () => names.close();
+  proxy.listen({ fd: descriptors.http }, 80);
+  proxy.listen({ fd: descriptors.https }, 443);
 }
 
 try {

@@ -10,6 +10,7 @@ import { writeFile } from 'node:fs/promises';
 import { createServer } from 'node:http';
 import { join } from 'node:path';
 import { after, type TestContext, test } from 'node:test';
+import { setImmediate } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { Value } from '@sinclair/typebox/value';
 import { EgressRecord } from '../../shared/model/egress.ts';
@@ -180,4 +181,13 @@ test('openssl trusts a leaf of the running proxy under strict rules', options, a
   );
   assert.match(stdout, /Verify return code: 0 \(ok\)/);
   assert.match(stdout, /ALPN protocol: http\/1\.1/);
+});
+
+test('a proxy that is ended the moment it says that it serves still writes its summary', options, async () => {
+  for (let round = 0; round < 3; round++) {
+    const network = await startBuildNetwork({ hosts });
+    while (network.records.length === 0) await setImmediate();
+    const { exitCode, records } = await network.stop();
+    assert.deepEqual([exitCode, records.at(-1)?.kind], [0, 'summary']);
+  }
 });

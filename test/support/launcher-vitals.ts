@@ -10,6 +10,9 @@ import type { RealLauncher } from './real-launcher.ts';
 
 const REST_MS_MAX = 20_000;
 
+/** What is looked at, whoever started it. */
+type MeasuredLauncher = Pick<RealLauncher, 'processId' | 'cgroup' | 'folder' | 'sandbox'>;
+
 /** Counts by what is counted; bytes where the name ends so. */
 export type Vitals = Readonly<Record<string, number>>;
 
@@ -27,7 +30,7 @@ export function descendantsOf(id: number): number[] {
 }
 
 /** Waits until nothing runs, nothing waits to be removed and at least so many sandboxes are prepared, then counts. */
-export async function atRest(launcher: RealLauncher, stockMin = 2): Promise<Vitals> {
+export async function atRest(launcher: MeasuredLauncher, stockMin = 2): Promise<Vitals> {
   const deadline = performance.now() + REST_MS_MAX;
   for (let calm = 0; calm < 3; ) {
     const { running, kept, stock } = await launcher.sandbox.gauges();
@@ -40,7 +43,7 @@ export async function atRest(launcher: RealLauncher, stockMin = 2): Promise<Vita
   return count(launcher);
 }
 
-function count(launcher: RealLauncher): Vitals {
+function count(launcher: MeasuredLauncher): Vitals {
   const id = launcher.processId;
   const children = descendantsOf(id);
   const sweepers = children.filter((child) => read(`/proc/${child}/comm`).startsWith('envicutor-sweep'));

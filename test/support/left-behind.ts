@@ -7,8 +7,11 @@ import { join } from 'node:path';
 import { descendantsOf } from './launcher-vitals.ts';
 import type { RealLauncher } from './real-launcher.ts';
 
+/** Where a launcher is, whoever started it. */
+type PlacedLauncher = Pick<RealLauncher, 'processId' | 'cgroup' | 'socketPath' | 'folder'>;
+
 /** Sentences about what is left of the launchers with these process ids; none when all is well. */
-export function leftBehind(launcher: RealLauncher, killed: readonly number[]): string[] {
+export function leftBehind(launcher: PlacedLauncher, killed: readonly number[]): string[] {
   const own = new Set([launcher.processId, ...descendantsOf(launcher.processId)]);
   const processes = readdirSync('/proc')
     .filter((name) => /^\d+$/.test(name) && !own.has(Number(name)))
@@ -28,7 +31,7 @@ export function leftBehind(launcher: RealLauncher, killed: readonly number[]): s
 }
 
 /** Our init and payload keep the launcher's words; a program is known by its cgroup. */
-function belongs(name: string, launcher: RealLauncher): boolean {
+function belongs(name: string, launcher: PlacedLauncher): boolean {
   if (read(`/proc/${name}/stat`).includes(') Z ')) return false;
   const ofLauncher = read(`/proc/${name}/cmdline`).includes(launcher.socketPath);
   return ofLauncher || read(`/proc/${name}/cgroup`).includes(`/envicutor-${launcher.cgroup}/`);

@@ -1,0 +1,156 @@
+/**
+ * Owns the proof that the builder, the verifier and a build's proxy may be killed at any moment: no half layer is ever visible, a build
+ * resumes or fails with its reason, and nothing is left of it in staging, in the launcher or among the processes. Moments follow from the seed.
+ */
+import assert from 'node:assert/strict';
+import { mkdirSync, readdirSync } from 'node:fs';
+import { join } from 'node:path';
+import { test } from 'node:test';
+import { setTimeout as wait } from 'node:timers/promises';
+import { digestOf } from '../../shared/digest.ts';
+import { SystemError } from '../../shared/errors.ts';
+import {
+  blobKey,
+  decodeEnvelope,
+  ENVELOPE_BYTES_MAX,
+  openManifest,
+  provenanceKey,
+} from '../../shared/layers/layer-manifest.ts';
+import { readObject } from '../../shared/storage/object-store.ts';
+import { atRest } from '../support/launcher-vitals.ts';
+import { howMany, noteInLedger, testSeed } from '../support/ledger.ts';
+import { leftBehind } from '../support/left-behind.ts';
+import { setPublishingStage } from '../support/publishing-stage.ts';
+import { SeededNumbers } from '../support/seeded-numbers.ts';
+
+const CLIENTS = 3;
+const BLOB_BYTES_MAX = 64 * 1024 ** 2;
+const kills = howMany('ENVICUTOR_CHAOS_BUILD_KILLS', 6, 90);
+const victims = ['builder', 'verifier', 'proxy'] as const;
+/** What a build that was hit may say; each is worth repeating, by the coordinator as here. */
+const reasons = [
+  /^builder-unavailable: asking the builder: /,
+  /^verifier-unavailable: asking the verifier: /,
+  /^build-failed: build-failed: the record of what the build fetched is incomplete: the proxy ended without its summary$/,
+  // The builder swept it: it was killed between its last event and the publication.
+  /^publication-refused: staging-missing: /,
+];
+
+type Stage = Awaited<ReturnType<typeof setPublishingStage>>;
+
+/** Every manifest opens and names a blob and a provenance that are there and whole; how many there are. */
+async function assertWhole({ store, trusted }: Stage): Promise<number> {
+  let manifests = 0;
+  for await (const { key } of store.list('manifests/')) {
+    const all = `seed ${testSeed}: ${key}`;
+    const stored = await readObject(store, key, ENVELOPE_BYTES_MAX);
+    assert.ok(stored !== null, all);
+    const { blob, provenance } = openManifest(decodeEnvelope(stored), trusted);
+    assert.ok(provenance !== null, all);
+    const found = await readObject(store, blobKey(blob.digest), BLOB_BYTES_MAX);
+    assert.ok(found !== null && digestOf(found) === blob.digest && found.length === blob.bytes, all);
+    const statement = await readObject(store, provenanceKey(provenance), ENVELOPE_BYTES_MAX);
+    assert.ok(statement !== null && digestOf(statement) === provenance, all);
+    manifests++;
+  }
+  return manifests;
+}
+
+interface Sum {
+  published: number;
+  retried: number;
+  reasons: Record<string, number>;
+}
+
+/** One environment after the other, each until it is published. */
+async function client(stage: Stage, index: number, isOver: () => boolean, sum: Sum): Promise<void> {
+  const random = new SeededNumbers(`${testSeed} client ${index}`);
+  for (let layer = 0, attempt = 0; !isOver(); ) {
+    const bytes = 1000 + random.below(4_000_000);
+    const script = `head -c ${bytes} /dev/urandom > /client-${index}-${layer}; sleep 0.${random.below(10)}`;
+    const buildId = `build_client${index}x${layer}x${attempt}`;
+    try {
+      const { finished, publication } = await stage.publish(buildId, script);
+      assert.ok(publication?.isNew, `seed ${testSeed}: ${JSON.stringify(finished.report)}`);
+      sum.published++;
+      layer++;
+      attempt = 0;
+    } catch (error) {
+      if (!(error instanceof SystemError)) throw error;
+      const said = `${error.code}: ${error.message}`;
+      const at = reasons.findIndex((reason) => reason.test(said));
+      assert.notEqual(at, -1, `seed ${testSeed}: ${said}`);
+      sum.reasons[error.code] = (sum.reasons[error.code] ?? 0) + 1;
+      sum.retried++;
+      attempt++;
+      await stage.ready();
+    }
+  }
+}
+
+test(`${kills} kills of builder, verifier and proxy show no half layer, and leave nothing`, async (context) => {
+  context.diagnostic(`seed ${testSeed}`);
+  const from = performance.now();
+  const stage = await setPublishingStage(context);
+  assert.ok((await stage.publish('build_warmup00', 'true')).publication?.isNew);
+  const moments = new SeededNumbers(`${testSeed} moments`);
+  const sum: Sum = { published: 0, retried: 0, reasons: {} };
+  let isOver = false;
+  const clients = Promise.all(Array.from({ length: CLIENTS }, (_, index) => client(stage, index, () => isOver, sum)));
+  const strike = async (victim: (typeof victims)[number]): Promise<void> => {
+    if (victim !== 'proxy') {
+      await stage.programs[victim].restart();
+      await stage.ready();
+      return;
+    }
+    // Early, it has let nothing through; later, its build must be repeated.
+    const delayMs = moments.below(1000);
+    while (!isOver) {
+      const seen = stage.proxies();
+      if (seen.length > 0) await wait(delayMs);
+      const proxies = stage.proxies().filter((id) => seen.includes(id));
+      if (proxies.length > 0) return void process.kill(moments.of(proxies), 'SIGKILL');
+      await wait(1);
+    }
+  };
+  const chaos = async (): Promise<void> => {
+    for (let kill = 0; kill < kills && !isOver; kill++) {
+      const target = sum.published + moments.below(2);
+      while (sum.published < target && !isOver) await wait(1);
+      await wait(moments.below(400));
+      await strike(victims[kill % victims.length] ?? 'builder');
+      await assertWhole(stage);
+    }
+  };
+  const end = (): void => {
+    isOver = true;
+  };
+  await Promise.all([clients.finally(end), chaos().finally(end)]);
+  assert.ok((await stage.publish('build_after000', ': after')).publication?.isNew);
+  // The base, the first and the last of this test.
+  assert.ok((await assertWhole(stage)) >= sum.published + 3);
+  const { reasons: told, ...counts } = sum;
+  context.diagnostic(JSON.stringify(sum));
+  const seconds = ((performance.now() - from) / 1000).toFixed(0);
+  noteInLedger('builder, verifier and proxy kills', { kills, ...counts, ...told, seed: testSeed, seconds });
+  await atRest(stage.launcher, 1);
+  assert.deepEqual(leftBehind(stage.launcher, []), []);
+  for (const name of ['staging', 'state/incoming', 'cache/incoming']) {
+    mkdirSync(join(stage.folder, name), { recursive: true });
+    assert.deepEqual(readdirSync(join(stage.folder, name)), [], `${name}; seed ${testSeed}`);
+  }
+  assert.deepEqual(stage.proxies(), []);
+  assert.ok(sum.published > 0 && sum.retried > 0, JSON.stringify(sum));
+});
+
+test('a build whose proxy is killed while it serves has no layer, and says so; the next one has', async (context) => {
+  const stage = await setPublishingStage(context);
+  const building = stage.publish('build_proxyless', 'sleep 5; : > /there', ({ type }) => {
+    // Its first record says that it serves.
+    if (type === 'fetched') for (const id of stage.proxies()) process.kill(id, 'SIGKILL');
+  });
+  const refused = assert.rejects(building, { code: 'build-failed', message: /the proxy ended without its summary/ });
+  await refused;
+  assert.deepEqual(readdirSync(stage.staging), []);
+  assert.ok((await stage.publish('build_withproxy', ': > /there')).publication?.isNew);
+});
