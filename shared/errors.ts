@@ -52,6 +52,7 @@ const catalog = {
   'agent-refused':            { http: 403, retryable: false, fault: 'agent',       title: 'The agent was not let in' },
   'protocol-mismatch':        { http: 400, retryable: false, fault: 'agent',       title: 'Agent and coordinator speak different versions' },
   'message-invalid':          { http: 400, retryable: false, fault: 'agent',       title: 'A message does not follow the protocol' },
+  'execution-quarantined':    { http: 503, retryable: false, fault: 'caller',      title: 'Two agents were lost while they ran this' },
   'retries-exhausted':        { http: 503, retryable: true,  fault: 'coordinator', title: 'It failed on every agent that tried' },
   'configuration-invalid':    { http: 500, retryable: false, fault: 'coordinator', title: 'The configuration is not valid' },
   'requirement-missing':      { http: 500, retryable: false, fault: 'environment', title: 'This machine lacks something that is needed' },

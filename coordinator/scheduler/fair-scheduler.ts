@@ -17,6 +17,7 @@ import { forecastWait } from './forecast.ts';
 import { type Lease, LeaseTable } from './leases.ts';
 import { listObstacles } from './obstacles.ts';
 import { type Considered, place } from './placement.ts';
+import { Retries } from './retries.ts';
 import {
   type Demand,
   type Forecast,
@@ -63,12 +64,14 @@ export class FairScheduler implements Scheduler, LeaseEvents {
   readonly #entries = new Map<ExecutionId, Entry>();
   readonly #queue = new FairQueue<Entry>();
   readonly #charges: Charges<Entry>;
+  readonly #retries: Retries;
   #timer: Timer | null = null;
   #delay: Timer | null = null;
 
   constructor(deps: { clock: Clock; random: Random; fleet: Fleet }, options: SchedulerOptions) {
     this.#clock = deps.clock;
     this.#charges = new Charges(deps.clock, this.#queue);
+    this.#retries = new Retries(deps.clock, options.retriesMax);
     this.#random = deps.random;
     this.#fleet = deps.fleet;
     this.#options = options;
@@ -125,6 +128,7 @@ export class FairScheduler implements Scheduler, LeaseEvents {
       ...{ charged: 0, failures: 0, lease: null, considered: [] },
     };
     this.#entries.set(executionId, entry);
+    this.#retries.asked();
     this.#queue.push(entry);
     this.#placeAll();
   }
@@ -140,6 +144,7 @@ export class FairScheduler implements Scheduler, LeaseEvents {
   /** Nothing more comes of it: its tenant has paid for the time that it had. */
   #forget(entry: Entry): void {
     this.#entries.delete(entry.demand.executionId);
+    this.#retries.forget(entry.demand.executionId);
     this.#queue.remove(entry);
     if (entry.lease === null) return;
     this.#charges.settle(entry);
@@ -212,7 +217,7 @@ export class FairScheduler implements Scheduler, LeaseEvents {
   }
 
   /** Puts a demand back to the front, or gives it up when it has failed too often. */
-  #retry(lease: Lease, cause: SystemError, isCounted: boolean): void {
+  #retry(lease: Lease, cause: SystemError, isCounted: boolean, isAgentLost = false): void {
     const entry = this.#entryOf(lease);
     this.#release(lease);
     if (entry === undefined) return;
@@ -221,10 +226,10 @@ export class FairScheduler implements Scheduler, LeaseEvents {
     entry.excluded.add(lease.agentId);
     if (isCounted) entry.failures += 1;
     const { demand } = entry;
-    if (entry.failures > this.#options.retriesMax) {
+    const end = this.#retries.endOf({ lease, failures: entry.failures, cause, isCounted, isAgentLost });
+    if (end !== null) {
       this.#forget(entry);
-      const detail = `tried ${entry.failures} times; the last time: ${cause.message}`;
-      demand.listener.gaveUp(demand.executionId, new SystemError('retries-exhausted', detail, { cause }));
+      demand.listener.gaveUp(demand.executionId, end);
       return;
     }
     entry.sinceMs = this.#clock.monotonicMs();
@@ -255,6 +260,7 @@ export class FairScheduler implements Scheduler, LeaseEvents {
 
   reported(agentId: AgentId, reported: readonly { lease: string; fence: number }[]): readonly string[] | null {
     const listed = new Set(reported.map(({ lease }) => lease));
+    for (const lease of listed) this.#retries.survived(lease, agentId);
     const wanted: string[] = [];
     const agent = this.#fleet.get(agentId);
     for (const lease of this.#leases.of(agentId)) {
@@ -361,7 +367,7 @@ export class FairScheduler implements Scheduler, LeaseEvents {
     const said = lease.state === 'offered' ? 'did not answer an offer' : 'was lost while it ran this';
     const cause = new SystemError('agent-lost', `agent ${lease.agentId} ${said}`);
     this.#fleet.get(lease.agentId)?.send({ type: 'lease.cancel', lease: lease.id });
-    this.#retry(lease, cause, true);
+    this.#retry(lease, cause, true, lease.state !== 'offered');
   }
 
   #fitting({ demand }: Entry): number {

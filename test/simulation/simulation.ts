@@ -70,7 +70,16 @@ export class Simulation {
   readonly agents: SimulatedAgent[] = [];
   readonly #scenario: Scenario;
   readonly #accounts = new Map<ExecutionId, Account>();
-  readonly #counts = { submitted: 0, queued: 0, placed: 0, done: 0, givenUp: 0, withdrawn: 0, placements: 0 };
+  readonly #counts = {
+    submitted: 0,
+    queued: 0,
+    placed: 0,
+    done: 0,
+    givenUp: 0,
+    withdrawn: 0,
+    quarantined: 0,
+    placements: 0,
+  };
   #lookedAtPlacements = 0;
   readonly #couldRunSince = new Map<ExecutionId, number>();
   #weather: Weather;
@@ -232,7 +241,11 @@ export class Simulation {
     gaveUp: (id, cause: SystemError) => {
       const account = this.#of(id);
       assert.ok(account.state === 'queued' || account.state === 'placed');
-      assert.ok(cause.code === 'retries-exhausted' || cause.code === 'no-agent', cause.code);
+      assert.ok(['retries-exhausted', 'no-agent', 'execution-quarantined'].includes(cause.code), cause.code);
+      if (cause.code === 'execution-quarantined') {
+        assert.ok(account.attempts >= 2);
+        this.#counts.quarantined += 1;
+      }
       if (cause.code === 'retries-exhausted') assert.ok(account.attempts > schedulerOptions.retriesMax);
       this.#counts[account.state] -= 1;
       this.#counts.givenUp += 1;
