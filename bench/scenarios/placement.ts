@@ -5,9 +5,10 @@
  * over the same arrivals. Whoever is not placed at once is counted as rejected.
  */
 import { createHash } from 'node:crypto';
+import type { Candidate, Constraints } from '../../coordinator/scheduler/candidate.ts';
 import { FleetIndex } from '../../coordinator/scheduler/fleet-index.ts';
 import { type Heaped, IndexedHeap } from '../../coordinator/scheduler/indexed-heap.ts';
-import { type Candidate, type Constraints, place } from '../../coordinator/scheduler/placement.ts';
+import { place } from '../../coordinator/scheduler/placement.ts';
 import type { AgentId } from '../../shared/ids.ts';
 import { summarise } from '../samples.ts';
 import type { FreeScenario, ScenarioResult } from '../scenario.ts';

@@ -5,8 +5,8 @@
 import type { AgentId } from '../../shared/ids.ts';
 import { type SandboxCounts, sumSandboxCounts } from '../../shared/model/sandbox-gauges.ts';
 import type { CoordinatorMessage } from '../../shared/protocol/coordinator-messages.ts';
+import type { Candidate } from '../scheduler/candidate.ts';
 import { FleetIndex } from '../scheduler/fleet-index.ts';
-import type { Candidate } from '../scheduler/placement.ts';
 
 /** What an agent says about itself when it comes. */
 export interface AgentFacts {

@@ -6,7 +6,7 @@ import { toMemoryClaim } from '../../shared/model/claim.ts';
 import type { ExecutionRequest } from '../../shared/model/execution.ts';
 import { type AllLimits, resolveLimits } from '../../shared/model/limits.ts';
 import type { ReadyEnvironment } from '../environments/environment-build.ts';
-import type { Constraints } from '../scheduler/placement.ts';
+import type { Constraints } from '../scheduler/candidate.ts';
 import type { Demand } from '../scheduler/scheduler.ts';
 
 /** What an execution may take of a machine at most, both scripts together, and where. */

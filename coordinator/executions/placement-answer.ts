@@ -4,7 +4,8 @@
 import { toTimestamp } from '../../shared/clock.ts';
 import type { PlacementAnswer } from '../../shared/model/placement.ts';
 import type { AgentFacts } from '../agents/fleet.ts';
-import type { Considered, Constraints } from '../scheduler/placement.ts';
+import type { Constraints } from '../scheduler/candidate.ts';
+import type { Considered } from '../scheduler/placement.ts';
 
 /** One placement of an execution. */
 export interface Attempt {

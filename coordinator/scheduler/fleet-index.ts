@@ -4,7 +4,7 @@
  * Invariants: a group's `free` are exactly its agents with a free slot that take offers; holders of a layer are exactly those that say so.
  */
 import { AgentRing } from './agent-ring.ts';
-import type { Candidate, Constraints } from './placement.ts';
+import type { Candidate, Constraints } from './candidate.ts';
 import { SampledSet } from './sampled-set.ts';
 
 /** Agents that are the same to every constraint. */

@@ -3,7 +3,8 @@
  */
 import type { AgentId } from '../../shared/ids.ts';
 import type { Obstacle, PlacementAnswer } from '../../shared/model/placement.ts';
-import type { Candidate, PlacementDemand } from './placement.ts';
+import type { Candidate } from './candidate.ts';
+import type { PlacementDemand } from './placement.ts';
 
 /** An agent as far as it can be in the way of itself. */
 export interface Hindered extends Candidate {

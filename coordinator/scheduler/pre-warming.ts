@@ -7,8 +7,8 @@
  */
 import type { Clock } from '../../shared/clock.ts';
 import type { AgentId } from '../../shared/ids.ts';
+import type { Candidate, Constraints } from './candidate.ts';
 import type { AgentGroup, FleetIndex } from './fleet-index.ts';
-import type { Candidate, Constraints } from './placement.ts';
 
 /** An environment as far as it is brought to agents. */
 export interface Wanted {

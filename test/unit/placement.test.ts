@@ -4,12 +4,11 @@
  */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import type { Candidate, Constraints } from '../../coordinator/scheduler/candidate.ts';
 import { FleetIndex } from '../../coordinator/scheduler/fleet-index.ts';
 import { listObstacles } from '../../coordinator/scheduler/obstacles.ts';
 import {
-  type Candidate,
   type Considered,
-  type Constraints,
   type PlacementDemand,
   type PlacementTerms,
   place,

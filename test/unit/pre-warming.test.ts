@@ -3,8 +3,8 @@
  */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import type { Candidate, Constraints } from '../../coordinator/scheduler/candidate.ts';
 import { FleetIndex } from '../../coordinator/scheduler/fleet-index.ts';
-import type { Candidate, Constraints } from '../../coordinator/scheduler/placement.ts';
 import { PreWarming } from '../../coordinator/scheduler/pre-warming.ts';
 import { VirtualClock } from '../support/virtual-clock.ts';
 
