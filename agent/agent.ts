@@ -16,6 +16,7 @@ import { encodeMessage } from '../shared/protocol/catalog.ts';
 import { closeCodes } from '../shared/protocol/version.ts';
 import type { Sandbox } from '../shared/sandbox/sandbox.ts';
 import { Connector } from './connection/connector.ts';
+import { Fence } from './connection/fence.ts';
 import type { Identity } from './connection/identity.ts';
 import { Outbox } from './connection/outbox.ts';
 import {
@@ -96,6 +97,7 @@ class LeasingAgent implements Agent, SessionListener {
   readonly #session: Session;
   readonly #layers: LayerNews;
   readonly #connector: Connector;
+  readonly #fence: Fence;
   readonly #leases = new Map<string, HeldLease>();
   readonly #idle = Promise.withResolvers<void>();
   #counts: Pick<AgentReport, 'sandbox'> = {};
@@ -110,6 +112,7 @@ class LeasingAgent implements Agent, SessionListener {
     this.#offer = options.offer;
     this.#outbox = new Outbox({ entriesMax: options.outboxEntriesMax, bytesMax: options.outboxBytesMax });
     this.#layers = new LayerNews(needs, (message) => this.#session.send(message));
+    this.#fence = new Fence(clock, () => this.#endFenced());
     this.#session = new Session({ identity, token, facts: options.facts, clock, logger }, this);
     const { redialMinMs, redialMaxMs, heartbeatMs, coordinatorUrl: url } = options;
     this.#connector = new Connector(
@@ -131,12 +134,14 @@ class LeasingAgent implements Agent, SessionListener {
 
   stop(): void {
     this.#isStopping = true;
+    this.#fence.stop();
     for (const { execution } of this.#leases.values()) execution.cancel();
     this.#connector.stop(closeCodes.draining, 'agent stops');
   }
 
   welcomed(message: Received<'session.welcome'>): void {
     this.#connector.settled();
+    this.#fence.held(message.leaseTtlMs);
     this.#learn(message.trust);
     this.#layers.welcomed();
     for (const { text } of this.#outbox.entries()) this.#session.sendText(text);
@@ -149,6 +154,7 @@ class LeasingAgent implements Agent, SessionListener {
 
   lost(): void {
     this.#needs.logger.warn({ leases: this.#leases.size, results: this.#outbox.size }, 'coordinator lost');
+    this.#fence.lost();
   }
 
   offered({ lease, fence, order }: Received<'lease.offer'>): void {
@@ -265,6 +271,14 @@ class LeasingAgent implements Agent, SessionListener {
 
   get #isDraining(): boolean {
     return this.#isStopping || this.#isDrainWanted;
+  }
+
+  /** Nobody has a use for what is left: after so long the coordinator has given it to others, and an old fence has no effect. */
+  #endFenced(): void {
+    for (const [lease, { execution, executionId }] of this.#leases) {
+      this.#needs.logger.warn({ lease, executionId }, 'lease over while the coordinator was lost');
+      execution.cancel();
+    }
   }
 
   #refuse(lease: string, reason: string): void {

@@ -16,13 +16,17 @@ type Named<Name> = Extract<AgentMessage, { type: Name }>;
 export const { signing: coordinatorKey } = createTestKey();
 
 const trust = trustState([coordinatorKey]);
-const session = { agentId: 'agent_00000001', protocol: 1, reportIntervalMs: 0, leaseTtlMs: 1000, trust };
-const welcome: CoordinatorMessage = { type: 'session.welcome', ...session };
+const session = { agentId: 'agent_00000001', protocol: 1, reportIntervalMs: 0, leaseTtlMs: 60_000, trust };
+/** What lets an agent in. */
+export const welcome: Extract<CoordinatorMessage, { type: 'session.welcome' }> = {
+  type: 'session.welcome',
+  ...session,
+};
 
 export class ScriptedCoordinator {
   readonly received: AgentMessage[] = [];
   /** What answers a proof; the welcome, unless the test sets a refusal. */
-  answerToProof = welcome;
+  answerToProof: CoordinatorMessage = welcome;
   readonly #server = new WebSocketServer({ port: 0, host: '127.0.0.1' });
   readonly #events = new EventEmitter();
   readonly listening = once(this.#server, 'listening');

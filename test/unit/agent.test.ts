@@ -20,7 +20,7 @@ import type { CoordinatorMessage } from '../../shared/protocol/coordinator-messa
 import type { LaunchReport } from '../../shared/sandbox/sandbox.ts';
 import { FakeSandbox, launchReport } from '../support/fake-sandbox.ts';
 import { specOf } from '../support/layer-specs.ts';
-import { coordinatorKey, ScriptedCoordinator } from '../support/scripted-coordinator.ts';
+import { coordinatorKey, ScriptedCoordinator, welcome } from '../support/scripted-coordinator.ts';
 import { createTestKey, createTestLayer } from '../support/signed-layers.ts';
 import { revocation, trustState } from '../support/trust-states.ts';
 
@@ -182,6 +182,28 @@ test('results and leases survive a lost connection: results are said again befor
   assert.equal(report.slots.free, 1);
   finish();
   assert.equal((await coordinator.next('lease.completed')).lease, 'lease_2');
+});
+
+test('an agent that stays alone for nearly as long as a lease is good ends what it runs, and says nothing of it later', async (context) => {
+  const { coordinator, sandbox, finish } = await setStage(context);
+  coordinator.answerToProof = { ...welcome, leaseTtlMs: 400 };
+  coordinator.drop();
+  await coordinator.next('agent.proof');
+  coordinator.say(offer('lease_1'));
+  await coordinator.next('lease.accepted');
+  coordinator.answerToProof = { type: 'session.refused', code: 'draining', reason: 'not now' };
+  coordinator.drop();
+  while (sandbox.kills === 0) await coordinator.next('agent.hello');
+  finish();
+  coordinator.answerToProof = welcome;
+  for (;;) {
+    const { leases } = await coordinator.next('agent.report');
+    if (leases.length === 0) break;
+  }
+  assert.equal(
+    coordinator.received.some(({ type }) => type === 'lease.completed'),
+    false,
+  );
 });
 
 test('offers beyond the slots, to a full outbox or to a draining agent are refused with the reason', async (context) => {
