@@ -29,9 +29,12 @@ export interface Capacity {
 /** What takes longer waits in another lane of its tenant. */
 const LONG_MS = 5000;
 
-/** The lane of what takes long or not, under the constraints of this key. */
-export function toLane(isLong: boolean, constraintsKey: string): string {
-  return `${isLong ? 'long' : 'short'} ${constraintsKey}`;
+/**
+ * The lane of what takes long or not, and as much memory to a power of two, under the constraints of this key: what waits for much is in nobody's
+ * way who needs little.
+ */
+export function toLane(isLong: boolean, memoryBytes: number, constraintsKey: string): string {
+  return `${isLong ? 'long' : 'short'}-${Math.ceil(Math.log2(Math.max(1, memoryBytes)))} ${constraintsKey}`;
 }
 
 /** The key of the constraints of everything in a lane. */
@@ -62,7 +65,7 @@ export class Charges<Item extends Charged> {
   ): Pick<Charged, 'cost' | 'slots' | 'lane'> {
     const durationMs = this.#estimates.estimate(tenantId, kind, durationMsMax);
     const slots = toSlots(memoryBytes, capacity);
-    const lane = toLane(durationMs > LONG_MS, constraints.key);
+    const lane = toLane(durationMs > LONG_MS, memoryBytes, constraints.key);
     return { cost: durationMs * slots, slots, lane };
   }
 
