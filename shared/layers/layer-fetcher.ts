@@ -14,6 +14,7 @@ import type { LayerManifest } from '../model/manifest.ts';
 import { streamFile, writeStream } from '../storage/file-streams.ts';
 import { createIncomingPath, sweepIncoming } from '../storage/incoming-folder.ts';
 import type { ObjectStore } from '../storage/object-store.ts';
+import { downloadDirectly } from './direct-download.ts';
 import { blobKey } from './layer-manifest.ts';
 
 /** What a manifest says about a blob. */
@@ -39,6 +40,8 @@ export interface LayerFetcherOptions {
 
 const STALL_TIMEOUT_MS = 30_000;
 const CONNECTIONS_MAX = 16;
+/** What is smaller costs more by the connection than by its bytes. */
+const DIRECT_BYTES_MIN = 256 * 1024;
 
 /** Fetches blobs; its folder is touched at the first fetch. By node:http, which is loaded anyway: undici costs an agent 20 MB of memory. */
 export class LayerFetcher {
@@ -46,6 +49,7 @@ export class LayerFetcher {
   readonly #stallTimeoutMs: number;
   readonly #plain = new HttpAgent({ keepAlive: true, maxSockets: CONNECTIONS_MAX });
   readonly #encrypted = new HttpsAgent({ keepAlive: true, maxSockets: CONNECTIONS_MAX });
+  readonly #closing = new AbortController();
   #prepared: Promise<unknown> | null = null;
 
   constructor(options: LayerFetcherOptions) {
@@ -60,15 +64,43 @@ export class LayerFetcher {
     received: (bytes: number) => void = () => undefined,
   ): Promise<FetchedBlob> {
     await this.#prepare();
-    const body = await this.#open(url, blob);
     let file: FileHandle | null = null;
     try {
       file = await createUnnamedFile(this.#options.directory);
-      await receive(body, file, blob, url, received);
+      const isDirect = /^http:\/\/[^@]*$/.test(url) && blob.bytes >= DIRECT_BYTES_MIN;
+      if (!isDirect || !(await this.#fetchDirectly(url, blob, file, received))) {
+        await this.#fetchStream(url, blob, file, received);
+      }
       return toBlob(file, blob.bytes);
     } catch (error) {
       await file?.close();
       throw unavailable(error, `fetching ${blob.digest} from ${originOf(url)}`);
+    }
+  }
+
+  /** False when the answer is none for this way: then nothing was written, and the other way says what is wrong with it. */
+  async #fetchDirectly(
+    url: string,
+    blob: BlobDescription,
+    file: FileHandle,
+    received: (bytes: number) => void,
+  ): Promise<boolean> {
+    const options = { stallTimeoutMs: this.#stallTimeoutMs, signal: this.#closing.signal, received };
+    const outcome = await downloadDirectly(url, blob.bytes, file, options);
+    if (outcome === 'other') return false;
+    if (outcome.digest !== blob.digest) throw mismatch(url, blob, `has ${blob.bytes} bytes with ${outcome.digest}`);
+    return true;
+  }
+
+  async #fetchStream(
+    url: string,
+    blob: BlobDescription,
+    file: FileHandle,
+    received: (bytes: number) => void,
+  ): Promise<void> {
+    const body = await this.#open(url, blob);
+    try {
+      await receive(body, file, blob, url, received);
     } finally {
       body.destroy();
     }
@@ -76,6 +108,7 @@ export class LayerFetcher {
 
   /** Closes idle connections; running downloads fail. */
   async close(): Promise<void> {
+    this.#closing.abort();
     this.#plain.destroy();
     this.#encrypted.destroy();
   }
