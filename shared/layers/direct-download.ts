@@ -83,9 +83,9 @@ class DirectDownload {
     if (signal.aborted) stop();
   }
 
-  /** There is always one: reading stops while the last one waits for its turn. */
+  /** Reading stops while the last one waits for its turn; but each address that is dialled takes one, be it reached or not. */
   #nextBuffer(): Buffer<ArrayBuffer> {
-    return this.#free.pop() as Buffer<ArrayBuffer>;
+    return this.#free.pop() ?? Buffer.allocUnsafe(BUFFER_BYTES);
   }
 
   /** Takes what was read into a buffer; false: nothing more for now. */
