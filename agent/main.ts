@@ -2,6 +2,7 @@
  * Composition root of the agent: configuration, preflight, layers, identity, then the agent itself, until a signal ends it.
  * Never decides anything; the only file here that knows concrete adapters.
  */
+
 import { readFileSync } from 'node:fs';
 import { statfs } from 'node:fs/promises';
 import { flushCompileCache } from 'node:module';
@@ -13,6 +14,7 @@ import { toSystemError } from '../shared/errors.ts';
 import { createImageIntegrity } from '../shared/layers/image/layer-imager.ts';
 import { LayerCache } from '../shared/layers/layer-cache.ts';
 import { LayerFetcher } from '../shared/layers/layer-fetcher.ts';
+import { machineArchitecture } from '../shared/layers/layer-manifest.ts';
 import { ManifestTrust } from '../shared/layers/manifest-trust.ts';
 import { TrustMemory } from '../shared/layers/trust-memory.ts';
 import { createLogger } from '../shared/logger.ts';
@@ -92,11 +94,11 @@ async function end(signal: string): Promise<void> {
 }
 
 function toFacts(facts: SandboxFacts): AgentFacts {
-  const architecture = process.arch === 'arm64' ? 'aarch64' : 'x86_64';
   const labels = Object.fromEntries(config.labels.map((label) => label.split(/=(.*)/s, 2)));
   const { release, kernel, cores, memoryBytes } = facts;
   const name = config.name === '' ? hostname() : config.name;
   const exclusiveCores = slotCpus.every((cpus) => cpus !== null);
+  const architecture = machineArchitecture;
   return { name, release, architecture, kernel, cores, memoryBytes, pool: config.pool, labels, exclusiveCores };
 }
 

@@ -2,7 +2,6 @@
  * Owns the wiring of a coordinator: who knows whom, the order of starting and its reverse. Never reads the environment, handles a signal or
  * ends the process, so that several can live in one process; never knows a concrete adapter.
  */
-
 import type { AddressInfo } from 'node:net';
 import type { Clock, Random } from '../shared/clock.ts';
 import { canonicalJson, digestOf } from '../shared/digest.ts';
@@ -48,7 +47,7 @@ import { type Gauges, Metrics } from './metrics.ts';
 import { FairScheduler } from './scheduler/fair-scheduler.ts';
 import { PreWarming } from './scheduler/pre-warming.ts';
 import { BuildQuota } from './tenants/build-quota.ts';
-import { type KeyRing, localTenant, type Tenant } from './tenants/keys.ts';
+import { type KeyRing, localTenant, tenantsOf } from './tenants/keys.ts';
 
 /** The adapters that a coordinator runs on; `stop` closes none of them. */
 export interface CoordinatorDeps {
@@ -100,7 +99,7 @@ function createCacheServices(deps: CoordinatorDeps, config: CoordinatorConfig, m
   const layers = new LayerBuilds(
     {
       ...{ clock, random, log, store, builder, verifier, trust, urls, quota, looked },
-      weightOf: (tenantId) => (deps.keys?.get(tenantId) ?? localTenant).weight,
+      weightOf: (tenantId) => tenantsOf(deps.keys)(tenantId).weight,
       found: (layer) => cache.found(layer),
     },
     { failureTtlMs: config.failureTtlMs, unreachableTtlMs: config.unreachableTtlMs, retryDelayMs: BUILD_RETRY_MS },
@@ -147,7 +146,7 @@ function createServices(deps: CoordinatorDeps, config: CoordinatorConfig, metric
     { clock, scheduler, refused: (reason) => metrics.refused(reason) },
     { ...config, isEmbedded },
   );
-  const tenants = (id: string): Tenant => deps.keys?.get(id) ?? localTenant;
+  const tenants = tenantsOf(deps.keys);
   const warming = createPreWarming(known, clock, config);
   const executions = new ExecutionService(
     {

@@ -3,6 +3,7 @@
  * Never decides who may have a layer.
  */
 import { type Digest, digestOf } from '../../shared/digest.ts';
+import { PRIVATE_PREFIX } from '../../shared/layers/layer-spec.ts';
 import type { BuildOrder } from '../../shared/model/build.ts';
 import type { EgressRules } from '../../shared/model/egress.ts';
 import type { Envelope, LayerReference } from '../../shared/model/manifest.ts';
@@ -24,9 +25,6 @@ export interface BuildSetting {
   /** The tenant's share of the builder's time. */
   readonly weight: number;
 }
-
-/** Of the keys of what is its tenant's alone. */
-const PRIVATE_PREFIX = 'k1t-';
 
 /** What stands on a private layer may show what is in it. */
 const isPrivateLayer = ({ manifest }: SpecifiedLayer): boolean => manifest.key.startsWith(PRIVATE_PREFIX);

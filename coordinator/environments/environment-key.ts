@@ -6,7 +6,7 @@
 import { createHash, createHmac } from 'node:crypto';
 import { type Canonical, canonicalJson, digestOf } from '../../shared/digest.ts';
 import { type EnvironmentId, toBase32 } from '../../shared/ids.ts';
-import { encodeSpec, KEY_DOMAIN, lengthOf, shareableKey } from '../../shared/layers/layer-spec.ts';
+import { encodeSpec, KEY_DOMAIN, lengthOf, PRIVATE_PREFIX, shareableKey } from '../../shared/layers/layer-spec.ts';
 import type { EnvironmentRequest, File, LayerKind } from '../../shared/model/environment.ts';
 import { type AllLimits, buildLimitMaxima, resolveLimits } from '../../shared/model/limits.ts';
 import type { LayerSpec } from '../../shared/model/manifest.ts';
@@ -164,7 +164,7 @@ export function layerKeys(spec: LayerSpec, parents: readonly string[], tenant: T
   return {
     spec,
     shareable: shareableKey(encoded),
-    private: `k1t-${toBase32(own.digest())}`,
+    private: `${PRIVATE_PREFIX}${toBase32(own.digest())}`,
   };
 }
 

@@ -4,7 +4,6 @@
  * Invariants: when a write's promise resolves it survives kill -9 and power loss; writes of one caller keep their order;
  * SystemError `state-store-unavailable` when the store can't do what was asked.
  */
-
 import type { Digest } from '../../shared/digest.ts';
 import type { AgentId, EnvironmentId, ExecutionId } from '../../shared/ids.ts';
 import type { Environment, EnvironmentRequest } from '../../shared/model/environment.ts';

@@ -2,7 +2,6 @@
  * Owns the routes of executions: submit, get, list, cancel, follow. Never moves a stage: the execution service does.
  * Invariant: nothing is started before the whole request has been checked.
  */
-
 import { type Static, Type } from '@sinclair/typebox';
 import type { FastifyReply } from 'fastify';
 import type { Clock } from '../../shared/clock.ts';

@@ -2,7 +2,6 @@
  * Owns what a schema can't say about a request: paths, base64, limits against maxima, sizes. Each problem names its place.
  * Never changes a request. Runs before anything is started.
  */
-
 import { type ErrorPlace, SystemError } from '../../shared/errors.ts';
 import { machineArchitecture } from '../../shared/layers/layer-manifest.ts';
 import type { EnvironmentRequest, File } from '../../shared/model/environment.ts';

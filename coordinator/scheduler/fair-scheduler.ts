@@ -36,6 +36,12 @@ export interface SchedulerOptions {
   readonly reconnectGraceMs: number;
 }
 
+/** Who takes a demand, and whom placement looked at. */
+interface Choice {
+  readonly agent: FleetAgent;
+  readonly considered: readonly Considered[];
+}
+
 interface Entry extends Charged {
   readonly excluded: Set<AgentId>;
   readonly submittedAtMs: number;
@@ -43,8 +49,6 @@ interface Entry extends Charged {
   patientUntilMs: number;
   failures: number;
   lease: Lease | null;
-  /** Whom placement looked at last. */
-  considered: readonly Considered[];
 }
 
 const SWEEP_MS = 250;
@@ -125,7 +129,7 @@ export class FairScheduler implements Scheduler, LeaseEvents {
       submittedAtMs: now,
       sinceMs: now,
       patientUntilMs: 0,
-      ...{ charged: 0, failures: 0, lease: null, considered: [] },
+      ...{ charged: 0, failures: 0, lease: null },
     };
     this.#entries.set(executionId, entry);
     this.#retries.asked();
@@ -164,12 +168,11 @@ export class FairScheduler implements Scheduler, LeaseEvents {
     this.#queue.serve({
       isOpen: (lane) => this.#fleet.index.isOpen(constraintsKeyOf(lane)),
       choose: (entry) => this.#choose(entry, nowMs),
-      give: (entry, agent: FleetAgent) => this.#offer(entry, agent),
+      give: (entry, choice: Choice) => this.#offer(entry, choice),
     });
   }
 
-  #choose(entry: Entry, nowMs: number): FleetAgent | null {
-    const { demand, excluded, patientUntilMs, sinceMs } = entry;
+  #choose({ demand, excluded, patientUntilMs, sinceMs }: Entry, nowMs: number): Choice | null {
     const considered: Considered[] = [];
     const { agent, outcome } = place(
       demand,
@@ -181,9 +184,8 @@ export class FairScheduler implements Scheduler, LeaseEvents {
       },
       considered,
     );
-    entry.considered = considered;
     if (outcome === 'delayed') this.#comeBack();
-    return agent;
+    return agent === null ? null : { agent, considered };
   }
 
   /** Looks again when whoever waits for a busy holder has waited long enough. */
@@ -194,14 +196,14 @@ export class FairScheduler implements Scheduler, LeaseEvents {
     });
   }
 
-  #offer(entry: Entry, agent: FleetAgent): void {
+  #offer(entry: Entry, { agent, considered }: Choice): void {
     const { demand } = entry;
     const lease = this.#leases.grant(demand.executionId, agent.id, demand.memoryBytes, this.#options.offerTimeoutMs);
     entry.lease = lease;
     this.#charges.begin(entry);
     agent.take(lease.memoryBytes);
     agent.send({ type: 'lease.offer', lease: lease.id, fence: lease.fence, order: demand.order() });
-    demand.listener.placed(demand.executionId, agent.facts, entry.considered);
+    demand.listener.placed(demand.executionId, agent.facts, considered);
   }
 
   #release(lease: Lease): void {

@@ -3,6 +3,7 @@
  * Never decides (placement). What changes at an agent is told to it; nothing is polled.
  * Invariants: a group's `free` are exactly its agents with a free slot that take offers; holders of a layer are exactly those that say so.
  */
+import type { AgentId } from '../../shared/ids.ts';
 import { AgentRing } from './agent-ring.ts';
 import type { Candidate, Constraints } from './candidate.ts';
 import { SampledSet } from './sampled-set.ts';
@@ -22,6 +23,7 @@ const RING_AGE_MS = 1000;
 
 /** See the head of this file. */
 export class FleetIndex<Agent extends Candidate> {
+  readonly #agents = new Map<AgentId, Agent>();
   readonly #groups = new Map<string, AgentGroup<Agent>>();
   readonly #groupOf = new Map<Agent, AgentGroup<Agent>>();
   readonly #holders = new Map<string, SampledSet<Agent>>();
@@ -44,6 +46,7 @@ export class FleetIndex<Agent extends Candidate> {
       this.#matching.clear();
     }
     group.all.add(agent);
+    this.#agents.set(agent.id, agent);
     this.#groupOf.set(agent, group);
     this.#isRingStale = true;
     for (const layer of agent.layers) this.held(agent, layer);
@@ -54,6 +57,7 @@ export class FleetIndex<Agent extends Candidate> {
     const group = this.#groupOf.get(agent);
     if (group === undefined) return;
     group.all.delete(agent);
+    this.#agents.delete(agent.id);
     group.free.delete(agent);
     this.#groupOf.delete(agent);
     this.#isRingStale = true;
@@ -85,6 +89,10 @@ export class FleetIndex<Agent extends Candidate> {
   /** Who holds this layer; undefined when nobody does. */
   holders(layer: string): SampledSet<Agent> | undefined {
     return this.#holders.get(layer);
+  }
+
+  find(id: AgentId): Agent | undefined {
+    return this.#agents.get(id);
   }
 
   /** Is this agent one of these groups'? */

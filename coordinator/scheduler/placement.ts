@@ -74,7 +74,7 @@ export function place<Agent extends Candidate>(
   const groups = fleet.matching(demand.constraints);
   const agents = groups.reduce((sum, { all }) => sum + all.size, 0);
   if (agents === 0) return none;
-  const avoided = countAvoided(groups, terms.excluded) < agents ? terms.excluded : nobody;
+  const avoided = countAvoided(fleet, groups, terms.excluded) < agents ? terms.excluded : nobody;
   if (avoided !== terms.excluded && terms.isPatient) return none;
   const look = new Look<Agent>(demand, avoided);
   const rarest = rarestHeld(demand, fleet);
@@ -88,12 +88,15 @@ export function place<Agent extends Candidate>(
 const nobody: ReadonlySet<AgentId> = new Set();
 
 function countAvoided<Agent extends Candidate>(
+  fleet: FleetIndex<Agent>,
   groups: readonly AgentGroup<Agent>[],
   excluded: ReadonlySet<AgentId>,
 ): number {
-  if (excluded.size === 0) return 0;
   let count = 0;
-  for (const { all } of groups) for (const { id } of all) if (excluded.has(id)) count += 1;
+  for (const id of excluded) {
+    const agent = fleet.find(id);
+    if (agent !== undefined && fleet.isIn(agent, groups)) count += 1;
+  }
   return count;
 }
 

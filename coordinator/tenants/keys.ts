@@ -49,6 +49,11 @@ export interface KeyRing {
   get(id: string): Tenant;
 }
 
+/** Who a tenant's id stands for; everybody is the local tenant where there are no keys. */
+export function tenantsOf(keys: KeyRing | null): (id: string) => Tenant {
+  return (id) => keys?.get(id) ?? localTenant;
+}
+
 /** Reads a file of tenants; SystemError `configuration-invalid` names what is wrong with it. */
 export function readTenants(path: string): KeyRing {
   let content: unknown;

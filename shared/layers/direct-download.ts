@@ -9,6 +9,7 @@ import { createHash } from 'node:crypto';
 import type { FileHandle } from 'node:fs/promises';
 import { connect, type Socket } from 'node:net';
 import type { Digest } from '../digest.ts';
+import { writeChunks } from '../storage/file-streams.ts';
 
 /** Settings of a download. */
 export interface DirectDownloadOptions {
@@ -132,7 +133,7 @@ class DirectDownload {
     this.#got += body.length;
     this.#hash.update(body);
     this.#writing += 1;
-    writeWhole(this.#file, body, start).then(
+    writeChunks(this.#file, [body], start).then(
       () => this.#written(buffer, body.length),
       (error: Error) => this.#end(error),
     );
@@ -164,13 +165,6 @@ class DirectDownload {
   #end(error: Error): void {
     this.#isOver = true;
     this.#ending.reject(error);
-  }
-}
-
-async function writeWhole(file: FileHandle, body: Buffer, start: number): Promise<void> {
-  for (let offset = 0; offset < body.length; ) {
-    const { bytesWritten } = await file.write(body, offset, body.length - offset, start + offset);
-    offset += bytesWritten;
   }
 }
 

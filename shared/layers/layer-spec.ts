@@ -15,6 +15,8 @@ export const KEY_DOMAIN = 'depkey/v1\0';
 
 /** What keys of layers that are not private begin with. */
 export const SHAREABLE_PREFIX = 'k1s-';
+/** What keys of layers begin with that are their tenant's alone. */
+export const PRIVATE_PREFIX = 'k1t-';
 
 /** The specification of a layer on parents with these tar digests, lowest first, as canonical JSON. */
 export function encodeSpec(spec: LayerSpec, parents: readonly string[]): Buffer {

@@ -9,6 +9,9 @@ import { layerKinds } from './environment.ts';
 const digestText = { pattern: '^sha256:[0-9a-f]{64}$' };
 const DigestText = Type.String(digestText);
 
+/** Architectures of machines and of the layers that they run. */
+export const architectures = ['x86_64', 'aarch64'] as const;
+
 /** `shared`, or one tenant's. */
 export const Scope = Type.String({ pattern: '^(shared|tenant-[0-9a-z-]{1,64})$' });
 export type Scope = Static<typeof Scope>;
@@ -20,7 +23,7 @@ export type Scope = Static<typeof Scope>;
 export const LayerSpec = Closed({
   kind: OneOf(layerKinds),
   base: Type.String(),
-  architecture: OneOf(['x86_64', 'aarch64']),
+  architecture: OneOf(architectures),
   script: DigestText,
   verify: Nullable(DigestText),
   observable: Nullable(
@@ -50,7 +53,7 @@ export const LayerManifest = Closed({
   scope: Scope,
   kind: OneOf(layerKinds),
   base: Type.String(),
-  architecture: OneOf(['x86_64', 'aarch64']),
+  architecture: OneOf(architectures),
   parents: Type.Array(DigestText, { description: 'Tar digests of the layers below, lowest first.' }),
   blob: Closed({ digest: DigestText, bytes: Type.Integer({ minimum: 0 }), codec: Type.Literal('zstd') }),
   tar: Closed({

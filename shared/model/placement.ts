@@ -4,9 +4,7 @@
  */
 import { type Static, Type } from '@sinclair/typebox';
 import { Closed, Nullable, OneOf } from './closed.ts';
-
-/** Architectures of machines and of the layers that they run. */
-export const architectures = ['x86_64', 'aarch64'] as const;
+import { architectures } from './manifest.ts';
 
 /** Where an execution may run, and how long it may wait. */
 export const PlacementRequest = Closed({

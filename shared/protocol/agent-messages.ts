@@ -9,10 +9,12 @@
  * `lease.fetching` and `layers.progress` tell how far a download is and may be lost; so may `layersUsed`, which makes a layer look older than it
  * is by one report. `layer.damaged` names a layer that was right once and is not any more: the agent has put it aside.
  */
+
 import { Type } from '@sinclair/typebox';
 import { Closed, Nullable, OneOf } from '../model/closed.ts';
 import { LayerUse } from '../model/environment.ts';
 import { endings, Timing } from '../model/execution.ts';
+import { architectures } from '../model/manifest.ts';
 import { SandboxCounts } from '../model/sandbox-gauges.ts';
 import { Report, Verdict } from '../model/verdict.ts';
 import { createDecoder, type MessageOf } from './catalog.ts';
@@ -43,7 +45,7 @@ export const agentMessages = {
     agentId: Nullable(Type.String()),
     token: Nullable(Type.String({ description: 'One-time enrolment token, only while agentId is null.' })),
     release: Type.String(),
-    architecture: OneOf(['x86_64', 'aarch64']),
+    architecture: OneOf(architectures),
     kernel: Type.String(),
     cores: Type.Integer({ minimum: 1 }),
     memoryBytes: count,

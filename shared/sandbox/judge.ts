@@ -73,15 +73,18 @@ export function judge(evidence: Evidence): Report {
   };
 }
 
-function toStart({ end, failure }: LaunchReport): Report['start'] {
-  const hasNotStarted = end === 'start-failed' || (end === 'setup-failed' && failure?.errno !== 'ENOSPC');
-  return hasNotStarted && failure !== null ? { ...failure, detail: toFailureSentence(failure) } : null;
+/** Did the program not start: refused by the kernel, or with something in the way of its files? */
+function hasNotStarted({ end, failure }: LaunchReport): boolean {
+  return end === 'start-failed' || (end === 'setup-failed' && failure?.errno !== 'ENOSPC');
+}
+
+function toStart(launch: LaunchReport): Report['start'] {
+  const { failure } = launch;
+  return hasNotStarted(launch) && failure !== null ? { ...failure, detail: toFailureSentence(failure) } : null;
 }
 
 function toVerdict(launch: LaunchReport, limits: AllLimits): { verdict: Verdict; exceeded: Exceeded | null } {
-  if (launch.end === 'start-failed') return { verdict: 'start-failed', exceeded: null };
-  if (launch.end === 'setup-failed' && launch.failure?.errno !== 'ENOSPC')
-    return { verdict: 'start-failed', exceeded: null };
+  if (hasNotStarted(launch)) return { verdict: 'start-failed', exceeded: null };
   if (launch.end === 'setup-failed') return { verdict: 'disk-exceeded', exceeded: diskExceeded(launch, limits) };
   if (launch.exceeded !== null) {
     const { limit } = launch.exceeded;

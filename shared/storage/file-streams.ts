@@ -45,7 +45,8 @@ export async function writeStream(file: FileHandle, source: AsyncIterable<Uint8A
   await writing;
 }
 
-async function writeChunks(file: FileHandle, chunks: Uint8Array[], start: number): Promise<void> {
+/** Writes chunks one behind the other from `start` on, each whole. */
+export async function writeChunks(file: FileHandle, chunks: Uint8Array[], start: number): Promise<void> {
   let left = chunks;
   for (let position = start; left.length > 0; ) {
     const { bytesWritten } = await file.writev(left, position);

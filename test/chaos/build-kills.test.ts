@@ -7,24 +7,15 @@ import { mkdirSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { setTimeout as wait } from 'node:timers/promises';
-import { digestOf } from '../../shared/digest.ts';
 import { SystemError } from '../../shared/errors.ts';
-import {
-  blobKey,
-  decodeEnvelope,
-  ENVELOPE_BYTES_MAX,
-  openManifest,
-  provenanceKey,
-} from '../../shared/layers/layer-manifest.ts';
-import { readObject } from '../../shared/storage/object-store.ts';
 import { atRest } from '../support/launcher-vitals.ts';
 import { howMany, noteInLedger, testSeed } from '../support/ledger.ts';
 import { leftBehind } from '../support/left-behind.ts';
 import { setPublishingStage } from '../support/publishing-stage.ts';
 import { SeededNumbers } from '../support/seeded-numbers.ts';
+import { assertWholeLayers } from '../support/whole-layers.ts';
 
 const CLIENTS = 3;
-const BLOB_BYTES_MAX = 64 * 1024 ** 2;
 /** In `make test` environment-kills.test.ts strikes the same programs; this one looks closer and longer. */
 const kills = howMany('ENVICUTOR_CHAOS_BUILD_KILLS', 0, 90);
 const victims = ['builder', 'verifier', 'proxy'] as const;
@@ -39,23 +30,8 @@ const reasons = [
 
 type Stage = Awaited<ReturnType<typeof setPublishingStage>>;
 
-/** Every manifest opens and names a blob and a provenance that are there and whole; how many there are. */
-async function assertWhole({ store, trusted }: Stage): Promise<number> {
-  let manifests = 0;
-  for await (const { key } of store.list('manifests/')) {
-    const all = `seed ${testSeed}: ${key}`;
-    const stored = await readObject(store, key, ENVELOPE_BYTES_MAX);
-    assert.ok(stored !== null, all);
-    const { blob, provenance } = openManifest(decodeEnvelope(stored), trusted);
-    assert.ok(provenance !== null, all);
-    const found = await readObject(store, blobKey(blob.digest), BLOB_BYTES_MAX);
-    assert.ok(found !== null && digestOf(found) === blob.digest && found.length === blob.bytes, all);
-    const statement = await readObject(store, provenanceKey(provenance), ENVELOPE_BYTES_MAX);
-    assert.ok(statement !== null && digestOf(statement) === provenance, all);
-    manifests++;
-  }
-  return manifests;
-}
+/** How many layers the stage's store has, all of them whole. */
+const assertWhole = ({ folder, trusted }: Stage): Promise<number> => assertWholeLayers(join(folder, 'cache'), trusted);
 
 interface Sum {
   published: number;

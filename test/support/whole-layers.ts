@@ -4,11 +4,17 @@
  */
 import assert from 'node:assert/strict';
 import { digestOf } from '../../shared/digest.ts';
-import { blobKey, decodeEnvelope, openManifest, provenanceKey } from '../../shared/layers/layer-manifest.ts';
+import {
+  blobKey,
+  decodeEnvelope,
+  ENVELOPE_BYTES_MAX,
+  openManifest,
+  provenanceKey,
+} from '../../shared/layers/layer-manifest.ts';
 import { DirectoryObjectStore } from '../../shared/storage/directory-object-store.ts';
 import { readObject } from '../../shared/storage/object-store.ts';
 
-const BYTES_MAX = 2 ** 30;
+const BLOB_BYTES_MAX = 2 ** 30;
 
 /** Asserts that no half layer is visible; how many whole ones are. `checked` remembers manifests that were whole before. */
 export async function assertWholeLayers(
@@ -17,8 +23,8 @@ export async function assertWholeLayers(
   checked = new Set<string>(),
 ): Promise<number> {
   const store = new DirectoryObjectStore(folder);
-  const bytesOf = async (key: string): Promise<Uint8Array> => {
-    const bytes = await readObject(store, key, BYTES_MAX);
+  const bytesOf = async (key: string, bytesMax = ENVELOPE_BYTES_MAX): Promise<Uint8Array> => {
+    const bytes = await readObject(store, key, bytesMax);
     assert.ok(bytes !== null, `${key} is not in the store`);
     return bytes;
   };
@@ -26,7 +32,8 @@ export async function assertWholeLayers(
     if (checked.has(key)) continue;
     const manifest = openManifest(decodeEnvelope(Buffer.from(await bytesOf(key))), keys);
     const { blob, provenance } = manifest;
-    assert.equal(digestOf(await bytesOf(blobKey(blob.digest))), blob.digest, `the blob of ${key}`);
+    const stored = await bytesOf(blobKey(blob.digest), BLOB_BYTES_MAX);
+    assert.deepEqual([digestOf(stored), stored.length], [blob.digest, blob.bytes], `the blob of ${key}`);
     assert.ok(provenance !== null, key);
     assert.equal(digestOf(await bytesOf(provenanceKey(provenance))), provenance, `the provenance of ${key}`);
     checked.add(key);

@@ -4,7 +4,6 @@
  * Invariants: every body that reached the build, and every layer below, is a resolved dependency with its digest, and a body with where
  * its bytes came from: the upstream, what was kept of it, an operator's mirror; a statement that is read was signed by a trusted key and is the one that its digest names.
  */
-
 import { type Static, Type } from '@sinclair/typebox';
 import { TypeCompiler } from '@sinclair/typebox/compiler';
 import { type Digest, digestHex } from '../../../shared/digest.ts';

@@ -7,6 +7,7 @@ import { digestOf } from '../../../shared/digest.ts';
 import { SystemError } from '../../../shared/errors.ts';
 import { openEnvelope } from '../../../shared/layers/envelope.ts';
 import { blobKey, decodeEnvelope, openManifest, provenanceKey } from '../../../shared/layers/layer-manifest.ts';
+import { SHAREABLE_PREFIX } from '../../../shared/layers/layer-spec.ts';
 import type { ReproductionCandidate, ReproductionOrder } from '../../../shared/model/build.ts';
 import type { LayerManifest, TrustedKey } from '../../../shared/model/manifest.ts';
 import { type ObjectStore, readObject } from '../../../shared/storage/object-store.ts';
@@ -43,13 +44,14 @@ export interface Agreement {
 /** A statement has a few hundred bytes for each of at most some ten thousand materials, in base64. */
 const STATEMENT_BYTES_MAX = 128 * 1024 ** 2;
 const NAMES_MAX = 10;
-const SHAREABLE_KEY = /^k1s-/;
 
 /** The manifest of the first layer, which belongs to a tenant, is not private, and stands on what everybody may use; Refusal otherwise. */
 export function checkFirst({ first, parents }: ReproductionCandidate, trusted: readonly TrustedKey[]): LayerManifest {
   const manifest = openManifest(first, trusted);
   if (manifest.scope === 'shared') throw new Refusal('reproduction-scope', `layer ${manifest.key} is shared already`);
-  if (!SHAREABLE_KEY.test(manifest.key)) throw new Refusal('reproduction-scope', `layer ${manifest.key} is private`);
+  if (!manifest.key.startsWith(SHAREABLE_PREFIX)) {
+    throw new Refusal('reproduction-scope', `layer ${manifest.key} is private`);
+  }
   const below = parents.map((envelope) => openManifest(envelope, trusted));
   const areTheSame =
     below.length === manifest.parents.length && below.every(({ tar }, index) => tar.digest === manifest.parents[index]);

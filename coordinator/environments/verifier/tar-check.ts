@@ -4,7 +4,6 @@
  * Invariant: a tar that passes unpacks, whatever tool does it, to files strictly below its root: every path's parent is a directory
  * of the same tar, no path stands there twice, no hard link leaves the tar, and nothing in it is a device, setuid or setgid.
  */
-
 import { Refusal, type RefusalReason } from './refusal.ts';
 import {
   BLOCK_BYTES,
