@@ -34,6 +34,7 @@ const catalog = {
   'internal':                 { http: 500, retryable: false, fault: 'coordinator', title: 'Something went wrong on our side' },
   'no-agent':                 { http: 503, retryable: true,  fault: 'coordinator', title: 'No agent can run this now' },
   'draining':                 { http: 503, retryable: true,  fault: 'coordinator', title: 'This instance is shutting down' },
+  'shard-moved':              { http: 503, retryable: true,  fault: 'coordinator', title: 'Another coordinator answers for this tenant now' },
   'state-store-unavailable':  { http: 503, retryable: true,  fault: 'dependency',  title: 'The state store does not answer' },
   'object-store-unavailable': { http: 503, retryable: true,  fault: 'dependency',  title: 'The object store does not answer' },
   'builder-unavailable':      { http: 503, retryable: true,  fault: 'coordinator', title: 'The builder does not answer' },

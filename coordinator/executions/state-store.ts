@@ -1,6 +1,6 @@
 /**
- * Owns the ports to durable state: executions, environments, agents, what builds used. One suite (test/contract/state-store.test.ts) holds every
- * implementation to this. Never decides anything.
+ * Owns the ports to durable state: executions, environments, agents, what builds used, who answers for which shard. One suite
+ * (test/contract/state-store.test.ts) holds every implementation to this. Never decides anything.
  * Invariants: when a write's promise resolves it survives kill -9 and power loss; writes of one caller keep their order;
  * SystemError `state-store-unavailable` when the store can't do what was asked.
  */
@@ -10,6 +10,7 @@ import type { Environment, EnvironmentRequest } from '../../shared/model/environ
 import type { Execution, ExecutionRequest } from '../../shared/model/execution.ts';
 import type { LayerSpec } from '../../shared/model/manifest.ts';
 import type { CacheStore } from './cache-store.ts';
+import type { ShardLease, ShardStore } from './shard-store.ts';
 
 /** A key that makes a repeated request the same request; `bodyDigest` tells another body. */
 export interface IdempotencyKey {
@@ -39,16 +40,23 @@ export interface Page<Item> {
   readonly next: number | null;
 }
 
-/** Durable executions. */
+/**
+ * Durable executions. A write is done under the lease of its tenant's shard: SystemError `shard-moved`, and nothing is changed, when that lease is
+ * not the present one.
+ */
 export interface ExecutionStore {
   /** Records an execution, unless its idempotency key is taken: then who took it, and nothing is recorded. */
-  accept(entry: AcceptedExecution, nowMs: number): Promise<{ id: ExecutionId; bodyDigest: Digest } | null>;
-  /** Records the final answer and forgets the request. */
-  finish(answer: Execution): Promise<void>;
+  accept(
+    entry: AcceptedExecution,
+    lease: ShardLease,
+    nowMs: number,
+  ): Promise<{ id: ExecutionId; bodyDigest: Digest } | null>;
+  /** Records the final answer and forgets the request; an execution that has its final answer keeps it. */
+  finish(answer: Execution, lease: ShardLease): Promise<void>;
   get(tenantId: string, id: string): Promise<Execution | null>;
   list(tenantId: string, cursor: number | null, limit: number): Promise<Page<Execution>>;
-  /** Oldest first. */
-  unfinished(): Promise<readonly UnfinishedExecution[]>;
+  /** Those of tenants of these shards, oldest first. */
+  unfinished(shards: readonly number[]): Promise<readonly UnfinishedExecution[]>;
 }
 
 /** What is known about an environment of a tenant; `manifests` are the object keys of its current build, lowest layer first. */
@@ -70,7 +78,8 @@ export interface EnvironmentStore {
   save(row: EnvironmentRow): Promise<void>;
   get(tenantId: string, id: string): Promise<EnvironmentRow | null>;
   list(tenantId: string, cursor: number | null, limit: number): Promise<Page<Environment>>;
-  unfinished(): Promise<readonly EnvironmentRow[]>;
+  /** Those of tenants of these shards, oldest first. */
+  unfinished(shards: readonly number[]): Promise<readonly EnvironmentRow[]>;
 }
 
 /** An agent that was let in once; `publicKey` is Ed25519, SPKI DER in base64. */
@@ -116,6 +125,7 @@ export interface StateStore {
   readonly agents: AgentStore;
   readonly buildUsage: BuildUsageStore;
   readonly cache: CacheStore;
+  readonly shards: ShardStore;
   /** Resolves when the store can write. */
   check(): Promise<void>;
   close(): Promise<void>;
