@@ -5,6 +5,7 @@
  * store's own, never a coordinator's.
  */
 import { createHash } from 'node:crypto';
+import { SystemError } from '../../shared/errors.ts';
 
 /** Into how many shards tenants are divided; never changed once released. */
 export const SHARDS = 64;
@@ -25,6 +26,14 @@ export interface Member {
 export interface ShardLease {
   readonly shard: number;
   readonly epoch: number;
+}
+
+/** What a write under a lease that is not the present one fails with. */
+export function toShardMoved({ shard, epoch }: ShardLease): SystemError {
+  return new SystemError(
+    'shard-moved',
+    `epoch ${epoch} of shard ${shard} is over; ask again, another coordinator answers`,
+  );
 }
 
 /** Who is there and who has what. */

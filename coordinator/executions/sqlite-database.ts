@@ -3,14 +3,17 @@
  * transaction and one fsync. Never interprets what is stored.
  * Invariants: a write's promise resolves after the commit (WAL, synchronous=FULL); a write that throws undoes only itself.
  */
+import { AssertionError } from 'node:assert/strict';
 import { DatabaseSync, type StatementSync } from 'node:sqlite';
 import { SystemError } from '../../shared/errors.ts';
 import { initial } from './migrations/0001-initial.ts';
 import { buildUsage } from './migrations/0002-build-usage.ts';
 import { cache } from './migrations/0003-cache.ts';
 import { layerSpecs } from './migrations/0004-layer-specs.ts';
+import { shards } from './migrations/0005-shards.ts';
 
-const migrations: readonly string[] = [initial, buildUsage, cache, layerSpecs];
+/** What makes a database of form n out of one of form n - 1; the first stands at 0. */
+export const sqliteMigrations: readonly string[] = [initial, buildUsage, cache, layerSpecs, shards];
 
 interface PendingWrite {
   readonly run: () => unknown;
@@ -42,13 +45,13 @@ export class SqliteDatabase {
 
   #migrate(): void {
     const version = Number(this.#database.prepare('PRAGMA user_version').get()?.['user_version'] ?? 0);
-    if (version > migrations.length) {
+    if (version > sqliteMigrations.length) {
       throw new SystemError(
         'state-store-unavailable',
-        `the database has form ${version}, this release knows ${migrations.length}; run a newer release`,
+        `the database has form ${version}, this release knows ${sqliteMigrations.length}; run a newer release`,
       );
     }
-    for (const [index, sql] of migrations.slice(version).entries()) {
+    for (const [index, sql] of sqliteMigrations.slice(version).entries()) {
       this.#database.exec(`BEGIN IMMEDIATE; ${sql} PRAGMA user_version = ${version + index + 1}; COMMIT;`);
     }
   }
@@ -106,7 +109,8 @@ export class SqliteDatabase {
       return () => write.resolve(value);
     } catch (cause) {
       this.#database.exec('ROLLBACK TO one; RELEASE one');
-      return () => write.reject(unavailable('writing the database', cause));
+      const isOurs = cause instanceof SystemError || cause instanceof AssertionError;
+      return () => write.reject(isOurs ? cause : unavailable('writing the database', cause));
     }
   }
 

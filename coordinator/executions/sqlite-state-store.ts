@@ -2,6 +2,7 @@
  * Owns the embedded state: the StateStore port over one SQLite file. SQL for executions, environments, agents and usage lives here and
  * nowhere else; that for the cache's memory in sqlite-cache-store. Never holds a secret's value, a token or a key in clear.
  */
+import assert from 'node:assert/strict';
 import type { SQLOutputValue } from 'node:sqlite';
 import type { Digest } from '../../shared/digest.ts';
 import type { AgentId, EnvironmentId, ExecutionId } from '../../shared/ids.ts';
@@ -9,8 +10,10 @@ import { buildLifecycle } from '../../shared/lifecycle/build.ts';
 import { executionLifecycle } from '../../shared/lifecycle/execution.ts';
 import type { Environment } from '../../shared/model/environment.ts';
 import type { Execution } from '../../shared/model/execution.ts';
+import { shardOf } from './shard-store.ts';
 import { sqliteCacheStore } from './sqlite-cache-store.ts';
 import { SqliteDatabase } from './sqlite-database.ts';
+import { assertLease, sqliteShardStore } from './sqlite-shard-store.ts';
 import type {
   AgentStore,
   BuildUsageStore,
@@ -35,10 +38,18 @@ function toPage<Item>(rows: readonly Row[], limit: number): Page<Item> {
   };
 }
 
+/** Is a row's tenant of one of these shards? */
+function inShards(shards: readonly number[]): (row: Row) => boolean {
+  const wanted = new Set(shards);
+  return (row) => wanted.has(shardOf(String(row['tenant'])));
+}
+
 function executionStore(database: SqliteDatabase): ExecutionStore {
   return {
-    accept: ({ tenantId, answer, request, idempotency }, nowMs) =>
-      database.write(() => {
+    accept: async ({ tenantId, answer, request, idempotency }, lease, nowMs) => {
+      assert.equal(lease.shard, shardOf(tenantId), 'a lease of another shard');
+      return await database.write(() => {
+        assertLease(database, lease);
         if (idempotency !== null) {
           database.prepare('DELETE FROM idempotency_keys WHERE expires_at <= ?').run(nowMs);
           const taken = database
@@ -58,14 +69,20 @@ function executionStore(database: SqliteDatabase): ExecutionStore {
           .prepare('INSERT INTO executions (id, tenant, is_finished, request, answer) VALUES (?, ?, 0, ?, ?)')
           .run(answer.id, tenantId, JSON.stringify(request), JSON.stringify(answer));
         return null;
-      }),
-    finish: (answer) =>
-      database.write(() => {
-        const isFinished = executionLifecycle.isFinal(answer.stage) ? 1 : 0;
+      });
+    },
+    finish: async (answer, lease) => {
+      assert(executionLifecycle.isFinal(answer.stage), `${answer.stage} is no final stage`);
+      await database.write(() => {
+        assertLease(database, lease);
+        const row = database.prepare('SELECT tenant FROM executions WHERE id = ? AND is_finished = 0').get(answer.id);
+        if (row === undefined) return;
+        assert.equal(lease.shard, shardOf(String(row['tenant'])), 'a lease of another shard');
         database
-          .prepare('UPDATE executions SET is_finished = ?, request = NULL, answer = ? WHERE id = ?')
-          .run(isFinished, JSON.stringify(answer), answer.id);
-      }),
+          .prepare('UPDATE executions SET is_finished = 1, request = NULL, answer = ? WHERE id = ?')
+          .run(JSON.stringify(answer), answer.id);
+      });
+    },
     get: (tenantId, id) =>
       database.read(() => {
         const row = database.prepare('SELECT answer FROM executions WHERE id = ? AND tenant = ?').get(id, tenantId);
@@ -82,11 +99,12 @@ function executionStore(database: SqliteDatabase): ExecutionStore {
           limit,
         ),
       ),
-    unfinished: () =>
+    unfinished: (shards) =>
       database.read(() =>
         database
           .prepare('SELECT tenant, request, answer FROM executions WHERE is_finished = 0 ORDER BY sequence')
           .all()
+          .filter(inShards(shards))
           .map(
             (row): UnfinishedExecution => ({
               tenantId: String(row['tenant']),
@@ -148,11 +166,12 @@ function environmentStore(database: SqliteDatabase): EnvironmentStore {
           limit,
         ),
       ),
-    unfinished: () =>
+    unfinished: (shards) =>
       database.read(() =>
         database
           .prepare(`SELECT * FROM environments WHERE state NOT IN ('ready', 'failed') ORDER BY sequence`)
           .all()
+          .filter(inShards(shards))
           .map(toEnvironmentRow)
           .filter((row) => !buildLifecycle.isFinal(row.answer.state)),
       ),
@@ -236,6 +255,7 @@ export function openSqliteStateStore(path: string): StateStore {
     agents: agentStore(database),
     buildUsage: buildUsageStore(database),
     cache: sqliteCacheStore(database),
+    shards: sqliteShardStore(database),
     check: () => database.write(() => undefined),
     close: async () => database.close(),
   };

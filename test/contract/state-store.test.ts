@@ -2,23 +2,18 @@
  * Owns what every state store must do, against each implementation in turn. Nothing here knows an engine.
  */
 import assert from 'node:assert/strict';
-import { mkdtemp, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import { after, describe, test } from 'node:test';
-import { openSqliteStateStore } from '../../coordinator/executions/sqlite-state-store.ts';
-import type { StateStore } from '../../coordinator/executions/state-store.ts';
+import { SHARDS } from '../../coordinator/executions/shard-store.ts';
+import type { AcceptedExecution } from '../../coordinator/executions/state-store.ts';
 import { digestOf } from '../../shared/digest.ts';
 import type { EnvironmentId } from '../../shared/ids.ts';
 import type { Environment } from '../../shared/model/environment.ts';
 import type { Execution } from '../../shared/model/execution.ts';
 import type { LayerManifest } from '../../shared/model/manifest.ts';
 import { specOf } from '../support/layer-specs.ts';
+import { stateEngines, takeLeases } from '../support/state-engines.ts';
 
-const implementations: Readonly<Record<string, (folder: string) => StateStore>> = {
-  sqlite: (folder) => openSqliteStateStore(join(folder, 'state.sqlite')),
-};
-
+const everyShard = Array.from({ length: SHARDS }, (_, shard) => shard);
 const execution = (id: string, stage: Execution['stage'] = 'queued') => ({ id: `exec_${id}`, stage }) as Execution;
 const request = { environment: 'env_00000000', run: { script: 'true' } };
 const entry = (id: string, tenantId = 'one') => ({ tenantId, answer: execution(id), request, idempotency: null });
@@ -32,34 +27,39 @@ const agent = (id: string) => ({
   isDraining: false,
 });
 
-for (const [name, open] of Object.entries(implementations)) {
+for (const [name, createEngine] of Object.entries(stateEngines)) {
   describe(name, async () => {
-    const folder = await mkdtemp(join(tmpdir(), 'envicutor-state-'));
-    let store = open(folder);
+    const engine = await createEngine();
+    let store = await engine.open();
+    const leaseOf = await takeLeases(store, 'first');
     after(async () => {
       await store.close();
-      await rm(folder, { recursive: true });
+      await engine.end();
     });
     const reopen = async () => {
       await store.close();
-      store = open(folder);
+      store = await engine.open();
     };
+    const accept = (accepted: AcceptedExecution, nowMs = 0) =>
+      store.executions.accept(accepted, leaseOf(accepted.tenantId), nowMs);
+    const finish = (answer: Execution, tenantId = 'one') => store.executions.finish(answer, leaseOf(tenantId));
+    const unfinished = () => store.executions.unfinished(everyShard);
 
     test('what was accepted and has no result is unfinished, also after a restart', async () => {
-      await Promise.all(['a', 'b', 'c'].map((id) => store.executions.accept(entry(id), 0)));
-      await store.executions.finish(execution('b', 'finished'));
+      await Promise.all(['a', 'b', 'c'].map((id) => accept(entry(id))));
+      await finish(execution('b', 'finished'));
       await reopen();
-      const unfinished = await store.executions.unfinished();
+      const left = await unfinished();
       assert.deepEqual(
-        unfinished.map(({ answer }) => answer.id),
+        left.map(({ answer }) => answer.id),
         ['exec_a', 'exec_c'],
       );
-      assert.deepEqual(unfinished[0]?.request, request);
+      assert.deepEqual(left[0], { tenantId: 'one', answer: execution('a'), request });
       assert.equal((await store.executions.get('one', 'exec_b'))?.stage, 'finished');
     });
 
     test('executions are listed newest first, page by page, and only to their tenant', async () => {
-      await store.executions.accept(entry('d', 'two'), 0);
+      await accept(entry('d', 'two'));
       const first = await store.executions.list('one', null, 2);
       assert.deepEqual(
         first.items.map(({ id }) => id),
@@ -76,11 +76,50 @@ for (const [name, open] of Object.entries(implementations)) {
 
     test('an idempotency key is taken once for each tenant until it expires', async () => {
       const keyed = (id: string, tenantId: string) => ({ ...entry(id, tenantId), idempotency: key(100) });
-      const both = [store.executions.accept(keyed('k1', 'one'), 0), store.executions.accept(keyed('k2', 'one'), 0)];
+      const both = [accept(keyed('k1', 'one')), accept(keyed('k2', 'one'))];
       assert.deepEqual(await Promise.all(both), [null, { id: 'exec_k1', bodyDigest: digestOf('body') }]);
       assert.equal(await store.executions.get('one', 'exec_k2'), null);
-      assert.equal(await store.executions.accept(keyed('k3', 'two'), 0), null);
-      assert.equal(await store.executions.accept(keyed('k4', 'one'), 100), null);
+      assert.equal(await accept(keyed('k3', 'two')), null);
+      assert.equal(await accept(keyed('k4', 'one'), 100), null);
+    });
+
+    test('writes of one turn keep their order: accepted, then finished, once', async () => {
+      const done = { ...execution('o', 'finished'), steps: [] } as Execution;
+      const writes = [accept(entry('o')), finish(done), finish(execution('o', 'cancelled'))];
+      assert.deepEqual(await Promise.all(writes), [null, undefined, undefined]);
+      assert.deepEqual(await store.executions.get('one', 'exec_o'), done, 'the first final answer stays');
+      await finish(execution('o', 'failed'));
+      await finish(execution('unknown', 'failed'));
+      await reopen();
+      assert.deepEqual(await store.executions.get('one', 'exec_o'), done);
+    });
+
+    test('an id that is taken is refused, and its neighbours are not', async () => {
+      const writes = await Promise.allSettled(['n1', 'a', 'n2'].map((id) => accept(entry(id))));
+      assert.deepEqual(
+        writes.map(({ status }) => status),
+        ['fulfilled', 'rejected', 'fulfilled'],
+      );
+    });
+
+    test('any text survives: zeros, halves of characters, quotes and backslashes, in bodies, tenants and keys', async () => {
+      const odd = `\u0000 \ud800 \x1a0000 \\u0000 " ' {} , 😀`;
+      const tenantId = 'odd \x1a " \\ \' {} 😀';
+      const answer = { ...execution('odd', 'queued'), stdout: odd } as unknown as Execution;
+      const idempotency = { ...key(100), key: odd };
+      const strange = { tenantId, answer, request: { ...request, run: { script: odd } }, idempotency };
+      const writes = [accept(entry('n3')), accept(strange), accept(entry('n4'))];
+      assert.deepEqual(await Promise.all(writes), [null, null, null]);
+      const again = await accept({ ...strange, answer: execution('odd2') });
+      assert.equal(again?.id, 'exec_odd');
+      await reopen();
+      const { idempotency: _, ...left } = strange;
+      assert.deepEqual(
+        (await unfinished()).find((each) => each.tenantId === tenantId),
+        left,
+      );
+      await finish({ ...answer, stage: 'finished' }, tenantId);
+      assert.deepEqual(await store.executions.get(tenantId, 'exec_odd'), { ...answer, stage: 'finished' });
     });
 
     test('an environment is replaced by its newer row and keeps its place', async () => {
@@ -99,7 +138,7 @@ for (const [name, open] of Object.entries(implementations)) {
       assert.deepEqual(await store.environments.get('one', 'env_a'), row('a', 'ready', ['m1', 'm2']));
       assert.equal(await store.environments.get('two', 'env_a'), null);
       assert.deepEqual(
-        (await store.environments.unfinished()).map(({ id }) => id),
+        (await store.environments.unfinished(everyShard)).map(({ id }) => id),
         ['env_b'],
       );
       assert.deepEqual(
@@ -150,7 +189,7 @@ for (const [name, open] of Object.entries(implementations)) {
     test('a closed store says so', async () => {
       await store.close();
       await assert.rejects(store.check(), { code: 'state-store-unavailable' });
-      store = open(folder);
+      store = await engine.open();
       await store.check();
     });
 
