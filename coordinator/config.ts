@@ -41,6 +41,22 @@ export const CoordinatorConfig = Closed({
   publicUrl: text('', 'URL under which agents and the builder reach this coordinator; empty: the listening address.'),
   trustProxy: flag(false, "Take the client's address from X-Forwarded-For; only behind a proxy of your own."),
   stateDirectory: text('/var/lib/envicutor/coordinator', 'Folder of the SQLite database and of the instance key.'),
+  databaseUrl: secret(
+    'PostgreSQL that several coordinators share, as postgres://user:password@host/database; empty: SQLite in stateDirectory.',
+  ),
+  instanceKeyFile: text(
+    '',
+    'File of the 32 random bytes that all coordinators of one database must have; empty: instance.key in stateDirectory.',
+  ),
+  clusterUrl: text(
+    '',
+    'URL under which other coordinators of the database reach this one; empty: the listening address. Not through a load balancer.',
+  ),
+  memberTtlMs: integer(
+    10_000,
+    1000,
+    'How long a coordinator that says nothing keeps its tenants before others take them over; milliseconds.',
+  ),
   builderSocketPath: text('/run/envicutor/builder.sock', 'Unix socket of the builder.'),
   verifierSocketPath: text('/run/envicutor/verifier.sock', 'Unix socket of the verifier.'),
   storeKind: OneOf(['directory', 'minio'], {

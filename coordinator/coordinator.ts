@@ -13,9 +13,11 @@ import type { EgressRules } from '../shared/model/egress.ts';
 import type { baseNames } from '../shared/model/environment.ts';
 import { RELEASE } from '../shared/protocol/version.ts';
 import type { ObjectStore } from '../shared/storage/object-store.ts';
-import { AgentGateway } from './agents/agent-gateway.ts';
+import { AGENTS_PATH, AgentGateway } from './agents/agent-gateway.ts';
 import { Enrolment } from './agents/enrolment.ts';
 import { Fleet } from './agents/fleet.ts';
+import { Cluster } from './cluster/cluster.ts';
+import { PEERS_PATH } from './cluster/peer-gateway.ts';
 import { type CoordinatorConfig, toLimitMaxima } from './config.ts';
 import type { Builder } from './environments/builder-client.ts';
 import { CacheService, type CacheServiceOptions } from './environments/cache-service.ts';
@@ -38,10 +40,12 @@ import { checkUpgrade, createAuthentication } from './http/authentication.ts';
 import { addCacheRoutes } from './http/cache-routes.ts';
 import { addEnvironmentRoutes } from './http/environment-routes.ts';
 import { addExecutionRoutes } from './http/execution-routes.ts';
+import { addForwarding } from './http/forwarding.ts';
 import { addLayerRoutes } from './http/layer-routes.ts';
 import { ApiDescription } from './http/openapi.ts';
 import { addOperatorRoutes } from './http/operator-routes.ts';
 import { createServer } from './http/server.ts';
+import { attachUpgrades } from './http/upgrades.ts';
 import type { InstanceKey } from './instance-key.ts';
 import { type Gauges, Metrics } from './metrics.ts';
 import { FairScheduler } from './scheduler/fair-scheduler.ts';
@@ -78,8 +82,24 @@ export interface Coordinator {
 const BUILD_RETRY_MS = 500;
 const REPRODUCTION_RETRY_MS = 30_000;
 
+/** Where demands wait and for whom this coordinator answers. */
+function createScheduling({ clock, random, log, state, instanceKey }: CoordinatorDeps, config: CoordinatorConfig) {
+  const fleet = new Fleet();
+  const local = new FairScheduler({ clock, random, fleet }, config);
+  const key = instanceKey.derive('peers');
+  const cluster = new Cluster({ clock, random, log, store: state.shards, key, fleet, local }, config);
+  return { fleet, local, cluster };
+}
+
+type Scheduling = ReturnType<typeof createScheduling>;
+
 /** What environments, their layers and the cache need. */
-function createCacheServices(deps: CoordinatorDeps, config: CoordinatorConfig, metrics: Metrics) {
+function createCacheServices(
+  deps: CoordinatorDeps,
+  config: CoordinatorConfig,
+  metrics: Metrics,
+  { fleet, cluster }: Scheduling,
+) {
   const { clock, random, log, state, store, builder, verifier, instanceKey } = deps;
   const settings: KeySettings = {
     architecture: machineArchitecture,
@@ -93,13 +113,13 @@ function createCacheServices(deps: CoordinatorDeps, config: CoordinatorConfig, m
     { ttlSeconds: config.layerUrlTtlSeconds },
   );
   const quota = new BuildQuota({ clock, store: state.buildUsage }, deps.egress, config);
-  const fleet = new Fleet();
   const trust = new TrustService({ clock, log, verifier, store: state.cache }, { renewMs: config.trustRenewMs });
   const looked: Metrics['looked'] = (kind, outcome) => metrics.looked(kind, outcome);
   const layers = new LayerBuilds(
     {
       ...{ clock, random, log, store, builder, verifier, trust, urls, quota, looked },
       weightOf: (tenantId) => tenantsOf(deps.keys)(tenantId).weight,
+      buildBaseElsewhere: (base) => cluster.buildBaseElsewhere(base),
       found: (layer) => cache.found(layer),
     },
     { failureTtlMs: config.failureTtlMs, unreachableTtlMs: config.unreachableTtlMs, retryDelayMs: BUILD_RETRY_MS },
@@ -130,17 +150,21 @@ function createCacheServices(deps: CoordinatorDeps, config: CoordinatorConfig, m
       ...{ clock, log, store: state.cache, trust, verifier, layers, environments, fleet, prefetches },
       pins: new Pins(state.cache),
       damaged: () => metrics.damaged(),
+      changed: (what) => cluster.tell({ type: 'changed', what }),
+      isSweeper: () => cluster.isOnDuty,
     },
     toCacheOptions(config),
   );
-  return { urls, layers, reproductions, environments, fleet, trust, cache, prefetches };
+  return { urls, layers, reproductions, environments, trust, cache, prefetches };
 }
 
 function createServices(deps: CoordinatorDeps, config: CoordinatorConfig, metrics: Metrics) {
   const { clock, random, log, state } = deps;
-  const known = createCacheServices(deps, config, metrics);
-  const { layers, environments, fleet, trust, cache } = known;
-  const scheduler = new FairScheduler({ clock, random, fleet }, config);
+  const scheduling = createScheduling(deps, config);
+  const { fleet, local, cluster } = scheduling;
+  const known = { ...scheduling, ...createCacheServices(deps, config, metrics, scheduling) };
+  const { layers, environments, trust, cache } = known;
+  const { scheduler } = cluster;
   const isEmbedded = deps.keys === null;
   const admission = new Admission(
     { clock, scheduler, refused: (reason) => metrics.refused(reason) },
@@ -151,6 +175,7 @@ function createServices(deps: CoordinatorDeps, config: CoordinatorConfig, metric
   const executions = new ExecutionService(
     {
       ...{ clock, random, log, store: state.executions, environments, scheduler, admission, tenants },
+      shards: cluster.keeper,
       isRevoked: (manifest) => trust.isRevoked(manifest),
       placed: (environment, request) => warming.placed(environment, toConstraints(request, environment.architecture)),
       ended: (answer) => {
@@ -165,21 +190,59 @@ function createServices(deps: CoordinatorDeps, config: CoordinatorConfig, metric
     { clock, random, agents: state.agents },
     { tokenTtlMs: config.enrolmentTokenTtlMs, tokenFile: config.enrolmentTokenFile },
   );
-  const gateway = new AgentGateway({ clock, log, enrolment, fleet, leases: scheduler, trust, cache }, config);
+  const joined = (agentId: AgentId) => cluster.tell({ type: 'agent.joined', agentId });
+  const gateway = new AgentGateway({ clock, log, enrolment, fleet, leases: local, trust, cache, joined }, config);
   trust.listen({
-    signed: (envelope) => fleet.tell({ type: 'trust.state', trust: envelope }),
+    signed: (envelope, isOurs) => {
+      fleet.tell({ type: 'trust.state', trust: envelope });
+      if (isOurs) cluster.signed(envelope);
+    },
     changed: () => {
       layers.forget();
       environments.invalidateAll();
       executions.layersRevoked();
     },
   });
+  serveCluster(deps, { ...known, executions });
   return { ...known, scheduler, admission, executions, enrolment, gateway };
 }
 
+/** What other coordinators and shards that come and go ask of this one. */
+function serveCluster(
+  { log }: CoordinatorDeps,
+  { cluster, environments, executions, trust, cache, layers }: ClusterServices,
+): void {
+  const warn = (error: unknown) => log.warn({ err: error }, 'not read again');
+  cluster.serve({
+    tenants: () => new Set([...executions.tenants(), ...environments.tenantsBuilding()]),
+    takeUp: async (shards) => {
+      // Somebody else may have built or revoked meanwhile.
+      environments.invalidateAll();
+      await environments.resume(shards);
+      await executions.resume(shards);
+    },
+    letGo: (shards) => executions.abandon(shards),
+    readAgain: (what) => {
+      if (what === 'revocations') trust.readAgain().catch(warn);
+      else if (what === 'pins') cache.readPins().catch(warn);
+      else {
+        layers.forget();
+        environments.invalidateAll();
+      }
+    },
+    trusted: (envelope) => trust.takeOver(envelope),
+    buildBase: (base) => environments.provideBase(localTenant.id, base as (typeof baseNames)[number]),
+  });
+}
+
+type ClusterServices = Pick<Scheduling, 'cluster'> &
+  Pick<ReturnType<typeof createCacheServices>, 'environments' | 'trust' | 'cache' | 'layers'> & {
+    readonly executions: ExecutionService;
+  };
+
 /** Layers that are much asked for are fetched by more agents before those have to wait for them. */
 function createPreWarming(
-  { fleet, environments, prefetches }: ReturnType<typeof createCacheServices>,
+  { fleet, environments, prefetches }: Pick<Scheduling, 'fleet'> & ReturnType<typeof createCacheServices>,
   clock: Clock,
   { preWarmCopiesAtOnceMax }: CoordinatorConfig,
 ): PreWarming<ReadyEnvironment> {
@@ -212,12 +275,13 @@ type Services = ReturnType<typeof createServices>;
 
 function createApi(deps: CoordinatorDeps, config: CoordinatorConfig, services: Services, metrics: Metrics) {
   const { clock, log, random, state, store, keys, builder } = deps;
-  const { urls, environments, fleet, trust, cache, prefetches, executions, enrolment } = services;
+  const { urls, environments, fleet, trust, cache, prefetches, executions, enrolment, cluster } = services;
   const isEmbedded = keys === null;
   const answered: Metrics['answered'] = (...answer) => metrics.answered(...answer);
   const server = createServer({ log, random, authenticate: createAuthentication(keys), isEmbedded, answered }, config);
   const description = new ApiDescription(RELEASE);
   server.addHook('onRoute', (route) => description.add(route));
+  addForwarding(server, cluster, log);
   addExecutionRoutes(
     server,
     { clock, executions },
@@ -227,7 +291,8 @@ function createApi(deps: CoordinatorDeps, config: CoordinatorConfig, services: S
   addLayerRoutes(server, { store, urls });
   addCacheRoutes(server, { clock, agents: state.agents, fleet, environments, cache, trust, prefetches });
   const agents = async () => {
-    if (fleet.slots().total === 0) throw new SystemError('no-agent', 'no agent is connected');
+    if (fleet.slots().total === 0 && cluster.slotsElsewhere === 0)
+      throw new SystemError('no-agent', 'no agent is connected');
   };
   const requirements = {
     state: () => state.check(),
@@ -238,6 +303,7 @@ function createApi(deps: CoordinatorDeps, config: CoordinatorConfig, services: S
   addOperatorRoutes(server, {
     agents: state.agents,
     fleet,
+    elsewhere: cluster,
     enrolment,
     description,
     metrics: () => metrics.read(),
@@ -265,19 +331,23 @@ export function createCoordinator(deps: CoordinatorDeps, config: CoordinatorConf
   const { log } = deps;
   const metrics = new Metrics();
   const services = createServices(deps, config, metrics);
-  const { urls, reproductions, environments, trust, cache, scheduler, executions, enrolment, gateway } = services;
+  const { urls, reproductions, environments, trust, cache, local, executions, enrolment, gateway, cluster } = services;
   const server = createApi(deps, config, services, metrics);
   metrics.watch(toGauges(services));
-  gateway.attach(server.server, checkUpgrade(deps.keys === null));
+  attachUpgrades(server.server, checkUpgrade(deps.keys === null), {
+    [AGENTS_PATH]: gateway,
+    ...(cluster.peers === null ? {} : { [PEERS_PATH]: cluster.peers.gateway }),
+  });
   let stopping: Promise<void> | null = null;
 
   async function stop(): Promise<void> {
-    await executions.drain(config.drainMsMax);
+    await Promise.all([executions.drain(config.drainMsMax), cluster.drain(config.drainMsMax)]);
     executions.stop();
     environments.stop();
     reproductions.stop();
     gateway.stop();
-    scheduler.stop();
+    await cluster.stop();
+    local.stop();
     trust.stop();
     await cache.stop();
     await server.close();
@@ -296,9 +366,8 @@ export function createCoordinator(deps: CoordinatorDeps, config: CoordinatorConf
       const url = `http://${host}:${port}`;
       urls.serveFrom(config.publicUrl === '' ? url : config.publicUrl);
       await enrolment.writeTokenFile();
-      scheduler.start();
-      await environments.resume();
-      await executions.resume();
+      local.start();
+      await cluster.start(config.clusterUrl === '' ? url : config.clusterUrl);
       for (const base of config.warmBases) {
         const name = base as (typeof baseNames)[number];
         environments

@@ -1,8 +1,8 @@
 /**
- * Owns the WebSocket endpoint of agents, path /agents on the API's own HTTP server: the only importer of ws here.
+ * Owns the WebSocket endpoint of agents, path /agents on the API's own HTTP server: the only importer of ws for agents.
  * Never interprets a message (agent-session). A frame above the protocol's maximum, or a binary one, ends its connection only.
  */
-import type { IncomingMessage, Server } from 'node:http';
+import type { IncomingMessage } from 'node:http';
 import type { Duplex } from 'node:stream';
 import { WebSocket, WebSocketServer } from 'ws';
 import { closeCodes, MESSAGE_BYTES_MAX } from '../../shared/protocol/version.ts';
@@ -13,9 +13,6 @@ export const AGENTS_PATH = '/agents';
 
 /** Unsent bytes above which an agent is too slow to be served. */
 const BUFFERED_BYTES_MAX = 4 * MESSAGE_BYTES_MAX;
-
-/** Why an upgrade is refused before there is a socket, or null. */
-export type UpgradeCheck = (request: IncomingMessage) => { readonly http: number; readonly sentence: string } | null;
 
 /** Accepts agents' connections. */
 export class AgentGateway {
@@ -31,20 +28,13 @@ export class AgentGateway {
     this.#options = options;
   }
 
-  /** Serves upgrades of this HTTP server. */
-  attach(server: Server, check: UpgradeCheck): void {
-    server.on('upgrade', (request: IncomingMessage, socket: Duplex, head: Buffer) => {
-      const path = request.url?.split('?', 1)[0];
-      const refusal =
-        path === AGENTS_PATH ? check(request) : { http: 404, sentence: `agents connect to ${AGENTS_PATH}` };
-      if (refusal !== null || this.#isStopped) {
-        const { http, sentence } = refusal ?? { http: 503, sentence: 'the coordinator is stopping' };
-        socket.on('error', () => undefined);
-        socket.end(`HTTP/1.1 ${http} Refused\r\nconnection: close\r\ncontent-type: text/plain\r\n\r\n${sentence}\n`);
-        return;
-      }
-      this.#server.handleUpgrade(request, socket, head, (opened) => this.#open(opened));
-    });
+  get isStopped(): boolean {
+    return this.#isStopped;
+  }
+
+  /** Takes a connection to AGENTS_PATH. */
+  upgrade(request: IncomingMessage, socket: Duplex, head: Buffer): void {
+    this.#server.handleUpgrade(request, socket, head, (opened) => this.#open(opened));
   }
 
   #open(socket: WebSocket): void {

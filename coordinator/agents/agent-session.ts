@@ -36,6 +36,8 @@ export interface SessionDeps {
   readonly trust: { envelope(): Promise<Envelope>; readonly newest: Envelope };
   /** What agents say about their layers, and what they are told. */
   readonly cache: AgentCacheEvents;
+  /** Hears of every agent that is in. */
+  readonly joined?: (agentId: AgentId) => void;
   /** Called once for each refusal, so that a stubborn agent fills no log. */
   readonly refused: (name: string, error: SystemError) => void;
 }
@@ -186,6 +188,7 @@ export class AgentSession {
     before?.superseded();
     this.#deps.cache.joined(this.#agent);
     leases.joined(known.id);
+    this.#deps.joined?.(known.id);
     if (known.isDraining) this.#send({ type: 'agent.drain', state: 'drain' });
     log.info({ agentId: known.id, name, pool: known.pool }, 'agent ready');
   }

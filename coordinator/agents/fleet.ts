@@ -119,6 +119,11 @@ export class FleetAgent implements Candidate {
     return this.#offer.memoryBytes - this.#promisedBytes;
   }
 
+  /** Of all its leases together; bytes. */
+  get offeredMemoryBytes(): number {
+    return this.#offer.memoryBytes;
+  }
+
   get diskBytes(): number {
     return this.#offer.diskBytes;
   }
@@ -134,6 +139,12 @@ export class FleetAgent implements Candidate {
   set isDraining(isDraining: boolean) {
     this.#isDraining = isDraining;
     this.watcher?.changed(this);
+  }
+
+  /** Gives it no more work, or gives it work again, and tells it so. */
+  drain(isDraining: boolean): void {
+    this.isDraining = isDraining;
+    this.send({ type: 'agent.drain', state: isDraining ? 'drain' : 'resume' });
   }
 
   get isResting(): boolean {

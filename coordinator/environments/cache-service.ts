@@ -36,6 +36,10 @@ export interface CacheServiceDeps {
   readonly prefetches: Prefetches;
   /** Hears of every layer that an agent found damaged. */
   readonly damaged?: () => void;
+  /** Hears of what other coordinators have to read again. */
+  readonly changed?: (what: 'pins' | 'environments') => void;
+  /** Is it ours to collect at intervals? Absent: it is. */
+  readonly isSweeper?: () => boolean;
 }
 
 /** Bounds of collecting; 0: none. */
@@ -117,6 +121,13 @@ export class CacheService implements AgentCacheEvents {
     else await pins.remove(digests, agentIds);
     log.info({ digests, agents: agentIds ?? 'all', isPinned }, 'layers pinned or let go');
     for (const agent of fleet.all()) this.#tellPins(agent);
+    this.#deps.changed?.('pins');
+  }
+
+  /** Another coordinator has changed the pins: reads them, and tells our agents. */
+  async readPins(): Promise<void> {
+    await this.#deps.pins.load();
+    for (const agent of this.#deps.fleet.all()) this.#tellPins(agent);
   }
 
   #tellPins(agent: FleetAgent): void {
@@ -198,6 +209,7 @@ export class CacheService implements AgentCacheEvents {
     this.#forget(manifests);
     const kept = new Set(result.kept.map(({ manifest }) => manifest));
     await store.forget(manifests.filter((key) => !kept.has(key)));
+    this.#deps.changed?.('environments');
     const { removed, blobs, provenances, bytes } = result;
     log.info({ why, removed, kept: result.kept, blobs, provenances, bytes }, 'cache swept');
     return result;
@@ -213,7 +225,8 @@ export class CacheService implements AgentCacheEvents {
     const { sweepIntervalMs } = this.#options;
     if (sweepIntervalMs === 0 || this.#isStopped) return;
     this.#sweepTimer = this.#deps.clock.after(Math.min(sweepIntervalMs, 2 ** 30), () => {
-      this.collect({}, false)
+      const isOurs = this.#deps.isSweeper?.() ?? true;
+      (isOurs ? this.collect({}, false) : Promise.resolve())
         .catch((error: unknown) => this.#deps.log.warn({ reason: toSystemError(error).message }, 'cache not swept'))
         .finally(() => this.#scheduleSweep());
     });

@@ -330,9 +330,23 @@ export class EnvironmentService {
     this.#ready.clear();
   }
 
-  /** Goes on with builds that were asked for before a restart. */
-  async resume(): Promise<void> {
-    for (const row of await this.#deps.store.unfinished()) {
+  /** Tenants for whom something is being built. */
+  tenantsBuilding(): Set<string> {
+    return new Set([...this.#builds.values()].map(({ tenantId }) => tenantId));
+  }
+
+  /** Builds a base, or finds it; resolves when that has ended, however. */
+  async provideBase(tenantId: string, base: NonNullable<EnvironmentRequest['base']>): Promise<void> {
+    const opened = await this.open(tenantId, { base });
+    if (!('build' in opened)) return;
+    const release = opened.build.want();
+    await opened.build.result.finally(release).catch(() => undefined);
+  }
+
+  /** Goes on with builds that were asked for by tenants of these shards, before a restart or of another coordinator. */
+  async resume(shards: readonly number[]): Promise<void> {
+    for (const row of await this.#deps.store.unfinished(shards)) {
+      if (this.#isStopped) return;
       try {
         const opened = await this.open(row.tenantId, row.id);
         if ('build' in opened) opened.build.want();

@@ -52,6 +52,8 @@ export interface LayerBuildsDeps {
   readonly urls: LayerUrls;
   readonly quota: Pick<BuildQuota, 'begin'>;
   readonly weightOf: (tenantId: string) => number;
+  /** Resolves when another coordinator has built this base, if it is that one's to build; at once if it is ours. */
+  readonly buildBaseElsewhere?: (base: string) => Promise<void>;
   /** Hears of every layer that was found in the store or published. */
   readonly found?: (layer: Layer) => void;
   readonly looked?: (kind: string, outcome: LookupOutcome) => void;
@@ -270,6 +272,10 @@ export class LayerBuilds {
   async #build(key: string, demand: LayerDemand, log: EventLog, signal: AbortSignal): Promise<LayerOutcome> {
     const { clock, random, builder, log: logger } = this.#deps;
     const { kind } = demand.plan;
+    if (kind === 'base') {
+      const stored = await this.#fromElsewhere(demand);
+      if (stored !== null) return { layer: stored, origin: 'stored', report: null, verify: null };
+    }
     const grant = await this.#deps.quota.begin(demand.tenantId, kind, signal);
     const buildId = createId('build', random);
     const startedAtMs = clock.monotonicMs();
@@ -309,6 +315,14 @@ export class LayerBuilds {
       // The builder removes it by itself after a while.
       builder.forget(buildId).catch(() => undefined);
     }
+  }
+
+  /** Bases are everybody's: one coordinator of all builds them. */
+  async #fromElsewhere(demand: LayerDemand): Promise<Layer | null> {
+    const { buildBaseElsewhere } = this.#deps;
+    if (buildBaseElsewhere === undefined) return null;
+    await buildBaseElsewhere(demand.description.base);
+    return await this.#lookUp(demand);
   }
 
   #fail(key: string, demand: LayerDemand, finished: FinishedBuild): LayerFailure {

@@ -24,8 +24,8 @@ export interface TrustServiceDeps {
 
 /** Who hears of what is trusted. */
 export interface TrustListener {
-  /** There is a newer state. */
-  signed(envelope: Envelope): void;
+  /** There is a newer state; `isOurs`: it was signed for us, not for another coordinator. */
+  signed(envelope: Envelope, isOurs: boolean): void;
   /** What was good may not be good any more; said at once when something is revoked, whether it is signed yet or not. */
   changed(): void;
 }
@@ -155,6 +155,25 @@ export class TrustService {
     }
   }
 
+  /** Another coordinator has revoked something: reads what. */
+  async readAgain(): Promise<void> {
+    this.#take(await this.#deps.store.revocations());
+    this.#listener.changed();
+  }
+
+  /** Takes over a state that was signed for another coordinator, unless there is a newer one here. */
+  takeOver(envelope: Envelope): void {
+    try {
+      this.#takeState(envelope, false);
+    } catch (error) {
+      // An older one, most of the time: both of us have just had one signed.
+      this.#deps.log.debug(
+        { reason: toSystemError(error).message },
+        'trust state of another coordinator not taken over',
+      );
+    }
+  }
+
   /** The signing keys with their roles. */
   keys(): Promise<SigningKeyList> {
     return this.#deps.verifier.keys();
@@ -187,12 +206,16 @@ export class TrustService {
 
   async #askAndTell(): Promise<void> {
     const { envelope } = await this.#deps.verifier.trust({ revocations: [...this.#ordered] });
+    this.#takeState(envelope, true);
+  }
+
+  #takeState(envelope: Envelope, isOurs: boolean): void {
     const before = this.#trust.keys.map(({ keyid }) => keyid).join();
     const isChanged = this.#trust.accept(envelope);
     if (this.#trust.keys.map(({ keyid }) => keyid).join() !== before) this.#keysVersion = this.version;
     this.#envelope = envelope;
     this.#signedAtMs = this.#deps.clock.monotonicMs();
-    this.#listener.signed(envelope);
+    this.#listener.signed(envelope, isOurs);
     if (isChanged) this.#listener.changed();
   }
 

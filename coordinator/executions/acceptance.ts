@@ -7,6 +7,7 @@ import { SystemError } from '../../shared/errors.ts';
 import type { ExecutionId } from '../../shared/ids.ts';
 import { withoutSecrets } from '../environments/environment-key.ts';
 import type { LiveExecution } from './live-execution.ts';
+import type { ShardLease } from './shard-store.ts';
 import type { ExecutionStore, IdempotencyKey } from './state-store.ts';
 
 /** The client's key and how long it is remembered. */
@@ -14,13 +15,18 @@ export interface KeyTerms {
   readonly key: string | null;
   readonly nowMs: number;
   readonly ttlMs: number;
+  /** Of its tenant's shard. */
+  readonly lease: ShardLease;
 }
 
-/** Records the execution, unless its key is taken: then the id of who took it. SystemError `idempotency-key-reused` for another body. */
+/**
+ * Records the execution, unless its key is taken: then the id of who took it. SystemError `idempotency-key-reused` for another body, `shard-moved`
+ * when another coordinator answers for the tenant.
+ */
 export async function recordAcceptance(
   store: ExecutionStore,
   execution: LiveExecution,
-  { key, nowMs, ttlMs }: KeyTerms,
+  { key, nowMs, ttlMs, lease }: KeyTerms,
 ): Promise<ExecutionId | null> {
   const { tenantId, request } = execution.terms;
   const bodyDigest: Digest = digestOf(JSON.stringify(request));
@@ -28,7 +34,11 @@ export async function recordAcceptance(
   const environment =
     typeof request.environment === 'string' ? request.environment : withoutSecrets(request.environment);
   const answer = execution.toAnswer();
-  const taken = await store.accept({ tenantId, answer, request: { ...request, environment }, idempotency }, nowMs);
+  const taken = await store.accept(
+    { tenantId, answer, request: { ...request, environment }, idempotency },
+    lease,
+    nowMs,
+  );
   if (taken === null) return null;
   if (taken.bodyDigest === bodyDigest) return taken.id;
   throw new SystemError('idempotency-key-reused', `this key belongs to execution ${taken.id}, whose body was another`);

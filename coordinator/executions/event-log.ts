@@ -20,6 +20,7 @@ export class EventLog {
   readonly #bytesMax: number;
   readonly #events: { readonly event: LoggedEvent; readonly weight: number }[] = [];
   readonly #listeners = new Set<Listener>();
+  readonly #cutListeners = new Set<() => void>();
   /** How many at the beginning of the list are forgotten; they go together, since taking the first of a long list away moves all others. */
   #forgotten = 0;
   #last = 0;
@@ -71,6 +72,22 @@ export class EventLog {
     this.append(name, data, 0);
     this.#isClosed = true;
     this.#listeners.clear();
+    this.#cutListeners.clear();
+  }
+
+  /** Ends without a last event: what follows is told elsewhere. */
+  cut(): void {
+    this.#isClosing = true;
+    this.#isClosed = true;
+    for (const listener of this.#cutListeners) listener();
+    this.#cutListeners.clear();
+    this.#listeners.clear();
+  }
+
+  /** Calls once when the log is cut; returns how to stop. */
+  onCut(listener: () => void): () => void {
+    this.#cutListeners.add(listener);
+    return () => this.#cutListeners.delete(listener);
   }
 
   /** Calls the listener for every remembered event after `number`, then for each new one; returns how to stop. */

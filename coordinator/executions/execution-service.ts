@@ -4,16 +4,14 @@
  * Invariants: an asynchronous execution is durable before it is accepted, its result before it is announced; a result counts once; what was
  * accepted and not finished is taken up again after a restart.
  */
-import type { LRUCache } from 'lru-cache';
 import type { Clock, Random } from '../../shared/clock.ts';
 import { SystemError, toSystemError } from '../../shared/errors.ts';
-import { createId, type ExecutionId, isId } from '../../shared/ids.ts';
+import { createId, type ExecutionId } from '../../shared/ids.ts';
 import type { StageCause } from '../../shared/lifecycle/execution.ts';
 import type { Logger } from '../../shared/logger.ts';
 import type { Execution, ExecutionRequest } from '../../shared/model/execution.ts';
 import type { AllLimits } from '../../shared/model/limits.ts';
 import type { LayerManifest } from '../../shared/model/manifest.ts';
-import type { PlacementAnswer } from '../../shared/model/placement.ts';
 import type { LeaseResultMessage } from '../../shared/protocol/agent-messages.ts';
 import type { AgentFacts } from '../agents/fleet.ts';
 import type { BuildResult, EnvironmentBuild, ReadyEnvironment } from '../environments/environment-build.ts';
@@ -23,12 +21,14 @@ import type { DemandListener, LeaseFetching, LeaseOutput, Scheduler } from '../s
 import type { Tenant } from '../tenants/keys.ts';
 import { recordAcceptance } from './acceptance.ts';
 import type { Admission } from './admission.ts';
-import { toClaim, toConstraints, toWaitMsMax } from './demand.ts';
-import { rememberFinished } from './finished-executions.ts';
+import { toClaim, toWaitMsMax } from './demand.ts';
+import { ExecutionViews } from './execution-views.ts';
 import { toLeaseOrder } from './lease-order.ts';
 import { type ExecutionTerms, LiveExecution } from './live-execution.ts';
-import { toPlacementAnswer } from './placement-answer.ts';
-import type { ExecutionStore, Page } from './state-store.ts';
+import { LiveExecutions } from './live-executions.ts';
+import { ResultKeeping } from './result-keeping.ts';
+import { type ShardLease, shardOf } from './shard-store.ts';
+import type { ExecutionStore } from './state-store.ts';
 
 /** What the service talks to. */
 export interface ExecutionServiceDeps {
@@ -36,6 +36,8 @@ export interface ExecutionServiceDeps {
   readonly random: Random;
   readonly log: Logger;
   readonly store: ExecutionStore;
+  /** The lease under which a tenant's records are written; SystemError `shard-moved` when they are somebody else's. */
+  readonly shards: { leaseFor(tenantId: string): ShardLease };
   readonly environments: EnvironmentService;
   readonly scheduler: Scheduler;
   readonly admission: Pick<Admission, 'admit' | 'entered' | 'left'>;
@@ -71,22 +73,31 @@ export type Submitted = LiveExecution | { readonly isOver: true; readonly answer
 export class ExecutionService implements DemandListener {
   readonly #deps: ExecutionServiceDeps;
   readonly #options: ExecutionServiceOptions;
-  readonly #live = new Map<ExecutionId, LiveExecution>();
-  readonly #finished: LRUCache<string, LiveExecution>;
+  readonly #live: LiveExecutions;
+  readonly #results: ResultKeeping;
+  /** What clients see. */
+  readonly views: ExecutionViews;
   #isDraining = false;
   #isStopped = false;
 
   constructor(deps: ExecutionServiceDeps, options: ExecutionServiceOptions) {
     this.#deps = deps;
     this.#options = options;
-    this.#finished = rememberFinished(options.finishedKept);
+    this.#live = new LiveExecutions(options.finishedKept);
+    this.#results = new ResultKeeping(deps);
+    this.views = new ExecutionViews(deps, this.#live);
   }
 
   get unfinished(): number {
     return this.#live.size;
   }
 
-  /** Accepts a request: SystemError `queue-full`, `rate-exceeded`, `draining`, `environment-not-found`, `idempotency-key-reused`. */
+  /** Tenants that have something without a result here. */
+  tenants(): Set<string> {
+    return this.#live.tenants();
+  }
+
+  /** Accepts a request: SystemError `queue-full`, `rate-exceeded`, `draining`, `environment-not-found`, `idempotency-key-reused`, `shard-moved`. */
   async submit(request: ExecutionRequest, { tenantId, isWaited, key }: SubmitTerms): Promise<Submitted> {
     this.#admit(tenantId, request);
     const { clock, random } = this.#deps;
@@ -112,9 +123,10 @@ export class ExecutionService implements DemandListener {
   }
 
   async #accept(execution: LiveExecution, key: string | null): Promise<Submitted | null> {
-    const { store, clock } = this.#deps;
-    const terms = { key, nowMs: clock.nowMs(), ttlMs: this.#options.idempotencyTtlMs };
-    const taken = await recordAcceptance(store, execution, terms);
+    const { store, clock, shards } = this.#deps;
+    const lease = shards.leaseFor(execution.terms.tenantId);
+    const terms = { key, nowMs: clock.nowMs(), ttlMs: this.#options.idempotencyTtlMs, lease };
+    const taken = await this.#live.accepting(execution.id, () => recordAcceptance(store, execution, terms));
     if (taken === null) return null;
     const live = this.#live.get(taken);
     if (live !== undefined) return live;
@@ -124,7 +136,7 @@ export class ExecutionService implements DemandListener {
   }
 
   #begin(execution: LiveExecution, opened: Awaited<ReturnType<EnvironmentService['open']>>): void {
-    this.#live.set(execution.id, execution);
+    this.#live.add(execution);
     this.#deps.admission.entered(this.#tenantOf(execution));
     if ('build' in opened) this.#move(execution, 'environment-missing');
     this.#provide(execution, opened);
@@ -242,7 +254,7 @@ export class ExecutionService implements DemandListener {
 
   /** What waits for an agent with layers that were revoked meanwhile waits for their successors instead; what runs is the agents' affair. */
   layersRevoked(): void {
-    for (const execution of this.#live.values()) {
+    for (const execution of this.#live.all()) {
       if (execution.stage === 'queued' && this.#usesRevoked(execution)) this.#reopen(execution);
     }
   }
@@ -297,11 +309,13 @@ export class ExecutionService implements DemandListener {
       this.#announce(execution, answer);
       return undefined;
     }
-    return this.#deps.store.finish(answer).then(
-      () => this.#announce(execution, answer),
+    return this.#results.keep(execution, answer).then(
+      (isKept) => {
+        if (isKept && !execution.isAbandoned) this.#announce(execution, answer);
+      },
       (error: unknown) => {
         this.#deps.log.error({ err: error, executionId: execution.id }, 'result not recorded');
-        // Whoever waits gets the answer; after a restart it would run again, since nobody was told that it is durable.
+        // A defect of ours: whoever waits gets the answer; after a restart it would run again, since nobody was told that it is durable.
         this.#announce(execution, answer);
         throw error;
       },
@@ -309,8 +323,7 @@ export class ExecutionService implements DemandListener {
   }
 
   #announce(execution: LiveExecution, answer: Execution): void {
-    this.#live.delete(execution.id);
-    this.#finished.set(execution.id, execution);
+    this.#live.finished(execution);
     const { tenantId } = execution.terms;
     const { id, stage, verdict, endedIn, attempts } = answer;
     this.#deps.log.info({ executionId: id, tenantId, stage, verdict, endedIn, attempts }, 'execution ended');
@@ -318,55 +331,21 @@ export class ExecutionService implements DemandListener {
     execution.announce(answer);
   }
 
-  /** The live or just finished execution of a tenant, for events. */
-  find(tenantId: string, id: string): LiveExecution | null {
-    if (!isId('execution', id)) return null;
-    const execution = this.#live.get(id) ?? this.#finished.get(id);
-    return execution?.terms.tenantId === tenantId ? execution : null;
-  }
-
-  /** The execution as it is now; SystemError `execution-not-found`. */
-  async get(tenantId: string, id: string): Promise<Execution> {
-    const execution = this.find(tenantId, id);
-    // A result is shown once it is kept, not before.
-    if (execution?.isOver) return await execution.done;
-    const answer = execution?.toAnswer() ?? (await this.#deps.store.get(tenantId, id));
-    if (answer === null) throw new SystemError('execution-not-found', `there is no execution ${id}`);
-    return answer;
-  }
-
-  /** Why an execution is where it is; SystemError `execution-not-found`, also when that is not remembered any more. */
-  explain(tenantId: string, id: string): PlacementAnswer {
-    const execution = this.find(tenantId, id);
-    if (execution === null) {
-      throw new SystemError('execution-not-found', `there is no execution ${id}, or its placement is not remembered`);
-    }
-    const { terms, environment, placements } = execution;
-    const obstacles = this.#deps.scheduler.explain(execution.id);
-    const { key: _, ...constraints } = toConstraints(terms.request, environment?.architecture ?? '');
-    return toPlacementAnswer(constraints, environment?.digests.length ?? 0, placements, obstacles);
-  }
-
-  /** Durable executions of a tenant, newest first. */
-  async list(tenantId: string, cursor: number | null, limit: number): Promise<Page<Execution>> {
-    const page = await this.#deps.store.list(tenantId, cursor, limit);
-    return { items: page.items.map((item) => this.find(tenantId, item.id)?.toAnswer() ?? item), next: page.next };
-  }
-
   /** Ends an execution for its client, wherever it is; one that is over stays as it is. */
   async cancel(tenantId: string, id: string): Promise<Execution> {
-    const execution = this.find(tenantId, id);
-    if (execution === null || execution.isOver) return await this.get(tenantId, id);
+    const execution = this.views.find(tenantId, id);
+    if (execution === null || execution.isOver) return await this.views.get(tenantId, id);
     execution.unwant?.();
     this.#deps.scheduler.withdraw(execution.id);
-    await this.#end(execution, 'cancelled');
-    return await execution.done;
+    this.#end(execution, 'cancelled')?.catch(() => undefined);
+    return await this.views.get(tenantId, id);
   }
 
-  /** Takes up what was accepted before a restart. */
-  async resume(): Promise<void> {
+  /** Takes up what was accepted and not finished for tenants of these shards, before a restart or by another coordinator. */
+  async resume(shards: readonly number[]): Promise<void> {
     const { store, clock, log, environments } = this.#deps;
-    for (const { tenantId, answer, request } of await store.unfinished()) {
+    for (const { tenantId, answer, request } of await store.unfinished(shards)) {
+      if (this.#isStopped || this.#live.has(answer.id as ExecutionId)) continue;
       const terms: ExecutionTerms = { tenantId, request, isDurable: true, isStreamed: true };
       const execution = new LiveExecution(clock, answer.id as ExecutionId, terms, answer.createdAt);
       log.info({ executionId: answer.id, tenantId }, 'execution taken up again');
@@ -375,17 +354,32 @@ export class ExecutionService implements DemandListener {
         if (hadSecrets) throw new SystemError('build-failed', 'the secrets of its environment were lost in a restart');
         this.#begin(execution, await environments.open(tenantId, request.environment));
       } catch (error) {
-        this.#live.set(execution.id, execution);
+        this.#live.add(execution);
         this.#deps.admission.entered(this.#tenantOf(execution));
         this.#giveUp(execution, toSystemError(error));
       }
     }
   }
 
+  /** Another coordinator has what is durable of tenants of these shards: it is not ours to end. */
+  abandon(shards: readonly number[]): void {
+    const { scheduler, admission, log } = this.#deps;
+    const lost = new Set(shards);
+    for (const execution of this.#live.all()) {
+      const { tenantId, isDurable } = execution.terms;
+      if (!isDurable || !lost.has(shardOf(tenantId))) continue;
+      log.warn({ executionId: execution.id, tenantId }, 'execution is with another coordinator now');
+      if (execution.isWaiting) admission.left(this.#tenantOf(execution));
+      this.#live.forget(execution);
+      scheduler.withdraw(execution.id);
+      execution.abandon();
+    }
+  }
+
   /** Accepts nothing more; resolves when nothing runs or the time is over. Queued durable work waits for the next start. */
   async drain(timeMsMax: number): Promise<void> {
     this.#isDraining = true;
-    const running = [...this.#live.values()].filter(({ isWaiting, terms }) => !isWaiting || !terms.isDurable);
+    const running = this.#live.all().filter(({ isWaiting, terms }) => !isWaiting || !terms.isDurable);
     if (running.length === 0) return;
     const { promise, resolve } = Promise.withResolvers<void>();
     const timer = this.#deps.clock.after(timeMsMax, resolve);
@@ -396,5 +390,6 @@ export class ExecutionService implements DemandListener {
   /** From now on nothing that happens ends an execution: what is durable is taken up by the next start. */
   stop(): void {
     this.#isStopped = true;
+    this.#results.stop();
   }
 }

@@ -32,7 +32,8 @@ export class LiveExecution {
   readonly id: ExecutionId;
   readonly terms: ExecutionTerms;
   readonly log = new EventLog(LOG_BYTES_MAX);
-  readonly done: Promise<Execution>;
+  /** The answer once it is kept; null when it became somebody else's. */
+  readonly done: Promise<Execution | null>;
   environment: ReadyEnvironment | null = null;
   environmentId: string | null = null;
   built: ReadonlySet<string> = noBuilt;
@@ -45,12 +46,14 @@ export class LiveExecution {
   /** Where it was placed, the newest last. */
   readonly placements: Attempt[] = [];
   isOver = false;
+  /** It is somebody else's: whatever happens here is not its result. */
+  isAbandoned = false;
   /** Stops waiting for the environment's build, while there is one. */
   unwant: (() => void) | null = null;
   readonly #clock: Clock;
   readonly #createdAt: string;
   readonly #startMs: number;
-  #resolve: (answer: Execution) => void = () => undefined;
+  #resolve: (answer: Execution | null) => void = () => undefined;
   #stage: Stage = 'queued';
   #stageMs: number;
   #queuedMs = 0;
@@ -105,6 +108,14 @@ export class LiveExecution {
     this.log.append('stage', { stage: this.#stage, cause: null });
     this.log.close('finished', answer);
     this.#resolve(answer);
+  }
+
+  /** Whoever waits here is to ask again. */
+  abandon(): void {
+    this.isAbandoned = true;
+    this.unwant?.();
+    this.log.cut();
+    this.#resolve(null);
   }
 
   #environmentUse(): Execution['environment'] {

@@ -48,6 +48,8 @@ export interface ClusterView {
 
 /** Durable shards. */
 export interface ShardStore {
+  /** Can there be several members? If not, whoever is there need not say so again and again. */
+  readonly isShared: boolean;
   /**
    * Says that this member is there for `ttlMs` from now on, gives up the shards `released`, forgets members whose time is over, and takes
    * what nobody has, up to this member's part: all shards divided by members, rounded up. An embedded store has one member: whoever came

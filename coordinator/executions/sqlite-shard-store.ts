@@ -29,6 +29,7 @@ export function sqliteShardStore(database: SqliteDatabase): ShardStore {
   // Of this process: who is in here and not in the file was replaced by another process.
   const joined = new Set<string>();
   return {
+    isShared: false,
     beat: async ({ id, url }, _ttlMs, released) => {
       const view = await database.write(() => {
         const present = database.prepare('SELECT id FROM members').get()?.['id'];

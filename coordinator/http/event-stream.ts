@@ -52,9 +52,12 @@ export function streamEvents(
     write(toText(event));
     if (event.number === log.last && log.isClosing) raw.end();
   });
+  // Its reader asks again, and is told by whoever knows more.
+  const uncut = log.onCut(() => raw.end());
   raw.on('close', () => {
     end();
     unfollow();
+    uncut();
   });
   if (log.isClosed) raw.end();
   else keepAlive();

@@ -78,6 +78,10 @@ async function waitFor(
   const answer = await promise;
   timer.cancel();
   reply.raw.off('close', close);
+  // Another coordinator goes on with it: asked again with the same key, it answers.
+  if (execution.isAbandoned) {
+    throw new SystemError('shard-moved', `another coordinator goes on with ${execution.id}`, { retryAfterSeconds: 1 });
+  }
   return answer;
 }
 
@@ -137,14 +141,14 @@ export function addExecutionRoutes(
     },
     async (request) => {
       const { cursor, limit } = toPageRequest(request.query);
-      return toPageAnswer(await executions.list(request.tenant.id, cursor, limit));
+      return toPageAnswer(await executions.views.list(request.tenant.id, cursor, limit));
     },
   );
 
   server.get(
     '/v1/executions/:id',
     { schema: { summary: 'One execution', params: IdParams, response: { 200: Execution, ...problems } } },
-    (request) => executions.get(request.tenant.id, request.params.id),
+    (request) => executions.views.get(request.tenant.id, request.params.id),
   );
 
   server.delete(
@@ -167,7 +171,7 @@ function addViews(server: HttpServer, { executions, clock }: ExecutionRoutesDeps
         response: { 200: PlacementAnswer, ...problems },
       },
     },
-    (request) => executions.explain(request.tenant.id, request.params.id),
+    (request) => executions.views.explain(request.tenant.id, request.params.id),
   );
 
   server.get(
@@ -175,8 +179,8 @@ function addViews(server: HttpServer, { executions, clock }: ExecutionRoutesDeps
     { schema: { summary: 'Follow an execution (server-sent events)', params: IdParams, headers: StreamHeaders } },
     async (request, reply) => {
       const { id } = request.params;
-      const live = executions.find(request.tenant.id, id);
-      const log = live?.log ?? toClosedLog(await executions.get(request.tenant.id, id));
+      const live = executions.views.find(request.tenant.id, id);
+      const log = live?.log ?? toClosedLog(await executions.views.get(request.tenant.id, id));
       return streamEvents(reply, log, request.headers['last-event-id'], clock);
     },
   );

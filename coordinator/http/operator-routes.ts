@@ -2,12 +2,13 @@
  * Owns the operator's routes: health, readiness, metrics, the API's own description, agents, enrolment.
  * Never decides placement or trust. Agents' routes need an operator's key; the cache's are in cache-routes.
  */
-import { Type } from '@sinclair/typebox';
+import { type Static, Type } from '@sinclair/typebox';
 import { toTimestamp } from '../../shared/clock.ts';
 import { SystemError, toSystemError } from '../../shared/errors.ts';
 import { Closed, Nullable, OneOf } from '../../shared/model/closed.ts';
 import type { Enrolment } from '../agents/enrolment.ts';
 import type { Fleet } from '../agents/fleet.ts';
+import { describeAgent, type RemoteAgent } from '../cluster/remote-agent.ts';
 import type { AgentStore, EnrolledAgent } from '../executions/state-store.ts';
 import { IdParams, problems } from './answers.ts';
 import { requireOperator } from './authentication.ts';
@@ -18,12 +19,20 @@ import type { HttpServer } from './server.ts';
 export interface OperatorRoutesDeps {
   readonly agents: AgentStore;
   readonly fleet: Fleet;
+  /** Other coordinators and their agents. */
+  readonly elsewhere: Elsewhere;
   readonly enrolment: Enrolment;
   readonly description: ApiDescription;
   /** Text of the metrics and its content type. */
   readonly metrics: () => Promise<{ text: string; type: string }>;
   /** Each is a thing that must answer before work can be done; its name is shown when it does not. */
   readonly requirements: Readonly<Record<string, () => Promise<unknown>>>;
+}
+
+/** Other coordinators, as the routes need them. */
+export interface Elsewhere {
+  agents(): Promise<readonly RemoteAgent[]>;
+  tell(message: { type: 'agent.drain'; agentId: string; isDraining: boolean }): void;
 }
 
 const Agent = Closed({
@@ -89,27 +98,33 @@ function addHealthRoutes(server: HttpServer, { metrics, requirements, descriptio
   );
 }
 
-function addAgentRoutes(server: HttpServer, { agents, fleet, enrolment }: OperatorRoutesDeps): void {
-  const toAnswer = (known: EnrolledAgent) => {
-    const agent = fleet.get(known.id);
-    const { architecture, release, kernel, cores, memoryBytes, labels } = agent?.facts ?? {};
-    return {
-      id: known.id,
-      name: agent?.facts.name ?? known.name,
-      pool: known.pool,
-      state:
-        agent === undefined ? ('disconnected' as const) : known.isDraining ? ('draining' as const) : ('ready' as const),
-      slots: { total: agent?.slots ?? 0, free: agent?.freeSlots ?? 0 },
-      layers: agent?.layers.size ?? 0,
-      architecture: architecture ?? null,
-      release: release ?? null,
-      kernel: kernel ?? null,
-      cores: cores ?? null,
-      memoryBytes: memoryBytes ?? null,
-      labels: { ...labels },
-      enrolledAt: toTimestamp(known.enrolledAtMs),
-      connectedAt: agent === undefined ? null : toTimestamp(agent.connectedAtMs),
-    };
+/** An enrolled agent, and what is known of it where it is connected. */
+function toAgentAnswer(known: EnrolledAgent, agent: RemoteAgent | undefined): Static<typeof Agent> {
+  const { architecture, release, kernel, cores, memoryBytes, labels } = agent?.facts ?? {};
+  return {
+    id: known.id,
+    name: agent?.facts.name ?? known.name,
+    pool: known.pool,
+    state:
+      agent === undefined ? ('disconnected' as const) : known.isDraining ? ('draining' as const) : ('ready' as const),
+    slots: { total: agent?.slots ?? 0, free: agent?.freeSlots ?? 0 },
+    layers: agent?.layers ?? 0,
+    architecture: architecture ?? null,
+    release: release ?? null,
+    kernel: kernel ?? null,
+    cores: cores ?? null,
+    memoryBytes: memoryBytes ?? null,
+    labels: { ...labels },
+    enrolledAt: toTimestamp(known.enrolledAtMs),
+    connectedAt: agent === undefined ? null : toTimestamp(agent.connectedAtMs),
+  };
+}
+
+function addAgentRoutes(server: HttpServer, { agents, fleet, elsewhere, enrolment }: OperatorRoutesDeps): void {
+  const connected = async (): Promise<Map<string, RemoteAgent>> => {
+    const found = new Map((await elsewhere.agents()).map((agent) => [agent.facts.id, agent]));
+    for (const agent of fleet.all()) found.set(agent.id, describeAgent(agent));
+    return found;
   };
 
   server.get(
@@ -119,7 +134,8 @@ function addAgentRoutes(server: HttpServer, { agents, fleet, enrolment }: Operat
     },
     async (request) => {
       requireOperator(request.tenant);
-      return { items: (await agents.list()).map(toAnswer) };
+      const found = await connected();
+      return { items: (await agents.list()).map((known) => toAgentAnswer(known, found.get(known.id))) };
     },
   );
 
@@ -148,10 +164,11 @@ function addAgentRoutes(server: HttpServer, { agents, fleet, enrolment }: Operat
         await agents.setDraining(id, verb === 'drain');
         const known = await agents.get(id);
         if (known === null) throw new SystemError('agent-not-found', `there is no agent ${id}`);
+        const isDraining = verb === 'drain';
         const agent = fleet.get(known.id);
-        if (agent !== undefined) agent.isDraining = verb === 'drain';
-        agent?.send({ type: 'agent.drain', state: verb });
-        return toAnswer(known);
+        if (agent === undefined) elsewhere.tell({ type: 'agent.drain', agentId: id, isDraining });
+        else agent.drain(isDraining);
+        return toAgentAnswer(known, (await connected()).get(known.id));
       },
     );
   }

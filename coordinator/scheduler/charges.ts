@@ -26,6 +26,13 @@ export interface Capacity {
   readonly memoryBytes: number;
 }
 
+/** What a tenant was charged; slot-milliseconds, less than nothing when something cost less than was thought. */
+export interface TenantCharge {
+  readonly tenantId: string;
+  readonly weight: number;
+  readonly cost: number;
+}
+
 /** What takes longer waits in another lane of its tenant. */
 const LONG_MS = 5000;
 
@@ -47,10 +54,22 @@ export class Charges<Item extends Charged> {
   readonly #clock: Clock;
   readonly #queue: FairQueue<Item>;
   readonly #estimates = new CostEstimates();
+  readonly #told = new Map<string, TenantCharge>();
 
   constructor(clock: Clock, queue: FairQueue<Item>) {
     this.#clock = clock;
     this.#queue = queue;
+  }
+
+  /** What tenants were charged since this was last asked, for those who charge them for the same. */
+  takeTold(): TenantCharge[] {
+    const told = [...this.#told.values()].filter(({ cost }) => cost !== 0);
+    this.#told.clear();
+    return told;
+  }
+
+  #tell({ tenantId, weight }: Item, cost: number): void {
+    this.#told.set(tenantId, { tenantId, weight, cost: (this.#told.get(tenantId)?.cost ?? 0) + cost });
   }
 
   /** Mean duration of what ran; milliseconds. */
@@ -72,6 +91,7 @@ export class Charges<Item extends Charged> {
   /** A lease begins: its price was charged when it was taken from the queue. */
   begin(item: Item): void {
     item.charged = item.cost;
+    this.#tell(item, item.cost);
     item.sinceMs = this.#clock.monotonicMs();
   }
 
@@ -90,6 +110,7 @@ export class Charges<Item extends Charged> {
     const more = (this.#clock.monotonicMs() - item.sinceMs) * item.slots - item.charged;
     if (more <= 0) return;
     this.#queue.charge(item, more);
+    this.#tell(item, more);
     item.charged += more;
   }
 
@@ -100,6 +121,7 @@ export class Charges<Item extends Charged> {
 
   #end(item: Item, cost: number): void {
     this.#queue.charge(item, cost - item.charged);
+    this.#tell(item, cost - item.charged);
     this.#queue.ended(item);
     item.charged = 0;
   }

@@ -167,6 +167,32 @@ export class FairQueue<Item extends Queued> {
     if (account.items > 0) this.#backlogged.place(account);
   }
 
+  /** Charges a tenant for what it had elsewhere, in slot-milliseconds; one that has nothing here begins where the others are anyway. */
+  chargeTenant(tenantId: string, cost: number): void {
+    const account = this.#accounts.get(tenantId);
+    if (account === undefined) return;
+    account.tag += cost / account.weight;
+    if (account.items > 0) this.#backlogged.place(account);
+  }
+
+  /** Everything that waits, a tenant after the other by their turns, each time one item, in its order. */
+  *inTurn(): IterableIterator<Item> {
+    const waiting = [...this.#accounts.values()]
+      .filter(({ items }) => items > 0)
+      .sort((a, b) => (isBefore(a, b) ? -1 : 1));
+    let iterators = waiting.map(({ lanes }) => itemsOf(lanes));
+    while (iterators.length > 0) {
+      const further: typeof iterators = [];
+      for (const iterator of iterators) {
+        const next = iterator.next();
+        if (next.done === true) continue;
+        yield next.value;
+        further.push(iterator);
+      }
+      iterators = further;
+    }
+  }
+
   /** Who has work that waits. */
   backlogs(): Backlog[] {
     return [...this.#accounts.values()].filter(({ items }) => items > 0);
@@ -179,12 +205,7 @@ export class FairQueue<Item extends Queued> {
 
   /** Everything that waits, in no order. */
   *items(): IterableIterator<Item> {
-    for (const { lanes } of this.#accounts.values()) {
-      for (const { returned, waiting } of lanes.values()) {
-        yield* returned.values();
-        yield* waiting.values();
-      }
-    }
+    for (const { lanes } of this.#accounts.values()) yield* itemsOf(lanes);
   }
 
   #lane({ tenantId, weight, lane }: Item): Lane<Item> {
@@ -258,6 +279,14 @@ export class FairQueue<Item extends Queued> {
 
 function hasItems<Item>({ returned, waiting }: Lane<Item>): boolean {
   return returned.size > 0 || waiting.size > 0;
+}
+
+/** What waits in these lanes, the lanes in their order. */
+function* itemsOf<Item>(lanes: ReadonlyMap<string, Lane<Item>>): IterableIterator<Item> {
+  for (const { returned, waiting } of [...lanes.values()].sort((a, b) => a.tag - b.tag)) {
+    yield* returned.values();
+    yield* waiting.values();
+  }
 }
 
 /** What an item was charged in advance is used up, or settled. */

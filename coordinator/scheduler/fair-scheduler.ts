@@ -11,7 +11,7 @@ import type { AgentId, ExecutionId } from '../../shared/ids.ts';
 import type { PlacementAnswer } from '../../shared/model/placement.ts';
 import type { LeaseResultMessage } from '../../shared/protocol/agent-messages.ts';
 import type { Fleet, FleetAgent } from '../agents/fleet.ts';
-import { type Charged, Charges, constraintsKeyOf } from './charges.ts';
+import { type Charged, Charges, constraintsKeyOf, type TenantCharge } from './charges.ts';
 import { FairQueue } from './fair-queue.ts';
 import { forecastWait } from './forecast.ts';
 import { type Lease, LeaseTable } from './leases.ts';
@@ -117,6 +117,21 @@ export class FairScheduler implements Scheduler, LeaseEvents {
   forecast(tenantId: string, weight: number): Forecast {
     const backlogs = this.#queue.backlogs();
     return forecastWait(tenantId, weight, { slots: this.#fleet.slots(), backlogs, meanMs: this.#charges.meanMs });
+  }
+
+  /** What waits for an agent, tenants by their turns. */
+  *waiting(): IterableIterator<Demand> {
+    for (const { demand } of this.#queue.inTurn()) yield demand;
+  }
+
+  /** What tenants were charged here since this was last asked. */
+  takeCharges(): TenantCharge[] {
+    return this.#charges.takeTold();
+  }
+
+  /** Tenants had this elsewhere, and have had as much the less to claim here. */
+  chargedElsewhere(charges: readonly TenantCharge[]): void {
+    for (const { tenantId, cost } of charges) this.#queue.chargeTenant(tenantId, cost);
   }
 
   submit(demand: Demand): void {
@@ -372,13 +387,11 @@ export class FairScheduler implements Scheduler, LeaseEvents {
     this.#retry(lease, cause, true, lease.state !== 'offered');
   }
 
-  #fitting({ demand }: Entry): number {
-    return this.#fleet.index.matching(demand.constraints).reduce((sum, { all }) => sum + all.size, 0);
-  }
-
   #giveUpWaiting(entry: Entry): void {
     this.#forget(entry);
-    const detail = `no agent could take this within ${entry.demand.waitMsMax} ms; ${this.#fleet.size} are connected, ${this.#fitting(entry)} of them fit its placement`;
+    const { constraints, waitMsMax } = entry.demand;
+    const fitting = this.#fleet.index.matching(constraints).reduce((sum, { all }) => sum + all.size, 0);
+    const detail = `no agent could take this within ${waitMsMax} ms; ${this.#fleet.size} are connected, ${fitting} of them fit its placement`;
     const cause = new SystemError('no-agent', detail, {
       retryAfterSeconds: toRetrySeconds(this.forecast(entry.tenantId, entry.weight).waitMs),
     });

@@ -101,6 +101,11 @@ export class FleetIndex<Agent extends Candidate> {
     return group !== undefined && groups.includes(group);
   }
 
+  /** All groups. */
+  groups(): IterableIterator<AgentGroup<Agent>> {
+    return this.#groups.values();
+  }
+
   /** The groups that fit; `key` is the constraints' own text. */
   matching({ key, ...constraints }: Constraints): readonly AgentGroup<Agent>[] {
     const known = this.#matching.get(key);
@@ -126,8 +131,9 @@ export class FleetIndex<Agent extends Candidate> {
   }
 }
 
-function fits(
-  { architecture, pool, labels, exclusiveCores }: AgentGroup<unknown>,
+/** Do agents of this kind fit? */
+export function fits(
+  { architecture, pool, labels, exclusiveCores }: Omit<AgentGroup<unknown>, 'all' | 'free'>,
   wanted: Omit<Constraints, 'key'>,
 ): boolean {
   return (

@@ -22,7 +22,8 @@ const readByGenerators = /^ops\/docs\//;
 
 /** Packages that few may import: the doors to the outside. `test/` and `bench/` may open any. */
 const doors: Readonly<Record<string, RegExp>> = {
-  ws: /^(coordinator\/agents\/agent-gateway|agent\/connection\/connector)\.ts$/,
+  // Agents' endpoint, agents' side of it, and the links between coordinators.
+  ws: /^(coordinator\/agents\/agent-gateway|coordinator\/cluster\/peer-gateway|agent\/connection\/connector)\.ts$/,
   minio: /^shared\/storage\/minio-object-store\.ts$/,
   pino: /^shared\/logger\.ts$/,
   'lru-cache': /^(shared\/layers\/layer-shelf|coordinator\/.+)\.ts$/,

@@ -1,0 +1,211 @@
+/**
+ * Owns how one coordinator lives among others that share its store: the shards it answers for, where its demands wait, what is told to the others and
+ * what they tell. With a store of its own it is alone, and nothing of this costs anything.
+ * Never decides about an execution. Invariants: what was left in a shard is taken up as soon as the shard is ours, and again until that worked;
+ * what is somebody else's is let go of before anything else is written.
+ */
+import type { Clock, Random } from '../../shared/clock.ts';
+import { toSystemError } from '../../shared/errors.ts';
+import { type AgentId, toBase32 } from '../../shared/ids.ts';
+import type { Logger } from '../../shared/logger.ts';
+import type { Envelope } from '../../shared/model/manifest.ts';
+import type { Fleet } from '../agents/fleet.ts';
+import { type ShardStore, shardOf } from '../executions/shard-store.ts';
+import type { FairScheduler } from '../scheduler/fair-scheduler.ts';
+import type { Scheduler } from '../scheduler/scheduler.ts';
+import { ClusterScheduler } from './cluster-scheduler.ts';
+import type { DiallerMessage } from './peer-messages.ts';
+import { type PeerNews, Peers } from './peers.ts';
+import type { RemoteAgent } from './remote-agent.ts';
+import { ShardKeeper } from './shard-keeper.ts';
+
+/** What a cluster needs. */
+export interface ClusterDeps {
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly log: Logger;
+  readonly store: ShardStore;
+  /** Derived from the instance key, which all coordinators of a store have. */
+  readonly key: Uint8Array;
+  readonly fleet: Fleet;
+  readonly local: FairScheduler;
+}
+
+/** Numbers of a cluster; milliseconds. */
+export interface ClusterOptions {
+  readonly memberTtlMs: number;
+  readonly reconnectGraceMs: number;
+  readonly retriesMax: number;
+}
+
+/** Who does what a cluster asks for. */
+export interface ClusterUser extends Omit<PeerNews, 'changed' | 'drained' | 'agentJoined'> {
+  /** Tenants that have something under way here. */
+  tenants(): ReadonlySet<string>;
+  /** These shards are ours: takes up what was left in them; rejects when that could not be read. */
+  takeUp(shards: readonly number[]): Promise<void>;
+  /** These are somebody else's. */
+  letGo(shards: readonly number[]): void;
+  /** Something is to be read from the store again. */
+  readAgain(what: 'revocations' | 'pins' | 'environments'): void;
+}
+
+const TAKE_UP_RETRY_MS = 500;
+/** Whoever answers for this shard does what one of all coordinators is to do. */
+const DUTY_SHARD = 0;
+const BASE_BUILD_MS_MAX = 3_600_000;
+
+/** See the head of this file. */
+export class Cluster {
+  readonly keeper: ShardKeeper;
+  readonly peers: Peers | null;
+  readonly scheduler: Scheduler;
+  readonly #deps: ClusterDeps;
+  readonly #isAlone: boolean;
+  #user: ClusterUser | null = null;
+  #takingUp: Promise<void> = Promise.resolve();
+  readonly #joined = Promise.withResolvers<null>();
+  #isJoined = false;
+  #isStopped = false;
+
+  constructor(deps: ClusterDeps, options: ClusterOptions) {
+    const { clock, random, log, store, local, fleet } = deps;
+    this.#deps = deps;
+    this.#isAlone = !store.isShared;
+    const memberId = `coordinator_${toBase32(random.bytes(10))}`;
+    this.keeper = new ShardKeeper({ clock, log, store, isIdle: (shard) => this.#isIdle(shard) }, memberId, options);
+    this.keeper.listen({
+      gained: (shards) => {
+        this.#takingUp = this.#takeUp(shards);
+      },
+      lost: (shards) => this.#user?.letGo(shards),
+      viewed: (members) => this.peers?.viewed(members),
+      released: () => this.tell({ type: 'changed', what: 'shards' }),
+    });
+    if (this.#isAlone) {
+      this.peers = null;
+      this.scheduler = local;
+      return;
+    }
+    const peers = new Peers({ ...deps, memberId }, options);
+    const scheduler = new ClusterScheduler({ clock, local, fleet, peers: () => peers.all }, options);
+    this.peers = peers;
+    this.scheduler = scheduler;
+    peers.serve(scheduler, {
+      changed: (what) => this.#changed(what),
+      trusted: (trust) => this.#user?.trusted(trust),
+      agentJoined: (agentId) => fleet.get(agentId as AgentId)?.superseded(),
+      drained: (agentId, isDraining) => fleet.get(agentId as AgentId)?.drain(isDraining),
+      // Whoever asks thinks that it is our duty; if we know better it does it itself.
+      buildBase: async (base) => (this.isOnDuty ? await this.#user?.buildBase(base) : undefined),
+    });
+  }
+
+  /** Who does what is asked for; once, before `start`. */
+  serve(user: ClusterUser): void {
+    this.#user = user;
+  }
+
+  /** Is this the coordinator that does what one of all is to do? */
+  get isOnDuty(): boolean {
+    return this.keeper.holds(DUTY_SHARD) !== null;
+  }
+
+  #isIdle(shard: number): boolean {
+    for (const tenantId of this.#user?.tenants() ?? []) if (shardOf(tenantId) === shard) return false;
+    return true;
+  }
+
+  /** Joins under this URL; resolves when what was left for us is taken up. SystemError `state-store-unavailable`. */
+  async start(url: string): Promise<void> {
+    await this.keeper.start(url);
+    this.#isJoined = true;
+    this.#joined.resolve(null);
+    this.peers?.start();
+    await this.#takingUp;
+  }
+
+  async #takeUp(shards: readonly number[]): Promise<void> {
+    const before = this.#takingUp;
+    await before;
+    const { clock, log } = this.#deps;
+    for (;;) {
+      const ours = shards.filter((shard) => this.keeper.holds(shard) !== null);
+      if (ours.length === 0 || this.#isStopped) return;
+      try {
+        await this.#user?.takeUp(ours);
+        return;
+      } catch (error) {
+        log.error({ reason: toSystemError(error).message, shards: ours.length }, 'shards not taken up yet');
+        await new Promise<void>((resolve) => void clock.after(TAKE_UP_RETRY_MS, resolve));
+      }
+    }
+  }
+
+  #changed(what: 'shards' | 'revocations' | 'pins' | 'environments'): void {
+    if (what !== 'shards') this.#user?.readAgain(what);
+    else
+      this.keeper.beat().catch((error: unknown) => {
+        this.#deps.log.warn({ reason: toSystemError(error).message }, 'shards not looked at');
+      });
+  }
+
+  /** The URL of the coordinator that answers for a tenant; null: this one, or nobody who can be reached. */
+  locate(tenantId: string): Promise<string | null> | string | null {
+    if (!this.#isJoined) return this.#joined.promise;
+    if (this.#isAlone) return null;
+    const shard = shardOf(tenantId);
+    const holder = this.keeper.holderOf(shard);
+    if (holder !== null) return this.#toUrl(holder.id);
+    return this.keeper.settle(shard).then((found) => (found === null ? null : this.#toUrl(found.id)));
+  }
+
+  #toUrl(memberId: string): string | null {
+    const peer = this.peers?.find(memberId);
+    return peer?.isUp === true ? peer.member.url : null;
+  }
+
+  /** Says something to all other coordinators. */
+  tell(message: DiallerMessage): void {
+    this.peers?.tell(message);
+  }
+
+  /** A trust state was signed for us. */
+  signed(trust: Envelope): void {
+    this.tell({ type: 'trust.state', trust });
+  }
+
+  /** Agents of all others. */
+  async agents(): Promise<readonly RemoteAgent[]> {
+    return (await this.peers?.agents()) ?? [];
+  }
+
+  /** Slots of all agents of others. */
+  get slotsElsewhere(): number {
+    return this.peers?.slots ?? 0;
+  }
+
+  /** Has a base built by whoever is on duty; resolves at once when that is us, or nobody that can be reached. */
+  async buildBaseElsewhere(base: string): Promise<void> {
+    const holder = this.isOnDuty ? null : this.keeper.holderOf(DUTY_SHARD);
+    if (holder === null) return;
+    await this.peers?.find(holder.id)?.buildBase(base, BASE_BUILD_MS_MAX);
+  }
+
+  /** Offers no room any more; resolves when nothing of others runs here, or the time is over. */
+  async drain(timeMsMax: number): Promise<void> {
+    if (this.peers === null) return;
+    const { promise, resolve } = Promise.withResolvers<void>();
+    const timer = this.#deps.clock.after(timeMsMax, resolve);
+    await Promise.race([this.peers.drain(), promise]);
+    timer.cancel();
+  }
+
+  /** Gives everything up. Idempotent. */
+  async stop(): Promise<void> {
+    this.#isStopped = true;
+    await this.keeper.stop();
+    if (this.scheduler instanceof ClusterScheduler) this.scheduler.stop();
+    this.peers?.stop();
+  }
+}

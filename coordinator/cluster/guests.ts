@@ -1,0 +1,176 @@
+/**
+ * Owns the demands of one other coordinator on our agents: they wait in our queue like our own, and what becomes of them is told over its link.
+ * Speaks the dialled part of peer-messages. Never lends them on.
+ * Invariants: what happened while the link was broken is said again when it is back; when it does not come back in time, all of them are ended.
+ */
+import type { Clock, Timer } from '../../shared/clock.ts';
+import type { SystemError } from '../../shared/errors.ts';
+import type { ExecutionId } from '../../shared/ids.ts';
+import type { Demand, DemandListener, Scheduler } from '../scheduler/scheduler.ts';
+import type { DialledMessage, DiallerMessage } from './peer-messages.ts';
+
+type Submission = Extract<DiallerMessage, { type: 'demand.submit' }>;
+/** Messages about demands. */
+export type GuestMessage = Extract<DiallerMessage, { type: `demand.${string}` }>;
+
+interface Guest {
+  readonly id: string;
+  /** What the scheduler calls it: the same execution may be here twice, for the one who was its owner and the one who is. */
+  readonly executionId: ExecutionId;
+  /** What is said again after a broken link: the last placement, whether it has started, the result. */
+  placed: DialledMessage | null;
+  started: DialledMessage | null;
+  ended: DialledMessage | null;
+  /** Settles the promise that the scheduler has got for the result. */
+  keep: (() => void) | null;
+}
+
+/** See the head of this file. */
+export class Guests {
+  readonly #clock: Clock;
+  readonly #scheduler: Pick<Scheduler, 'submit' | 'withdraw'>;
+  readonly #owner: string;
+  readonly #graceMs: number;
+  readonly #guests = new Map<string, Guest>();
+  #send: ((message: DialledMessage) => void) | null = null;
+  #grace: Timer | null = null;
+
+  /** Of the coordinator with this id. */
+  constructor(
+    owner: string,
+    deps: { clock: Clock; scheduler: Pick<Scheduler, 'submit' | 'withdraw'> },
+    options: { graceMs: number },
+  ) {
+    const { clock, scheduler } = deps;
+    this.#owner = owner;
+    this.#clock = clock;
+    this.#scheduler = scheduler;
+    this.#graceMs = options.graceMs;
+  }
+
+  get size(): number {
+    return this.#guests.size;
+  }
+
+  /** There is a link. */
+  up(send: (message: DialledMessage) => void): void {
+    this.#grace?.cancel();
+    this.#grace = null;
+    this.#send = send;
+  }
+
+  /** The link is gone; what its owner does not ask for again in time is ended. */
+  down(send: (message: DialledMessage) => void): void {
+    // A newer link may have taken its place.
+    if (this.#send !== send) return;
+    this.#send = null;
+    this.#grace = this.#clock.after(this.#graceMs, () => this.end());
+  }
+
+  /** Ends all of them. */
+  end(): void {
+    this.#grace?.cancel();
+    this.#grace = null;
+    for (const guest of [...this.#guests.values()]) this.#withdraw(guest);
+  }
+
+  /** Gives back what waits for an agent. */
+  release(): void {
+    for (const { id } of [...this.#guests.values()]) this.#recall(id);
+  }
+
+  #withdraw(guest: Guest): void {
+    this.#guests.delete(guest.id);
+    if (guest.ended === null) this.#scheduler.withdraw(guest.executionId);
+    // Nobody wants the result: its agent may forget it.
+    guest.keep?.();
+  }
+
+  message(message: GuestMessage): void {
+    switch (message.type) {
+      case 'demand.submit':
+        this.#submit(message);
+        break;
+      case 'demand.recall':
+        this.#recall(message.demand);
+        break;
+      case 'demand.withdraw': {
+        const guest = this.#guests.get(message.demand);
+        if (guest !== undefined) this.#withdraw(guest);
+        break;
+      }
+      case 'demand.kept': {
+        const guest = this.#guests.get(message.demand);
+        this.#guests.delete(message.demand);
+        guest?.keep?.();
+        break;
+      }
+      case 'demand.resume':
+        this.#resume(message.demands);
+    }
+  }
+
+  #submit({ demand: id, executionId: execution, order, ...terms }: Submission): void {
+    const executionId = `${execution} ${this.#owner} ${id}` as ExecutionId;
+    const guest: Guest = { id, executionId, placed: null, started: null, ended: null, keep: null };
+    this.#guests.set(id, guest);
+    const demand: Demand = { ...terms, executionId, order: () => order, listener: this.#listen(guest) };
+    this.#scheduler.submit(demand);
+  }
+
+  #recall(id: string): void {
+    const guest = this.#guests.get(id);
+    if (guest === undefined || guest.placed !== null || guest.ended !== null) return;
+    this.#withdraw(guest);
+    this.#send?.({ type: 'demand.withdrawn', demand: id });
+  }
+
+  #resume(wanted: readonly string[]): void {
+    const listed = new Set(wanted);
+    for (const guest of [...this.#guests.values()]) if (!listed.has(guest.id)) this.#withdraw(guest);
+    for (const id of listed) {
+      const guest = this.#guests.get(id);
+      if (guest === undefined) this.#send?.({ type: 'demand.lost', demand: id });
+      else for (const said of [guest.placed, guest.started, guest.ended]) if (said !== null) this.#send?.(said);
+    }
+  }
+
+  #listen(guest: Guest): DemandListener {
+    const { id: demand } = guest;
+    const say = (message: DialledMessage): DialledMessage => {
+      this.#send?.(message);
+      return message;
+    };
+    return {
+      placed: (_id, agent, considered) => {
+        const facts = { ...agent, labels: { ...agent.labels } };
+        guest.placed = say({ type: 'demand.placed', demand, agent: facts, considered: [...considered] });
+      },
+      started: () => {
+        guest.started = say({ type: 'demand.started', demand });
+      },
+      fetching: (_id, { bytes, bytesTotal }) => void say({ type: 'demand.fetching', demand, bytes, bytesTotal }),
+      output: (_id, { script, stream, data }) => void say({ type: 'demand.output', demand, script, stream, data }),
+      requeued: (_id, { code, message: detail }) => {
+        guest.placed = null;
+        guest.started = null;
+        say({ type: 'demand.requeued', demand, code, detail });
+      },
+      completed: (_id, result) => {
+        guest.ended = say({ type: 'demand.completed', demand, result });
+        return new Promise((resolve) => {
+          guest.keep = resolve;
+        });
+      },
+      gaveUp: (_id, cause) => {
+        guest.ended = say(toGivenUp(demand, cause));
+        // Nothing of it is left here; after a broken link `demand.lost` brings it back to where it came from.
+        this.#guests.delete(demand);
+      },
+    };
+  }
+}
+
+function toGivenUp(demand: string, { code, message: detail, retryAfterSeconds }: SystemError): DialledMessage {
+  return { type: 'demand.gave-up', demand, code, detail, retryAfterSeconds: retryAfterSeconds ?? null };
+}

@@ -1,0 +1,142 @@
+/**
+ * Owns one other coordinator as we use it: the link that we dialled, the room that its agents have by what it last said, our demands there, and
+ * questions to it. Never decides what goes there.
+ */
+import type { Clock, Timer } from '../../shared/clock.ts';
+import type { Member } from '../executions/shard-store.ts';
+import type { TenantCharge } from '../scheduler/charges.ts';
+import type { PlacementDemand } from '../scheduler/placement.ts';
+import { type Lendable, type LoanKeeper, Loans } from './loans.ts';
+import { PeerLink, type PeerLinkDeps, type PeerLinkUser } from './peer-link.ts';
+import type { DialledMessage, DiallerMessage } from './peer-messages.ts';
+import type { RemoteAgent } from './remote-agent.ts';
+import { type Room, roomsFor, type Space, sumRooms } from './rooms.ts';
+
+/** Who hears of a peer. */
+export interface PeerUser extends LoanKeeper {
+  /** There is other room there than before, or tenants were charged there. */
+  roomChanged(charges: readonly TenantCharge[]): void;
+}
+
+/** See the head of this file. */
+export class Peer implements PeerLinkUser {
+  readonly loans: Loans;
+  readonly #clock: Clock;
+  readonly #link: PeerLink;
+  readonly #user: PeerUser;
+  readonly #questions = new Map<string, (message: DialledMessage | null) => void>();
+  #rooms: Room[] = [];
+  #isUp = false;
+  #question = 0;
+
+  constructor(member: Member, deps: PeerLinkDeps, user: PeerUser, options: { graceMs: number }) {
+    this.#clock = deps.clock;
+    this.#user = user;
+    this.#link = new PeerLink(member, deps, this);
+    const send = (message: DiallerMessage) => this.#link.send(message);
+    this.loans = new Loans(deps.clock, user, { ...options, send });
+  }
+
+  get member(): Member {
+    return this.#link.member;
+  }
+
+  get isUp(): boolean {
+    return this.#isUp;
+  }
+
+  start(): void {
+    this.#link.start();
+  }
+
+  /** It is not there any more: everything of ours comes back. */
+  leave(): void {
+    this.#link.stop('not a member any more');
+    this.#drop(true);
+  }
+
+  send(message: DiallerMessage): boolean {
+    return this.#link.send(message);
+  }
+
+  /** What agents there could take of this. */
+  space(demand: PlacementDemand): Space {
+    return this.#isUp ? sumRooms(roomsFor(this.#rooms, demand)) : { slots: 0, free: 0 };
+  }
+
+  /** Slots of all its agents. */
+  get slots(): number {
+    return sumRooms(this.#rooms).slots;
+  }
+
+  /** Lends a demand; a free slot that it could have is not counted as free until the other has said what there is. */
+  lend(lendable: Lendable): boolean {
+    if (!this.loans.lend(lendable)) return false;
+    const room = roomsFor(this.#rooms, lendable.demand).find(({ free }) => free > 0);
+    if (room !== undefined) room.free -= 1;
+    return true;
+  }
+
+  up(): void {
+    this.#isUp = true;
+    this.loans.up();
+  }
+
+  down(): void {
+    this.#drop(false);
+  }
+
+  #drop(isGone: boolean): void {
+    this.#isUp = false;
+    this.#rooms = [];
+    for (const answer of [...this.#questions.values()]) answer(null);
+    this.loans.down(isGone);
+  }
+
+  message(message: DialledMessage): void {
+    switch (message.type) {
+      case 'peer.room':
+        this.#rooms = message.rooms;
+        this.#user.roomChanged(message.charges);
+        break;
+      case 'fleet.told':
+      case 'base.built':
+        this.#questions.get(message.question)?.(message);
+        break;
+      case 'peer.challenge':
+      case 'peer.welcome':
+        break;
+      default:
+        this.loans.message(message);
+    }
+  }
+
+  /** The agents that are connected there; null when it does not say in time. */
+  async agents(timeMsMax: number): Promise<readonly RemoteAgent[] | null> {
+    const answer = await this.#ask((question) => ({ type: 'fleet.ask', question }), timeMsMax);
+    return answer?.type === 'fleet.told' ? answer.agents : null;
+  }
+
+  /** Has a base built there; resolves when that has ended, however, or the link has. */
+  async buildBase(base: string, timeMsMax: number): Promise<void> {
+    await this.#ask((question) => ({ type: 'base.build', question, base }), timeMsMax);
+  }
+
+  #ask(toMessage: (question: string) => DiallerMessage, timeMsMax: number): Promise<DialledMessage | null> {
+    const question = `${++this.#question}`;
+    return new Promise((resolve) => {
+      let timer: Timer | null = null;
+      const answer = (message: DialledMessage | null) => {
+        timer?.cancel();
+        this.#questions.delete(question);
+        resolve(message);
+      };
+      if (!this.#link.send(toMessage(question))) {
+        resolve(null);
+        return;
+      }
+      this.#questions.set(question, answer);
+      timer = this.#clock.after(timeMsMax, () => answer(null));
+    });
+  }
+}

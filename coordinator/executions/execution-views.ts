@@ -1,0 +1,75 @@
+/**
+ * Owns what clients see of executions: one, many, and why one is where it is. Never changes anything.
+ * Invariant: a result is shown once it is kept, not before.
+ */
+import type { Clock } from '../../shared/clock.ts';
+import { SystemError } from '../../shared/errors.ts';
+import type { Execution } from '../../shared/model/execution.ts';
+import type { PlacementAnswer } from '../../shared/model/placement.ts';
+import type { Scheduler } from '../scheduler/scheduler.ts';
+import { toConstraints } from './demand.ts';
+import type { LiveExecution } from './live-execution.ts';
+import type { LiveExecutions } from './live-executions.ts';
+import { toPlacementAnswer } from './placement-answer.ts';
+import type { ExecutionStore, Page } from './state-store.ts';
+
+/** What views need. */
+export interface ExecutionViewsDeps {
+  readonly clock: Clock;
+  readonly store: Pick<ExecutionStore, 'get' | 'list'>;
+  readonly scheduler: Pick<Scheduler, 'explain'>;
+}
+
+/** How long whoever asks for a result that can't be kept now is left waiting. */
+const RESULT_MS_MAX = 5000;
+
+/** See the head of this file. */
+export class ExecutionViews {
+  readonly #deps: ExecutionViewsDeps;
+  readonly #live: Pick<LiveExecutions, 'find'>;
+
+  constructor(deps: ExecutionViewsDeps, live: Pick<LiveExecutions, 'find'>) {
+    this.#deps = deps;
+    this.#live = live;
+  }
+
+  /** The live or just finished execution of a tenant, for events. */
+  find(tenantId: string, id: string): LiveExecution | null {
+    return this.#live.find(tenantId, id);
+  }
+
+  /** The execution as it is now; SystemError `execution-not-found`, or `state-store-unavailable` while its result can't be kept. */
+  async get(tenantId: string, id: string): Promise<Execution> {
+    const execution = this.find(tenantId, id);
+    const shown = execution?.isOver ? await this.#resultOf(execution) : execution?.toAnswer();
+    const answer = shown ?? (await this.#deps.store.get(tenantId, id));
+    if (answer === null) throw new SystemError('execution-not-found', `there is no execution ${id}`);
+    return answer;
+  }
+
+  async #resultOf({ id, done }: LiveExecution): Promise<Execution | null> {
+    const { promise, reject } = Promise.withResolvers<never>();
+    const timer = this.#deps.clock.after(RESULT_MS_MAX, () => {
+      reject(new SystemError('state-store-unavailable', `${id} is over and its result can't be recorded now`));
+    });
+    return await Promise.race([done, promise]).finally(() => timer.cancel());
+  }
+
+  /** Why an execution is where it is; SystemError `execution-not-found`, also when that is not remembered any more. */
+  explain(tenantId: string, id: string): PlacementAnswer {
+    const execution = this.find(tenantId, id);
+    if (execution === null) {
+      throw new SystemError('execution-not-found', `there is no execution ${id}, or its placement is not remembered`);
+    }
+    const { terms, environment, placements } = execution;
+    const obstacles = this.#deps.scheduler.explain(execution.id);
+    const { key: _, ...constraints } = toConstraints(terms.request, environment?.architecture ?? '');
+    return toPlacementAnswer(constraints, environment?.digests.length ?? 0, placements, obstacles);
+  }
+
+  /** Durable executions of a tenant, newest first. */
+  async list(tenantId: string, cursor: number | null, limit: number): Promise<Page<Execution>> {
+    const page = await this.#deps.store.list(tenantId, cursor, limit);
+    return { items: page.items.map((item) => this.find(tenantId, item.id)?.toAnswer() ?? item), next: page.next };
+  }
+}

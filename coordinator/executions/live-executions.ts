@@ -1,0 +1,69 @@
+/**
+ * Owns which executions are here: those that are being accepted, those that have no result yet, and for a while those that have one.
+ * Never moves an execution. Invariant: an execution is taken up once, however often its record is read.
+ */
+import type { LRUCache } from 'lru-cache';
+import { type ExecutionId, isId } from '../../shared/ids.ts';
+import { rememberFinished } from './finished-executions.ts';
+import type { LiveExecution } from './live-execution.ts';
+
+/** See the head of this file. */
+export class LiveExecutions {
+  readonly #live = new Map<ExecutionId, LiveExecution>();
+  readonly #beingAccepted = new Set<ExecutionId>();
+  readonly #finished: LRUCache<string, LiveExecution>;
+
+  constructor(finishedKept: number) {
+    this.#finished = rememberFinished(finishedKept);
+  }
+
+  get size(): number {
+    return this.#live.size;
+  }
+
+  get(id: ExecutionId): LiveExecution | undefined {
+    return this.#live.get(id);
+  }
+
+  all(): LiveExecution[] {
+    return [...this.#live.values()];
+  }
+
+  /** Tenants that have something here. */
+  tenants(): Set<string> {
+    return new Set(this.all().map(({ terms }) => terms.tenantId));
+  }
+
+  /** Its record may be there before it is. */
+  accepting<Value>(id: ExecutionId, record: () => Promise<Value>): Promise<Value> {
+    this.#beingAccepted.add(id);
+    return record().finally(() => this.#beingAccepted.delete(id));
+  }
+
+  /** Is it here, or about to be? */
+  has(id: ExecutionId): boolean {
+    return this.#live.has(id) || this.#beingAccepted.has(id);
+  }
+
+  add(execution: LiveExecution): void {
+    this.#live.set(execution.id, execution);
+  }
+
+  /** It has its result. */
+  finished(execution: LiveExecution): void {
+    this.#live.delete(execution.id);
+    this.#finished.set(execution.id, execution);
+  }
+
+  /** It is somebody else's. */
+  forget(execution: LiveExecution): void {
+    this.#live.delete(execution.id);
+  }
+
+  /** The live or just finished execution of a tenant; null: there is none. */
+  find(tenantId: string, id: string): LiveExecution | null {
+    if (!isId('execution', id)) return null;
+    const execution = this.#live.get(id) ?? this.#finished.get(id);
+    return execution?.terms.tenantId === tenantId ? execution : null;
+  }
+}

@@ -1,0 +1,36 @@
+/**
+ * Owns which path of the API's server takes which kind of WebSocket. Never opens one: whoever owns the path does.
+ * Invariant: what is refused is refused before there is a socket, with a sentence.
+ */
+import type { IncomingMessage, Server } from 'node:http';
+import type { Duplex } from 'node:stream';
+
+/** Why an upgrade is refused before there is a socket, or null. */
+export type UpgradeCheck = (request: IncomingMessage) => { readonly http: number; readonly sentence: string } | null;
+
+/** Who takes the upgrades of a path. */
+export interface UpgradeTaker {
+  readonly isStopped: boolean;
+  upgrade(request: IncomingMessage, socket: Duplex, head: Buffer): void;
+}
+
+/** Serves the upgrades of this server. */
+export function attachUpgrades(
+  server: Server,
+  check: UpgradeCheck,
+  takers: Readonly<Record<string, UpgradeTaker>>,
+): void {
+  const paths = Object.keys(takers).join(' and ');
+  server.on('upgrade', (request: IncomingMessage, socket: Duplex, head: Buffer) => {
+    const path = request.url?.split('?', 1)[0] ?? '';
+    const taker = Object.hasOwn(takers, path) ? takers[path] : undefined;
+    const refusal = taker === undefined ? { http: 404, sentence: `WebSockets are served at ${paths}` } : check(request);
+    if (refusal === null && taker !== undefined && !taker.isStopped) {
+      taker.upgrade(request, socket, head);
+      return;
+    }
+    const { http, sentence } = refusal ?? { http: 503, sentence: 'the coordinator is stopping' };
+    socket.on('error', () => undefined);
+    socket.end(`HTTP/1.1 ${http} Refused\r\nconnection: close\r\ncontent-type: text/plain\r\n\r\n${sentence}\n`);
+  });
+}
