@@ -37,8 +37,15 @@ const ATTEMPTS_MAX = 3;
 /** Serialization failure, deadlock: nothing has happened, and again may go well. */
 const passing = new Set(['40001', '40P01']);
 
-// A plan that was made while a table was empty must not read all of it when it is full; statements are too short to be compiled.
-const session = `SET synchronous_commit = on; SET default_transaction_isolation = 'read committed'; SET enable_seqscan = off; SET jit = off`;
+// How many rows a batch has is not known when its plan is made, which is kept: a plan that is good for one row, or for tables that were empty then,
+// would compare each with each. And statements are too short to be compiled.
+const session = [
+  'synchronous_commit = on',
+  `default_transaction_isolation = 'read committed'`,
+  'enable_seqscan = off',
+  'enable_nestloop = off',
+  'jit = off',
+];
 
 function unavailable(attempt: string, error: unknown): SystemError {
   if (error instanceof SystemError) return error;
@@ -92,7 +99,7 @@ export class PostgresDatabase {
       query_timeout: timeoutMs + 1000,
       keepAlive: true,
       onConnect: async (client) => {
-        await client.query(session);
+        await client.query(session.map((setting) => `SET ${setting}`).join('; '));
       },
     });
     // An idle connection that breaks is replaced when it is needed.

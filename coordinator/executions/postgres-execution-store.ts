@@ -82,9 +82,9 @@ LEFT JOIN (SELECT id, shard FROM executions WHERE id = ANY ($1::text[])) AS know
 ORDER BY batch.position`;
 
 const FORGET_KEYS = `
-DELETE FROM idempotency_keys WHERE (tenant, key) IN (
-  SELECT tenant, key FROM idempotency_keys WHERE expires_at <= $1 ORDER BY expires_at LIMIT $2 FOR UPDATE SKIP LOCKED
-) RETURNING 1`;
+DELETE FROM idempotency_keys WHERE ctid = ANY (ARRAY (
+  SELECT ctid FROM idempotency_keys WHERE expires_at <= $1 ORDER BY expires_at LIMIT $2 FOR UPDATE SKIP LOCKED
+)) RETURNING 1`;
 
 const FORGET_PERIOD_MS = 10_000;
 const FORGOTTEN_AT_ONCE_MAX = 5000;
@@ -185,7 +185,7 @@ export function postgresExecutionStore(database: PostgresDatabase): ExecutionSto
       return toPage(await database.read(sql, [tenantId, cursor ?? Number.MAX_SAFE_INTEGER, limit + 1]), limit);
     },
     unfinished: async (shards) => {
-      const sql = `SELECT tenant, request, answer FROM executions WHERE shard = ANY ($1::integer[]) AND NOT is_finished
+      const sql = `SELECT tenant, request, answer FROM executions WHERE shard = ANY ($1::integer[]) AND request IS NOT NULL
         ORDER BY sequence`;
       return (await database.read(sql, [shards])).map((row) => ({
         tenantId: String(row['tenant']),

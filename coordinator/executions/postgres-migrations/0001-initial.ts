@@ -2,6 +2,7 @@
  * Owns the first form of the PostgreSQL database. Never changed once released: a new form is a new migration.
  * `sequence` orders listings and has no index of its own, so that no plan walks all tenants to find one; what is compared is in byte order
  * (COLLATE "C"), which no update of the operating system changes; JSON is text, since jsonb can't hold what a program may print (a zero).
+ * An unfinished execution is the one that has a request; who finishes it asks for is_finished, so that no plan reads all that a shard has unfinished.
  * Every shard has a row from the beginning; a holder of NULL is nobody. An agent of '' in a pin stands for all agents.
  */
 
@@ -29,7 +30,7 @@ CREATE TABLE executions (
   answer      text NOT NULL
 );
 CREATE INDEX executions_by_tenant ON executions (tenant, sequence);
-CREATE INDEX executions_unfinished ON executions (shard, sequence) WHERE NOT is_finished;
+CREATE INDEX executions_unfinished ON executions (shard, sequence) WHERE request IS NOT NULL;
 CREATE TABLE idempotency_keys (
   tenant      text COLLATE "C" NOT NULL,
   key         text COLLATE "C" NOT NULL,
