@@ -15,6 +15,7 @@ import { sqliteCacheStore } from './sqlite-cache-store.ts';
 import { SqliteDatabase } from './sqlite-database.ts';
 import { assertLease, sqliteShardStore } from './sqlite-shard-store.ts';
 import type {
+  AcceptedExecution,
   AgentStore,
   BuildUsageStore,
   EnrolledAgent,
@@ -44,31 +45,36 @@ function inShards(shards: readonly number[]): (row: Row) => boolean {
   return (row) => wanted.has(shardOf(String(row['tenant'])));
 }
 
+type Taken = { id: ExecutionId; bodyDigest: Digest } | null;
+
+/** Within a write: takes the entry's key and records it, or tells who has the key. */
+function insertExecution(database: SqliteDatabase, entry: AcceptedExecution, nowMs: number): Taken {
+  const { tenantId, answer, request, idempotency } = entry;
+  if (idempotency !== null) {
+    database.prepare('DELETE FROM idempotency_keys WHERE expires_at <= ?').run(nowMs);
+    const taken = database
+      .prepare('SELECT execution, body_digest FROM idempotency_keys WHERE tenant = ? AND key = ?')
+      .get(tenantId, idempotency.key);
+    if (taken !== undefined) {
+      return { id: String(taken['execution']) as ExecutionId, bodyDigest: String(taken['body_digest']) as Digest };
+    }
+    database
+      .prepare('INSERT INTO idempotency_keys VALUES (?, ?, ?, ?, ?)')
+      .run(tenantId, idempotency.key, idempotency.bodyDigest, answer.id, idempotency.expiresAtMs);
+  }
+  database
+    .prepare('INSERT INTO executions (id, tenant, is_finished, request, answer) VALUES (?, ?, 0, ?, ?)')
+    .run(answer.id, tenantId, JSON.stringify(request), JSON.stringify(answer));
+  return null;
+}
+
 function executionStore(database: SqliteDatabase): ExecutionStore {
   return {
-    accept: async ({ tenantId, answer, request, idempotency }, lease, nowMs) => {
-      assert.equal(lease.shard, shardOf(tenantId), 'a lease of another shard');
+    accept: async (entry, lease, nowMs) => {
+      assert.equal(lease.shard, shardOf(entry.tenantId), 'a lease of another shard');
       return await database.write(() => {
         assertLease(database, lease);
-        if (idempotency !== null) {
-          database.prepare('DELETE FROM idempotency_keys WHERE expires_at <= ?').run(nowMs);
-          const taken = database
-            .prepare('SELECT execution, body_digest FROM idempotency_keys WHERE tenant = ? AND key = ?')
-            .get(tenantId, idempotency.key);
-          if (taken !== undefined) {
-            return {
-              id: String(taken['execution']) as ExecutionId,
-              bodyDigest: String(taken['body_digest']) as Digest,
-            };
-          }
-          database
-            .prepare('INSERT INTO idempotency_keys VALUES (?, ?, ?, ?, ?)')
-            .run(tenantId, idempotency.key, idempotency.bodyDigest, answer.id, idempotency.expiresAtMs);
-        }
-        database
-          .prepare('INSERT INTO executions (id, tenant, is_finished, request, answer) VALUES (?, ?, 0, ?, ?)')
-          .run(answer.id, tenantId, JSON.stringify(request), JSON.stringify(answer));
-        return null;
+        return insertExecution(database, entry, nowMs);
       });
     },
     finish: async (answer, lease) => {

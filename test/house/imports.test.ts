@@ -29,6 +29,7 @@ const doors: Readonly<Record<string, RegExp>> = {
   'lru-cache': /^(shared\/layers\/layer-shelf|coordinator\/.+)\.ts$/,
   fastify: /^coordinator\/http\//,
   '@fastify/type-provider-typebox': /^coordinator\/http\//,
+  pg: /^coordinator\/executions\/postgres-[a-z-]+\.ts$/,
   'node:sqlite': /sqlite-[a-z-]+\.ts$/,
   // Who embeds the sandbox starts the launcher; nobody else starts anything but the supervisor.
   'node:child_process': /^(shared\/sandbox\/launcher-process\.ts|ops\/)/,

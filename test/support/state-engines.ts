@@ -5,9 +5,11 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { openPostgresStateStore } from '../../coordinator/executions/postgres-state-store.ts';
 import { type ShardLease, shardOf } from '../../coordinator/executions/shard-store.ts';
 import { openSqliteStateStore } from '../../coordinator/executions/sqlite-state-store.ts';
 import type { StateStore } from '../../coordinator/executions/state-store.ts';
+import { startPostgresServer } from '../../ops/postgres/private-postgres.ts';
 
 /** One empty database. */
 export interface StateEngine {
@@ -24,6 +26,10 @@ export const stateEngines: Readonly<Record<string, () => Promise<StateEngine>>> 
       open: async () => openSqliteStateStore(join(folder, 'state.sqlite')),
       end: () => rm(folder, { recursive: true }),
     };
+  },
+  postgres: async () => {
+    const server = await startPostgresServer();
+    return { open: () => openPostgresStateStore({ url: server.url }), end: () => server.stop() };
   },
 };
 

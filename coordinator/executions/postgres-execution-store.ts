@@ -1,0 +1,198 @@
+/**
+ * Owns executions in PostgreSQL: SQL that records many at once. Never writes for a tenant whose shard somebody else has by now.
+ * Invariants: each writing statement locks the rows of its shards FOR SHARE, in order, before it writes and reads their epochs from the locked
+ * rows. A take-over changes these rows, which that lock forbids (FOR KEY SHARE would not): it waits for the writes before it, and those after it see the
+ * new epoch, whatever their snapshot says.
+ */
+import assert from 'node:assert/strict';
+import type { Digest } from '../../shared/digest.ts';
+import { SystemError } from '../../shared/errors.ts';
+import type { ExecutionId } from '../../shared/ids.ts';
+import { executionLifecycle } from '../../shared/lifecycle/execution.ts';
+import type { Execution } from '../../shared/model/execution.ts';
+import type { PostgresDatabase, PostgresRow } from './postgres-database.ts';
+import { type BatchStatement, WriteLane } from './postgres-write-lane.ts';
+import { type ShardLease, shardOf, toShardMoved } from './shard-store.ts';
+import type { AcceptedExecution, ExecutionStore, IdempotencyKey, Page } from './state-store.ts';
+
+interface Acceptance {
+  readonly id: string;
+  readonly tenantId: string;
+  readonly lease: ShardLease;
+  readonly request: string;
+  readonly answer: string;
+  readonly idempotency: IdempotencyKey | null;
+  readonly nowMs: number;
+}
+
+interface Result {
+  readonly id: string;
+  readonly lease: ShardLease;
+  readonly answer: string;
+}
+
+type Taken = { id: ExecutionId; bodyDigest: Digest } | null;
+
+const owned = (shards: string) => `owned AS MATERIALIZED (
+  SELECT shard, epoch FROM shards WHERE shard = ANY (${shards}::integer[]) AND holder IS NOT NULL ORDER BY shard FOR SHARE
+)`;
+
+// A key that is taken is written again as it is: so the statement learns who took it, even after its own snapshot.
+const ACCEPT = `
+WITH batch AS (
+  SELECT * FROM unnest($1::text[], $2::text[], $3::integer[], $4::bigint[], $5::text[], $6::text[], $7::text[], $8::text[], $9::bigint[])
+    WITH ORDINALITY AS batch (id, tenant, shard, epoch, request, answer, key, body_digest, expires_at, position)
+), ${owned('$3')}, valid AS (
+  SELECT batch.* FROM batch JOIN owned USING (shard, epoch)
+), claimed AS (
+  INSERT INTO idempotency_keys AS known (tenant, key, body_digest, execution, expires_at)
+  SELECT DISTINCT ON (tenant, key) tenant, key, body_digest, id, expires_at
+  FROM valid WHERE key IS NOT NULL ORDER BY tenant, key, position
+  ON CONFLICT (tenant, key) DO UPDATE SET
+    body_digest = CASE WHEN known.expires_at <= $10::bigint THEN excluded.body_digest ELSE known.body_digest END,
+    execution = CASE WHEN known.expires_at <= $10::bigint THEN excluded.execution ELSE known.execution END,
+    expires_at = CASE WHEN known.expires_at <= $10::bigint THEN excluded.expires_at ELSE known.expires_at END
+  RETURNING tenant, key, body_digest, execution
+), inserted AS (
+  INSERT INTO executions (id, tenant, shard, request, answer)
+  SELECT valid.id, valid.tenant, valid.shard, valid.request, valid.answer
+  FROM valid LEFT JOIN claimed USING (tenant, key)
+  WHERE valid.key IS NULL OR claimed.execution = valid.id
+  ORDER BY valid.position
+  ON CONFLICT (id) DO NOTHING
+  RETURNING id
+)
+SELECT owned.shard IS NOT NULL AS is_held, inserted.id IS NOT NULL AS is_inserted, claimed.execution, claimed.body_digest
+FROM batch LEFT JOIN owned USING (shard, epoch) LEFT JOIN claimed USING (tenant, key) LEFT JOIN inserted USING (id)
+ORDER BY batch.position`;
+
+const FINISH = `
+WITH batch AS (
+  SELECT * FROM unnest($1::text[], $2::integer[], $3::bigint[], $4::text[])
+    WITH ORDINALITY AS batch (id, shard, epoch, answer, position)
+), ${owned('$2')}, first AS (
+  SELECT DISTINCT ON (id) id, shard, answer FROM batch JOIN owned USING (shard, epoch) ORDER BY id, position
+), finished AS (
+  UPDATE executions SET is_finished = true, request = NULL, answer = first.answer
+  FROM first WHERE executions.id = ANY ($1::text[]) AND executions.id = first.id AND executions.shard = first.shard AND NOT is_finished
+)
+SELECT owned.shard IS NOT NULL AS is_held, known.shard AS shard
+FROM batch LEFT JOIN owned USING (shard, epoch)
+LEFT JOIN (SELECT id, shard FROM executions WHERE id = ANY ($1::text[])) AS known USING (id)
+ORDER BY batch.position`;
+
+const FORGET_KEYS = `
+DELETE FROM idempotency_keys WHERE ctid = ANY (ARRAY (
+  SELECT ctid FROM idempotency_keys WHERE expires_at <= $1 ORDER BY expires_at LIMIT $2 FOR UPDATE SKIP LOCKED
+)) RETURNING 1`;
+
+const FORGET_PERIOD_MS = 10_000;
+const FORGOTTEN_AT_ONCE_MAX = 5000;
+
+function toTaken(row: PostgresRow | undefined, { id, lease, idempotency }: Acceptance): Taken | SystemError {
+  if (row?.['is_held'] !== true) return toShardMoved(lease);
+  if (row['is_inserted'] === true) return null;
+  if (idempotency === null) return new SystemError('state-store-unavailable', `there is an execution ${id} already`);
+  return { id: String(row['execution']) as ExecutionId, bodyDigest: String(row['body_digest']) as Digest };
+}
+
+function acceptStatement(database: PostgresDatabase): BatchStatement<Acceptance, Taken> {
+  return async (batch) => {
+    const column = <Value>(of: (write: Acceptance) => Value): Value[] => batch.map(of);
+    const rows = await database.write(ACCEPT, [
+      column(({ id }) => id),
+      column(({ tenantId }) => tenantId),
+      column(({ lease }) => lease.shard),
+      column(({ lease }) => lease.epoch),
+      column(({ request }) => request),
+      column(({ answer }) => answer),
+      column(({ idempotency }) => idempotency?.key ?? null),
+      column(({ idempotency }) => idempotency?.bodyDigest ?? null),
+      column(({ idempotency }) => idempotency?.expiresAtMs ?? null),
+      Math.max(...column(({ nowMs }) => nowMs)),
+    ]);
+    return batch.map((write, index) => toTaken(rows[index], write));
+  };
+}
+
+function finishStatement(database: PostgresDatabase): BatchStatement<Result, undefined> {
+  return async (batch) => {
+    const rows = await database.write(FINISH, [
+      batch.map(({ id }) => id),
+      batch.map(({ lease }) => lease.shard),
+      batch.map(({ lease }) => lease.epoch),
+      batch.map(({ answer }) => answer),
+    ]);
+    return batch.map(({ lease }, index) => {
+      const row = rows[index];
+      if (row?.['is_held'] !== true) return toShardMoved(lease);
+      const isOther = row['shard'] !== null && row['shard'] !== lease.shard;
+      return isOther ? new assert.AssertionError({ message: 'a lease of another shard' }) : undefined;
+    });
+  };
+}
+
+/** Forgets keys whose time is over, now and then; they mean nothing before that. */
+function keyForgetter(database: PostgresDatabase): (nowMs: number) => void {
+  let nextMs = 0;
+  const forget = async (nowMs: number): Promise<void> => {
+    const gone = await database.write(FORGET_KEYS, [nowMs, FORGOTTEN_AT_ONCE_MAX]);
+    if (gone.length === FORGOTTEN_AT_ONCE_MAX) await forget(nowMs);
+  };
+  return (nowMs) => {
+    if (nowMs < nextMs) return;
+    nextMs = nowMs + FORGET_PERIOD_MS;
+    // Another time will do.
+    forget(nowMs).catch(() => undefined);
+  };
+}
+
+/** A page of answers out of one row more than `limit`. */
+export function toPage<Item>(rows: readonly PostgresRow[], limit: number): Page<Item> {
+  const shown = rows.slice(0, limit);
+  return {
+    items: shown.map((row) => JSON.parse(String(row['answer'])) as Item),
+    next: rows.length > limit ? Number(shown.at(-1)?.['sequence']) : null,
+  };
+}
+
+/** Executions in an open database; `drain` resolves when no write waits. */
+export function postgresExecutionStore(database: PostgresDatabase): ExecutionStore & { drain(): Promise<void> } {
+  const [accepting, finishing] = [acceptStatement(database), finishStatement(database)];
+  const lane = new WriteLane([accepting, finishing]);
+  const forgetKeys = keyForgetter(database);
+  return {
+    accept: async (entry: AcceptedExecution, lease, nowMs) => {
+      const { tenantId, idempotency } = entry;
+      assert.equal(lease.shard, shardOf(tenantId), 'a lease of another shard');
+      const [request, answer] = [JSON.stringify(entry.request), JSON.stringify(entry.answer)];
+      const write = { id: entry.answer.id, tenantId, lease, request, answer, idempotency, nowMs };
+      if (idempotency !== null) forgetKeys(nowMs);
+      return await lane.add(accepting, write, request.length + answer.length);
+    },
+    finish: async (execution, lease) => {
+      assert(executionLifecycle.isFinal(execution.stage), `${execution.stage} is no final stage`);
+      const answer = JSON.stringify(execution);
+      await lane.add(finishing, { id: execution.id, lease, answer }, answer.length);
+    },
+    get: async (tenantId, id) => {
+      const [row] = await database.read('SELECT answer FROM executions WHERE id = $1 AND tenant = $2', [id, tenantId]);
+      return row === undefined ? null : (JSON.parse(String(row['answer'])) as Execution);
+    },
+    list: async (tenantId, cursor, limit) => {
+      const sql = `SELECT sequence, answer FROM executions WHERE tenant = $1 AND sequence < $2
+        ORDER BY sequence DESC LIMIT $3`;
+      return toPage(await database.read(sql, [tenantId, cursor ?? Number.MAX_SAFE_INTEGER, limit + 1]), limit);
+    },
+    unfinished: async (shards) => {
+      const sql = `SELECT tenant, request, answer FROM executions WHERE shard = ANY ($1::integer[]) AND request IS NOT NULL
+        ORDER BY sequence`;
+      return (await database.read(sql, [shards])).map((row) => ({
+        tenantId: String(row['tenant']),
+        request: JSON.parse(String(row['request'])),
+        answer: JSON.parse(String(row['answer'])),
+      }));
+    },
+    drain: () => lane.drain(),
+  };
+}

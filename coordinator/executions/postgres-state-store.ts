@@ -1,0 +1,150 @@
+/**
+ * Owns state that several coordinators share: the StateStore port over one PostgreSQL database. SQL for environments, agents and usage lives here and
+ * nowhere else; that for executions, shards and the cache's memory in the files named after them. Never holds a secret's value, a token or a
+ * key in clear.
+ */
+import type { AgentId, EnvironmentId } from '../../shared/ids.ts';
+import type { Environment } from '../../shared/model/environment.ts';
+import { postgresCacheStore } from './postgres-cache-store.ts';
+import { PostgresDatabase, type PostgresOptions, type PostgresRow } from './postgres-database.ts';
+import { postgresExecutionStore, toPage } from './postgres-execution-store.ts';
+import { postgresShardStore } from './postgres-shard-store.ts';
+import { shardOf } from './shard-store.ts';
+import type {
+  AgentStore,
+  BuildUsageStore,
+  EnrolledAgent,
+  EnvironmentRow,
+  EnvironmentStore,
+  StateStore,
+} from './state-store.ts';
+
+function toEnvironmentRow(row: PostgresRow): EnvironmentRow {
+  return {
+    tenantId: String(row['tenant']),
+    id: String(row['id']) as EnvironmentId,
+    request: JSON.parse(String(row['request'])),
+    answer: JSON.parse(String(row['answer'])),
+    manifests: JSON.parse(String(row['manifests'])),
+    specs: JSON.parse(String(row['specs'])),
+    fingerprint: String(row['fingerprint']),
+  };
+}
+
+const ENVIRONMENT = 'SELECT tenant, id, request, answer, manifests, specs, fingerprint FROM environments';
+
+function environmentStore(database: PostgresDatabase): EnvironmentStore {
+  return {
+    save: async ({ tenantId, id, request, answer, manifests, specs, fingerprint }) => {
+      const texts = [request, answer, manifests, specs].map((value) => JSON.stringify(value));
+      await database.write(
+        `INSERT INTO environments (tenant, id, shard, state, fingerprint, request, answer, manifests, specs)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)
+         ON CONFLICT (tenant, id) DO UPDATE SET state = excluded.state, answer = excluded.answer,
+           manifests = excluded.manifests, specs = excluded.specs, fingerprint = excluded.fingerprint`,
+        [tenantId, id, shardOf(tenantId), answer.state, fingerprint, ...texts],
+      );
+    },
+    get: async (tenantId, id) => {
+      const [row] = await database.read(`${ENVIRONMENT} WHERE tenant = $1 AND id = $2`, [tenantId, id]);
+      return row === undefined ? null : toEnvironmentRow(row);
+    },
+    list: async (tenantId, cursor, limit) => {
+      const sql = `SELECT sequence, answer FROM environments WHERE tenant = $1 AND sequence < $2
+        ORDER BY sequence DESC LIMIT $3`;
+      const rows = await database.read(sql, [tenantId, cursor ?? Number.MAX_SAFE_INTEGER, limit + 1]);
+      return toPage<Environment>(rows, limit);
+    },
+    unfinished: async (shards) => {
+      const sql = `${ENVIRONMENT} WHERE shard = ANY ($1::integer[]) AND state NOT IN ('ready', 'failed') ORDER BY sequence`;
+      return (await database.read(sql, [shards])).map(toEnvironmentRow);
+    },
+  };
+}
+
+function toAgent(row: PostgresRow): EnrolledAgent {
+  return {
+    id: String(row['id']) as AgentId,
+    name: String(row['name']),
+    publicKey: String(row['public_key']),
+    pool: String(row['pool']),
+    enrolledAtMs: Number(row['enrolled_at']),
+    isDraining: row['is_draining'] === true,
+  };
+}
+
+const AGENT = 'SELECT id, name, public_key, pool, enrolled_at, is_draining FROM agents';
+
+function agentStore(database: PostgresDatabase): AgentStore {
+  const find = async (sql: string, value: string) => {
+    const [row] = await database.read(sql, [value]);
+    return row === undefined ? null : toAgent(row);
+  };
+  return {
+    addToken: async (tokenDigest, expiresAtMs) => {
+      await database.write('INSERT INTO enrolment_tokens (digest, expires_at) VALUES ($1, $2)', [
+        tokenDigest,
+        expiresAtMs,
+      ]);
+    },
+    enrol: async (tokenDigest, { id, name, publicKey, pool, enrolledAtMs, isDraining }, nowMs) => {
+      const rows = await database.write(
+        `WITH gone AS (DELETE FROM enrolment_tokens WHERE digest = $1 OR expires_at <= $2 RETURNING digest, expires_at)
+         INSERT INTO agents (id, name, public_key, pool, enrolled_at, is_draining)
+         SELECT $3, $4, $5, $6, $7::bigint, $8::boolean FROM gone WHERE digest = $1 AND expires_at > $2 RETURNING id`,
+        [tokenDigest, nowMs, id, name, publicKey, pool, enrolledAtMs, isDraining],
+      );
+      return rows.length > 0;
+    },
+    get: (id) => find(`${AGENT} WHERE id = $1`, id),
+    findByKey: (publicKey) => find(`${AGENT} WHERE public_key = $1`, publicKey),
+    list: async () => (await database.read(`${AGENT} ORDER BY enrolled_at, id`)).map(toAgent),
+    setDraining: async (id, isDraining) => {
+      const sql = 'UPDATE agents SET is_draining = $2 WHERE id = $1 RETURNING id';
+      return (await database.write(sql, [id, isDraining])).length > 0;
+    },
+  };
+}
+
+function buildUsageStore(database: PostgresDatabase): BuildUsageStore {
+  return {
+    add: async (tenantId, day, { egressBytes, egressRequests, buildMs }) => {
+      await database.write(
+        `INSERT INTO build_usage AS known (tenant, day, egress_bytes, egress_requests, build_ms) VALUES ($1, $2, $3, $4, $5)
+         ON CONFLICT (tenant, day) DO UPDATE SET egress_bytes = known.egress_bytes + excluded.egress_bytes,
+           egress_requests = known.egress_requests + excluded.egress_requests, build_ms = known.build_ms + excluded.build_ms`,
+        [tenantId, day, egressBytes, egressRequests, buildMs],
+      );
+    },
+    get: async (tenantId, day) => {
+      const sql = 'SELECT egress_bytes, egress_requests, build_ms FROM build_usage WHERE tenant = $1 AND day = $2';
+      const [row] = await database.read(sql, [tenantId, day]);
+      return {
+        egressBytes: Number(row?.['egress_bytes'] ?? 0),
+        egressRequests: Number(row?.['egress_requests'] ?? 0),
+        buildMs: Number(row?.['build_ms'] ?? 0),
+      };
+    },
+  };
+}
+
+/** Opens the shared state store, after bringing its database to the form of this release; SystemError `state-store-unavailable` when it can't be used. */
+export async function openPostgresStateStore(options: PostgresOptions): Promise<StateStore> {
+  const database = await PostgresDatabase.open(options);
+  const executions = postgresExecutionStore(database);
+  const check = `INSERT INTO checks (is_only, checked_at) VALUES (true, clock_timestamp())
+    ON CONFLICT (is_only) DO UPDATE SET checked_at = excluded.checked_at`;
+  return {
+    executions,
+    environments: environmentStore(database),
+    agents: agentStore(database),
+    buildUsage: buildUsageStore(database),
+    cache: postgresCacheStore(database),
+    shards: postgresShardStore(database),
+    check: async () => void (await database.write(check)),
+    close: async () => {
+      await executions.drain();
+      await database.close();
+    },
+  };
+}
