@@ -168,6 +168,11 @@ export function findConfigProblems(config: CoordinatorConfig): string[] {
   if (config.publicUrl === '' && /^(0\.0\.0\.0|::)$/.test(config.listenHost)) {
     problems.push('publicUrl is needed when listenHost is every address: agents and builder fetch layers from there');
   }
+  if (config.databaseUrl !== '' && config.instanceKeyFile === '') {
+    problems.push(
+      "instanceKeyFile is needed with databaseUrl: coordinators of one database must have the same key (make it with 'head -c 32 /dev/urandom')",
+    );
+  }
   const needed = ['minioEndpoint', 'minioAccessKey', 'minioSecretKey'] as const;
   for (const field of config.storeKind === 'minio' ? needed : []) {
     if (config[field] === '') problems.push(`${field} is needed when storeKind is minio`);

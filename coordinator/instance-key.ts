@@ -23,6 +23,22 @@ export class InstanceKey {
   }
 }
 
+/** Reads a key that several coordinators have; SystemError `requirement-missing` when it can't be read or is no such key. */
+export function readInstanceKey(path: string): InstanceKey {
+  try {
+    const key = readFileSync(path);
+    if (key.length !== 32) throw new Error(`it holds ${key.length} bytes, not 32`);
+    return new InstanceKey(key);
+  } catch (cause) {
+    const said = cause instanceof Error ? cause.message : String(cause);
+    throw new SystemError(
+      'requirement-missing',
+      `the instance key ${path} can't be used: ${said}. Make one with 'head -c 32 /dev/urandom', and give every coordinator of the database the same.`,
+      { cause },
+    );
+  }
+}
+
 /** Reads the key, or makes it; SystemError `requirement-missing` when the state directory can't be written. */
 export function openInstanceKey(stateDirectory: string, random: Random): InstanceKey {
   const path = join(stateDirectory, 'instance.key');

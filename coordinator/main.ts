@@ -16,7 +16,8 @@ import { readEgressPolicy } from './egress/policy-file.ts';
 import { createBuilderClient } from './environments/builder-client.ts';
 import { createVerifierClient } from './environments/verifier-client.ts';
 import { openSqliteStateStore } from './executions/sqlite-state-store.ts';
-import { openInstanceKey } from './instance-key.ts';
+import type { StateStore } from './executions/state-store.ts';
+import { openInstanceKey, readInstanceKey } from './instance-key.ts';
 import { readTenants } from './tenants/keys.ts';
 
 async function openStore(config: CoordinatorConfig): Promise<ObjectStore> {
@@ -30,6 +31,14 @@ async function openStore(config: CoordinatorConfig): Promise<ObjectStore> {
     region: config.minioRegion,
     reader: { accessKey: config.minioAccessKey, secretKey: config.minioSecretKey },
   });
+}
+
+/** The shared database, or one of our own. */
+async function openState(config: CoordinatorConfig): Promise<StateStore> {
+  if (config.databaseUrl === '') return openSqliteStateStore(join(config.stateDirectory, 'coordinator.sqlite'));
+  // Imported where it is wanted, as the store above.
+  const { openPostgresStateStore } = await import('./executions/postgres-state-store.ts');
+  return await openPostgresStateStore({ url: config.databaseUrl });
 }
 
 /** The sentence for what a start can fail by; anything else is a defect and is thrown on. */
@@ -46,8 +55,11 @@ function toRefusal(error: unknown, config: CoordinatorConfig): string {
 
 async function run(config: CoordinatorConfig, egress: EgressRules, log: Logger): Promise<void> {
   // First of all: it says what is wrong with the state directory.
-  const instanceKey = openInstanceKey(config.stateDirectory, systemRandom);
-  const state = openSqliteStateStore(join(config.stateDirectory, 'coordinator.sqlite'));
+  const instanceKey =
+    config.instanceKeyFile === ''
+      ? openInstanceKey(config.stateDirectory, systemRandom)
+      : readInstanceKey(config.instanceKeyFile);
+  const state = await openState(config);
   const builder = createBuilderClient(config.builderSocketPath);
   const verifier = createVerifierClient(config.verifierSocketPath);
   const coordinator = createCoordinator(

@@ -56,6 +56,7 @@ const readShards = async (ask: Ask) =>
 /** Who answers for which tenants, in an open database. */
 export function postgresShardStore(database: PostgresDatabase): ShardStore {
   return {
+    isShared: true,
     beat: ({ id, url }, ttlMs, released) =>
       database.transaction('membership', async (ask) => {
         const over = await ask('DELETE FROM members WHERE expires_at <= clock_timestamp() RETURNING id');

@@ -1,0 +1,146 @@
+/**
+ * Owns several coordinators for tests: real processes on one real PostgreSQL, with fake builder and verifier, and scripted agents wherever a test
+ * wants them. Never balances load: a test says whom it asks.
+ */
+import { createHash, randomBytes } from 'node:crypto';
+import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import type { TestContext } from 'node:test';
+import { shardOf } from '../../coordinator/executions/shard-store.ts';
+import { type PostgresServer, startPostgresServer } from '../../ops/postgres/private-postgres.ts';
+import type { Execution } from '../../shared/model/execution.ts';
+import { DirectoryObjectStore } from '../../shared/storage/directory-object-store.ts';
+import { ApiClient } from './api-client.ts';
+import { CoordinatorProcess } from './coordinator-process.ts';
+import { startBuildServices } from './fake-build-services.ts';
+import { type AgentScript, ScriptedAgent } from './scripted-agent.ts';
+
+/** What every request of these tests asks for, unless a test says otherwise. */
+export const simpleRequest = { environment: { base: 'debian-13' }, run: { script: 'echo hello' } };
+
+/** Settings of a test. */
+export interface CoordinatorsOptions {
+  /** Besides the operator; each has weight 1. */
+  readonly tenants?: readonly string[];
+  readonly variables?: Readonly<Record<string, string>>;
+  /** A server that is there already; else one is started for this test. */
+  readonly postgres?: PostgresServer;
+}
+
+/** Coordinators on one database; everything ends with the test. */
+export class Coordinators {
+  readonly postgres: PostgresServer;
+  readonly folder: string;
+  readonly all: CoordinatorProcess[] = [];
+  readonly agents: ScriptedAgent[] = [];
+  readonly #databaseUrl: string;
+  readonly #variables: Readonly<Record<string, string>>;
+  readonly #keys: ReadonlyMap<string, string>;
+
+  private constructor(
+    postgres: PostgresServer,
+    folder: string,
+    databaseUrl: string,
+    keys: ReadonlyMap<string, string>,
+    variables: Readonly<Record<string, string>>,
+  ) {
+    this.postgres = postgres;
+    this.folder = folder;
+    this.#databaseUrl = databaseUrl;
+    this.#keys = keys;
+    this.#variables = variables;
+  }
+
+  static async prepare(test: TestContext, options: CoordinatorsOptions = {}): Promise<Coordinators> {
+    const postgres = options.postgres ?? (await startPostgresServer());
+    const folder = await mkdtemp(join(tmpdir(), 'envicutor-coordinators-'));
+    const store = new DirectoryObjectStore(join(folder, 'store'));
+    const services = await startBuildServices(folder, store);
+    const keys = new Map(['operator', ...(options.tenants ?? [])].map((id) => [id, randomBytes(16).toString('hex')]));
+    const sha256 = (text: string) => createHash('sha256').update(text).digest('hex');
+    const tenants = [...keys].map(([id, key]) => ({
+      ...{ id, isOperator: id === 'operator', keys: [{ name: 'test', sha256: sha256(key) }] },
+    }));
+    await writeFile(join(folder, 'tenants.json'), JSON.stringify({ tenants }));
+    await writeFile(join(folder, 'instance.key'), randomBytes(32));
+    const url = await postgres.createDatabase(`test_${randomBytes(6).toString('hex')}`);
+    const coordinators = new Coordinators(postgres, folder, url, keys, options.variables ?? {});
+    test.after(async () => {
+      for (const agent of coordinators.agents) agent.socket.terminate();
+      await Promise.all(coordinators.all.map((one) => one.end('SIGKILL')));
+      services.builder.closeAllConnections();
+      services.verifier.closeAllConnections();
+      await Promise.all([services.builder[Symbol.asyncDispose](), services.verifier[Symbol.asyncDispose]()]);
+      await services.settled();
+      if (options.postgres === undefined) await postgres.stop();
+      await rm(folder, { recursive: true });
+    });
+    return coordinators;
+  }
+
+  /** Starts one more; resolves when it serves. */
+  async start(variables: Readonly<Record<string, string>> = {}): Promise<CoordinatorProcess> {
+    const state = join(this.folder, `state-${this.all.length}`);
+    await mkdir(state);
+    const coordinator = new CoordinatorProcess({
+      LISTEN_PORT: '0',
+      STATE_DIRECTORY: state,
+      STORE_DIRECTORY: join(this.folder, 'store'),
+      BUILDER_SOCKET_PATH: join(this.folder, 'builder.sock'),
+      VERIFIER_SOCKET_PATH: join(this.folder, 'verifier.sock'),
+      TENANTS_FILE: join(this.folder, 'tenants.json'),
+      INSTANCE_KEY_FILE: join(this.folder, 'instance.key'),
+      DATABASE_URL: this.#databaseUrl,
+      REPRODUCE_BUILDS: 'off',
+      DRAIN_MS_MAX: '5000',
+      MEMBER_TTL_MS: '3000',
+      ...this.#variables,
+      ...variables,
+    });
+    this.all.push(coordinator);
+    await coordinator.ready();
+    return coordinator;
+  }
+
+  /** Asks a coordinator as a tenant. */
+  as(tenant: string, coordinator: CoordinatorProcess): ApiClient {
+    const key = this.#keys.get(tenant);
+    if (key === undefined) throw new Error(`there is no tenant ${tenant}`);
+    return new ApiClient(coordinator.url, key);
+  }
+
+  /** An agent that is connected to this coordinator and has been let in. */
+  async join(coordinator: CoordinatorProcess, script: AgentScript = {}): Promise<ScriptedAgent> {
+    const answer = await this.as('operator', coordinator).post<{ token: string }>('/v1/agents/enrolments', {});
+    const agent = new ScriptedAgent(coordinator.url, { token: answer.body.token, ...script });
+    this.agents.push(agent);
+    await agent.heard('session.welcome');
+    return agent;
+  }
+
+  /** Which coordinator answers for a tenant, by the database. */
+  async ownerOf(tenant: string): Promise<string> {
+    const database = new URL(this.#databaseUrl).pathname.slice(1);
+    const sql = `SELECT members.url FROM shards JOIN members ON id = holder WHERE shard = ${shardOf(tenant)}`;
+    return (await this.postgres.psql(sql, database)).trim();
+  }
+
+  /** One that does answer for a tenant, and one that does not. */
+  async split(tenant: string): Promise<{ owner: CoordinatorProcess; other: CoordinatorProcess }> {
+    const url = await this.ownerOf(tenant);
+    const owner = this.all.find((one) => one.url === url);
+    const other = this.all.find((one) => one.url !== url);
+    if (owner === undefined || other === undefined) throw new Error(`nobody is at ${url}`);
+    return { owner, other };
+  }
+}
+
+/** Asks until an execution is over. */
+export async function untilOver(client: ApiClient, id: string): Promise<Execution> {
+  for (;;) {
+    const { status, body } = await client.get<Execution>(`/v1/executions/${id}`);
+    if (status === 200 && body.finishedAt !== null) return body;
+    await new Promise((resolve) => setTimeout(resolve, 50));
+  }
+}
