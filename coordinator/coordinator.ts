@@ -336,7 +336,7 @@ export function createCoordinator(deps: CoordinatorDeps, config: CoordinatorConf
   metrics.watch(toGauges(services));
   attachUpgrades(server.server, checkUpgrade(deps.keys === null), {
     [AGENTS_PATH]: gateway,
-    ...(cluster.peers === null ? {} : { [PEERS_PATH]: cluster.peers.gateway }),
+    ...(cluster.gateway === null ? {} : { [PEERS_PATH]: cluster.gateway }),
   });
   let stopping: Promise<void> | null = null;
 

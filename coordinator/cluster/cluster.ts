@@ -14,10 +14,18 @@ import { type ShardStore, shardOf } from '../executions/shard-store.ts';
 import type { FairScheduler } from '../scheduler/fair-scheduler.ts';
 import type { Scheduler } from '../scheduler/scheduler.ts';
 import { ClusterScheduler } from './cluster-scheduler.ts';
+import { PeerGateway } from './peer-gateway.ts';
 import type { DiallerMessage } from './peer-messages.ts';
 import { type PeerNews, Peers } from './peers.ts';
 import type { RemoteAgent } from './remote-agent.ts';
 import { ShardKeeper } from './shard-keeper.ts';
+
+/** Another coordinator that can be asked. */
+export interface Destination {
+  readonly url: string;
+  /** Aborted when it can't be reached any more. */
+  readonly lost: AbortSignal;
+}
 
 /** What a cluster needs. */
 export interface ClusterDeps {
@@ -59,6 +67,8 @@ const BASE_BUILD_MS_MAX = 3_600_000;
 export class Cluster {
   readonly keeper: ShardKeeper;
   readonly peers: Peers | null;
+  /** Takes the connections of others. */
+  readonly gateway: PeerGateway | null;
   readonly scheduler: Scheduler;
   readonly #deps: ClusterDeps;
   readonly #isAlone: boolean;
@@ -84,10 +94,13 @@ export class Cluster {
     });
     if (this.#isAlone) {
       this.peers = null;
+      this.gateway = null;
       this.scheduler = local;
       return;
     }
-    const peers = new Peers({ ...deps, memberId }, options);
+    const peers = new Peers({ ...deps, memberId, dial: (url, user) => gateway.dial(url, user) }, options);
+    const gateway = new PeerGateway(clock, () => peers.welcome());
+    this.gateway = gateway;
     const scheduler = new ClusterScheduler({ clock, local, fleet, peers: () => peers.all }, options);
     this.peers = peers;
     this.scheduler = scheduler;
@@ -150,19 +163,19 @@ export class Cluster {
       });
   }
 
-  /** The URL of the coordinator that answers for a tenant; null: this one, or nobody who can be reached. */
-  locate(tenantId: string): Promise<string | null> | string | null {
+  /** The coordinator that answers for a tenant; null: this one, or nobody who can be reached. */
+  locate(tenantId: string): Promise<Destination | null> | Destination | null {
     if (!this.#isJoined) return this.#joined.promise;
     if (this.#isAlone) return null;
     const shard = shardOf(tenantId);
     const holder = this.keeper.holderOf(shard);
-    if (holder !== null) return this.#toUrl(holder.id);
-    return this.keeper.settle(shard).then((found) => (found === null ? null : this.#toUrl(found.id)));
+    if (holder !== null) return this.#reach(holder.id);
+    return this.keeper.settle(shard).then((found) => (found === null ? null : this.#reach(found.id)));
   }
 
-  #toUrl(memberId: string): string | null {
+  #reach(memberId: string): Destination | null {
     const peer = this.peers?.find(memberId);
-    return peer?.isUp === true ? peer.member.url : null;
+    return peer?.isUp === true ? { url: peer.member.url, lost: peer.lost } : null;
   }
 
   /** Says something to all other coordinators. */
@@ -207,5 +220,6 @@ export class Cluster {
     await this.keeper.stop();
     if (this.scheduler instanceof ClusterScheduler) this.scheduler.stop();
     this.peers?.stop();
+    this.gateway?.stop();
   }
 }

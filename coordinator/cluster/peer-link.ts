@@ -7,7 +7,7 @@ import { SystemError } from '../../shared/errors.ts';
 import type { Logger } from '../../shared/logger.ts';
 import { encodeMessage } from '../../shared/protocol/catalog.ts';
 import type { Member } from '../executions/shard-store.ts';
-import type { PeerGateway, PeerSocket, PeerSocketUser } from './peer-gateway.ts';
+import type { PeerSocket, PeerSocketUser } from './peer-gateway.ts';
 import { type DialledMessage, type DiallerMessage, decodeDialledMessage } from './peer-messages.ts';
 import { isProven, proveLink } from './peer-proof.ts';
 
@@ -23,7 +23,7 @@ export interface PeerLinkDeps {
   readonly clock: Clock;
   readonly random: Random;
   readonly log: Logger;
-  readonly gateway: Pick<PeerGateway, 'dial'>;
+  readonly dial: (url: string, user: PeerSocketUser) => void;
   /** Derived from the instance key. */
   readonly key: Uint8Array;
   /** Of our own process. */
@@ -54,7 +54,7 @@ export class PeerLink implements PeerSocketUser {
 
   /** Dials until `stop`. */
   start(): void {
-    this.#deps.gateway.dial(this.member.url, this);
+    this.#deps.dial(this.member.url, this);
   }
 
   /** The other is gone for good, or we are. Idempotent. */

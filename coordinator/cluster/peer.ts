@@ -27,6 +27,7 @@ export class Peer implements PeerLinkUser {
   readonly #questions = new Map<string, (message: DialledMessage | null) => void>();
   #rooms: Room[] = [];
   #isUp = false;
+  #lost = new AbortController();
   #question = 0;
 
   constructor(member: Member, deps: PeerLinkDeps, user: PeerUser, options: { graceMs: number }) {
@@ -43,6 +44,11 @@ export class Peer implements PeerLinkUser {
 
   get isUp(): boolean {
     return this.#isUp;
+  }
+
+  /** Aborted when the link that is up now is not any more. */
+  get lost(): AbortSignal {
+    return this.#lost.signal;
   }
 
   start(): void {
@@ -79,6 +85,7 @@ export class Peer implements PeerLinkUser {
 
   up(): void {
     this.#isUp = true;
+    this.#lost = new AbortController();
     this.loans.up();
   }
 
@@ -88,6 +95,7 @@ export class Peer implements PeerLinkUser {
 
   #drop(isGone: boolean): void {
     this.#isUp = false;
+    this.#lost.abort();
     this.#rooms = [];
     for (const answer of [...this.#questions.values()]) answer(null);
     this.loans.down(isGone);

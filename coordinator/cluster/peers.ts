@@ -10,7 +10,7 @@ import type { Member } from '../executions/shard-store.ts';
 import type { FairScheduler } from '../scheduler/fair-scheduler.ts';
 import { Guests } from './guests.ts';
 import { Peer, type PeerUser } from './peer.ts';
-import { PeerGateway } from './peer-gateway.ts';
+import type { PeerSocketUser } from './peer-gateway.ts';
 import type { DiallerMessage } from './peer-messages.ts';
 import { PeerSession, type PeerWord } from './peer-session.ts';
 import { describeAgent, type RemoteAgent } from './remote-agent.ts';
@@ -37,6 +37,8 @@ export interface PeersDeps {
   readonly memberId: string;
   readonly fleet: Fleet;
   readonly local: FairScheduler;
+  /** Opens a connection to another coordinator. */
+  readonly dial: (url: string, user: PeerSocketUser) => void;
 }
 
 const TICK_MS = 100;
@@ -46,7 +48,6 @@ const GUEST_GRACES = 2;
 
 /** See the head of this file. */
 export class Peers {
-  readonly gateway: PeerGateway;
   readonly #deps: PeersDeps;
   readonly #graceMs: number;
   readonly #peers = new Map<string, Peer>();
@@ -63,7 +64,6 @@ export class Peers {
   constructor(deps: PeersDeps, options: { reconnectGraceMs: number }) {
     this.#deps = deps;
     this.#graceMs = options.reconnectGraceMs;
-    this.gateway = new PeerGateway(deps.clock, () => this.#welcome());
   }
 
   /** All others. */
@@ -104,14 +104,15 @@ export class Peers {
     }
     for (const [id, member] of there) {
       if (this.#peers.has(id)) continue;
-      const peer = new Peer(member, { ...this.#deps, gateway: this.gateway }, this.#user, { graceMs: this.#graceMs });
+      const peer = new Peer(member, this.#deps, this.#user, { graceMs: this.#graceMs });
       this.#peers.set(id, peer);
       this.#list = [...this.#peers.values()];
       peer.start();
     }
   }
 
-  #welcome(): PeerSession {
+  /** Another coordinator has opened a connection: who uses it. */
+  welcome(): PeerSession {
     return new PeerSession({
       ...this.#deps,
       guestsOf: (member) => this.#guestsOf(member),
@@ -215,6 +216,5 @@ export class Peers {
     this.#timer?.cancel();
     for (const guests of this.#guests.values()) guests.end();
     for (const peer of this.#peers.values()) peer.leave();
-    this.gateway.stop();
   }
 }

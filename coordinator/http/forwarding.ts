@@ -9,12 +9,13 @@ import type { FastifyReply, FastifyRequest } from 'fastify';
 import { Agent, type Dispatcher } from 'undici';
 import { SystemError } from '../../shared/errors.ts';
 import type { Logger } from '../../shared/logger.ts';
+import type { Destination } from '../cluster/cluster.ts';
 import type { HttpServer } from './server.ts';
 
 /** Where a tenant's requests go. */
 export interface Forwarder {
-  /** The URL of the coordinator that answers for this tenant; null: they are served here. */
-  locate(tenantId: string): Promise<string | null> | string | null;
+  /** The coordinator that answers for this tenant; null: they are served here. */
+  locate(tenantId: string): Promise<Destination | null> | Destination | null;
 }
 
 /** Says that a request was passed on already. */
@@ -42,18 +43,21 @@ export function addForwarding(server: HttpServer, forwarder: Forwarder, log: Log
   server.addHook('onRequest', async (request, reply) => {
     if (!ofTenants.test(request.routeOptions.url ?? '') || request.headers[FORWARDED] !== undefined) return;
     const found = forwarder.locate(request.tenant.id);
-    const url = typeof found === 'string' || found === null ? found : await found;
-    if (url !== null) await forward(request, reply, { url, dispatcher, log });
+    const destination = found instanceof Promise ? await found : found;
+    if (destination !== null) await forward(request, reply, { ...destination, dispatcher, log });
   });
 }
 
-interface Way {
-  readonly url: string;
+interface Way extends Destination {
   readonly dispatcher: Dispatcher;
   readonly log: Logger;
 }
 
-async function forward(request: FastifyRequest, reply: FastifyReply, { url, dispatcher, log }: Way): Promise<void> {
+async function forward(
+  request: FastifyRequest,
+  reply: FastifyReply,
+  { url, lost, dispatcher, log }: Way,
+): Promise<void> {
   const gone = new AbortController();
   const leave = () => gone.abort();
   reply.raw.once('close', leave);
@@ -64,7 +68,7 @@ async function forward(request: FastifyRequest, reply: FastifyReply, { url, disp
       method: request.method as Dispatcher.HttpMethod,
       headers: { ...toHeaders(request.headers), [FORWARDED]: request.id },
       body: toBody(request.raw),
-      signal: gone.signal,
+      signal: AbortSignal.any([gone.signal, lost]),
     });
     reply.hijack();
     await relay(answer, reply.raw);
@@ -76,6 +80,8 @@ async function forward(request: FastifyRequest, reply: FastifyReply, { url, disp
       return;
     }
     log.warn({ url, requestId: request.id, reason }, 'request not passed on');
+    // What is recorded can be read here as well.
+    if (request.method === 'GET') return;
     throw new SystemError('shard-moved', `the coordinator of tenant ${request.tenant.id} does not answer now`, {
       cause: error,
       retryAfterSeconds: 2,

@@ -12,7 +12,7 @@ import { limitDefaults } from '../../shared/model/limits.ts';
 import type { LayerManifest } from '../../shared/model/manifest.ts';
 import type { LeaseOrderMessage } from '../../shared/protocol/coordinator-messages.ts';
 import { FakeSandbox, type LaunchScript, launchReport } from '../support/fake-sandbox.ts';
-import { specOf } from '../support/layer-specs.ts';
+import { makeOrder } from '../support/lease-orders.ts';
 
 const silent: ExecutionListener = {
   running: () => undefined,
@@ -20,20 +20,6 @@ const silent: ExecutionListener = {
   output: () => undefined,
 };
 
-function order(changes: Partial<LeaseOrderMessage> = {}): LeaseOrderMessage {
-  const envelope = { payloadType: 'x', payload: '', signatures: [{ keyid: 'k', sig: 's' }] };
-  const run = { script: './main', arguments: ['a'], stdin: '', stdinEncoding: 'utf8' as const, variables: {} };
-  return {
-    executionId: 'exec_00000000',
-    tenantId: 'local',
-    layers: [{ spec: specOf('any'), envelope, url: 'http://store/1', origin: 'stored' }],
-    files: [{ path: 'main.c', content: 'AP8=', encoding: 'base64', executable: true }],
-    compile: null,
-    run: { ...run, limits: limitDefaults.run },
-    isOutputStreamed: false,
-    ...changes,
-  };
-}
 const compile = { script: 'make', variables: { FLAGS: '-O2' }, limits: limitDefaults.compile };
 
 class FakeLayers implements LayerSource {
@@ -60,7 +46,7 @@ class FakeLayers implements LayerSource {
 function prepare(script: LaunchScript, changes: Partial<LeaseOrderMessage> = {}, listener = silent) {
   const sandbox = new FakeSandbox(script);
   const layers = new FakeLayers();
-  const execution = new Execution({ sandbox, layers, clock: systemClock }, order(changes), 5, listener);
+  const execution = new Execution({ sandbox, layers, clock: systemClock }, makeOrder(changes), 5, listener);
   return { sandbox, layers, execution };
 }
 
