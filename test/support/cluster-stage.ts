@@ -117,7 +117,8 @@ export class Site {
       });
     };
     const agent = new FleetAgent(
-      { id, ...facts, memoryBytes: 1, exclusiveCores: false },
+      // As much memory as one demand takes for each slot: neither is scarcer.
+      { id, ...facts, memoryBytes: slots, exclusiveCores: false },
       { isDraining: false, connectedAtMs: 0, send },
     );
     agent.report(slots, []);
