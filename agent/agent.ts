@@ -52,6 +52,7 @@ export interface AgentNeeds {
 /** Settings of an agent; see agent/config.ts for their meaning. */
 export interface AgentOptions {
   readonly facts: AgentFacts;
+  /** One, or several separated by commas. */
   readonly coordinatorUrl: string;
   readonly slots: number;
   /** What all leases together may be promised, and what layers may weigh; bytes. */
@@ -114,9 +115,9 @@ class LeasingAgent implements Agent, SessionListener {
     this.#layers = new LayerNews(needs, (message) => this.#session.send(message));
     this.#fence = new Fence(clock, () => this.#endFenced());
     this.#session = new Session({ identity, token, facts: options.facts, clock, logger }, this);
-    const { redialMinMs, redialMaxMs, heartbeatMs, coordinatorUrl: url } = options;
+    const { redialMinMs, redialMaxMs, heartbeatMs, coordinatorUrl } = options;
     this.#connector = new Connector(
-      { url, redialMinMs, redialMaxMs, heartbeatMs, clock, random, logger },
+      { urls: coordinatorUrl.split(','), redialMinMs, redialMaxMs, heartbeatMs, clock, random, logger },
       this.#session,
     );
   }

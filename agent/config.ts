@@ -16,8 +16,9 @@ const integer = (value: number, minimum: number, description: string) =>
 export const AgentConfig = Closed({
   coordinatorUrl: Type.String({
     default: 'ws://127.0.0.1:7070/agents',
-    pattern: '^wss?://',
-    description: "WebSocket URL of the coordinator's endpoint for agents; ws:// or wss://.",
+    pattern: '^wss?://[^,]+(,wss?://[^,]+)*$',
+    description:
+      "WebSocket URL of the coordinator's endpoint for agents, ws:// or wss://; several coordinators of one database, separated by commas: any of them will do.",
   }),
   name: Type.String({ default: '', maxLength: 128, description: 'Name shown to operators; empty: the host name.' }),
   pool: text('default', 'Pool that this agent belongs to.'),

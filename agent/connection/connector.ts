@@ -1,6 +1,6 @@
 /**
- * Owns the WebSocket to the coordinator: the only importer of ws here. Dials, dials again with full-jitter back-off, notices silence.
- * Never reads a message. Invariant: at most one socket is open or being opened, and its owner hears `closed` once for each `opened`.
+ * Owns the WebSocket to the coordinator: the only importer of ws here. Dials, dials again with full-jitter back-off, another one when there are
+ * several, notices silence. Never reads a message. Invariant: at most one socket is open or being opened, and its owner hears `closed` once for each `opened`.
  */
 import type { Socket } from 'node:net';
 import { WebSocket } from 'ws';
@@ -25,7 +25,8 @@ export interface ConnectionOwner {
 
 /** Settings of a connector. */
 export interface ConnectorOptions {
-  readonly url: string;
+  /** Coordinators of which any will do; one is kept to until it can't be had. */
+  readonly urls: readonly string[];
   /** The first attempt after a loss comes within this many milliseconds; the bound doubles up to `redialMaxMs`. */
   readonly redialMinMs: number;
   readonly redialMaxMs: number;
@@ -65,11 +66,13 @@ export class Connector {
   #socket: WebSocket | null = null;
   #timer: Timer | null = null;
   #attempts = 0;
+  #turn: number;
   #isStarted = false;
 
   constructor(options: ConnectorOptions, owner: ConnectionOwner) {
     this.#options = options;
     this.#owner = owner;
+    this.#turn = Math.floor(options.random.next() * options.urls.length);
   }
 
   /** Dials; idempotent. */
@@ -98,7 +101,8 @@ export class Connector {
 
   #dial(): void {
     this.#owner.dialling();
-    const socket = new WebSocket(this.#options.url, {
+    const { urls } = this.#options;
+    const socket = new WebSocket(urls[this.#turn % urls.length] ?? '', {
       perMessageDeflate: false,
       maxPayload: MESSAGE_BYTES_MAX,
       handshakeTimeout: this.#options.heartbeatMs,
@@ -136,8 +140,11 @@ export class Connector {
 
   #redial(): void {
     const { redialMinMs, redialMaxMs, random, clock } = this.#options;
-    const bound = Math.min(redialMaxMs, redialMinMs * 2 ** this.#attempts);
-    this.#attempts++;
+    const { length } = this.#options.urls;
+    // All of them are tried before it is waited for longer.
+    const bound = Math.min(redialMaxMs, redialMinMs * 2 ** Math.floor(this.#attempts / length));
+    // The one that was lost is tried first: it may only be starting again.
+    if (this.#attempts++ > 0) this.#turn++;
     this.#timer = clock.after(random.next() * bound, () => this.#dial());
   }
 

@@ -11,6 +11,7 @@ import { shardOf } from '../../coordinator/executions/shard-store.ts';
 import { type PostgresServer, startPostgresServer } from '../../ops/postgres/private-postgres.ts';
 import type { Execution } from '../../shared/model/execution.ts';
 import { DirectoryObjectStore } from '../../shared/storage/directory-object-store.ts';
+import type { ObjectStore } from '../../shared/storage/object-store.ts';
 import { ApiClient } from './api-client.ts';
 import { CoordinatorProcess } from './coordinator-process.ts';
 import { startBuildServices } from './fake-build-services.ts';
@@ -26,11 +27,16 @@ export interface CoordinatorsOptions {
   readonly variables?: Readonly<Record<string, string>>;
   /** A server that is there already; else one is started for this test. */
   readonly postgres?: PostgresServer;
+  /** Where layers are; absent: in a folder. */
+  readonly store?: ObjectStore;
 }
+
+type Services = Awaited<ReturnType<typeof startBuildServices>>;
 
 /** Coordinators on one database; everything ends with the test. */
 export class Coordinators {
   readonly postgres: PostgresServer;
+  readonly services: Services;
   readonly folder: string;
   readonly all: CoordinatorProcess[] = [];
   readonly agents: ScriptedAgent[] = [];
@@ -40,12 +46,14 @@ export class Coordinators {
 
   private constructor(
     postgres: PostgresServer,
+    services: Services,
     folder: string,
     databaseUrl: string,
     keys: ReadonlyMap<string, string>,
     variables: Readonly<Record<string, string>>,
   ) {
     this.postgres = postgres;
+    this.services = services;
     this.folder = folder;
     this.#databaseUrl = databaseUrl;
     this.#keys = keys;
@@ -55,7 +63,7 @@ export class Coordinators {
   static async prepare(test: TestContext, options: CoordinatorsOptions = {}): Promise<Coordinators> {
     const postgres = options.postgres ?? (await startPostgresServer());
     const folder = await mkdtemp(join(tmpdir(), 'envicutor-coordinators-'));
-    const store = new DirectoryObjectStore(join(folder, 'store'));
+    const store = options.store ?? new DirectoryObjectStore(join(folder, 'store'));
     const services = await startBuildServices(folder, store);
     const keys = new Map(['operator', ...(options.tenants ?? [])].map((id) => [id, randomBytes(16).toString('hex')]));
     const sha256 = (text: string) => createHash('sha256').update(text).digest('hex');
@@ -65,7 +73,7 @@ export class Coordinators {
     await writeFile(join(folder, 'tenants.json'), JSON.stringify({ tenants }));
     await writeFile(join(folder, 'instance.key'), randomBytes(32));
     const url = await postgres.createDatabase(`test_${randomBytes(6).toString('hex')}`);
-    const coordinators = new Coordinators(postgres, folder, url, keys, options.variables ?? {});
+    const coordinators = new Coordinators(postgres, services, folder, url, keys, options.variables ?? {});
     test.after(async () => {
       for (const agent of coordinators.agents) agent.socket.terminate();
       await Promise.all(coordinators.all.map((one) => one.end('SIGKILL')));
@@ -82,7 +90,7 @@ export class Coordinators {
   /** Starts one more; resolves when it serves. */
   async start(variables: Readonly<Record<string, string>> = {}): Promise<CoordinatorProcess> {
     const state = join(this.folder, `state-${this.all.length}`);
-    await mkdir(state);
+    await mkdir(state, { recursive: true });
     const coordinator = new CoordinatorProcess({
       LISTEN_PORT: '0',
       STATE_DIRECTORY: state,

@@ -1,0 +1,280 @@
+/**
+ * Owns the proof that several coordinators on one PostgreSQL, with MinIO and real agents, lose nothing that they accepted and finish nothing twice,
+ * whatever of them is killed, stands still or is cut off. Moments follow from the seed.
+ */
+import assert from 'node:assert/strict';
+import { writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { type TestContext, test } from 'node:test';
+import { setTimeout as wait } from 'node:timers/promises';
+import { freePort } from '../../ops/local/private-instance.ts';
+import { type MinioServer, startMinioServer } from '../../ops/minio/private-minio.ts';
+import type { Execution } from '../../shared/model/execution.ts';
+import { MinioObjectStore } from '../../shared/storage/minio-object-store.ts';
+import { AgentProcess } from '../support/agent-process.ts';
+import { provideRealBase } from '../support/agent-stage.ts';
+import type { CoordinatorProcess } from '../support/coordinator-process.ts';
+import { Coordinators } from '../support/coordinators.ts';
+import { CuttableRelay } from '../support/cuttable-relay.ts';
+import { atRest } from '../support/launcher-vitals.ts';
+import { howMany, noteInLedger, testSeed } from '../support/ledger.ts';
+import { RealLauncher } from '../support/real-launcher.ts';
+import { SeededNumbers } from '../support/seeded-numbers.ts';
+
+const CLIENTS = 8;
+const wanted = howMany('ENVICUTOR_CHAOS_EXECUTIONS', 500, 10_000);
+const tenants = ['one', 'two', 'three'];
+const MEMBER_TTL_MS = 3000;
+
+/** What a client asks, and the one answer that is right. */
+const orders = [
+  { run: { script: 'echo begun; sleep 0.2; echo done' }, verdict: 'ok', stdout: 'begun\ndone\n' },
+  { run: { script: 'exit 3' }, verdict: 'nonzero-exit', stdout: '' },
+  { compile: { script: 'echo made > program' }, run: { script: 'cat program' }, verdict: 'ok', stdout: 'made\n' },
+  { run: { script: 'sleep 60', limits: { wallTimeMs: 300 } }, verdict: 'wall-time-exceeded', stdout: '' },
+] as const;
+
+/** Everything that may be killed. */
+class Stage {
+  readonly coordinators: Coordinators;
+  readonly minio: MinioServer;
+  readonly ports: readonly number[];
+  readonly members: CoordinatorProcess[] = [];
+  readonly launchers: RealLauncher[] = [];
+  readonly agents: AgentProcess[] = [];
+  readonly relays: CuttableRelay[] = [];
+
+  private constructor(coordinators: Coordinators, minio: MinioServer, ports: readonly number[]) {
+    this.coordinators = coordinators;
+    this.minio = minio;
+    this.ports = ports;
+  }
+
+  static async set(test: TestContext): Promise<Stage> {
+    const minio = await startMinioServer();
+    test.after(() => minio.stop());
+    const store = new MinioObjectStore({ ...minio });
+    const { reader } = minio;
+    const variables = {
+      ...{ STORE_KIND: 'minio', MINIO_ENDPOINT: minio.endpoint, MINIO_BUCKET: minio.bucket },
+      ...{ MINIO_REGION: minio.region, MINIO_ACCESS_KEY: reader.accessKey, MINIO_SECRET_KEY: reader.secretKey },
+      ...{ MEMBER_TTL_MS: String(MEMBER_TTL_MS), LEASE_TTL_MS: '4000', REPORT_INTERVAL_MS: '1000', RETRIES_MAX: '10' },
+      LOG_LEVEL: 'info',
+    };
+    const coordinators = await Coordinators.prepare(test, { tenants, variables, store });
+    coordinators.services.script = await provideRealBase(store);
+    const stage = new Stage(coordinators, minio, [await freePort(), await freePort(), await freePort()]);
+    for (const index of stage.ports.keys()) await stage.startMember(index);
+    for (let index = 0; index < 2; index += 1) await stage.#addAgent(test, index);
+    return stage;
+  }
+
+  async startMember(index: number): Promise<void> {
+    this.members[index] = await this.coordinators.start({ LISTEN_PORT: String(this.ports[index]) });
+  }
+
+  async #addAgent(test: TestContext, index: number): Promise<void> {
+    this.launchers[index] = await RealLauncher.start(`chaos${index}`);
+    const operator = this.coordinators.as('operator', this.members[0] as CoordinatorProcess);
+    const { token } = (await operator.post<{ token: string }>('/v1/agents/enrolments', {})).body;
+    await writeFile(join(this.coordinators.folder, `token-${index}`), token);
+    const relays = await Promise.all(this.ports.map((port) => CuttableRelay.open(port)));
+    this.relays.push(...relays);
+    test.after(async () => {
+      await this.agents[index]?.end('SIGKILL');
+      await this.launchers[index]?.stop();
+      await Promise.all(relays.map((relay) => relay.close()));
+    });
+    await this.startAgent(index);
+  }
+
+  async startAgent(index: number): Promise<void> {
+    const { folder } = this.coordinators;
+    const relays = this.relays.slice(index * this.ports.length, (index + 1) * this.ports.length);
+    const agent = new AgentProcess({
+      COORDINATOR_URL: relays.map(({ port }) => `ws://127.0.0.1:${port}/agents`).join(),
+      STATE_DIRECTORY: join(folder, `agent-${index}`),
+      LAUNCHER_SOCKET_PATH: (this.launchers[index] as RealLauncher).socketPath,
+      ...{ LAUNCHER_WAIT_MS: '5000', ENROLMENT_TOKEN_FILE: join(folder, `token-${index}`), NAME: `chaos${index}` },
+      ...{ DISK_FREE_BYTES_MIN: '1', SLOTS: '4', HEARTBEAT_MS: '1000', REDIAL_MAX_MS: '1000' },
+    });
+    this.agents[index] = agent;
+    await agent.logged(({ msg, to }) => msg === 'connection moved' && to === 'ready');
+  }
+}
+
+type Client = ReturnType<Coordinators['as']>;
+type Answer = Awaited<ReturnType<Client['get']>>;
+
+/** What was seen of all executions. */
+interface History {
+  /** Failures of ours by code. */
+  readonly failures: Map<string, number>;
+  readonly answers: Map<string, { readonly tenant: string; readonly order: number; readonly text: string }>;
+  ours: number;
+  retried: number;
+}
+
+/** Asks any of the coordinators until one answers as it should. */
+async function insist(
+  stage: Stage,
+  tenant: string,
+  random: SeededNumbers,
+  ask: (client: Client) => Promise<Answer>,
+): Promise<Answer> {
+  for (;;) {
+    const member = random.of(stage.members);
+    const answer = await ask(stage.coordinators.as(tenant, member)).catch(() => null);
+    if (answer !== null && answer.status < 500 && answer.status !== 429) return answer;
+    await wait(50 + random.below(100));
+  }
+}
+
+async function client(stage: Stage, number: number, history: History): Promise<void> {
+  const random = new SeededNumbers(`${testSeed} client ${number}`);
+  for (let count = 0; history.answers.size < wanted; count += 1) {
+    const tenant = random.of(tenants);
+    const order = random.below(orders.length);
+    const { verdict: _verdict, stdout: _stdout, ...request } = orders[order] as (typeof orders)[number];
+    const headers = { 'idempotency-key': `${number}-${count}` };
+    const body = { environment: { base: 'debian-13' }, ...request };
+    const accepted = await insist(stage, tenant, random, (api) => api.post('/v1/executions', body, headers));
+    assert.equal(accepted.status, 202, `seed ${testSeed}: ${JSON.stringify(accepted.body)}`);
+    const { id } = accepted.body as Execution;
+    for (;;) {
+      const found = await insist(stage, tenant, random, (api) => api.get(`/v1/executions/${id}`));
+      assert.equal(found.status, 200, `seed ${testSeed}: ${id} is lost: ${JSON.stringify(found.body)}`);
+      const execution = found.body as Execution;
+      if (execution.finishedAt === null) {
+        await wait(100);
+        continue;
+      }
+      judge(execution, order, history);
+      history.answers.set(id, { tenant, order, text: JSON.stringify(execution) });
+      break;
+    }
+  }
+}
+
+function judge(execution: Execution, order: number, history: History): void {
+  const all = `seed ${testSeed}: ${JSON.stringify(execution)}`;
+  if (execution.attempts > 1) history.retried += 1;
+  if (execution.stage === 'failed') {
+    assert.ok(execution.failure !== null && execution.verdict === null, all);
+    history.ours += 1;
+    const said = `${execution.failure?.code}: ${execution.failure?.detail}`.replaceAll(/(agent|lease|exec)_\w+/g, '$1');
+    history.failures.set(said, (history.failures.get(said) ?? 0) + 1);
+    return;
+  }
+  const { verdict, stdout } = orders[order] as (typeof orders)[number];
+  assert.deepEqual([execution.stage, execution.verdict, execution.run?.stdout], ['finished', verdict, stdout], all);
+}
+
+/** Ways in which things go wrong, by name. */
+function faults(stage: Stage, random: SeededNumbers): Readonly<Record<string, () => Promise<void>>> {
+  const one = () => random.below(stage.members.length);
+  const agent = () => random.below(stage.agents.length);
+  return {
+    'coordinator killed': async () => {
+      const index = one();
+      await stage.members[index]?.end('SIGKILL');
+      await wait(random.below(1000));
+      await stage.startMember(index);
+    },
+    'coordinator stopped': async () => {
+      const index = one();
+      await stage.members[index]?.end('SIGTERM');
+      await stage.startMember(index);
+    },
+    'coordinator stood still': async () => {
+      const member = stage.members[one()];
+      member?.signal('SIGSTOP');
+      await wait(MEMBER_TTL_MS * 1.5);
+      member?.signal('SIGCONT');
+    },
+    'database restarted': async () => {
+      await stage.coordinators.postgres.kill();
+      await wait(random.below(1500));
+      await stage.coordinators.postgres.revive();
+    },
+    'database stood still': async () => {
+      stage.coordinators.postgres.pause();
+      await wait(1000 + random.below(1500));
+      stage.coordinators.postgres.resume();
+    },
+    'agent killed': async () => {
+      const index = agent();
+      await stage.agents[index]?.end('SIGKILL');
+      await stage.startAgent(index);
+    },
+    'launcher killed': async () => stage.launchers[agent()]?.restart(),
+    'agent cut off': async () => {
+      const index = agent() * stage.ports.length;
+      const cables = stage.relays.slice(index, index + stage.ports.length);
+      for (const cable of cables) cable.cut();
+      await wait(1000 + random.below(6000));
+      for (const cable of cables) cable.mend();
+    },
+    'object store restarted': async () => {
+      await stage.minio.kill();
+      await wait(random.below(1000));
+      await stage.minio.revive();
+    },
+  };
+}
+
+async function sumOfLeases(stage: Stage): Promise<number> {
+  let sum = 0;
+  for (const member of stage.members) {
+    sum += await stage.coordinators.as('operator', member).metric('envicutor_leases');
+  }
+  return sum;
+}
+
+test(`${wanted} executions on three coordinators end once each, whatever is killed, stands still or is cut off`, async (context) => {
+  context.diagnostic(`seed ${testSeed}`);
+  const from = performance.now();
+  const stage = await Stage.set(context);
+  const random = new SeededNumbers(`${testSeed} faults`);
+  const history: History = { answers: new Map(), failures: new Map(), ours: 0, retried: 0 };
+  let isOver = false;
+  const end = () => {
+    isOver = true;
+  };
+  const clients = Promise.all(Array.from({ length: CLIENTS }, (_, number) => client(stage, number, history)));
+  const counts: Record<string, number> = {};
+  const chaos = async () => {
+    const ways = Object.entries(faults(stage, random));
+    // All of them in turn, then by chance.
+    for (let count = 0; !isOver; count += 1) {
+      const [name, fault] = count < ways.length ? (ways[count] as (typeof ways)[number]) : random.of(ways);
+      await wait(random.below(1500));
+      if (isOver) break;
+      context.diagnostic(`${((performance.now() - from) / 1000).toFixed(1)} s: ${name}`);
+      await fault();
+      counts[name] = (counts[name] ?? 0) + 1;
+    }
+  };
+  await Promise.all([clients.finally(end), chaos().finally(end)]);
+  // What was told once is told for ever, by whomever is asked.
+  let changed = 0;
+  for (const [id, { tenant, text }] of history.answers) {
+    for (const member of stage.members) {
+      const { body } = await stage.coordinators.as(tenant, member).get(`/v1/executions/${id}`);
+      if (JSON.stringify(body) !== text) changed += 1;
+    }
+  }
+  const deadline = performance.now() + 30_000;
+  while ((await sumOfLeases(stage)) > 0 && performance.now() < deadline) await wait(200);
+  const leases = await sumOfLeases(stage);
+  for (const launcher of stage.launchers) await atRest(launcher);
+  const { ours, retried, answers } = history;
+  const seconds = ((performance.now() - from) / 1000).toFixed(0);
+  const ledger = { executions: answers.size, lost: 0, 'told otherwise later': changed, leases, ours, retried };
+  context.diagnostic(JSON.stringify({ ...ledger, ...counts, seconds }));
+  for (const [said, times] of history.failures) context.diagnostic(`${times} × ${said}`);
+  noteInLedger('coordinators', { ...ledger, ...counts, seed: testSeed, seconds });
+  assert.deepEqual([changed, leases], [0, 0]);
+  assert.ok(answers.size >= wanted);
+  assert.ok(ours <= wanted * 0.02, `${ours} failures of ours`);
+});
