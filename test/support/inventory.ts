@@ -10,7 +10,8 @@ import { isDeepStrictEqual } from 'node:util';
 import { type Clock, systemClock, type Timer } from '../../shared/clock.ts';
 import { cgroupsNamed, childrenOf } from './host-traces.ts';
 
-const REST_MS_MAX = 10_000;
+/** Less than it takes for an idle connection to end by itself. */
+const REST_MS_MAX = 2000;
 const signals = ['SIGTERM', 'SIGINT', 'SIGHUP', 'SIGUSR2', 'SIGPIPE'] as const;
 const events = ['exit', 'beforeExit', 'uncaughtException', 'unhandledRejection', 'warning', 'message', 'disconnect'];
 
