@@ -39,8 +39,8 @@ launcher: ## compile the launcher (done by every target that needs it)
 	@$(MAKE) -C $(LAUNCHER)
 
 dist: ## compile what the npm package carries: dist/ as JavaScript, and the launcher (npm pack does it)
-	@rm -rf dist/shared dist/client dist/shared.tsbuildinfo dist/client.tsbuildinfo && \
-	node=$$($(PREPARE) node) && $$node node_modules/typescript/bin/tsc --build client
+	@for room in shared agent coordinator client; do rm -rf dist/$$room dist/$$room.tsbuildinfo; done && \
+	node=$$($(PREPARE) node) && $$node node_modules/typescript/bin/tsc --build agent coordinator client
 
 contract: ## generate shared/sandbox/contract.ts from contract.def
 	@node=$$($(PREPARE) node) && exec $$node shared/sandbox/generate-contract.ts

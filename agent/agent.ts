@@ -1,6 +1,6 @@
 /**
- * Owns the agent: which leases it holds, on which slots, and which results wait for the coordinator.
- * Never knows how a lease is executed (executor) or how messages travel (session, connector).
+ * Owns what an agent does once it has its ground: which leases it holds, on which slots, and which results wait for the coordinator.
+ * Never knows how a lease is executed (executor), how messages travel (session, connector), or where its ports come from (embedded-agent).
  * Invariant: a lease is executed at most once here, and its result is kept until the coordinator acknowledged or disowned it.
  */
 import type { Clock, Random } from '../shared/clock.ts';
@@ -8,6 +8,7 @@ import type { Digest } from '../shared/digest.ts';
 import { toSystemError } from '../shared/errors.ts';
 import type { LayerCache } from '../shared/layers/layer-cache.ts';
 import type { ManifestTrust } from '../shared/layers/manifest-trust.ts';
+import type { ConnectionState } from '../shared/lifecycle/agent.ts';
 import type { Logger } from '../shared/logger.ts';
 import { toMemoryClaim } from '../shared/model/claim.ts';
 import type { Envelope, LayerReference } from '../shared/model/manifest.ts';
@@ -66,31 +67,18 @@ export interface AgentOptions {
   readonly heartbeatMs: number;
 }
 
-/** A running agent; all methods are idempotent. */
-export interface Agent {
-  /** Connects to the coordinator, again and again, until `stop`. */
-  start(): void;
-  /** Takes no more leases; resolves when none is held and every result is acknowledged. */
-  drain(): Promise<void>;
-  /** Ends what runs without results and closes the connection. */
-  stop(): void;
-}
-
-/** An agent that has not connected yet. */
-export function createAgent(needs: AgentNeeds, options: AgentOptions): Agent {
-  return new LeasingAgent(needs, options);
-}
-
 const COUNTS_INTERVAL_MS = 1000;
 
 interface HeldLease {
   fence: number;
   readonly execution: Execution;
+  readonly ended: Promise<void>;
   readonly executionId: string;
   readonly layers: readonly LayerReference[];
 }
 
-class LeasingAgent implements Agent, SessionListener {
+/** An agent on the ports that it was given; it has not connected before `start`. `start`, `drain` and `stop` are idempotent. */
+export class LeasingAgent implements SessionListener {
   readonly #needs: AgentNeeds;
   readonly #slots: Slots;
   readonly #offer: AgentOptions['offer'];
@@ -122,10 +110,17 @@ class LeasingAgent implements Agent, SessionListener {
     );
   }
 
+  /** Where the connection to the coordinator is. */
+  get connection(): ConnectionState {
+    return this.#session.state;
+  }
+
+  /** Connects to the coordinator, again and again, until `stop`. */
   start(): void {
     this.#connector.start();
   }
 
+  /** Takes no more leases; resolves when none is held and every result is acknowledged. */
   drain(): Promise<void> {
     this.#isStopping = true;
     this.#session.setDraining(true);
@@ -133,11 +128,14 @@ class LeasingAgent implements Agent, SessionListener {
     return this.#idle.promise;
   }
 
-  stop(): void {
+  /** Ends what runs without results and closes the connection; resolves when neither is left. */
+  async stop(): Promise<void> {
     this.#isStopping = true;
+    const leases = [...this.#leases.values()];
+    for (const { execution } of leases) execution.cancel();
+    await Promise.all([this.#connector.stop(closeCodes.draining, 'agent stops'), ...leases.map(({ ended }) => ended)]);
+    // Last: the closed connection was a loss to it.
     this.#fence.stop();
-    for (const { execution } of this.#leases.values()) execution.cancel();
-    this.#connector.stop(closeCodes.draining, 'agent stops');
   }
 
   welcomed(message: Received<'session.welcome'>): void {
@@ -290,7 +288,8 @@ class LeasingAgent implements Agent, SessionListener {
   #accept(lease: string, fence: number, order: Received<'lease.offer'>['order'], slot: number): void {
     const needs = { ...this.#needs, cpus: this.#slots.cpusOf(slot) };
     const execution = new Execution(needs, order, slot, this.#toListener(lease, order.executionId, slot));
-    const held: HeldLease = { fence, execution, executionId: order.executionId, layers: order.layers };
+    const { promise: ended, resolve } = Promise.withResolvers<void>();
+    const held: HeldLease = { fence, execution, ended, executionId: order.executionId, layers: order.layers };
     this.#leases.set(lease, held);
     this.#session.send({ type: 'lease.accepted', lease });
     void execution.execute().then((result) => {
@@ -298,6 +297,7 @@ class LeasingAgent implements Agent, SessionListener {
       this.#slots.giveBack(slot);
       this.#finish(lease, held, result);
       this.#checkIdle();
+      resolve();
     });
   }
 

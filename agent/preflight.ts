@@ -77,7 +77,7 @@ async function checkStateDirectory(directory: string): Promise<string | null> {
     await access(directory, constants.R_OK | constants.W_OK | constants.X_OK);
     return null;
   } catch (error) {
-    return `the state directory ${directory} can't be used (${toCode(error)}); make it writable for this user, or set ENVICUTOR_AGENT_STATE_DIRECTORY`;
+    return `the state directory ${directory} can't be used (${toCode(error)}); make it writable for this user, or set stateDirectory (ENVICUTOR_AGENT_STATE_DIRECTORY)`;
   }
 }
 
@@ -86,7 +86,7 @@ async function checkRoom({ stateDirectory, diskFreeBytesMin }: PreflightOptions)
     const { bavail, bsize } = await statfs(stateDirectory);
     const free = bavail * bsize;
     if (free >= diskFreeBytesMin) return null;
-    return `${toGiB(free)} GiB are free at ${stateDirectory}, ${toGiB(diskFreeBytesMin)} GiB are needed for layers; make room, or lower ENVICUTOR_AGENT_DISK_FREE_BYTES_MIN`;
+    return `${toGiB(free)} GiB are free at ${stateDirectory}, ${toGiB(diskFreeBytesMin)} GiB are needed for layers; make room, or lower diskFreeBytesMin (ENVICUTOR_AGENT_DISK_FREE_BYTES_MIN)`;
   } catch {
     // The state directory has its own sentence.
     return null;
@@ -121,7 +121,7 @@ async function checkSlotCpus(sandbox: Sandbox, slotCpus: readonly SlotCpus[] | n
     if (cpus === null) continue;
     const { end, failure } = await sandbox.launch({ ...probe, cpus }).report;
     if (end !== 'setup-failed' || failure === null) continue;
-    return `programs can't be bound to the processors ${cpus} (ENVICUTOR_AGENT_SLOT_CPUS): ${toFailureSentence(failure)}`;
+    return `programs can't be bound to the processors ${cpus} of slotCpus (ENVICUTOR_AGENT_SLOT_CPUS): ${toFailureSentence(failure)}`;
   }
   return null;
 }

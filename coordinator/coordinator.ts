@@ -326,8 +326,8 @@ function toGauges(services: ReturnType<typeof createServices>): Gauges {
   };
 }
 
-/** Makes a coordinator; nothing listens or runs before `start`. */
-export function createCoordinator(deps: CoordinatorDeps, config: CoordinatorConfig): Coordinator {
+/** Puts a coordinator together; nothing listens or runs before `start`. */
+export function wireCoordinator(deps: CoordinatorDeps, config: CoordinatorConfig): Coordinator {
   const { log } = deps;
   const metrics = new Metrics();
   const services = createServices(deps, config, metrics);
@@ -345,7 +345,8 @@ export function createCoordinator(deps: CoordinatorDeps, config: CoordinatorConf
     executions.stop();
     environments.stop();
     reproductions.stop();
-    gateway.stop();
+    await gateway.stop();
+    enrolment.stop();
     await cluster.stop();
     local.stop();
     trust.stop();

@@ -56,7 +56,7 @@ export function openInstanceKey(stateDirectory: string, random: Random): Instanc
     const said = cause instanceof Error ? cause.message : String(cause);
     throw new SystemError(
       'requirement-missing',
-      `the state directory ${stateDirectory} can't be used: ${said}. Give its owner write access, or set ENVICUTOR_STATE_DIRECTORY.`,
+      `the state directory ${stateDirectory} can't be used: ${said}. Give its owner write access, or set stateDirectory (ENVICUTOR_STATE_DIRECTORY).`,
       { cause },
     );
   }

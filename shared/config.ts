@@ -1,9 +1,12 @@
 /**
- * Owns reading configuration: the only reader of process.env. A schema's field `leaseTtlMs` of prefix ENVICUTOR is ENVICUTOR_LEASE_TTL_MS.
- * Never falls back silently: all problems are printed at once with the remedy and the process exits with 78.
+ * Owns reading configuration, from the environment or from whoever embeds us: the only reader of process.env. A schema's field `leaseTtlMs`
+ * of prefix ENVICUTOR is ENVICUTOR_LEASE_TTL_MS. Never falls back silently: all problems are told at once, each with its remedy; a process
+ * prints them and exits with 78, whoever embeds us gets them as one error.
  */
+import { inspect } from 'node:util';
 import type { Static, TObject, TSchema } from '@sinclair/typebox';
 import { Value } from '@sinclair/typebox/value';
+import { type ErrorPlace, SystemError } from './errors.ts';
 
 /** Exit code for a configuration or machine that can't work (sysexits EX_CONFIG). */
 export const EXIT_CONFIGURATION = 78;
@@ -50,6 +53,34 @@ export function readConfig<Schema extends TObject>(
   });
   if (problems.length > 0) return { problems };
   return { values: Object.freeze(values) as Readonly<Static<Schema>>, origins };
+}
+
+/** Part of a configuration; what is absent or undefined has its default. */
+export type Partly<Config> = { readonly [Field in keyof Config]?: Config[Field] | undefined };
+
+/** Completes what an embedding program gave with the schema's defaults; problems instead when there are any. */
+export function completeConfig<Schema extends TObject>(
+  schema: Schema,
+  given: Partly<Static<Schema>>,
+): { readonly values: Readonly<Static<Schema>> } | { readonly problems: readonly ErrorPlace[] } {
+  const values: Record<string, unknown> = {};
+  for (const [field, { default: value }] of Object.entries(schema.properties)) values[field] = value;
+  for (const [field, value] of Object.entries(given)) if (value !== undefined) values[field] = value;
+  const problems = [...Value.Errors(schema, values)].map(({ path, message }) => {
+    const field = path.split('/')[1] ?? '';
+    const known = schema.properties[field];
+    if (known === undefined)
+      return { pointer: `/${field}`, detail: `${field}: there is no such setting; see docs/configuration.md` };
+    const said = known['secret'] === true ? '(secret)' : inspect(values[field], { depth: 1, maxStringLength: 80 });
+    return { pointer: `/${field}`, detail: `${field}=${said}: ${message}. ${known.description ?? ''}`.trim() };
+  });
+  return problems.length > 0 ? { problems } : { values: Object.freeze(values) as Readonly<Static<Schema>> };
+}
+
+/** The one error for everything that is wrong with a configuration. */
+export function toConfigError(problems: readonly ErrorPlace[]): SystemError {
+  const sentences = problems.map(({ detail }) => detail).join('; ');
+  return new SystemError('configuration-invalid', `the configuration can't work: ${sentences}`, { errors: problems });
 }
 
 /** Reads the process's environment; prints every problem and exits 78 when there is one; serves `--print-config`. */

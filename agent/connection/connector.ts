@@ -1,6 +1,7 @@
 /**
  * Owns the WebSocket to the coordinator: the only importer of ws here. Dials, dials again with full-jitter back-off, another one when there are
- * several, notices silence. Never reads a message. Invariant: at most one socket is open or being opened, and its owner hears `closed` once for each `opened`.
+ * several, notices silence. Never reads a message. Invariants: at most one socket is open or being opened, and its owner hears `closed` once for
+ * each `opened`; once `stop` has resolved there is neither socket nor timer.
  */
 import type { Socket } from 'node:net';
 import { WebSocket } from 'ws';
@@ -58,6 +59,8 @@ class JoinedWrites {
 }
 
 const ABNORMAL_CLOSE = 1006;
+/** A coordinator that does not answer the closing handshake is not waited for longer. */
+const CLOSE_MS_MAX = 1000;
 
 /** Keeps one connection to the coordinator as long as it is started. */
 export class Connector {
@@ -68,6 +71,7 @@ export class Connector {
   #attempts = 0;
   #turn: number;
   #isStarted = false;
+  #gone: PromiseWithResolvers<void> | null = null;
 
   constructor(options: ConnectorOptions, owner: ConnectionOwner) {
     this.#options = options;
@@ -82,11 +86,18 @@ export class Connector {
     this.#dial();
   }
 
-  /** Closes and stays closed; idempotent. */
-  stop(code: number, reason: string): void {
+  /** Closes and stays closed; resolves when nothing of it is left. Idempotent. */
+  async stop(code: number, reason: string): Promise<void> {
     this.#isStarted = false;
     this.#timer?.cancel();
-    this.#socket?.close(code, reason);
+    const socket = this.#socket;
+    if (socket === null) return;
+    this.#gone ??= Promise.withResolvers<void>();
+    const { promise: gone } = this.#gone;
+    socket.close(code, reason);
+    const patience = this.#options.clock.after(CLOSE_MS_MAX, () => socket.terminate());
+    await gone;
+    patience.cancel();
   }
 
   /** The coordinator let us in: the next loss starts with a short wait again. */
@@ -134,6 +145,8 @@ export class Connector {
       heartbeat?.cancel();
       this.#socket = null;
       this.#owner.closed(code === 0 ? ABNORMAL_CLOSE : code, reason.toString() || why);
+      this.#gone?.resolve();
+      this.#gone = null;
       if (this.#isStarted) this.#redial();
     });
   }

@@ -18,6 +18,7 @@ export class Identity {
   readonly #directory: string;
   readonly #privateKey: KeyObject;
   #agentId: string | null;
+  #kept: Promise<void> = Promise.resolve();
 
   private constructor(directory: string, privateKey: KeyObject, agentId: string | null) {
     this.#directory = directory;
@@ -47,7 +48,13 @@ export class Identity {
   async enrolled(agentId: string): Promise<void> {
     if (agentId === this.#agentId) return;
     this.#agentId = agentId;
-    await replaceFile(this.#directory, ID_FILE, `${agentId}\n`);
+    this.#kept = replaceFile(this.#directory, ID_FILE, `${agentId}\n`);
+    await this.#kept;
+  }
+
+  /** Resolves when nothing is being written. */
+  async settled(): Promise<void> {
+    await this.#kept.catch(() => undefined);
   }
 
   /** The answer to a coordinator's challenge, base64. */

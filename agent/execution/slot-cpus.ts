@@ -12,7 +12,7 @@ export type SlotCpusOutcome =
   | { readonly cpus: readonly SlotCpus[]; readonly problem: null }
   | { readonly cpus: null; readonly problem: string };
 
-const NAME = 'ENVICUTOR_AGENT_SLOT_CPUS';
+const NAME = 'slotCpus (ENVICUTOR_AGENT_SLOT_CPUS)';
 
 /**
  * The lists of `slots` slots on a machine whose processors are `online`: `none`; `one-core-each`: the slots' numbers, in the order of the
@@ -24,7 +24,7 @@ export function toSlotCpus(setting: string, slots: number, online: readonly numb
   if (texts.length !== slots) {
     const found =
       setting === 'one-core-each' ? `there are ${online.length} processors` : `it lists ${texts.length} sets`;
-    return refusal(`${found} for ${slots} slots; change ENVICUTOR_AGENT_SLOTS, or this, or set it to none`);
+    return refusal(`${found} for ${slots} slots; change slots (ENVICUTOR_AGENT_SLOTS), or this, or set it to none`);
   }
   const owners = new Map<number, number>();
   for (const [slot, text] of texts.entries()) {

@@ -14,6 +14,9 @@ export const AGENTS_PATH = '/agents';
 /** Unsent bytes above which an agent is too slow to be served. */
 const BUFFERED_BYTES_MAX = 4 * MESSAGE_BYTES_MAX;
 
+/** An agent that does not answer the closing handshake is not waited for longer. */
+const CLOSE_MS_MAX = 1000;
+
 /** Accepts agents' connections. */
 export class AgentGateway {
   readonly #deps: Omit<SessionDeps, 'refused'>;
@@ -69,10 +72,16 @@ export class AgentGateway {
     this.#deps.log.warn({ name, code, reason }, 'agent refused');
   }
 
-  /** Ends every session; idempotent. */
-  stop(): void {
+  /** Ends every session; resolves when every connection is gone. Idempotent. */
+  async stop(): Promise<void> {
     this.#isStopped = true;
     for (const session of this.#sessions) session.stop();
-    this.#server.close();
+    const { promise: closed, resolve } = Promise.withResolvers<void>();
+    this.#server.close(() => resolve());
+    const patience = this.#deps.clock.after(CLOSE_MS_MAX, () => {
+      for (const socket of this.#server.clients) socket.terminate();
+    });
+    await closed;
+    patience.cancel();
   }
 }

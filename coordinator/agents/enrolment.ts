@@ -4,8 +4,7 @@
  */
 import { createPublicKey, type KeyObject, verify } from 'node:crypto';
 import { chmodSync, renameSync, writeFileSync } from 'node:fs';
-import type { Clock, Random } from '../../shared/clock.ts';
-import { toTimestamp } from '../../shared/clock.ts';
+import { type Clock, type Random, type Timer, toTimestamp } from '../../shared/clock.ts';
 import { digestOf } from '../../shared/digest.ts';
 import { SystemError } from '../../shared/errors.ts';
 import { createId, toBase32 } from '../../shared/ids.ts';
@@ -36,6 +35,8 @@ export class Enrolment {
   readonly #tokenTtlMs: number;
   readonly #tokenFile: string;
   #fileToken = '';
+  #timer: Timer | null = null;
+  #isStopped = false;
 
   /** `tokenFile` is '' or a file that always holds a token which nobody has used yet. */
   constructor(
@@ -58,7 +59,7 @@ export class Enrolment {
 
   /** Puts a fresh token into the token file, now and again before it expires; SystemError when it can't be written. */
   async writeTokenFile(): Promise<void> {
-    if (this.#tokenFile === '') return;
+    if (this.#tokenFile === '' || this.#isStopped) return;
     const { token } = await this.issue();
     const incoming = `${this.#tokenFile}.incoming`;
     try {
@@ -71,10 +72,18 @@ export class Enrolment {
       throw new SystemError('requirement-missing', `the enrolment token can't be written: ${said}`, { cause });
     }
     this.#fileToken = token;
-    this.#deps.clock.after(
+    this.#timer?.cancel();
+    if (this.#isStopped) return;
+    this.#timer = this.#deps.clock.after(
       Math.min(this.#tokenTtlMs / 2, 2 ** 30),
       () => void this.writeTokenFile().catch(() => undefined),
     );
+  }
+
+  /** Keeps the token file no longer; the token in it is good for its time. Idempotent. */
+  stop(): void {
+    this.#isStopped = true;
+    this.#timer?.cancel();
   }
 
   /** A nonce for one handshake. */

@@ -60,7 +60,7 @@ async function start(): Promise<void> {
     await layers.stop();
     await fetcher.close();
     await sandbox.close();
-    logger.info('builder stopped');
+    logger.info({}, 'builder stopped');
     process.exit(0);
   };
   for (const signal of ['SIGTERM', 'SIGINT'] as const) process.once(signal, () => void stop());

@@ -4,9 +4,9 @@
  */
 import { createInterface } from 'node:readline';
 import { TypeCompiler } from '@sinclair/typebox/compiler';
-import { Client } from 'undici';
 import { SystemError } from '../../shared/errors.ts';
 import { BuildEvent, type BuildOrder } from '../../shared/model/build.ts';
+import { Client } from '../../shared/undici.ts';
 
 const eventCheck = TypeCompiler.Compile(BuildEvent);
 

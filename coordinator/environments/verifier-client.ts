@@ -4,7 +4,6 @@
  */
 import { type TSchema, Type } from '@sinclair/typebox';
 import { type TypeCheck, TypeCompiler } from '@sinclair/typebox/compiler';
-import { Client } from 'undici';
 import { type ErrorCode, errorCatalog, SystemError } from '../../shared/errors.ts';
 import {
   type PromotionOrder,
@@ -16,6 +15,7 @@ import {
 import { Closed } from '../../shared/model/closed.ts';
 import { type SweepOrder, SweepResult } from '../../shared/model/sweep.ts';
 import { SignedTrust, SigningKeyList, type TrustOrder } from '../../shared/model/trust.ts';
+import { Client } from '../../shared/undici.ts';
 
 const publicationCheck = TypeCompiler.Compile(Publication);
 const candidateCheck = TypeCompiler.Compile(Closed({ isCandidate: Type.Literal(true) }));

@@ -4,6 +4,7 @@
  * Invariants: a write's promise resolves after the commit (WAL, synchronous=FULL); a write that throws undoes only itself.
  */
 import { AssertionError } from 'node:assert/strict';
+import { closeSync, openSync } from 'node:fs';
 import { DatabaseSync, type StatementSync } from 'node:sqlite';
 import { SystemError } from '../../shared/errors.ts';
 import { initial } from './migrations/0001-initial.ts';
@@ -35,6 +36,8 @@ export class SqliteDatabase {
   /** Opens or makes the file; SystemError `state-store-unavailable` when that fails or it is of a newer release. */
   constructor(path: string) {
     try {
+      // Made here: SQLite would leave who may read it to the umask. Its other files take after this one.
+      closeSync(openSync(path, 'a', 0o600));
       this.#database = new DatabaseSync(path);
       this.#database.exec('PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA busy_timeout = 5000;');
       this.#migrate();

@@ -6,9 +6,10 @@
 import type { IncomingHttpHeaders, IncomingMessage, ServerResponse } from 'node:http';
 import { pipeline } from 'node:stream/promises';
 import type { FastifyReply, FastifyRequest } from 'fastify';
-import { Agent, type Dispatcher } from 'undici';
+
 import { SystemError } from '../../shared/errors.ts';
 import type { Logger } from '../../shared/logger.ts';
+import { Agent, type Dispatcher } from '../../shared/undici.ts';
 import type { Destination } from '../cluster/cluster.ts';
 import type { HttpServer } from './server.ts';
 

@@ -66,6 +66,7 @@ export class LayerFetcher {
     await this.#prepare();
     let file: FileHandle | null = null;
     try {
+      this.#closing.signal.throwIfAborted();
       file = await createUnnamedFile(this.#options.directory);
       const isDirect = /^http:\/\/[^@]*$/.test(url) && blob.bytes >= DIRECT_BYTES_MIN;
       if (!isDirect || !(await this.#fetchDirectly(url, blob, file, received))) {
@@ -106,7 +107,7 @@ export class LayerFetcher {
     }
   }
 
-  /** Closes idle connections; running downloads fail. */
+  /** Closes idle connections; running downloads fail, and so does what is asked for from now on. */
   async close(): Promise<void> {
     this.#closing.abort();
     this.#plain.destroy();

@@ -5,17 +5,14 @@
  * what is our own failure rejects.
  */
 import { realpathSync } from 'node:fs';
-import { systemRandom } from '../clock.ts';
 import { SystemError } from '../errors.ts';
-import { toBase32 } from '../ids.ts';
 import type { AllLimits } from '../model/limits.ts';
 import type { Report } from '../model/verdict.ts';
 import { CollectedFiles, type CollectedOutput } from './collected-files.ts';
 import { type Command, toLaunchSpec } from './command.ts';
 import { isJudgeable, judge } from './judge.ts';
 import { toLaunchSentence } from './launch-failure.ts';
-import { connectLauncher } from './launcher-client.ts';
-import { findLauncher, LauncherProcess, launcherMissing } from './launcher-process.ts';
+import { LauncherHost, toHostedArguments } from './launcher-host.ts';
 import { OutputBuffer } from './output-buffer.ts';
 import type { KeptLayer, Launch, LaunchReport, Sandbox, SandboxFacts, TerminalSize } from './sandbox.ts';
 
@@ -91,12 +88,9 @@ export interface KeptWorkspace extends KeptLayer, Disposable {
  * `request-invalid` what is wrong with an option.
  */
 export async function createSandbox(options: SandboxOptions = {}): Promise<EmbeddedSandbox> {
-  const binary = options.launcherPath ?? findLauncher();
-  if (binary === null) throw new SystemError('launcher-unavailable', launcherMissing);
-  const host = new LauncherHost(binary, toLauncherArguments(options));
+  const host = new LauncherHost(options.launcherPath, toLauncherArguments(options));
   try {
-    const sandbox = await connectLauncher({ socketPath: binary, open: () => host.start() });
-    return new EmbeddedSandbox(sandbox, host, options.root === undefined ? null : ROOT_LAYER);
+    return new EmbeddedSandbox(await host.connect(), host, options.root === undefined ? null : ROOT_LAYER);
   } catch (error) {
     throw await host.explain('no sandbox can be made here', error);
   } finally {
@@ -107,15 +101,9 @@ export async function createSandbox(options: SandboxOptions = {}): Promise<Embed
 /** The launcher's name for what its --root-layer shows. */
 const ROOT_LAYER = 'root';
 const STOCK = 2;
-const CGROUP_TOP = '/sys/fs/cgroup';
 
 function toLauncherArguments({ root, stock = STOCK, cgroupPath }: SandboxOptions): string[] {
-  const user = process.getuid?.() ?? 0;
-  const name = `embedded-${process.pid}-${toBase32(systemRandom.bytes(5))}`;
-  // Our own cgroup holds this process, so it can't hand out controllers; root may make a place elsewhere.
-  const place = cgroupPath ?? (user === 0 ? CGROUP_TOP : null);
-  const ours = ['--cgroup', name, '--client-uid', String(user), '--stock', String(stock)];
-  if (place !== null) ours.push('--cgroup-path', place);
+  const ours = toHostedArguments({ stock, cgroupPath });
   return root === undefined ? [...ours, '--stock-profile', 'command'] : [...ours, '--root-layer', toDirectory(root)];
 }
 
@@ -124,46 +112,6 @@ function toDirectory(path: string): string {
     return realpathSync(path);
   } catch (cause) {
     throw new SystemError('request-invalid', `the root '${path}' can't be used: ${String(cause)}`, { cause });
-  }
-}
-
-/** The launcher of one EmbeddedSandbox, started again when it was lost; it holds this process exactly while something waits for it. */
-class LauncherHost {
-  readonly #binary: string;
-  readonly #arguments: readonly string[];
-  #launcher: LauncherProcess | null = null;
-  /** The creation counts as the first. */
-  #waiting = 1;
-
-  constructor(binary: string, args: readonly string[]) {
-    this.#binary = binary;
-    this.#arguments = args;
-  }
-
-  start(): LauncherProcess['socket'] {
-    this.#launcher = new LauncherProcess(this.#binary, this.#arguments);
-    this.#launcher.holdProcess(this.#waiting > 0);
-    return this.#launcher.socket;
-  }
-
-  wait(): void {
-    if (this.#waiting++ === 0) this.#launcher?.holdProcess(true);
-  }
-
-  done(): void {
-    if (--this.#waiting === 0) this.#launcher?.holdProcess(false);
-  }
-
-  /** The error to tell: for a lost launcher the one with its last words. */
-  async explain(what: string, error: unknown): Promise<unknown> {
-    if (!(error instanceof SystemError) || error.code !== 'launcher-unavailable' || this.#launcher === null)
-      return error;
-    const words = await this.#launcher.ended;
-    return new SystemError('launcher-unavailable', `${what}: ${words}`, { cause: error });
-  }
-
-  async ended(): Promise<void> {
-    await this.#launcher?.ended;
   }
 }
 

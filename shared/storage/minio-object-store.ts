@@ -4,13 +4,15 @@
  * object in memory, and sign uploads too loosely). Never hands out a URL signed with other than the reader's credentials: a
  * URL shows its signer's access key, and a reader may only GET. Writing, listing and deleting need credentials of their own.
  */
+import { Agent as HttpAgent } from 'node:http';
+import { Agent as HttpsAgent } from 'node:https';
 import type { Readable } from 'node:stream';
 import { text } from 'node:stream/consumers';
 import { Client } from 'minio';
-import { Agent, type Dispatcher, request } from 'undici';
 import { type Clock, systemClock } from '../clock.ts';
 import { digestHex } from '../digest.ts';
 import { SystemError } from '../errors.ts';
+import { Agent, type Dispatcher, request } from '../undici.ts';
 import {
   checkKey,
   checkPrefix,
@@ -59,9 +61,13 @@ export class MinioObjectStore implements ObjectStore {
   readonly #options: MinioObjectStoreOptions;
   readonly #clock: Pick<Clock, 'nowMs'>;
   readonly #connections: Dispatcher;
+  /** Of the library; Node's own would keep its connections after `close`. */
+  readonly #transportAgent: HttpAgent;
 
   constructor(options: MinioObjectStoreOptions) {
     this.#options = options;
+    const settings = { keepAlive: true };
+    this.#transportAgent = options.endpoint.startsWith('https:') ? new HttpsAgent(settings) : new HttpAgent(settings);
     this.#clock = options.clock ?? systemClock;
     this.#connections = new Agent({ connections: CONNECTIONS_MAX });
   }
@@ -134,6 +140,12 @@ export class MinioObjectStore implements ObjectStore {
     return this.#presign(this.#options.reader, 'GET', key, {}, expiresSeconds, this.#options.publicEndpoint);
   }
 
+  /** Closes all connections; what is under way fails. Idempotent. */
+  async close(): Promise<void> {
+    this.#transportAgent.destroy();
+    await this.#connections.destroy();
+  }
+
   async #upload(key: string, url: string, headers: Record<string, string>, body: Readable): Promise<PutOutcome> {
     let answer: Dispatcher.ResponseData;
     try {
@@ -200,6 +212,7 @@ export class MinioObjectStore implements ObjectStore {
       ...(port === '' ? {} : { port: Number(port) }),
       useSSL: protocol === 'https:',
       region: this.#options.region,
+      transportAgent: this.#transportAgent,
       ...credentials,
     });
   }

@@ -12,7 +12,7 @@ import { type MinioServer, startMinioServer } from '../../ops/minio/private-mini
 import type { Execution } from '../../shared/model/execution.ts';
 import { MinioObjectStore } from '../../shared/storage/minio-object-store.ts';
 import { AgentProcess } from '../support/agent-process.ts';
-import { provideRealBase } from '../support/agent-stage.ts';
+import { storeBase } from '../support/base-builds.ts';
 import type { CoordinatorProcess } from '../support/coordinator-process.ts';
 import { Coordinators } from '../support/coordinators.ts';
 import { CuttableRelay } from '../support/cuttable-relay.ts';
@@ -62,7 +62,7 @@ class Stage {
       LOG_LEVEL: 'info',
     };
     const coordinators = await Coordinators.prepare(test, { tenants, variables, store });
-    coordinators.services.script = await provideRealBase(store);
+    coordinators.services.script = await storeBase(store);
     const stage = new Stage(coordinators, minio, [await freePort(), await freePort(), await freePort()]);
     for (const index of stage.ports.keys()) await stage.startMember(index);
     for (let index = 0; index < 2; index += 1) await stage.#addAgent(test, index);

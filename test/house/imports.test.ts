@@ -1,5 +1,5 @@
 /**
- * Owns law 2: imports point down, third parties have one door each, only a main.ts knows concrete adapters, and there are no cycles.
+ * Owns law 2: imports point down, third parties have one door each, only composition roots know concrete adapters, and there are no cycles.
  * The tables are the law: a change here is a decision and wants a reason beside it.
  */
 import assert from 'node:assert/strict';
@@ -26,6 +26,8 @@ const doors: Readonly<Record<string, RegExp>> = {
   ws: /^(coordinator\/agents\/agent-gateway|coordinator\/cluster\/peer-gateway|agent\/connection\/connector)\.ts$/,
   minio: /^shared\/storage\/minio-object-store\.ts$/,
   pino: /^shared\/logger\.ts$/,
+  // Loading it changes what the process's own fetch goes through; its door takes that back.
+  undici: /^shared\/undici\.ts$/,
   'lru-cache': /^(shared\/layers\/layer-shelf|coordinator\/.+)\.ts$/,
   fastify: /^coordinator\/http\//,
   '@fastify/type-provider-typebox': /^coordinator\/http\//,
@@ -39,8 +41,11 @@ const doors: Readonly<Record<string, RegExp>> = {
 
 /** Adapters are named `<technology>-<port>.ts`. */
 const adapter = /\/(sqlite|postgres|directory|minio)-[a-z-]+\.ts$/;
-/** Who may know them: composition roots, and adapters of the same technology among themselves. */
-const composition = /(^|\/)main\.ts$/;
+/**
+ * Who may know them: composition roots, and adapters of the same technology among themselves. A program's root is its main.ts; what others
+ * embed is put together by the file that the package exports, since their programs have no main.ts of ours.
+ */
+const composition = /(^|\/)main\.ts$|^(agent\/embedded-agent|coordinator\/embedded-coordinator)\.ts$/;
 
 const outside = (path: string) => /^(test|bench)\//.test(path);
 const room = (path: string) => path.split('/')[0] ?? '';

@@ -46,6 +46,15 @@ const rules: readonly Rule[] = [
     ],
   },
   {
+    name: 'what all in a process share: its signals and listeners, umask, directory, ids, compile cache',
+    pattern:
+      /\bprocess\.(on|once|addListener|prependListener|umask|chdir|set\w+|emitWarning|title)\b|\bflushCompileCache\(/,
+    allowed: [
+      [/(^|\/)main\.ts$/, 'is a composition root with a process of its own; all else may be embedded'],
+      supervisor,
+    ],
+  },
+  {
     name: 'the end of the process',
     pattern: /\bprocess\.(exit|abort)\(/,
     allowed: [

@@ -19,6 +19,7 @@ import { silentLogger } from '../../shared/logger.ts';
 import { MinioObjectStore } from '../../shared/storage/minio-object-store.ts';
 import { describeBytes, readObject } from '../../shared/storage/object-store.ts';
 import { presignUrl, type StoreCredentials } from '../../shared/storage/request-signature.ts';
+import { assertNothingLeft, takeInventory } from '../support/inventory.ts';
 import { createTestKey, createTestLayer } from '../support/signed-layers.ts';
 
 const data = Buffer.from('the bytes of an object');
@@ -61,6 +62,17 @@ test('a presigned GET serves the object and its ranges to whoever holds it, and 
   assert.equal((await send('GET', url.replace('Expires=60', 'Expires=600'))).status, 403);
   assert.equal((await send('PUT', url, {}, data)).status, 403);
   assert.equal((await send('DELETE', url)).status, 403);
+});
+
+test('a store that is closed keeps no connection', async () => {
+  // Its own agents and this process's: only the descriptors tell.
+  const before = takeInventory();
+  const closing = new MinioObjectStore(server);
+  assert.equal((await closing.head('a/b'))?.bytes, data.length);
+  assert.deepEqual(Buffer.from((await readObject(closing, 'a/b', 100)) ?? []), data);
+  assert.notDeepEqual(takeInventory().descriptors, before.descriptors);
+  await closing.close();
+  await assertNothingLeft(before);
 });
 
 test('a presigned GET is over when its time is over', async () => {

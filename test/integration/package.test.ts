@@ -1,14 +1,19 @@
 /**
- * Owns the proof that the npm package is whole: packed, installed into an empty folder, and every example of docs/sandbox.md run there
- * with the output that the page shows. Needs root, for the sandboxes.
+ * Owns the proof that the npm package is whole: packed, installed into an empty folder, and every example of docs/sandbox.md and
+ * docs/embedding.md run there with the output that the page shows. Needs root, for the sandboxes.
  * Never publishes anything. Packages come from npm's own cache where it has them.
  */
 import assert from 'node:assert/strict';
-import { spawnSync } from 'node:child_process';
+import { spawn, spawnSync } from 'node:child_process';
+import { once } from 'node:events';
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
+import { text } from 'node:stream/consumers';
 import { after, before, test } from 'node:test';
+import { DirectoryObjectStore } from '../../shared/storage/directory-object-store.ts';
+import { storeBase } from '../support/base-builds.ts';
+import { startBuildServices } from '../support/fake-build-services.ts';
 
 const root = join(import.meta.dirname, '../..');
 const folder = mkdtempSync(join(tmpdir(), 'envicutor-package-'));
@@ -39,12 +44,16 @@ before(() => {
   );
 });
 
-/** The page's examples that show their output. */
-const page = readFileSync(join(root, 'docs/sandbox.md'), 'utf8');
-const examples = [...page.matchAll(/```(ts|sh)\n((?:(?!```)[\s\S])*)```\n\n```text\n((?:(?!```)[\s\S])*)```/g)].map(
-  ([, language = '', source = '', output = ''], index) => ({ name: `example-${index + 1}`, language, source, output }),
-);
+/** A page's examples that show their output. */
+function examplesOf(page: string) {
+  const content = readFileSync(join(root, 'docs', page), 'utf8');
+  const found = content.matchAll(/```(ts|sh)\n((?:(?!```)[\s\S])*)```\n\n```text\n((?:(?!```)[\s\S])*)```/g);
+  return [...found].map(([, language = '', source = '', output = ''], index) => {
+    return { name: `example-${index + 1}`, language, source, output };
+  });
+}
 
+const examples = examplesOf('sandbox.md');
 for (const { name, language, source, output } of examples) {
   test(`${name} of docs/sandbox.md, in ${language}, prints what the page shows`, () => {
     const cwd = join(folder, name);
@@ -55,28 +64,50 @@ for (const { name, language, source, output } of examples) {
   });
 }
 
-test('the page has examples for both doors, and their types are those of the package', () => {
+const [embedding, ...others] = examplesOf('embedding.md');
+test('the example of docs/embedding.md, beside a builder and a verifier, prints what the page shows and ends', async (t) => {
+  assert.ok(embedding !== undefined && others.length === 0);
+  const cwd = join(folder, 'embedding');
+  mkdirSync(cwd);
+  writeFileSync(join(cwd, 'example.ts'), embedding.source);
+  const store = new DirectoryObjectStore(join(cwd, 'store'));
+  const services = await startBuildServices(cwd, store);
+  services.script = await storeBase(store);
+  t.after(async () => {
+    await Promise.all([services.builder[Symbol.asyncDispose](), services.verifier[Symbol.asyncDispose]()]);
+  });
+  const child = spawn(process.execPath, ['example.ts'], { cwd, stdio: ['ignore', 'pipe', 'inherit'], timeout: 60_000 });
+  const [said, [code]] = await Promise.all([text(child.stdout), once(child, 'exit')]);
+  assert.deepEqual([code, said], [0, embedding.output]);
+});
+
+test('the pages have examples for every door, and their types are those of the package', () => {
   const written = examples
     .filter(({ language }) => language === 'ts')
     .map(({ name }) => join(folder, name, 'example.ts'));
   assert.ok(written.length >= 3 && examples.length - written.length >= 2);
+  written.push(join(folder, 'embedding', 'example.ts'));
   const types = ['--typeRoots', join(root, 'node_modules/@types'), '--types', 'node'];
   const strict = ['--noEmit', '--strict', '--target', 'es2024', '--module', 'nodenext'];
   run(folder, process.execPath, join(root, 'node_modules/typescript/bin/tsc'), ...strict, ...types, ...written);
 });
 
-test('the package holds what runs and what builds the launcher, and nothing of the services', () => {
+test('the package holds what runs and what builds the launcher, and neither sources nor what only a clone needs', () => {
   const installed = join(folder, 'node_modules/envicutor');
   const files = run(installed, 'find', '.', '-type', 'f').split('\n');
   for (const file of [
     './LICENSE',
+    './docs/embedding.md',
     './docs/sandbox.md',
+    './dist/coordinator/builder/main.js',
+    './dist/coordinator/egress/main.js',
+    './dist/coordinator/environments/verifier/main.js',
     './shared/sandbox/launcher/Makefile',
     './shared/sandbox/launcher/contract.def',
   ])
     assert.ok(files.includes(file), file);
   const strange = files.filter((file) =>
-    /^\.\/(agent|coordinator|ops|test|dist\/(agent|coordinator|ops|test|bench))\//.test(file),
+    /^\.\/(agent|coordinator|client|ops|test|bench|dist\/(ops|test|bench))\//.test(file),
   );
   assert.deepEqual(strange, []);
 });

@@ -103,7 +103,10 @@ test('preflight refuses a host that can not pin, with the remedy, and a setting 
   const fake = new FakeSandbox(() => launchReport({ end: 'setup-failed', exitCode: null, failure }));
   const without = borrowed((spec) => fake.launch(spec));
   const { problems } = await preflight({ ...options, slots: 1, connect: async () => without });
-  assert.match(problems.join(), /can't be bound to the processors 0 \(ENVICUTOR_AGENT_SLOT_CPUS\): .*cpuset/);
+  assert.match(
+    problems.join(),
+    /can't be bound to the processors 0 of slotCpus \(ENVICUTOR_AGENT_SLOT_CPUS\): .*cpuset/,
+  );
   const unfit = await preflight({ ...options, slotCpus: '0;0', connect: async () => without });
   assert.match(unfit.problems.join(), /processor 0 belongs to slot 0 and to slot 1/);
 });

@@ -7,35 +7,16 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { TestContext } from 'node:test';
-import { zstdCompressSync } from 'node:zlib';
-import { digestOf } from '../../shared/digest.ts';
-import { blobKey } from '../../shared/layers/layer-manifest.ts';
 import type { Execution } from '../../shared/model/execution.ts';
-import { describeBytes, type ObjectStore } from '../../shared/storage/object-store.ts';
 import { AgentProcess } from './agent-process.ts';
+import { storeBase } from './base-builds.ts';
 import { startCoordinator } from './coordinator-fixture.ts';
-import type { BuildScript } from './fake-build-services.ts';
-import { makeReport } from './lease-results.ts';
-import { RealLauncher, tarOfBase } from './real-launcher.ts';
-
-/** Puts a base of this machine's own programs into the store; the script of builds that hand it out. */
-export async function provideRealBase(store: Pick<ObjectStore, 'put'>): Promise<BuildScript> {
-  const tar = tarOfBase();
-  const blob = zstdCompressSync(tar);
-  await store.put(blobKey(digestOf(blob)), blob, describeBytes(blob));
-  return ({ buildId }) => {
-    const facts = { digest: digestOf(tar), bytes: tar.length, entries: 1, rules: 1 };
-    const described = { digest: digestOf(blob), bytes: blob.length };
-    const layer = { buildId, blob: described, tar: facts, variables: { BASE: 'ours' } };
-    const end = { verify: null, materials: [], isNetworkUnreachable: false, isPrivate: false };
-    return [{ type: 'finished', endedIn: null, report: makeReport(), layer, ...end }];
-  };
-}
+import { RealLauncher } from './real-launcher.ts';
 
 /** The stage; `startAgent` starts one agent on it, again and again with the same state. `storeBytes`: how large the launcher's store is. */
 export async function setStage(test: TestContext, storeBytes: number | null = null) {
   const coordinator = await startCoordinator(test);
-  coordinator.services.script = await provideRealBase(coordinator.store);
+  coordinator.services.script = await storeBase(coordinator.store);
   const launcher = await RealLauncher.start('agent', storeBytes);
   const folder = await mkdtemp(join(tmpdir(), 'envicutor-agent-process-'));
   const { token } = await coordinator.coordinator.enrolment.issue();

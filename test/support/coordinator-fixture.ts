@@ -7,7 +7,7 @@ import { join } from 'node:path';
 import type { TestContext } from 'node:test';
 import { Value } from '@sinclair/typebox/value';
 import { CoordinatorConfig } from '../../coordinator/config.ts';
-import { createCoordinator } from '../../coordinator/coordinator.ts';
+import { wireCoordinator } from '../../coordinator/coordinator.ts';
 import { readEgressPolicy } from '../../coordinator/egress/policy-file.ts';
 import { createBuilderClient } from '../../coordinator/environments/builder-client.ts';
 import { createVerifierClient } from '../../coordinator/environments/verifier-client.ts';
@@ -54,7 +54,7 @@ export async function startCoordinator(
     const instanceKey = openInstanceKey(folder, systemRandom);
     const ports = { clock: systemClock, random: systemRandom, log, egress: rulesOf(config) };
     const deps = { ...ports, state, store, builder, verifier, instanceKey, keys };
-    const coordinator = createCoordinator(deps, { ...config, listenPort: port });
+    const coordinator = wireCoordinator(deps, { ...config, listenPort: port });
     const { url } = await coordinator.start();
     const stop = async () => {
       await coordinator.stop();

@@ -8,7 +8,7 @@ import { mkdtemp, readdir, rm, stat } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
-import { type Agent, createAgent } from '../../agent/agent.ts';
+import { LeasingAgent } from '../../agent/agent.ts';
 import { Identity } from '../../agent/connection/identity.ts';
 import { systemClock, systemRandom } from '../../shared/clock.ts';
 import { toTrustedKey } from '../../shared/layers/envelope.ts';
@@ -37,7 +37,7 @@ function offer(lease: string, fence = 1): Extract<CoordinatorMessage, { type: 'l
 
 interface Stage {
   readonly coordinator: ScriptedCoordinator;
-  readonly agent: Agent;
+  readonly agent: LeasingAgent;
   readonly sandbox: FakeSandbox;
   readonly identity: Identity;
   readonly trust: ManifestTrust;
@@ -70,7 +70,7 @@ async function setStage(context: TestContext, outboxEntriesMax = 10): Promise<St
     ...{ name: 'test', release: '1', architecture: 'x86_64' as const, kernel: '6', cores: 2, memoryBytes: 1 },
     ...{ pool: 'default', labels: {} },
   };
-  const agent = createAgent(
+  const agent = new LeasingAgent(
     {
       ...{ sandbox, layers, trust, identity, clock: systemClock, random: systemRandom, logger: silentLogger },
       token: () => 'one-time',
@@ -84,7 +84,7 @@ async function setStage(context: TestContext, outboxEntriesMax = 10): Promise<St
   );
   agent.start();
   context.after(async () => {
-    agent.stop();
+    await agent.stop();
     await coordinator.close();
     // The id may be on its way to the disk.
     await rm(folder, { recursive: true, maxRetries: 5 });

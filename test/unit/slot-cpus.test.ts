@@ -20,7 +20,7 @@ test('one core each follows the numbers that the machine has, gaps included', ()
   assert.deepEqual(toSlotCpus('one-core-each', 3, [0, 2, 4, 6]).cpus, ['0', '2', '4']);
   assert.match(
     problemOf('one-core-each', 3, [0, 1]),
-    /there are 2 processors for 3 slots; change ENVICUTOR_AGENT_SLOTS/,
+    /there are 2 processors for 3 slots; change slots \(ENVICUTOR_AGENT_SLOTS\)/,
   );
 });
 

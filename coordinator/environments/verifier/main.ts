@@ -92,7 +92,7 @@ async function start(): Promise<void> {
     if (isStopping) return;
     isStopping = true;
     // What is being published is finished: its client waits for the answer.
-    server.close(() => logger.info('verifier stopped'));
+    server.close(() => logger.info({}, 'verifier stopped'));
     server.closeIdleConnections();
   };
   process.on('SIGTERM', stop).on('SIGINT', stop);
