@@ -169,11 +169,11 @@ export class PostgresDatabase {
   }
 
   async #ask(on: Pool | PoolClient, sql: string, values: readonly unknown[]): Promise<readonly PostgresRow[]> {
-    // Statements without values may be several at once, which can't be prepared.
+    // Statements without values may be several at once, which can't be prepared, and have no rows together.
     const query =
       values.length === 0 ? { text: sql } : { name: this.#nameOf(sql), text: sql, values: values.map(toText) };
-    const { rows } = await on.query<Record<string, unknown>>(query);
-    for (const row of rows ?? []) for (const column in row) row[column] = fromText(row[column]);
+    const { rows = [] } = await on.query<Record<string, unknown>>(query);
+    for (const row of rows) for (const column in row) row[column] = fromText(row[column]);
     return rows;
   }
 
