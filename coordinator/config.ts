@@ -98,6 +98,11 @@ export const CoordinatorConfig = Closed({
   reconnectGraceMs: integer(1000, 0, 'How long a lost agent may take to come back before its leases go elsewhere; ms.'),
   offerTimeoutMs: integer(5000, 100, 'How long an agent may take to answer an offer; milliseconds.'),
   drainMsMax: integer(20_000, 0, 'How long running executions may take to end after SIGTERM; milliseconds.'),
+  drainNoticeMs: integer(
+    2000,
+    0,
+    'How long one of several coordinators that stops still answers, so that a load balancer learns of it from /readyz; milliseconds.',
+  ),
   finishedKept: integer(1000, 1, 'Finished executions without a durable record that are kept in memory.'),
   idempotencyTtlMs: integer(86_400_000, 1000, 'How long an Idempotency-Key is remembered; milliseconds.'),
   failureTtlMs: integer(30_000, 0, "How long a script's failure in a build is remembered, doubling; milliseconds."),

@@ -40,13 +40,15 @@ import { checkUpgrade, createAuthentication } from './http/authentication.ts';
 import { addCacheRoutes } from './http/cache-routes.ts';
 import { addEnvironmentRoutes } from './http/environment-routes.ts';
 import { addExecutionRoutes } from './http/execution-routes.ts';
-import { addForwarding } from './http/forwarding.ts';
+import { Forwarding } from './http/forwarding.ts';
 import { addLayerRoutes } from './http/layer-routes.ts';
+import { Leaving } from './http/leaving.ts';
 import { ApiDescription } from './http/openapi.ts';
 import { addOperatorRoutes } from './http/operator-routes.ts';
 import { createServer } from './http/server.ts';
 import { attachUpgrades } from './http/upgrades.ts';
 import type { InstanceKey } from './instance-key.ts';
+import { leaveToOthers } from './leaving-to-others.ts';
 import { type Gauges, Metrics } from './metrics.ts';
 import { FairScheduler } from './scheduler/fair-scheduler.ts';
 import { PreWarming } from './scheduler/pre-warming.ts';
@@ -281,10 +283,13 @@ function createApi(deps: CoordinatorDeps, config: CoordinatorConfig, services: S
   const server = createServer({ log, random, authenticate: createAuthentication(keys), isEmbedded, answered }, config);
   const description = new ApiDescription(RELEASE);
   server.addHook('onRoute', (route) => description.add(route));
-  addForwarding(server, cluster, log);
+  const forwarding = new Forwarding(cluster, log);
+  const leaving = new Leaving(clock);
+  leaving.watch(server);
+  forwarding.serve(server);
   addExecutionRoutes(
     server,
-    { clock, executions },
+    { clock, executions, passOn: (request, reply) => forwarding.passOn(request, reply) },
     { waitSecondsMax: config.waitSecondsMax, limitMaxima: toLimitMaxima(config) },
   );
   addEnvironmentRoutes(server, { clock, environments });
@@ -299,6 +304,9 @@ function createApi(deps: CoordinatorDeps, config: CoordinatorConfig, services: S
     verifier: () => trust.envelope(),
     builder: () => builder.check(),
     agents,
+    staying: async () => {
+      if (leaving.isLeaving) throw new SystemError('draining', 'this instance is stopping; others go on');
+    },
   };
   addOperatorRoutes(server, {
     agents: state.agents,
@@ -309,7 +317,7 @@ function createApi(deps: CoordinatorDeps, config: CoordinatorConfig, services: S
     metrics: () => metrics.read(),
     requirements,
   });
-  return server;
+  return { server, leaving };
 }
 
 function toGauges(services: ReturnType<typeof createServices>): Gauges {
@@ -332,7 +340,7 @@ export function wireCoordinator(deps: CoordinatorDeps, config: CoordinatorConfig
   const metrics = new Metrics();
   const services = createServices(deps, config, metrics);
   const { urls, reproductions, environments, trust, cache, local, executions, enrolment, gateway, cluster } = services;
-  const server = createApi(deps, config, services, metrics);
+  const { server, leaving } = createApi(deps, config, services, metrics);
   metrics.watch(toGauges(services));
   attachUpgrades(server.server, checkUpgrade(deps.keys === null), {
     [AGENTS_PATH]: gateway,
@@ -341,7 +349,8 @@ export function wireCoordinator(deps: CoordinatorDeps, config: CoordinatorConfig
   let stopping: Promise<void> | null = null;
 
   async function stop(): Promise<void> {
-    await Promise.all([executions.drain(config.drainMsMax), cluster.drain(config.drainMsMax)]);
+    if (cluster.hasSuccessor) await leaveToOthers({ clock: deps.clock, leaving, executions, gateway, cluster }, config);
+    else await Promise.all([executions.drain(config.drainMsMax), cluster.drain(config.drainMsMax)]);
     executions.stop();
     environments.stop();
     reproductions.stop();

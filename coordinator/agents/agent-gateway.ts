@@ -14,6 +14,9 @@ export const AGENTS_PATH = '/agents';
 /** Unsent bytes above which an agent is too slow to be served. */
 const BUFFERED_BYTES_MAX = 4 * MESSAGE_BYTES_MAX;
 
+/** Agents are sent away in about so many parts, so that there are always some to work with. */
+const RELEASES = 16;
+
 /** An agent that does not answer the closing handshake is not waited for longer. */
 const CLOSE_MS_MAX = 1000;
 
@@ -25,6 +28,7 @@ export class AgentGateway {
   readonly #sessions = new Set<AgentSession>();
   readonly #refusals = new Set<string>();
   #isStopped = false;
+  #isLeaving = false;
 
   constructor(deps: Omit<SessionDeps, 'refused'>, options: SessionOptions) {
     this.#deps = deps;
@@ -32,7 +36,15 @@ export class AgentGateway {
   }
 
   get isStopped(): boolean {
-    return this.#isStopped;
+    return this.#isStopped || this.#isLeaving;
+  }
+
+  /** Lets no agent in any more, and sends a few of those to other coordinators that hold nothing now; to be called again for the others. */
+  release(): void {
+    this.#isLeaving = true;
+    const few = Math.max(1, Math.ceil(this.#sessions.size / RELEASES));
+    const idle = [...this.#sessions].filter(({ agent }) => agent !== null && agent.leases === 0);
+    for (const session of idle.slice(0, few)) session.stop();
   }
 
   /** Takes a connection to AGENTS_PATH. */

@@ -207,7 +207,7 @@ export class AgentSession {
     this.#heardAtMs = clock.monotonicMs();
     switch (message.type) {
       case 'agent.report': {
-        agent.report(message.slots.total, message.layers, message.sandbox, message.offer);
+        agent.report(message.slots.total, message.layers, message.sandbox, message.offer, message.draining);
         agent.trustVersion = message.trustVersion ?? agent.trustVersion;
         if (message.layersUsed !== undefined) this.#deps.cache.used(message.layersUsed);
         const wanted = leases.reported(agent.id, message.leases);

@@ -51,6 +51,8 @@ export class FleetAgent implements Candidate {
   #promisedBytes = 0;
   #offer: AgentOffer = unbounded;
   #isDraining: boolean;
+  /** It says so itself: it is about to stop. */
+  #saysDraining = false;
   #isResting = false;
   /** The fleet that it is in. */
   watcher: Watcher | null = null;
@@ -133,7 +135,7 @@ export class FleetAgent implements Candidate {
   }
 
   get isDraining(): boolean {
-    return this.#isDraining;
+    return this.#isDraining || this.#saysDraining;
   }
 
   set isDraining(isDraining: boolean) {
@@ -157,7 +159,7 @@ export class FleetAgent implements Candidate {
   }
 
   get freeSlots(): number {
-    return this.#isDraining || this.#isResting ? 0 : Math.max(0, this.#slots - this.#leases);
+    return this.#isDraining || this.#saysDraining || this.#isResting ? 0 : Math.max(0, this.#slots - this.#leases);
   }
 
   get load(): number {
@@ -174,7 +176,9 @@ export class FleetAgent implements Candidate {
     layers: readonly string[],
     sandbox: SandboxCounts | null = null,
     offer: AgentOffer = unbounded,
+    isDraining = false,
   ): void {
+    this.#saysDraining = isDraining;
     this.sandbox = sandbox;
     this.#slots = slots;
     this.#offer = offer;

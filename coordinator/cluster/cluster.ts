@@ -59,6 +59,7 @@ export interface ClusterUser extends Omit<PeerNews, 'changed' | 'drained' | 'age
 }
 
 const TAKE_UP_RETRY_MS = 500;
+const SUCCESSOR_STEP_MS = 50;
 /** Whoever answers for this shard does what one of all coordinators is to do. */
 const DUTY_SHARD = 0;
 const BASE_BUILD_MS_MAX = 3_600_000;
@@ -76,6 +77,8 @@ export class Cluster {
   #takingUp: Promise<void> = Promise.resolve();
   readonly #joined = Promise.withResolvers<null>();
   #isJoined = false;
+  #isLeaving = false;
+  #hasLeft = false;
   #isStopped = false;
 
   constructor(deps: ClusterDeps, options: ClusterOptions) {
@@ -163,14 +166,28 @@ export class Cluster {
       });
   }
 
-  /** The coordinator that answers for a tenant; null: this one, or nobody who can be reached. */
-  locate(tenantId: string): Promise<Destination | null> | Destination | null {
+  /**
+   * The coordinator that answers for a tenant; null: this one, or nobody who can be reached. For one that is leaving, others run what leaves no
+   * record (`isPassing`), and know who answers when it has gone.
+   */
+  locate(tenantId: string, isPassing = false): Promise<Destination | null> | Destination | null {
     if (!this.#isJoined) return this.#joined.promise;
     if (this.#isAlone) return null;
+    if (this.#hasLeft || (this.#isLeaving && isPassing)) return this.#anyOther();
     const shard = shardOf(tenantId);
     const holder = this.keeper.holderOf(shard);
     if (holder !== null) return this.#reach(holder.id);
     return this.keeper.settle(shard).then((found) => (found === null ? null : this.#reach(found.id)));
+  }
+
+  #anyOther(): Destination | null {
+    const peer = this.peers?.all.find(({ isStaying }) => isStaying);
+    return peer === undefined ? null : { url: peer.member.url, lost: peer.lost };
+  }
+
+  /** Can others go on with what is ours? */
+  get hasSuccessor(): boolean {
+    return this.#anyOther() !== null;
   }
 
   #reach(memberId: string): Destination | null {
@@ -205,9 +222,28 @@ export class Cluster {
     await this.peers?.find(holder.id)?.buildBase(base, BASE_BUILD_MS_MAX);
   }
 
+  /** Leaves what is durable to others, who have it at once. Idempotent. */
+  async leave(): Promise<void> {
+    await this.keeper.stop();
+    this.#hasLeft = true;
+    this.tell({ type: 'changed', what: 'shards' });
+  }
+
+  /** Resolves when another coordinator can be asked about what was left to it; null: none within this time. */
+  async successor(tenantId: string, timeMsMax: number): Promise<Destination | null> {
+    const { clock } = this.#deps;
+    const untilMs = clock.monotonicMs() + timeMsMax;
+    for (;;) {
+      const found = this.keeper.leaseOf(tenantId) === null ? await this.locate(tenantId) : null;
+      if (found !== null || clock.monotonicMs() >= untilMs || this.#isStopped) return found;
+      await new Promise<void>((resolve) => void clock.after(SUCCESSOR_STEP_MS, resolve));
+    }
+  }
+
   /** Offers no room any more; resolves when nothing of others runs here, or the time is over. */
   async drain(timeMsMax: number): Promise<void> {
     if (this.peers === null) return;
+    this.#isLeaving = true;
     const { promise, resolve } = Promise.withResolvers<void>();
     const timer = this.#deps.clock.after(timeMsMax, resolve);
     await Promise.race([this.peers.drain(), promise]);

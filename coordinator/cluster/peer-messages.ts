@@ -3,7 +3,7 @@
  *
  * Each dials every other one, and uses that link for its own demands on the other's agents; the other dials back for its own. `peer.hello` names the
  * dialler, `peer.challenge` proves that the other has the same instance key and asks for the same proof, `peer.proof` gives it, `peer.welcome`
- * ends the handshake. The one who was dialled tells what room its agents have (`peer.room`) whenever that has changed. The dialler lends
+ * ends the handshake; `peer.leaving` says that the one who was dialled will soon be gone. The one who was dialled tells what room its agents have (`peer.room`) whenever that has changed. The dialler lends
  * it demands: `demand.submit` puts one into the other's queue with all that a run needs; what becomes of it comes back as `demand.placed`, `.started`,
  * `.fetching`, `.output`, `.requeued` and at last one of `.completed` (kept until `demand.kept`) or `.gave-up`. `demand.recall` asks
  * for one back that still waits, and is answered by `.withdrawn`, or not at all when it does not wait any more; `demand.withdraw` ends one.
@@ -102,6 +102,7 @@ export const diallerMessages = {
 export const dialledMessages = {
   'peer.challenge': Closed({ member: Type.String(), nonce: Type.String(), proof: Type.String() }),
   'peer.welcome': Closed({}),
+  'peer.leaving': Closed({}),
   'peer.room': Closed({
     rooms: Type.Array(Room),
     charges: Type.Array(Closed({ tenantId: Type.String(), weight: Type.Number(), cost: Type.Number() }), {

@@ -27,6 +27,7 @@ export class Peer implements PeerLinkUser {
   readonly #questions = new Map<string, (message: DialledMessage | null) => void>();
   #rooms: Room[] = [];
   #isUp = false;
+  #isLeaving = false;
   #lost = new AbortController();
   #question = 0;
 
@@ -44,6 +45,11 @@ export class Peer implements PeerLinkUser {
 
   get isUp(): boolean {
     return this.#isUp;
+  }
+
+  /** Can it be asked to run something now? */
+  get isStaying(): boolean {
+    return this.#isUp && !this.#isLeaving;
   }
 
   /** Aborted when the link that is up now is not any more. */
@@ -67,7 +73,7 @@ export class Peer implements PeerLinkUser {
 
   /** What agents there could take of this. */
   space(demand: PlacementDemand): Space {
-    return this.#isUp ? sumRooms(roomsFor(this.#rooms, demand)) : { slots: 0, free: 0 };
+    return this.isStaying ? sumRooms(roomsFor(this.#rooms, demand)) : { slots: 0, free: 0 };
   }
 
   /** Slots of all its agents. */
@@ -85,6 +91,7 @@ export class Peer implements PeerLinkUser {
 
   up(): void {
     this.#isUp = true;
+    this.#isLeaving = false;
     this.#lost = new AbortController();
     this.loans.up();
   }
@@ -95,7 +102,8 @@ export class Peer implements PeerLinkUser {
 
   #drop(isGone: boolean): void {
     this.#isUp = false;
-    this.#lost.abort();
+    // One that leaves in order gives the answers that it owes.
+    if (!this.#isLeaving) this.#lost.abort();
     this.#rooms = [];
     for (const answer of [...this.#questions.values()]) answer(null);
     this.loans.down(isGone);
@@ -110,6 +118,9 @@ export class Peer implements PeerLinkUser {
       case 'fleet.told':
       case 'base.built':
         this.#questions.get(message.question)?.(message);
+        break;
+      case 'peer.leaving':
+        this.#isLeaving = true;
         break;
       case 'peer.challenge':
       case 'peer.welcome':

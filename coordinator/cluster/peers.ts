@@ -122,6 +122,7 @@ export class Peers {
         this.#news?.changed('revocations');
         this.#news?.changed('pins');
         session.send({ type: 'peer.room', rooms: this.#rooms(), charges: [] });
+        if (this.#drained !== null) session.send({ type: 'peer.leaving' });
         // It may be one that we have not heard of yet.
         if (!this.#peers.has(session.member)) this.#news?.changed('shards');
       },
@@ -178,16 +179,20 @@ export class Peers {
       }
       this.#toldRooms = text;
     }
-    if (this.#drained === null) this.#user?.spread();
-    else if ([...this.#guests.values()].every(({ size }) => size === 0)) this.#drained();
+    this.#user?.spread();
+    if (this.#drained !== null && [...this.#guests.values()].every(({ size }) => size === 0)) {
+      this.#drained();
+    }
   }
 
   #rooms(): Room[] {
-    return this.#drained === null ? countRooms(this.#deps.fleet) : [];
+    const rooms = countRooms(this.#deps.fleet);
+    return this.#drained === null ? rooms : rooms.map((room) => ({ ...room, free: 0 }));
   }
 
   /** Offers nothing more, gives back what waits; resolves when nothing of others runs here. */
   drain(): Promise<void> {
+    for (const session of this.#sessions) session.send({ type: 'peer.leaving' });
     for (const guests of this.#guests.values()) guests.release();
     return new Promise((resolve) => {
       this.#drained = resolve;

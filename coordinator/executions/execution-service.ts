@@ -78,6 +78,8 @@ export class ExecutionService implements DemandListener {
   /** What clients see. */
   readonly views: ExecutionViews;
   #isDraining = false;
+  /** Others take up what is durable. */
+  #isLeaving = false;
   #isStopped = false;
 
   constructor(deps: ExecutionServiceDeps, options: ExecutionServiceOptions) {
@@ -86,10 +88,6 @@ export class ExecutionService implements DemandListener {
     this.#live = new LiveExecutions(options.finishedKept);
     this.#results = new ResultKeeping(deps);
     this.views = new ExecutionViews(deps, this.#live);
-  }
-
-  get unfinished(): number {
-    return this.#live.size;
   }
 
   /** Tenants that have something without a result here. */
@@ -105,12 +103,14 @@ export class ExecutionService implements DemandListener {
     const terms: ExecutionTerms = { tenantId, request, isDurable, isStreamed: !isWaited };
     const execution = new LiveExecution(clock, createId('execution', random), terms);
     // Refuses an unknown environment before anything is recorded.
-    const opened = await this.#deps.environments.open(tenantId, request.environment);
+    const isSuccessors = this.#isLeaving && isDurable && typeof request.environment !== 'string';
+    const opened = isSuccessors ? null : await this.#deps.environments.open(tenantId, request.environment);
     if (isDurable) {
       const before = await this.#accept(execution, key);
       if (before !== null) return before;
     }
-    this.#begin(execution, opened);
+    if (opened === null || (this.#isLeaving && isDurable)) execution.abandon();
+    else this.#begin(execution, opened);
     return execution;
   }
 
@@ -152,9 +152,7 @@ export class ExecutionService implements DemandListener {
     this.#schedule(execution);
   }
 
-  #tenantOf({ terms }: LiveExecution): Tenant {
-    return this.#deps.tenants(terms.tenantId);
-  }
+  #tenantOf = ({ terms }: LiveExecution): Tenant => this.#deps.tenants(terms.tenantId);
 
   #move(execution: LiveExecution, cause: StageCause): void {
     const wasWaiting = execution.isWaiting;
@@ -363,11 +361,21 @@ export class ExecutionService implements DemandListener {
 
   /** Another coordinator has what is durable of tenants of these shards: it is not ours to end. */
   abandon(shards: readonly number[]): void {
-    const { scheduler, admission, log } = this.#deps;
     const lost = new Set(shards);
+    this.#abandonAll(({ terms }) => lost.has(shardOf(terms.tenantId)));
+  }
+
+  /** Others will take up what is durable: from now on none of it begins here. */
+  leave(): void {
+    this.#isLeaving = true;
+    this.#abandonAll(({ isWaiting }) => isWaiting);
+  }
+
+  #abandonAll(isMeant: (execution: LiveExecution) => boolean): void {
+    const { scheduler, admission, log } = this.#deps;
     for (const execution of this.#live.all()) {
       const { tenantId, isDurable } = execution.terms;
-      if (!isDurable || !lost.has(shardOf(tenantId))) continue;
+      if (!isDurable || !isMeant(execution)) continue;
       log.warn({ executionId: execution.id, tenantId }, 'execution is with another coordinator now');
       if (execution.isWaiting) admission.left(this.#tenantOf(execution));
       this.#live.forget(execution);
@@ -378,13 +386,9 @@ export class ExecutionService implements DemandListener {
 
   /** Accepts nothing more; resolves when nothing runs or the time is over. Queued durable work waits for the next start. */
   async drain(timeMsMax: number): Promise<void> {
-    this.#isDraining = true;
-    const running = this.#live.all().filter(({ isWaiting, terms }) => !isWaiting || !terms.isDurable);
-    if (running.length === 0) return;
-    const { promise, resolve } = Promise.withResolvers<void>();
-    const timer = this.#deps.clock.after(timeMsMax, resolve);
-    await Promise.race([promise, Promise.all(running.map(({ done }) => done))]);
-    timer.cancel();
+    this.#isDraining = !this.#isLeaving;
+    await this.#live.untilEnded(({ isWaiting, terms }) => !isWaiting || !terms.isDurable, this.#deps.clock, timeMsMax);
+    if (this.#isLeaving) this.#abandonAll(() => true);
   }
 
   /** From now on nothing that happens ends an execution: what is durable is taken up by the next start. */

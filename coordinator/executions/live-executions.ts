@@ -3,6 +3,7 @@
  * Never moves an execution. Invariant: an execution is taken up once, however often its record is read.
  */
 import type { LRUCache } from 'lru-cache';
+import type { Clock } from '../../shared/clock.ts';
 import { type ExecutionId, isId } from '../../shared/ids.ts';
 import { rememberFinished } from './finished-executions.ts';
 import type { LiveExecution } from './live-execution.ts';
@@ -15,10 +16,6 @@ export class LiveExecutions {
 
   constructor(finishedKept: number) {
     this.#finished = rememberFinished(finishedKept);
-  }
-
-  get size(): number {
-    return this.#live.size;
   }
 
   get(id: ExecutionId): LiveExecution | undefined {
@@ -47,6 +44,15 @@ export class LiveExecutions {
 
   add(execution: LiveExecution): void {
     this.#live.set(execution.id, execution);
+  }
+
+  /** Resolves when those of now that are meant have ended, or the time is over. */
+  async untilEnded(isMeant: (execution: LiveExecution) => boolean, clock: Clock, timeMsMax: number): Promise<void> {
+    const meant = this.all().filter(isMeant);
+    const { promise, resolve } = Promise.withResolvers<void>();
+    const timer = clock.after(timeMsMax, resolve);
+    await Promise.race([promise, Promise.all(meant.map(({ done }) => done))]);
+    timer.cancel();
   }
 
   /** It has its result. */

@@ -3,7 +3,7 @@
  * Invariant: nothing is started before the whole request has been checked.
  */
 import { type Static, Type } from '@sinclair/typebox';
-import type { FastifyReply } from 'fastify';
+import type { FastifyReply, FastifyRequest } from 'fastify';
 import type { Clock } from '../../shared/clock.ts';
 import { SystemError } from '../../shared/errors.ts';
 import { Closed } from '../../shared/model/closed.ts';
@@ -23,6 +23,8 @@ import type { HttpServer } from './server.ts';
 export interface ExecutionRoutesDeps {
   readonly clock: Clock;
   readonly executions: ExecutionService;
+  /** Has another coordinator answer a request whose execution it goes on with. */
+  readonly passOn: (request: FastifyRequest, reply: FastifyReply) => Promise<void>;
 }
 
 /** Bounds of the routes. */
@@ -78,10 +80,6 @@ async function waitFor(
   const answer = await promise;
   timer.cancel();
   reply.raw.off('close', close);
-  // Another coordinator goes on with it: asked again with the same key, it answers.
-  if (execution.isAbandoned) {
-    throw new SystemError('shard-moved', `another coordinator goes on with ${execution.id}`, { retryAfterSeconds: 1 });
-  }
   return answer;
 }
 
@@ -120,7 +118,14 @@ export function addExecutionRoutes(
       const submitted = await executions.submit(request.body, { tenantId, isWaited: waitMs !== null, key });
       let answer: Static<typeof Execution> | null = null;
       if (!('done' in submitted)) answer = submitted.answer;
-      else if (waitMs !== null) answer = await waitFor(submitted, waitMs, deps, reply, key === null);
+      else if (waitMs !== null) {
+        answer = await waitFor(submitted, waitMs, deps, reply, key === null);
+        // Another coordinator goes on with it: asked with the same key, it answers.
+        if (submitted.isAbandoned) {
+          await deps.passOn(request, reply);
+          return reply;
+        }
+      }
       if (answer !== null && waitMs !== null) {
         checkAnswered(answer, clock.nowMs());
         return answer;

@@ -1,12 +1,11 @@
 /**
  * Owns passing a request on to the coordinator that answers for its tenant, as it came, and its answer back, as it comes: events stream, and a client
  * that goes away is gone there too. Never reads a body.
- * Invariants: a request is passed on once; what nobody can be asked for is served here as far as that goes.
+ * Invariants: a request is passed on at most so many times; what nobody can be asked for is served here as far as that goes.
  */
 import type { IncomingHttpHeaders, IncomingMessage, ServerResponse } from 'node:http';
 import { pipeline } from 'node:stream/promises';
 import type { FastifyReply, FastifyRequest } from 'fastify';
-
 import { SystemError } from '../../shared/errors.ts';
 import type { Logger } from '../../shared/logger.ts';
 import { Agent, type Dispatcher } from '../../shared/undici.ts';
@@ -15,12 +14,17 @@ import type { HttpServer } from './server.ts';
 
 /** Where a tenant's requests go. */
 export interface Forwarder {
-  /** The coordinator that answers for this tenant; null: they are served here. */
-  locate(tenantId: string): Promise<Destination | null> | Destination | null;
+  /** The coordinator that answers for this tenant; null: they are served here. `isPassing`: the request leaves no record. */
+  locate(tenantId: string, isPassing: boolean): Promise<Destination | null> | Destination | null;
+  /** Who goes on with what was left to others; null: nobody within this time. */
+  successor(tenantId: string, timeMsMax: number): Promise<Destination | null>;
 }
 
-/** Says that a request was passed on already. */
+/** How often a request was passed on already. */
 const FORWARDED = 'x-envicutor-forwarded';
+/** To one that answered a moment ago, from there to any other, to who answers now, and once more for whoever has old news. */
+const FORWARDS_MAX = 4;
+const SUCCESSOR_MS_MAX = 30_000;
 /** What belongs to a connection, not to what travels over it. */
 const ofConnection = new Set([
   ...['connection', 'keep-alive', 'proxy-authenticate', 'proxy-authorization', 'te', 'trailer'],
@@ -36,60 +40,89 @@ function toHeaders(headers: IncomingHttpHeaders): Record<string, string | string
   return kept;
 }
 
-/** Passes requests of tenants of other coordinators on; call before the routes are added. */
-export function addForwarding(server: HttpServer, forwarder: Forwarder, log: Logger): void {
+function timesForwarded({ headers }: FastifyRequest): number {
+  const times = Number(headers[FORWARDED] ?? 0);
+  return Number.isInteger(times) && times >= 0 ? times : FORWARDS_MAX;
+}
+
+/** Runs code and leaves no record: any coordinator can do it. */
+function isPassing({ method, raw, headers }: FastifyRequest): boolean {
+  return method === 'POST' && /[?&]wait=/.test(raw.url ?? '') && headers['idempotency-key'] === undefined;
+}
+
+/** Passes requests on. */
+export class Forwarding {
+  readonly #forwarder: Forwarder;
+  readonly #log: Logger;
   // An answer may take as long as its client waits: the coordinator that is asked has the bounds.
-  const dispatcher = new Agent({ headersTimeout: 0, bodyTimeout: 0, connectTimeout: 2000 });
-  server.addHook('onClose', () => dispatcher.destroy());
-  server.addHook('onRequest', async (request, reply) => {
-    if (!ofTenants.test(request.routeOptions.url ?? '') || request.headers[FORWARDED] !== undefined) return;
-    const found = forwarder.locate(request.tenant.id);
-    const destination = found instanceof Promise ? await found : found;
-    if (destination !== null) await forward(request, reply, { ...destination, dispatcher, log });
-  });
-}
+  readonly #dispatcher = new Agent({ headersTimeout: 0, bodyTimeout: 0, connectTimeout: 2000 });
 
-interface Way extends Destination {
-  readonly dispatcher: Dispatcher;
-  readonly log: Logger;
-}
-
-async function forward(
-  request: FastifyRequest,
-  reply: FastifyReply,
-  { url, lost, dispatcher, log }: Way,
-): Promise<void> {
-  const gone = new AbortController();
-  const leave = () => gone.abort();
-  reply.raw.once('close', leave);
-  try {
-    const answer = await dispatcher.request({
-      origin: url,
-      path: request.raw.url ?? '/',
-      method: request.method as Dispatcher.HttpMethod,
-      headers: { ...toHeaders(request.headers), [FORWARDED]: request.id },
-      body: toBody(request.raw),
-      signal: AbortSignal.any([gone.signal, lost]),
-    });
-    reply.hijack();
-    await relay(answer, reply.raw);
-  } catch (error) {
-    const reason = error instanceof Error ? error.message : String(error);
-    if (reply.raw.headersSent || gone.signal.aborted) {
-      reply.hijack();
-      reply.raw.destroy();
-      return;
-    }
-    log.warn({ url, requestId: request.id, reason }, 'request not passed on');
-    // What is recorded can be read here as well.
-    if (request.method === 'GET') return;
-    throw new SystemError('shard-moved', `the coordinator of tenant ${request.tenant.id} does not answer now`, {
-      cause: error,
-      retryAfterSeconds: 2,
-    });
-  } finally {
-    reply.raw.off('close', leave);
+  constructor(forwarder: Forwarder, log: Logger) {
+    this.#forwarder = forwarder;
+    this.#log = log;
   }
+
+  /** Passes requests of tenants of other coordinators on; before the routes are added. */
+  serve(server: HttpServer): void {
+    server.addHook('onClose', () => this.#dispatcher.destroy());
+    server.addHook('onRequest', async (request, reply) => {
+      if (!ofTenants.test(request.routeOptions.url ?? '') || timesForwarded(request) >= FORWARDS_MAX) return;
+      const found = this.#forwarder.locate(request.tenant.id, isPassing(request));
+      const destination = found instanceof Promise ? await found : found;
+      if (destination !== null) await this.#pass(request, reply, destination, toBody(request.raw));
+    });
+  }
+
+  /** Passes a request whose body was read already on to the coordinator that goes on with it; SystemError `shard-moved` when there is none. */
+  async passOn(request: FastifyRequest, reply: FastifyReply): Promise<void> {
+    const destination = await this.#forwarder.successor(request.tenant.id, SUCCESSOR_MS_MAX);
+    if (destination === null) throw toMoved(request);
+    await this.#pass(request, reply, destination, JSON.stringify(request.body));
+  }
+
+  async #pass(
+    request: FastifyRequest,
+    reply: FastifyReply,
+    { url, lost }: Destination,
+    body: IncomingMessage | string | null,
+  ): Promise<void> {
+    const gone = new AbortController();
+    const leave = () => gone.abort();
+    reply.raw.once('close', leave);
+    const { 'content-length': _length, ...headers } = toHeaders(request.headers);
+    try {
+      const answer = await this.#dispatcher.request({
+        origin: url,
+        path: request.raw.url ?? '/',
+        method: request.method as Dispatcher.HttpMethod,
+        headers: {
+          ...(typeof body === 'string' ? headers : toHeaders(request.headers)),
+          [FORWARDED]: String(timesForwarded(request) + 1),
+        },
+        body,
+        signal: AbortSignal.any([gone.signal, lost]),
+      });
+      reply.hijack();
+      await relay(answer, reply.raw);
+    } catch (error) {
+      const reason = error instanceof Error ? error.message : String(error);
+      if (reply.raw.headersSent || gone.signal.aborted) {
+        reply.hijack();
+        reply.raw.destroy();
+        return;
+      }
+      this.#log.warn({ url, requestId: request.id, reason }, 'request not passed on');
+      // What is recorded can be read here as well.
+      if (request.method !== 'GET') throw toMoved(request, error);
+    } finally {
+      reply.raw.off('close', leave);
+    }
+  }
+}
+
+function toMoved({ tenant }: FastifyRequest, cause?: unknown): SystemError {
+  const detail = `the coordinator of tenant ${tenant.id} does not answer now`;
+  return new SystemError('shard-moved', detail, { cause, retryAfterSeconds: 2 });
 }
 
 function toBody(request: IncomingMessage): IncomingMessage | null {
