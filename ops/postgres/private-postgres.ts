@@ -158,15 +158,20 @@ function toServer(place: Place, first: ChildProcess, password: string): Postgres
     pause: () => signalAll(child, 'SIGSTOP'),
     resume: () => signalAll(child, 'SIGCONT'),
     stop: async () => {
-      await killAll(child);
+      await quit(child);
       await rm(place.folder, { recursive: true, force: true });
     },
   };
 }
 
 function spawnServer({ bin, folder, port, prefix }: Place): ChildProcess {
-  const parameters = ['-D', join(folder, 'data'), '-p', String(port), '-k', folder, '-c', 'listen_addresses=127.0.0.1'];
-  const [command = '', ...rest] = [...prefix, join(bin, 'postgres'), ...parameters];
+  const parameters = ['-D', join(folder, 'data'), '-p', String(port), '-k', folder];
+  // In the folder, where nothing is left behind.
+  const settings = ['listen_addresses=127.0.0.1', 'dynamic_shared_memory_type=mmap'].flatMap((setting) => [
+    '-c',
+    setting,
+  ]);
+  const [command = '', ...rest] = [...prefix, join(bin, 'postgres'), ...parameters, ...settings];
   const child = spawn(command, rest, { stdio: ['ignore', 'pipe', 'pipe'], env: { PATH: '/usr/bin:/bin' } });
   const log = createWriteStream(join(folder, 'log'), { flags: 'a' });
   for (const stream of [child.stdout, child.stderr]) stream?.pipe(log, { end: false });
@@ -218,6 +223,15 @@ function signalAll(child: ChildProcess, signal: 'SIGSTOP' | 'SIGCONT' | 'SIGKILL
       // It ended by itself since.
     }
   }
+}
+
+/** Ends it at once, but by itself: so it leaves no shared memory behind. */
+async function quit(child: ChildProcess): Promise<void> {
+  if (!isRunning(child)) return;
+  const ended = once(child, 'exit');
+  signalAll(child, 'SIGCONT');
+  child.kill('SIGQUIT');
+  await ended;
 }
 
 async function killAll(child: ChildProcess): Promise<void> {
