@@ -122,6 +122,7 @@ async function startIn(where: Omit<Place, 'port'>, password: string): Promise<Po
 
 function toServer(place: Place, first: ChildProcess, password: string): PostgresServer {
   let child = first;
+  let resume = () => {};
   const urlOf = (database: string) => `postgres://envicutor:${password}@127.0.0.1:${place.port}/${database}`;
   const psql = (sql: string, database = 'postgres') =>
     runProgram(place.prefix, place.bin, 'psql', [
@@ -155,9 +156,13 @@ function toServer(place: Place, first: ChildProcess, password: string): Postgres
       await kill();
       await revive();
     },
-    pause: () => signalAll(child, 'SIGSTOP'),
-    resume: () => signalAll(child, 'SIGCONT'),
+    pause: () => {
+      resume();
+      resume = pause(child);
+    },
+    resume: () => resume(),
     stop: async () => {
+      resume();
       await quit(child);
       await rm(place.folder, { recursive: true, force: true });
     },
@@ -225,11 +230,23 @@ function signalAll(child: ChildProcess, signal: 'SIGSTOP' | 'SIGCONT' | 'SIGKILL
   }
 }
 
+/** Returns what ends the pause. When this process dies the pause ends, too: processes that are stopped would not notice that the first one is gone. */
+function pause(child: ChildProcess): () => void {
+  const pids = processesOf(child).map(String);
+  const guard = spawn('sh', ['-c', 'read -r _; kill -s CONT "$@"', 'sh', ...pids], {
+    stdio: ['pipe', 'ignore', 'ignore'],
+  });
+  signalAll(child, 'SIGSTOP');
+  return () => {
+    guard.stdin.end();
+    signalAll(child, 'SIGCONT');
+  };
+}
+
 /** Ends it at once, but by itself: so it leaves no shared memory behind. */
 async function quit(child: ChildProcess): Promise<void> {
   if (!isRunning(child)) return;
   const ended = once(child, 'exit');
-  signalAll(child, 'SIGCONT');
   child.kill('SIGQUIT');
   await ended;
 }
