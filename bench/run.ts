@@ -15,6 +15,7 @@ import { artefactStore } from './scenarios/artefact-store.ts';
 import { cacheHit } from './scenarios/cache-hit.ts';
 import { compileOnce } from './scenarios/compile-once.ts';
 import { cpuAccuracy } from './scenarios/cpu-accuracy.ts';
+import { durableAccepts } from './scenarios/durable-accepts.ts';
 import { environmentBuild } from './scenarios/environment-build.ts';
 import { executionOverhead } from './scenarios/execution-overhead.ts';
 import { httpThroughput } from './scenarios/http-throughput.ts';
@@ -41,6 +42,7 @@ const scenarios: readonly Scenario[] = [
   layerPull,
   cacheHit,
   placement,
+  durableAccepts,
   httpThroughput,
   executionOverhead,
   environmentBuild,

@@ -168,16 +168,26 @@ export class Cluster {
 
   /**
    * The coordinator that answers for a tenant; null: this one, or nobody who can be reached. For one that is leaving, others run what leaves no
-   * record (`isPassing`), and know who answers when it has gone.
+   * record (`isPassing`), and know who answers when it has gone. What was sent here (`isSent`) was so for a reason: then the store is asked.
    */
-  locate(tenantId: string, isPassing = false): Promise<Destination | null> | Destination | null {
+  locate(tenantId: string, isPassing = false, isSent = false): Promise<Destination | null> | Destination | null {
     if (!this.#isJoined) return this.#joined.promise;
     if (this.#isAlone) return null;
     if (this.#hasLeft || (this.#isLeaving && isPassing)) return this.#anyOther();
     const shard = shardOf(tenantId);
+    // Whoever leaves, or another that is asked instead, sends what leaves no record to be run here.
+    if (isPassing && isSent) return null;
     const holder = this.keeper.holderOf(shard);
+    if (holder?.id === this.keeper.id) return null;
+    if (isSent) return this.#lookAgain(shard);
     if (holder !== null) return this.#reach(holder.id);
     return this.keeper.settle(shard).then((found) => (found === null ? null : this.#reach(found.id)));
+  }
+
+  async #lookAgain(shard: number): Promise<Destination | null> {
+    await this.keeper.beat().catch(() => undefined);
+    const holder = await this.keeper.settle(shard);
+    return holder === null ? null : this.#reach(holder.id);
   }
 
   #anyOther(): Destination | null {

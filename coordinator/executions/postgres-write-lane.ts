@@ -1,6 +1,6 @@
 /**
  * Owns group commit on PostgreSQL: what arrives while a batch is under way goes into the next, one statement for each kind of write.
- * One batch at a time: so writes keep their order, and a shard's row has one locker (two would cost PostgreSQL a multixact for every batch).
+ * One batch at a time: so writes keep their order, and a shard's row has one locker (for several, PostgreSQL keeps lists that it must clean up).
  * Never decides what a statement does. Invariants: a kind that stands earlier in the list runs earlier within a batch; a write that the
  * database refuses for what is in it fails alone.
  */

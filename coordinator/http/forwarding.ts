@@ -14,8 +14,11 @@ import type { HttpServer } from './server.ts';
 
 /** Where a tenant's requests go. */
 export interface Forwarder {
-  /** The coordinator that answers for this tenant; null: they are served here. `isPassing`: the request leaves no record. */
-  locate(tenantId: string, isPassing: boolean): Promise<Destination | null> | Destination | null;
+  /**
+   * The coordinator that answers for this tenant; null: they are served here. `isPassing`: the request leaves no record; `isSent`: somebody thought
+   * that we would know.
+   */
+  locate(tenantId: string, isPassing: boolean, isSent: boolean): Promise<Destination | null> | Destination | null;
   /** Who goes on with what was left to others; null: nobody within this time. */
   successor(tenantId: string, timeMsMax: number): Promise<Destination | null>;
 }
@@ -66,8 +69,9 @@ export class Forwarding {
   serve(server: HttpServer): void {
     server.addHook('onClose', () => this.#dispatcher.destroy());
     server.addHook('onRequest', async (request, reply) => {
-      if (!ofTenants.test(request.routeOptions.url ?? '') || timesForwarded(request) >= FORWARDS_MAX) return;
-      const found = this.#forwarder.locate(request.tenant.id, isPassing(request));
+      const times = timesForwarded(request);
+      if (!ofTenants.test(request.routeOptions.url ?? '') || times >= FORWARDS_MAX) return;
+      const found = this.#forwarder.locate(request.tenant.id, isPassing(request), times > 0);
       const destination = found instanceof Promise ? await found : found;
       if (destination !== null) await this.#pass(request, reply, destination, toBody(request.raw));
     });

@@ -122,6 +122,7 @@ async function startIn(where: Omit<Place, 'port'>, password: string): Promise<Po
 
 function toServer(place: Place, first: ChildProcess, password: string): PostgresServer {
   let child = first;
+  let resume = () => {};
   const urlOf = (database: string) => `postgres://envicutor:${password}@127.0.0.1:${place.port}/${database}`;
   const psql = (sql: string, database = 'postgres') =>
     runProgram(place.prefix, place.bin, 'psql', [
@@ -155,18 +156,27 @@ function toServer(place: Place, first: ChildProcess, password: string): Postgres
       await kill();
       await revive();
     },
-    pause: () => signalAll(child, 'SIGSTOP'),
-    resume: () => signalAll(child, 'SIGCONT'),
+    pause: () => {
+      resume();
+      resume = pause(child);
+    },
+    resume: () => resume(),
     stop: async () => {
-      await killAll(child);
+      resume();
+      await quit(child);
       await rm(place.folder, { recursive: true, force: true });
     },
   };
 }
 
 function spawnServer({ bin, folder, port, prefix }: Place): ChildProcess {
-  const parameters = ['-D', join(folder, 'data'), '-p', String(port), '-k', folder, '-c', 'listen_addresses=127.0.0.1'];
-  const [command = '', ...rest] = [...prefix, join(bin, 'postgres'), ...parameters];
+  const parameters = ['-D', join(folder, 'data'), '-p', String(port), '-k', folder];
+  // In the folder, where nothing is left behind.
+  const settings = ['listen_addresses=127.0.0.1', 'dynamic_shared_memory_type=mmap'].flatMap((setting) => [
+    '-c',
+    setting,
+  ]);
+  const [command = '', ...rest] = [...prefix, join(bin, 'postgres'), ...parameters, ...settings];
   const child = spawn(command, rest, { stdio: ['ignore', 'pipe', 'pipe'], env: { PATH: '/usr/bin:/bin' } });
   const log = createWriteStream(join(folder, 'log'), { flags: 'a' });
   for (const stream of [child.stdout, child.stderr]) stream?.pipe(log, { end: false });
@@ -218,6 +228,27 @@ function signalAll(child: ChildProcess, signal: 'SIGSTOP' | 'SIGCONT' | 'SIGKILL
       // It ended by itself since.
     }
   }
+}
+
+/** Returns what ends the pause. When this process dies the pause ends, too: processes that are stopped would not notice that the first one is gone. */
+function pause(child: ChildProcess): () => void {
+  const pids = processesOf(child).map(String);
+  const guard = spawn('sh', ['-c', 'read -r _; kill -s CONT "$@"', 'sh', ...pids], {
+    stdio: ['pipe', 'ignore', 'ignore'],
+  });
+  signalAll(child, 'SIGSTOP');
+  return () => {
+    guard.stdin.end();
+    signalAll(child, 'SIGCONT');
+  };
+}
+
+/** Ends it at once, but by itself: so it leaves no shared memory behind. */
+async function quit(child: ChildProcess): Promise<void> {
+  if (!isRunning(child)) return;
+  const ended = once(child, 'exit');
+  child.kill('SIGQUIT');
+  await ended;
 }
 
 async function killAll(child: ChildProcess): Promise<void> {

@@ -104,6 +104,8 @@ test('a server that does not answer is told in bounded time, and asked again whe
     check: () => store.check(),
     open: async () => await (await openPostgresStateStore({ url: stage.server.url, timeoutMs: 500 })).close(),
   };
+  const leaving = await stage.open(await stage.createDatabase(), 500);
+  const leavingLease = (await takeLeases(leaving, 'a'))('one');
   stage.server.pause();
   try {
     const from = performance.now();
@@ -113,6 +115,8 @@ test('a server that does not answer is told in bounded time, and asked again whe
         Promise.all(Object.values(asked).map((ask) => assert.rejects(ask(), isUnavailable))),
       ),
     );
+    const last = leaving.executions.accept(entry('z'), leavingLease, 0);
+    await Promise.all([assert.rejects(last, isUnavailable), leaving.close()]);
     assert.ok(performance.now() - from < 30_000);
   } finally {
     stage.server.resume();
