@@ -289,7 +289,11 @@ function createApi(deps: CoordinatorDeps, config: CoordinatorConfig, services: S
   forwarding.serve(server);
   addExecutionRoutes(
     server,
-    { clock, executions, passOn: (request, reply) => forwarding.passOn(request, reply) },
+    {
+      ...{ clock, executions },
+      passOn: (request, reply) => forwarding.passOn(request, reply),
+      passAnew: (request, reply) => forwarding.passAnew(request, reply),
+    },
     { waitSecondsMax: config.waitSecondsMax, limitMaxima: toLimitMaxima(config) },
   );
   addEnvironmentRoutes(server, { clock, environments });

@@ -78,7 +78,8 @@ export class Cluster {
   readonly #joined = Promise.withResolvers<null>();
   #isJoined = false;
   #isLeaving = false;
-  #hasLeft = false;
+  /** While this coordinator gives up what it had, and ever after. */
+  #left: Promise<void> | null = null;
   #isStopped = false;
 
   constructor(deps: ClusterDeps, options: ClusterOptions) {
@@ -173,7 +174,8 @@ export class Cluster {
   locate(tenantId: string, isPassing = false, isSent = false): Promise<Destination | null> | Destination | null {
     if (!this.#isJoined) return this.#joined.promise;
     if (this.#isAlone) return null;
-    if (this.#hasLeft || (this.#isLeaving && isPassing)) return this.#anyOther();
+    if (this.#left !== null) return this.#left.then(() => this.#anyOther());
+    if (this.#isLeaving && isPassing) return this.#anyOther();
     const shard = shardOf(tenantId);
     // Whoever leaves, or another that is asked instead, sends what leaves no record to be run here.
     if (isPassing && isSent) return null;
@@ -234,8 +236,8 @@ export class Cluster {
 
   /** Leaves what is durable to others, who have it at once. Idempotent. */
   async leave(): Promise<void> {
-    await this.keeper.stop();
-    this.#hasLeft = true;
+    this.#left ??= this.keeper.stop();
+    await this.#left;
     this.tell({ type: 'changed', what: 'shards' });
   }
 

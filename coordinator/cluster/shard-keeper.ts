@@ -54,6 +54,7 @@ export class ShardKeeper {
   #view: ClusterView = { members: [], holders: [], held: [] };
   #goodUntilMs = 0;
   #beating: Promise<void> | null = null;
+  #next: Promise<void> | null = null;
   #timer: Timer | null = null;
   #isStopped = false;
 
@@ -135,12 +136,20 @@ export class ShardKeeper {
     }
   }
 
-  /** Says that we are there, now; one at a time. */
+  /** Says that we are there, and hears what is so from now on; one at a time. */
   beat(): Promise<void> {
-    this.#beating ??= this.#beat().finally(() => {
-      this.#beating = null;
+    if (this.#beating === null) {
+      this.#beating = this.#beat().finally(() => {
+        this.#beating = null;
+      });
+      return this.#beating;
+    }
+    // What is under way may not know any more what made somebody ask.
+    this.#next ??= this.#beating.catch(nothing).then(() => {
+      this.#next = null;
+      return this.beat();
     });
-    return this.#beating;
+    return this.#next;
   }
 
   async #beat(): Promise<void> {

@@ -25,7 +25,7 @@ import { toClaim, toWaitMsMax } from './demand.ts';
 import { ExecutionViews } from './execution-views.ts';
 import { toLeaseOrder } from './lease-order.ts';
 import { type ExecutionTerms, LiveExecution } from './live-execution.ts';
-import { LiveExecutions } from './live-executions.ts';
+import { LiveExecutions, type Submitted } from './live-executions.ts';
 import { ResultKeeping } from './result-keeping.ts';
 import { type ShardLease, shardOf } from './shard-store.ts';
 import type { ExecutionStore } from './state-store.ts';
@@ -65,9 +65,6 @@ export interface SubmitTerms {
   /** The client's Idempotency-Key, or null. */
   readonly key: string | null;
 }
-
-/** An accepted execution: live, or already over when the idempotency key was known. */
-export type Submitted = LiveExecution | { readonly isOver: true; readonly answer: Execution };
 
 /** See the head of this file. */
 export class ExecutionService implements DemandListener {
@@ -128,11 +125,7 @@ export class ExecutionService implements DemandListener {
     const terms = { key, nowMs: clock.nowMs(), ttlMs: this.#options.idempotencyTtlMs, lease };
     const taken = await this.#live.accepting(execution.id, () => recordAcceptance(store, execution, terms));
     if (taken === null) return null;
-    const live = this.#live.get(taken);
-    if (live !== undefined) return live;
-    const answer = await store.get(execution.terms.tenantId, taken);
-    if (answer === null) throw new SystemError('execution-not-found', `execution ${taken} was deleted`);
-    return { isOver: true, answer };
+    return await this.#live.found(taken, () => store.get(execution.terms.tenantId, taken), clock);
   }
 
   #begin(execution: LiveExecution, opened: Awaited<ReturnType<EnvironmentService['open']>>): void {

@@ -4,9 +4,18 @@
  */
 import type { LRUCache } from 'lru-cache';
 import type { Clock } from '../../shared/clock.ts';
+import { SystemError } from '../../shared/errors.ts';
 import { type ExecutionId, isId } from '../../shared/ids.ts';
+import type { Execution } from '../../shared/model/execution.ts';
 import { rememberFinished } from './finished-executions.ts';
 import type { LiveExecution } from './live-execution.ts';
+
+/** An accepted execution: live, or only recorded, most often because it is over: then its idempotency key was known. */
+export type Submitted = LiveExecution | { readonly answer: Execution };
+
+/** How long an execution that is recorded and not here may take to be taken up, and how often it is looked for; milliseconds. */
+const TAKEN_UP_MS_MAX = 5000;
+const LOOK_MS = 50;
 
 /** See the head of this file. */
 export class LiveExecutions {
@@ -53,6 +62,19 @@ export class LiveExecutions {
     const timer = clock.after(timeMsMax, resolve);
     await Promise.race([promise, Promise.all(meant.map(({ done }) => done))]);
     timer.cancel();
+  }
+
+  /** One that is recorded: as it is here, or by its record when it is over; another coordinator may have had it a moment ago. */
+  async found(id: ExecutionId, read: () => Promise<Execution | null>, clock: Clock): Promise<Submitted> {
+    const untilMs = clock.monotonicMs() + TAKEN_UP_MS_MAX;
+    for (;;) {
+      const live = this.#live.get(id);
+      if (live !== undefined) return live;
+      const answer = await read();
+      if (answer === null) throw new SystemError('execution-not-found', `execution ${id} was deleted`);
+      if (answer.finishedAt !== null || clock.monotonicMs() >= untilMs) return { answer };
+      await new Promise<void>((resolve) => void clock.after(LOOK_MS, resolve));
+    }
   }
 
   /** It has its result. */

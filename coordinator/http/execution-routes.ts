@@ -25,6 +25,8 @@ export interface ExecutionRoutesDeps {
   readonly executions: ExecutionService;
   /** Has another coordinator answer a request whose execution it goes on with. */
   readonly passOn: (request: FastifyRequest, reply: FastifyReply) => Promise<void>;
+  /** The same for a request that nobody has taken up yet; false: it is ours after all, or nobody's. */
+  readonly passAnew: (request: FastifyRequest, reply: FastifyReply) => Promise<boolean>;
 }
 
 /** Bounds of the routes. */
@@ -115,7 +117,13 @@ export function addExecutionRoutes(
       checkExecution(request.body, options.limitMaxima);
       const key = request.headers['idempotency-key'] ?? null;
       const tenantId = request.tenant.id;
-      const submitted = await executions.submit(request.body, { tenantId, isWaited: waitMs !== null, key });
+      const submit = () => executions.submit(request.body, { tenantId, isWaited: waitMs !== null, key });
+      const submitted = await submit().catch(async (error: unknown) => {
+        // The tenant has become another coordinator's while we looked at the request.
+        if (!(error instanceof SystemError && error.code === 'shard-moved')) throw error;
+        return (await deps.passAnew(request, reply)) ? null : await submit();
+      });
+      if (submitted === null) return reply;
       let answer: Static<typeof Execution> | null = null;
       if (!('done' in submitted)) answer = submitted.answer;
       else if (waitMs !== null) {
@@ -126,7 +134,7 @@ export function addExecutionRoutes(
           return reply;
         }
       }
-      if (answer !== null && waitMs !== null) {
+      if (answer !== null && answer.finishedAt !== null && waitMs !== null) {
         checkAnswered(answer, clock.nowMs());
         return answer;
       }

@@ -84,6 +84,15 @@ export class Forwarding {
     await this.#pass(request, reply, destination, JSON.stringify(request.body));
   }
 
+  /** The same for one that nobody has taken up yet; false: it is ours after all, or nobody's. */
+  async passAnew(request: FastifyRequest, reply: FastifyReply): Promise<boolean> {
+    if (timesForwarded(request) >= FORWARDS_MAX) return false;
+    const destination = await this.#forwarder.locate(request.tenant.id, false, true);
+    if (destination === null) return false;
+    await this.#pass(request, reply, destination, JSON.stringify(request.body));
+    return true;
+  }
+
   async #pass(
     request: FastifyRequest,
     reply: FastifyReply,

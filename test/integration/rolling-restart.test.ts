@@ -101,6 +101,21 @@ class MovingAgent {
   }
 }
 
+/** What coordinators say of requests that they could not pass on, and of each other. */
+function whyNot({ all }: Coordinators): string {
+  const told = new Set([
+    'request not passed on',
+    'peer not reached',
+    'shards taken',
+    'shards lost',
+    'coordinator stopping',
+  ]);
+  const lines = all.flatMap(({ url, log }) =>
+    log.filter(({ msg }) => told.has(msg)).map((line) => ({ at: url, ...line })),
+  );
+  return lines.map((line) => JSON.stringify(line)).join('\n');
+}
+
 test('coordinators are replaced one by one under load, and no request fails', async (t) => {
   const variables = { DRAIN_NOTICE_MS: '500', DRAIN_MS_MAX: '10000', MEMBER_TTL_MS: '5000' };
   const coordinators = await Coordinators.prepare(t, { tenants: ['one', 'two', 'three'], variables });
@@ -137,7 +152,7 @@ test('coordinators are replaced one by one under load, and no request fails', as
       const headers: Record<string, string> = way === 1 ? { 'idempotency-key': `${number}-${count}` } : {};
       const path = way === 2 ? '/v1/executions' : '/v1/executions?wait=30';
       const { status, body } = await api.post<Execution>(path, simpleRequest, headers);
-      assert.equal(status, way === 2 ? 202 : 200, JSON.stringify(body));
+      assert.equal(status, way === 2 ? 202 : 200, `${JSON.stringify(body)} ${whyNot(coordinators)}`);
       if (way === 2) {
         counts.accepted += 1;
         assert.equal((await untilOver(coordinators.as(tenant, balancer.next()), body.id)).verdict, 'ok');
