@@ -17,6 +17,11 @@ export function proportionalBytes(pid: number): number {
   return Number(/^Pss:\s+(\d+) kB/m.exec(readOr(`/proc/${pid}/smaps_rollup`, ''))?.[1] ?? 0) * 1024;
 }
 
+/** Resident bytes, shared pages with them; 0 when the process is gone. */
+export function residentBytes(pid: number): number {
+  return Number(/^VmRSS:\s+(\d+) kB/m.exec(readOr(`/proc/${pid}/status`, ''))?.[1] ?? 0) * 1024;
+}
+
 /** All descendants, parents before children. */
 export function descendantsOf(pid: number): number[] {
   const parents = new Map<number, number[]>();

@@ -14,6 +14,7 @@ import type { InstanceScenario, LauncherScenario, Scenario, ScenarioOptions, Sce
 import { artefactStore } from './scenarios/artefact-store.ts';
 import { cacheHit } from './scenarios/cache-hit.ts';
 import { compileOnce } from './scenarios/compile-once.ts';
+import { connectedAgents } from './scenarios/connected-agents.ts';
 import { cpuAccuracy } from './scenarios/cpu-accuracy.ts';
 import { durableAccepts } from './scenarios/durable-accepts.ts';
 import { environmentBuild } from './scenarios/environment-build.ts';
@@ -49,6 +50,7 @@ const scenarios: readonly Scenario[] = [
   artefactStore,
   secondStart,
   residentMemory,
+  connectedAgents,
 ];
 
 const { values, positionals } = parseArgs({

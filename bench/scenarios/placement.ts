@@ -2,7 +2,7 @@
  * Question: how often does placement find an agent that has the layers, how often none, and how many placements does one thread make a second?
  * Simulated time over the real placement and index: Poisson arrivals at half of the fleet's capacity, keys by Zipf's law, exponential durations
  * of a second, three seconds for fetching a layer that is not there, 40 layers kept on each agent. The rival is power of two choices alone,
- * over the same arrivals. Whoever is not placed at once is counted as rejected.
+ * over the same arrivals. Whoever is not placed at once is counted as rejected. What placing takes is the difference to a run whose choices are given.
  */
 import { createHash } from 'node:crypto';
 import type { Candidate, Constraints } from '../../coordinator/scheduler/candidate.ts';
@@ -10,7 +10,7 @@ import { FleetIndex } from '../../coordinator/scheduler/fleet-index.ts';
 import { type Heaped, IndexedHeap } from '../../coordinator/scheduler/indexed-heap.ts';
 import { place } from '../../coordinator/scheduler/placement.ts';
 import type { AgentId } from '../../shared/ids.ts';
-import { summarise } from '../samples.ts';
+import { type Summary, summarise } from '../samples.ts';
 import type { FreeScenario, ScenarioResult } from '../scenario.ts';
 
 const SLOTS = 16;
@@ -20,12 +20,16 @@ const LOAD = 0.5;
 const ARRIVALS = 1_000_000;
 const WARM_MIN = 0.999;
 const PER_SECOND_MIN = 500_000;
+const ROUNDS_MAX = 5;
+const HOW =
+  'A placement is the run less the same run with its choices given: what takes less than a microsecond can not be timed by itself, neither by a clock, which takes as long, nor on a machine with neighbours. Fetching the chosen agent into the processor is in both runs, since whoever gets an execution is changed by it; the last row has all of it, with what a fleet of simulated time needs besides.';
 
 const anywhere: Constraints = { key: 'any', architecture: 'x86_64', pool: null, labels: {}, exclusiveCore: false };
 const nobody: ReadonlySet<AgentId> = new Set();
 
 class SimulatedAgent implements Candidate {
   readonly id: AgentId;
+  readonly number: number;
   readonly architecture = 'x86_64';
   readonly pool = 'default';
   readonly labels = {};
@@ -37,6 +41,7 @@ class SimulatedAgent implements Candidate {
 
   constructor(number: number) {
     this.id = `agent_${number}`;
+    this.number = number;
   }
 
   get freeSlots(): number {
@@ -61,8 +66,20 @@ type Choose = (
   nowMs: number,
 ) => SimulatedAgent | null;
 
+/** What a run came to. */
+interface Outcome {
+  readonly warm: number;
+  readonly rejected: number;
+  /** Of everything, for one arrival: what arrives and ends, the index, the choice. */
+  readonly cpuMicroseconds: number;
+  readonly wallMicroseconds: number;
+  /** Who was chosen, by number; -1: nobody. */
+  readonly choices: Int32Array;
+}
+
 /** One run over a fleet; shares of the second half, when layers have found their places. */
-function simulate(agentCount: number, keys: number, choose: Choose, random: { next(): number }) {
+function simulate(agentCount: number, keys: number, choose: Choose, seed: string): Outcome {
+  const random = toRandom(seed);
   const agents = Array.from({ length: agentCount }, (_, number) => new SimulatedAgent(number));
   const index = new FleetIndex<SimulatedAgent>();
   for (const agent of agents) index.add(agent);
@@ -83,7 +100,8 @@ function simulate(agentCount: number, keys: number, choose: Choose, random: { ne
   const runs = new IndexedHeap<Run>((a, b) => a.endS < b.endS);
   const rate = LOAD * agentCount * SLOTS;
   const counts = { warm: 0, cold: 0, rejected: 0 };
-  let placingMs = 0;
+  const choices = new Int32Array(ARRIVALS);
+  const [fromMs, used] = [performance.now(), process.cpuUsage()];
   let now = 0;
   for (let arrival = 0; arrival < ARRIVALS; arrival += 1) {
     now += drawGap(1 / rate);
@@ -93,9 +111,8 @@ function simulate(agentCount: number, keys: number, choose: Choose, random: { ne
       index.changed(run.agent);
     }
     const layers = layersOf[drawKey()] as string[];
-    const from = arrival % 64 === 0 ? performance.now() : 0;
     const agent = choose(index, agents, layers, now * 1000);
-    if (from > 0) placingMs += (performance.now() - from) * 64;
+    choices[arrival] = agent?.number ?? -1;
     const isCounted = arrival > ARRIVALS / 2;
     if (agent === null) {
       if (isCounted) counts.rejected += 1;
@@ -118,11 +135,20 @@ function simulate(agentCount: number, keys: number, choose: Choose, random: { ne
     runs.place({ endS: now + (isWarm ? 0 : FETCH_S) + drawGap(1), agent, heapIndex: -1 });
   }
   const placed = counts.warm + counts.cold;
+  const { user, system } = process.cpuUsage(used);
   return {
     warm: counts.warm / placed,
     rejected: counts.rejected / (placed + counts.rejected),
-    microseconds: (placingMs / ARRIVALS) * 1000,
+    cpuMicroseconds: (user + system) / ARRIVALS,
+    wallMicroseconds: ((performance.now() - fromMs) * 1000) / ARRIVALS,
+    choices,
   };
+}
+
+/** The same run with the same choices, which nobody has to make any more. */
+function replay(agentCount: number, keys: number, choices: Int32Array, seed: string): Outcome {
+  let arrival = 0;
+  return simulate(agentCount, keys, (_index, agents) => agents[choices[arrival++] as number] ?? null, seed);
 }
 
 const percent = (share: number) => `${(share * 100).toFixed(2)} %`;
@@ -147,8 +173,8 @@ export const placement: FreeScenario = {
       return better !== undefined && better.freeSlots > 0 ? better : null;
     };
     let random = toRandom('0');
-    const took: number[] = [];
-    const rows: string[] = [];
+    const took = { cpu: [] as number[], wall: [] as number[], all: [] as number[] };
+    const notes: string[] = [HOW];
     let least = 1;
     let rejected = 0;
     const fleets = [
@@ -157,25 +183,34 @@ export const placement: FreeScenario = {
       [10, 300],
     ] as const;
     for (const [agentCount, keys] of fleets) {
-      for (let round = 0; round < Math.min(3, rounds); round += 1) {
-        random = toRandom(`${agentCount} ${round}`);
-        const mine = simulate(agentCount, keys, ours, random);
-        random = toRandom(`${agentCount} ${round}`);
-        const rival = simulate(agentCount, keys, twoChoices, random);
-        rows.push(
-          `${agentCount} agents, ${keys} keys: warm ${percent(mine.warm)}, rejected ${percent(mine.rejected)}, ${mine.microseconds.toFixed(2)} µs a placement; two choices alone: warm ${percent(rival.warm)}, rejected ${percent(rival.rejected)}`,
+      for (let round = 0; round < Math.min(ROUNDS_MAX, rounds); round += 1) {
+        const seed = `${agentCount} ${round}`;
+        random = toRandom(`choice ${seed}`);
+        const mine = simulate(agentCount, keys, ours, seed);
+        const chosen = replay(agentCount, keys, mine.choices, seed);
+        const cpu = mine.cpuMicroseconds - chosen.cpuMicroseconds;
+        random = toRandom(`choice ${seed}`);
+        const rival = simulate(agentCount, keys, twoChoices, seed);
+        notes.push(
+          `${agentCount} agents, ${keys} keys: warm ${percent(mine.warm)}, rejected ${percent(mine.rejected)}, ${cpu.toFixed(2)} µs a placement; two choices alone: warm ${percent(rival.warm)}, rejected ${percent(rival.rejected)}`,
         );
         if (agentCount !== 10_000) continue;
-        took.push(mine.microseconds);
+        took.cpu.push(cpu);
+        took.wall.push(mine.wallMicroseconds - chosen.wallMicroseconds);
+        took.all.push(mine.cpuMicroseconds);
         least = Math.min(least, mine.warm);
         rejected = Math.max(rejected, mine.rejected);
       }
     }
-    const summary = summarise(took);
-    const perSecond = 1e6 / summary.p50;
+    const [cpu, wall, all] = [took.cpu, took.wall, took.all].map(summarise) as [Summary, Summary, Summary];
+    const perSecond = 1e6 / cpu.p50;
     return {
       unit: 'µs',
-      rows: [{ label: 'one placement, 10,000 agents', summary }],
+      rows: [
+        { label: 'one placement, 10,000 agents, processor time', summary: cpu },
+        { label: 'the same, by the clock', summary: wall },
+        { label: 'everything for one arrival with it, processor time', summary: all },
+      ],
       goals: [
         {
           promise: `≥ ${percent(WARM_MIN)} warm at half load, 10,000 agents, none rejected`,
@@ -183,12 +218,12 @@ export const placement: FreeScenario = {
           isReached: least >= WARM_MIN && rejected === 0,
         },
         {
-          promise: `≥ ${PER_SECOND_MIN} placements a second on one thread`,
+          promise: `≥ ${PER_SECOND_MIN} placements a second of one thread's processor time`,
           seen: perSecond.toFixed(0),
           isReached: perSecond >= PER_SECOND_MIN,
         },
       ],
-      notes: rows,
+      notes,
     };
   },
 };

@@ -46,6 +46,8 @@ export class FleetAgent implements Candidate {
   readonly connectedAtMs: number;
   readonly #send: (message: CoordinatorMessage) => void;
   readonly #layers = new Set<string>();
+  /** The list that `#layers` was taken over from; null once something else was learnt of them. */
+  #reported: readonly string[] | null = null;
   #slots = 0;
   #leases = 0;
   #promisedBytes = 0;
@@ -183,22 +185,32 @@ export class FleetAgent implements Candidate {
     this.#slots = slots;
     this.#offer = offer;
     this.watcher?.changed(this);
+    // Nearly every report repeats the one before: comparing texts costs a fraction of hashing them.
+    if (this.#reported !== null && isSame(this.#reported, layers)) return;
     const reported = new Set(layers);
     for (const layer of this.#layers) if (!reported.has(layer)) this.drop(layer);
     for (const layer of reported) this.hold(layer);
+    this.#reported = layers;
   }
 
   /** It has this layer now. */
   hold(layer: string): void {
     if (this.#layers.has(layer)) return;
+    this.#reported = null;
     this.#layers.add(layer);
     this.watcher?.held(this, layer);
   }
 
   /** It has it no more. */
   drop(layer: string): void {
-    if (this.#layers.delete(layer)) this.watcher?.dropped(this, layer);
+    if (!this.#layers.delete(layer)) return;
+    this.#reported = null;
+    this.watcher?.dropped(this, layer);
   }
+}
+
+function isSame(one: readonly string[], other: readonly string[]): boolean {
+  return one.length === other.length && one.every((text, index) => text === other[index]);
 }
 
 /** What an agent adds to the fleet's sums. */

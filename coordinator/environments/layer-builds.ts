@@ -168,8 +168,12 @@ export class LayerBuilds {
     const failure = options.isFresh ? null : this.#failures.get(key);
     if (failure !== null) return failure;
     options.signal.throwIfAborted();
+    const begun = this.#flights.get(key);
+    // A build may have been published and over between two answers of the store.
+    const published = begun === undefined ? this.#recall(demand) : null;
+    if (published !== null) return { layer: published, origin: 'stored', report: null, verify: null };
     join();
-    const flight = this.#flights.get(key) ?? this.#start(key, demand);
+    const flight = begun ?? this.#start(key, demand);
     return await this.#follow(key, flight, options.signal, options.news);
   }
 
@@ -183,21 +187,25 @@ export class LayerBuilds {
 
   /** What stands there already, built for this very specification. SystemError `layer-revoked` when a place of this key holds what is not to be used any more: then the key has a successor. */
   async #lookUp(demand: LayerDemand): Promise<Layer | null> {
-    const { keys, description, plan, tenantId } = demand;
+    const { keys } = demand;
     for (const key of [keys.shareable, keys.private]) {
       if (this.#deps.trust.isKeyRevoked(key)) throw new SystemError('layer-revoked', `key ${key} was revoked`);
     }
-    const own = tenantScope(tenantId);
-    const places =
-      plan.kind === 'base'
-        ? [manifestKey('shared', keys.shareable)]
-        : description.isPrivate
-          ? [manifestKey(own, keys.private)]
-          : [manifestKey('shared', keys.shareable), manifestKey(own, keys.shareable), manifestKey(own, keys.private)];
-    for (const place of places) {
+    for (const place of placesOf(demand)) {
       const layer = await this.read(place);
       if (layer === null) continue;
       checkSpec(layer.manifest, keys.spec);
+      return layer;
+    }
+    return null;
+  }
+
+  /** The same, as far as memory knows. */
+  #recall(demand: LayerDemand): Layer | null {
+    for (const place of placesOf(demand)) {
+      const layer = this.#found.get(place);
+      if (layer === undefined) continue;
+      checkSpec(layer.manifest, demand.keys.spec);
       return layer;
     }
     return null;
@@ -375,6 +383,14 @@ export class LayerBuilds {
     const { envelope } = await this.#deps.verifier.promote({ envelope: layer.envelope, key });
     return this.#remember(toLayer(manifestKey('shared', key), envelope, this.#deps.trust));
   }
+}
+
+/** Where a layer may stand that serves this demand, in the order in which they are looked at. */
+function placesOf({ keys, description, plan, tenantId }: LayerDemand): string[] {
+  const own = tenantScope(tenantId);
+  if (plan.kind === 'base') return [manifestKey('shared', keys.shareable)];
+  if (description.isPrivate) return [manifestKey(own, keys.private)];
+  return [manifestKey('shared', keys.shareable), manifestKey(own, keys.shareable), manifestKey(own, keys.private)];
 }
 
 /** A build that gives the very bytes that were revoked has no successor: repeating it would give them again. */

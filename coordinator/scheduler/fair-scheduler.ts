@@ -278,12 +278,12 @@ export class FairScheduler implements Scheduler, LeaseEvents {
   reported(agentId: AgentId, reported: readonly { lease: string; fence: number }[]): readonly string[] | null {
     const listed = new Set(reported.map(({ lease }) => lease));
     for (const lease of listed) this.#retries.survived(lease, agentId);
-    const wanted: string[] = [];
+    let agreed = 0;
     const agent = this.#fleet.get(agentId);
     for (const lease of this.#leases.of(agentId)) {
       if (listed.has(lease.id)) {
         this.#renew(lease, agent);
-        if (lease.state === 'held') wanted.push(lease.id);
+        if (lease.state === 'held') agreed += 1;
       } else if (lease.state === 'cancelling') this.#release(lease);
       // One report may have been on its way before the offer or beside the result; two in a row mean that it is not there.
       else if (lease.state !== 'offered' && ++lease.missedReports >= 2) {
@@ -291,7 +291,12 @@ export class FairScheduler implements Scheduler, LeaseEvents {
       }
     }
     this.#placeAll();
-    return wanted.length === listed.size ? null : wanted;
+    return agreed === listed.size ? null : this.#wantedOf(agentId);
+  }
+
+  /** Also what it was offered while its report was on its way, or just now: it ends whatever is not named, whenever that began. */
+  #wantedOf(agentId: AgentId): string[] {
+    return this.#leases.of(agentId).flatMap(({ id, state }) => (state === 'held' || state === 'offered' ? [id] : []));
   }
 
   #renew(lease: Lease, agent: FleetAgent | undefined): void {

@@ -95,8 +95,10 @@ export class FleetIndex<Agent extends Candidate> {
     return this.#agents.get(id);
   }
 
-  /** Is this agent one of these groups'? */
+  /** Is this agent, which is known here, one of these groups'? */
   isIn(agent: Agent, groups: readonly AgentGroup<Agent>[]): boolean {
+    // Most fleets are of one kind, and finding an agent's group among thousands is what placing would cost most.
+    if (groups.length === this.#groups.size) return true;
     const group = this.#groupOf.get(agent);
     return group !== undefined && groups.includes(group);
   }
@@ -107,7 +109,8 @@ export class FleetIndex<Agent extends Candidate> {
   }
 
   /** The groups that fit; `key` is the constraints' own text. */
-  matching({ key, ...constraints }: Constraints): readonly AgentGroup<Agent>[] {
+  matching(constraints: Constraints): readonly AgentGroup<Agent>[] {
+    const { key } = constraints;
     const known = this.#matching.get(key);
     if (known !== undefined) return known;
     const found = [...this.#groups.values()].filter((group) => fits(group, constraints));

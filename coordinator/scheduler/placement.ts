@@ -72,7 +72,8 @@ export function place<Agent extends Candidate>(
   considered: Considered[] | null = null,
 ): Placement<Agent> {
   const groups = fleet.matching(demand.constraints);
-  const agents = groups.reduce((sum, { all }) => sum + all.size, 0);
+  let agents = 0;
+  for (const { all } of groups) agents += all.size;
   if (agents === 0) return none;
   const avoided = countAvoided(fleet, groups, terms.excluded) < agents ? terms.excluded : nobody;
   if (avoided !== terms.excluded && terms.isPatient) return none;
@@ -93,6 +94,7 @@ function countAvoided<Agent extends Candidate>(
   excluded: ReadonlySet<AgentId>,
 ): number {
   let count = 0;
+  if (excluded.size === 0) return count;
   for (const id of excluded) {
     const agent = fleet.find(id);
     if (agent !== undefined && fleet.isIn(agent, groups)) count += 1;

@@ -88,7 +88,7 @@ export function toRetrySeconds(waitMs: number): number {
 export interface LeaseEvents {
   joined(agentId: AgentId): void;
   left(agentId: AgentId): void;
-  /** The agent's current leases; answers the ones that it is to end, or null when both agree. */
+  /** The agent's current leases; answers all that it is to have, offers on their way with them, or null when it lists no other. */
   reported(agentId: AgentId, leases: readonly { lease: string; fence: number }[]): readonly string[] | null;
   accepted(agentId: AgentId, lease: string): void;
   refused(agentId: AgentId, lease: string, reason: string): void;

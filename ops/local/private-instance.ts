@@ -128,10 +128,16 @@ export class PrivateInstance {
 
   /** Ends a process of the instance with SIGKILL, by its program's path, and returns its id; the supervisor starts its successor. */
   kill(program: (typeof programs)[number]): number {
-    const [victim] = processesOf(program, `${this.stateDirectory}/`);
-    if (victim === undefined) throw new Error(`${program} is not found in /proc`);
+    const victim = this.processId(program);
     process.kill(victim, 'SIGKILL');
     return victim;
+  }
+
+  /** The id of a process of the instance, by its program's path. */
+  processId(program: (typeof programs)[number]): number {
+    const [id] = processesOf(program, `${this.stateDirectory}/`);
+    if (id === undefined) throw new Error(`${program} is not found in /proc`);
+    return id;
   }
 
   /** Ends the egress proxy of a build that is under way with SIGKILL; null when no build has one now. */

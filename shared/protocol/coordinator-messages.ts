@@ -3,8 +3,8 @@
  *
  * After `agent.hello` the coordinator sends `session.challenge`; after a good proof `session.welcome`, else `session.refused` and it closes.
  * `session.wanted` answers every `agent.report` whose leases differ from what the coordinator believes: a lease that is not listed is to be
- * ended without a result. `lease.offer` carries everything that a run needs; `lease.cancel` ends one. `lease.acknowledged` lets the agent forget
- * a result. `agent.drain` changes whether offers are to be expected. The trust state comes with the welcome and, whenever it changes or is
+ * ended without a result, so offers on their way are listed. `lease.offer` carries everything that a run needs; `lease.cancel` ends one.
+ * `lease.acknowledged` lets the agent forget a result. `agent.drain` changes whether offers are to be expected. The trust state comes with the welcome and, whenever it changes or is
  * renewed, as `trust.state`: the agent refuses one that is older than it has seen, and uses no layer that it revokes. `layers.pinned` is the whole
  * list of what is never to go, said after the welcome and after every change; `layers.prefetch` asks for layers before they are needed.
  */

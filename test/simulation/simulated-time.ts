@@ -34,12 +34,20 @@ export class SimulatedTime implements Clock {
     return { cancel: () => this.#events.remove(event) };
   }
 
+  /** Lets the next event happen; false when there is none. */
+  step(): boolean {
+    const event = this.#events.first();
+    if (event === undefined) return false;
+    this.#events.remove(event);
+    this.#nowMs = event.atMs;
+    event.action();
+    return true;
+  }
+
   /** Lets everything happen until then; `happened` is called after each event. */
   runUntil(endMs: number, happened: () => void = () => undefined): void {
-    for (let event = this.#events.first(); event !== undefined && event.atMs <= endMs; event = this.#events.first()) {
-      this.#events.remove(event);
-      this.#nowMs = event.atMs;
-      event.action();
+    while ((this.#events.first()?.atMs ?? Number.POSITIVE_INFINITY) <= endMs) {
+      this.step();
       happened();
     }
     this.#nowMs = Math.max(this.#nowMs, endMs);
@@ -70,6 +78,14 @@ export class SimulatedChance implements Random {
   /** Exponential, of this mean. */
   gap(mean: number): number {
     return -Math.log(1 - this.next()) * mean;
+  }
+
+  /** A number below `count`, the first ones more often: Zipf's law with this exponent, made continuous. */
+  zipf(count: number, exponent: number): number {
+    const rest = 1 - exponent;
+    const share = this.next();
+    const rank = Math.abs(rest) < 1e-6 ? count ** share : ((count ** rest - 1) * share + 1) ** (1 / rest);
+    return Math.min(count - 1, Math.floor(rank) - 1);
   }
 
   between(low: number, high: number): number {

@@ -8,10 +8,13 @@ import { dirname } from 'node:path';
 /** The seed of this run: ENVICUTOR_TEST_SEED, so that what was seen can be had again, or a new one. */
 export const testSeed: string = process.env['ENVICUTOR_TEST_SEED'] ?? String(Date.now());
 
+/** Is there time for what is not for every day (`make test-deep`)? */
+export const isDeep: boolean = process.env['ENVICUTOR_TEST_DEEP'] === '1';
+
 /** How often a test shall do its thing: this variable, or what `make test` (or, deep, `make test-deep`) has time for. */
 export function howMany(variable: string, ordinary: number, deep: number): number {
   const text = process.env[variable];
-  if (text === undefined) return process.env['ENVICUTOR_TEST_DEEP'] === '1' ? deep : ordinary;
+  if (text === undefined) return isDeep ? deep : ordinary;
   if (!/^\d+$/.test(text)) throw new Error(`${variable} is '${text}': give a number`);
   return Number(text);
 }

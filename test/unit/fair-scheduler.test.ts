@@ -74,7 +74,24 @@ test('an agent that comes back within the grace keeps its leases, one that comes
   assert.deepEqual(told, ['placed a', 'requeued a']);
   fleet.join(one.agent);
   one.agent.giveBack(1);
-  assert.deepEqual(scheduler.reported(one.id, [{ lease, fence }]), []);
+  const wanted = scheduler.reported(one.id, [{ lease, fence }]);
+  assert.notEqual(one.last().lease, lease);
+  assert.deepEqual(wanted, [one.last().lease], 'not the one that it comes with, but the one that it is offered now');
+});
+
+test('an agent that lists a lease which nobody knows keeps what it was offered meanwhile: before its report came, and by it', () => {
+  const { scheduler, submit, join } = setUp();
+  const one = join('one', 2);
+  submit('a');
+  const early = one.last();
+  const { agent } = one;
+  agent.isResting = true;
+  submit('b');
+  agent.isResting = false;
+  const wanted = scheduler.reported(one.id, [{ lease: 'lease_of_another_life', fence: 1 }]);
+  const late = one.last();
+  assert.notEqual(late.lease, early.lease);
+  assert.deepEqual(wanted, [early.lease, late.lease], 'it ends whatever is not named');
 });
 
 test('a failure of ours goes back to the same agent only when there is no other, later each time, and not for ever', () => {

@@ -1,0 +1,62 @@
+/**
+ * Owns the floor of what connected agents cost: a server of the same ws and Node that lets everybody in and drops what they say, unread.
+ * Run by itself it is that server: it prints its port. Invariant: stop() ends the process that start() began.
+ */
+import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import type { AddressInfo } from 'node:net';
+import { WebSocketServer } from 'ws';
+import { encodeMessage } from '../../shared/protocol/catalog.ts';
+import type { CoordinatorMessage } from '../../shared/protocol/coordinator-messages.ts';
+import { MESSAGE_BYTES_MAX, PROTOCOL_VERSION } from '../../shared/protocol/version.ts';
+
+/** Agents report this often unless somebody sets it. */
+const REPORT_INTERVAL_MS = 3000;
+
+const challenge: CoordinatorMessage = { type: 'session.challenge', nonce: 'none' };
+const welcome: CoordinatorMessage = {
+  ...{ type: 'session.welcome', agentId: 'agent_any', protocol: PROTOCOL_VERSION },
+  ...{ reportIntervalMs: REPORT_INTERVAL_MS, leaseTtlMs: 15_000 },
+  trust: { payloadType: 'none', payload: '', signatures: [{ keyid: 'none', sig: '' }] },
+};
+
+async function serve(): Promise<void> {
+  const server = new WebSocketServer({
+    ...{ host: '127.0.0.1', port: 0, maxPayload: MESSAGE_BYTES_MAX, perMessageDeflate: false },
+  });
+  server.on('connection', (socket) => {
+    const answers = [challenge, welcome];
+    socket.on('message', () => {
+      const answer = answers.shift();
+      if (answer !== undefined) socket.send(encodeMessage(answer));
+    });
+  });
+  await once(server, 'listening');
+  process.stdout.write(`${(server.address() as AddressInfo).port}\n`);
+}
+
+/** The server as a scenario has it. */
+export class BareServer {
+  readonly url: string;
+  readonly pid: number;
+  readonly #process: ChildProcess;
+
+  private constructor(process: ChildProcess, port: number) {
+    this.#process = process;
+    this.pid = process.pid ?? 0;
+    this.url = `ws://127.0.0.1:${port}`;
+  }
+
+  static async start(): Promise<BareServer> {
+    const child = spawn(process.execPath, [import.meta.filename], { stdio: ['ignore', 'pipe', 'inherit'] });
+    const [port] = await once(child.stdout, 'data');
+    return new BareServer(child, Number(String(port)));
+  }
+
+  async stop(): Promise<void> {
+    this.#process.kill('SIGTERM');
+    await once(this.#process, 'exit');
+  }
+}
+
+if (import.meta.main) await serve();

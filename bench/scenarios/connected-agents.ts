@@ -1,0 +1,94 @@
+/**
+ * Question: what do a thousand agents cost the coordinator that only are there: how much of a processor, and how much memory?
+ * The coordinator of a whole instance, asked by /proc; the agents in a process of their own, with keys, enrolment, handshake, heartbeats and a
+ * report with 40 layers every three seconds. In turn with it: the same coordinator without them, and a bare server that drops their messages.
+ */
+import { setTimeout as pause } from 'node:timers/promises';
+import { Crowd } from '../crowd/crowd.ts';
+import { BareServer } from '../peers/bare-server.ts';
+import { residentBytes } from '../process-memory.ts';
+import { cpuPercent } from '../process-time.ts';
+import { summarise } from '../samples.ts';
+import type { Goal, InstanceScenario, ScenarioResult, ScenarioRow } from '../scenario.ts';
+
+const AGENTS = 1000;
+const CPU_PERCENT_MAX = 5;
+const MEBIBYTES_MAX = 300;
+const MEBIBYTE = 1024 * 1024;
+/** Until what the handshakes left behind is gone. */
+const SETTLING_MS = 10_000;
+
+/** What one process used and held in each window. */
+class Series {
+  readonly percents: number[] = [];
+  readonly mebibytes: number[] = [];
+
+  async look(pid: number, windowMs: number): Promise<void> {
+    this.percents.push(await cpuPercent(pid, windowMs));
+    this.mebibytes.push(residentBytes(pid) / MEBIBYTE);
+  }
+
+  rows(label: string): ScenarioRow[] {
+    return [
+      { label: `${label}: % of one processor`, summary: summarise(this.percents) },
+      { label: `${label}: MiB resident`, summary: summarise(this.mebibytes) },
+    ];
+  }
+}
+
+async function withCrowd(url: string, api: string, use: () => Promise<void>): Promise<void> {
+  const crowd = await Crowd.start({ url, api }, AGENTS);
+  try {
+    await pause(SETTLING_MS);
+    await use();
+  } finally {
+    await crowd.stop();
+  }
+}
+
+/** The scenario; only for an instance of our own. */
+export const connectedAgents: InstanceScenario = {
+  needs: 'instance',
+  name: 'connected-agents',
+  question: 'What do 1,000 connected agents cost the coordinator while nothing is asked for?',
+  async run({ instance, url }, { rounds }): Promise<ScenarioResult> {
+    if (instance === null) return { rows: [], notes: ['Left out: only processes of our own can be looked at.'] };
+    const [windows, windowMs] = rounds < 100 ? [1, 6000] : [3, 60_000];
+    const coordinator = instance.processId('coordinator/main.ts');
+    const [alone, floor, crowded] = [new Series(), new Series(), new Series()];
+    for (let window = 0; window < windows; window += 1) {
+      await alone.look(coordinator, windowMs);
+      const bare = await BareServer.start();
+      await withCrowd(bare.url, '', () => floor.look(bare.pid, windowMs)).finally(() => bare.stop());
+      await withCrowd(`${url.replace('http', 'ws')}/agents`, url, () => crowded.look(coordinator, windowMs));
+    }
+    const [cpu, memory] = [summarise(crowded.percents), summarise(crowded.mebibytes)];
+    const goals: Goal[] = [
+      {
+        promise: `≤ ${CPU_PERCENT_MAX} % of one core with ${AGENTS} idle agents`,
+        seen: `${cpu.p50.toFixed(2)} %`,
+        isReached: cpu.p50 <= CPU_PERCENT_MAX,
+      },
+      {
+        promise: `≤ ${MEBIBYTES_MAX} MiB resident with them`,
+        seen: `${memory.p99.toFixed(0)} MiB`,
+        isReached: memory.p99 <= MEBIBYTES_MAX,
+      },
+    ];
+    const [first = 0] = alone.mebibytes;
+    const perAgent = (((crowded.mebibytes[0] ?? 0) - first) * 1024) / AGENTS;
+    return {
+      unit: '% or MiB',
+      rows: [
+        ...alone.rows('coordinator with its one agent'),
+        ...floor.rows(`bare ws server, ${AGENTS} agents`),
+        ...crowded.rows(`coordinator, ${AGENTS} agents more`),
+      ],
+      goals,
+      notes: [
+        `${windows} windows of ${windowMs / 1000} s each, ${SETTLING_MS / 1000} s after the last agent was let in; user and system time of all threads.`,
+        `Memory per agent: ${perAgent.toFixed(0)} KiB, by the first window with them and the one before it.`,
+      ],
+    };
+  },
+};
