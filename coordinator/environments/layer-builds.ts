@@ -255,6 +255,8 @@ export class LayerBuilds {
     const { kind } = demand.plan;
     for (let attempt = 1; ; attempt += 1) {
       try {
+        const stored = kind === 'base' ? await this.#fromElsewhere(demand) : null;
+        if (stored !== null) return { layer: stored, origin: 'stored', report: null, verify: null };
         log.append('news', { type: 'building' } satisfies LayerNews);
         const outcome = await this.#build(key, demand, log, signal);
         this.#deps.looked?.(kind, outcome.layer === null ? 'failed' : 'built');
@@ -280,10 +282,6 @@ export class LayerBuilds {
   async #build(key: string, demand: LayerDemand, log: EventLog, signal: AbortSignal): Promise<LayerOutcome> {
     const { clock, random, builder, log: logger } = this.#deps;
     const { kind } = demand.plan;
-    if (kind === 'base') {
-      const stored = await this.#fromElsewhere(demand);
-      if (stored !== null) return { layer: stored, origin: 'stored', report: null, verify: null };
-    }
     const grant = await this.#deps.quota.begin(demand.tenantId, kind, signal);
     const buildId = createId('build', random);
     const startedAtMs = clock.monotonicMs();
@@ -327,9 +325,8 @@ export class LayerBuilds {
 
   /** Bases are everybody's: one coordinator of all builds them. */
   async #fromElsewhere(demand: LayerDemand): Promise<Layer | null> {
-    const { buildBaseElsewhere } = this.#deps;
-    if (buildBaseElsewhere === undefined) return null;
-    await buildBaseElsewhere(demand.description.base);
+    if (this.#deps.buildBaseElsewhere === undefined) return null;
+    await this.#deps.buildBaseElsewhere(demand.description.base);
     return await this.#lookUp(demand);
   }
 

@@ -99,8 +99,13 @@ export function addExecutionRoutes(
   deps: ExecutionRoutesDeps,
   options: ExecutionRoutesOptions,
 ): void {
-  const { executions, clock } = deps;
+  addSubmitRoute(server, deps, options);
+  addRecordRoutes(server, deps);
+  addViews(server, deps);
+}
 
+function addSubmitRoute(server: HttpServer, deps: ExecutionRoutesDeps, options: ExecutionRoutesOptions): void {
+  const { executions, clock } = deps;
   server.post(
     '/v1/executions',
     {
@@ -142,7 +147,9 @@ export function addExecutionRoutes(
       return reply.code(202).header('location', `/v1/executions/${now.id}`).send(now);
     },
   );
+}
 
+function addRecordRoutes(server: HttpServer, { executions }: Pick<ExecutionRoutesDeps, 'executions'>): void {
   server.get(
     '/v1/executions',
     {
@@ -169,8 +176,6 @@ export function addExecutionRoutes(
     { schema: { summary: 'Cancel an execution', params: IdParams, response: { 200: Execution, ...problems } } },
     (request) => executions.cancel(request.tenant.id, request.params.id),
   );
-
-  addViews(server, deps);
 }
 
 /** What is to be seen of an execution besides its answer. */
