@@ -247,3 +247,20 @@ test('a coordinator without an instance key of all is not started on a shared da
   const coordinators = await Coordinators.prepare(t, { postgres });
   await assert.rejects(coordinators.start({ INSTANCE_KEY_FILE: '' }), /instanceKeyFile is needed with databaseUrl/);
 });
+
+test('a base that tenants of several coordinators want at once is built once', async (t) => {
+  const tenants = Array.from({ length: 6 }, (_, number) => `tenant${number}`);
+  const coordinators = await startTwo(t, tenants);
+  for (const one of coordinators.all) await coordinators.join(one, willing);
+  const answers = await Promise.all(
+    tenants.map((tenant, number) =>
+      coordinators
+        .as(tenant, coordinators.all[number % 2] as (typeof coordinators.all)[number])
+        .post<Execution>('/v1/executions?wait=20', simpleRequest),
+    ),
+  );
+  for (const { status, body } of answers) assert.deepEqual([status, body.verdict], [200, 'ok'], JSON.stringify(body));
+  assert.equal(coordinators.services.orders.filter(({ kind }) => kind === 'base').length, 1);
+  const owners = new Set(await Promise.all(tenants.map((tenant) => coordinators.ownerOf(tenant))));
+  assert.equal(owners.size, 2, 'tenants of both were among them');
+});
