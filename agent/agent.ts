@@ -19,6 +19,7 @@ import type { Sandbox } from '../shared/sandbox/sandbox.ts';
 import { Connector } from './connection/connector.ts';
 import { Fence } from './connection/fence.ts';
 import type { Identity } from './connection/identity.ts';
+import type { KeptResults } from './connection/kept-results.ts';
 import { Outbox } from './connection/outbox.ts';
 import {
   type AgentFacts,
@@ -45,6 +46,8 @@ export interface AgentNeeds {
   readonly trust: Pick<ManifestTrust, 'accept' | 'fatal' | 'version' | 'revoked'>;
   readonly identity: Pick<Identity, 'publicKey' | 'agentId' | 'prove' | 'enrolled'>;
   readonly token: () => string | null;
+  /** Where results outlive this process; absent: they do not. */
+  readonly results?: Pick<KeptResults, 'before' | 'keep' | 'forget'>;
   readonly clock: Clock;
   readonly random: Random;
   readonly logger: Logger;
@@ -60,6 +63,8 @@ export interface AgentOptions {
   readonly offer: { readonly memoryBytes: number; readonly diskBytes: number };
   /** Processors of each slot; absent: any. */
   readonly slotCpus?: readonly SlotCpus[];
+  /** What becomes of leases while the coordinator is away for longer than they are good. */
+  readonly whenCutOff: 'end' | 'finish';
   readonly outboxEntriesMax: number;
   readonly outboxBytesMax: number;
   readonly redialMinMs: number;
@@ -86,7 +91,7 @@ export class LeasingAgent implements SessionListener {
   readonly #session: Session;
   readonly #layers: LayerNews;
   readonly #connector: Connector;
-  readonly #fence: Fence;
+  readonly #fence: Fence | null;
   readonly #leases = new Map<string, HeldLease>();
   readonly #idle = Promise.withResolvers<void>();
   #counts: Pick<AgentReport, 'sandbox'> = {};
@@ -99,9 +104,10 @@ export class LeasingAgent implements SessionListener {
     this.#needs = needs;
     this.#slots = new Slots(options.slots, options.offer.memoryBytes, options.slotCpus);
     this.#offer = options.offer;
-    this.#outbox = new Outbox({ entriesMax: options.outboxEntriesMax, bytesMax: options.outboxBytesMax });
+    const bounds = { entriesMax: options.outboxEntriesMax, bytesMax: options.outboxBytesMax };
+    this.#outbox = new Outbox(bounds, needs.results);
     this.#layers = new LayerNews(needs, (message) => this.#session.send(message));
-    this.#fence = new Fence(clock, () => this.#endFenced());
+    this.#fence = options.whenCutOff === 'end' ? new Fence(clock, () => this.#endFenced()) : null;
     this.#session = new Session({ identity, token, facts: options.facts, clock, logger }, this);
     const { redialMinMs, redialMaxMs, heartbeatMs, coordinatorUrl } = options;
     this.#connector = new Connector(
@@ -128,19 +134,21 @@ export class LeasingAgent implements SessionListener {
     return this.#idle.promise;
   }
 
-  /** Ends what runs without results and closes the connection; resolves when neither is left. */
+  /** Ends what runs without results and closes the connection; resolves when neither is left. What nobody was told yet is kept. */
   async stop(): Promise<void> {
     this.#isStopping = true;
     const leases = [...this.#leases.values()];
     for (const { execution } of leases) execution.cancel();
     await Promise.all([this.#connector.stop(closeCodes.draining, 'agent stops'), ...leases.map(({ ended }) => ended)]);
     // Last: the closed connection was a loss to it.
-    this.#fence.stop();
+    this.#fence?.stop();
+    this.#outbox.away();
   }
 
   welcomed(message: Received<'session.welcome'>): void {
     this.#connector.settled();
-    this.#fence.held(message.leaseTtlMs);
+    this.#fence?.held(message.leaseTtlMs);
+    this.#outbox.back();
     this.#learn(message.trust);
     this.#layers.welcomed();
     for (const { text } of this.#outbox.entries()) this.#session.sendText(text);
@@ -153,7 +161,8 @@ export class LeasingAgent implements SessionListener {
 
   lost(): void {
     this.#needs.logger.warn({ leases: this.#leases.size, results: this.#outbox.size }, 'coordinator lost');
-    this.#fence.lost();
+    this.#outbox.away();
+    this.#fence?.lost();
   }
 
   offered({ lease, fence, order }: Received<'lease.offer'>): void {

@@ -58,6 +58,11 @@ export const AgentConfig = Closed({
       'Ids of signing keys whose trust states are believed whatever was seen before; empty: the first one is.',
   }),
   diskFreeBytesMin: integer(1_073_741_824, 0, 'Free disk space below which the agent does not start; bytes.'),
+  whenCutOff: OneOf(['end', 'finish'], {
+    default: 'finish',
+    description:
+      'What becomes of executions while the coordinator is away for longer than their leases are good: end them, or finish them and keep the results (docs/edge.md).',
+  }),
   outboxEntriesMax: integer(1000, 1, 'Unacknowledged results beyond which no lease is taken.'),
   outboxBytesMax: integer(67_108_864, 1, 'Size of unacknowledged results beyond which no lease is taken; bytes.'),
   redialMinMs: integer(

@@ -20,6 +20,7 @@ import { LeasingAgent } from './agent.ts';
 import { type AgentOptions, toAgentConfig } from './agent-options.ts';
 import type { AgentConfig } from './config.ts';
 import { Identity } from './connection/identity.ts';
+import { KeptResults } from './connection/kept-results.ts';
 import type { AgentFacts } from './connection/session.ts';
 import type { SlotCpus } from './execution/slot-cpus.ts';
 import { type OpenAgentLayers, openAgentLayers } from './layers/agent-layers.ts';
@@ -53,8 +54,8 @@ export async function createAgent(options: AgentOptions = {}): Promise<EmbeddedA
   try {
     const { sandbox, slotCpus } = await openMachine(options, config, clock);
     try {
-      const { leasing, layers, identity } = await assemble(options, config, ports, sandbox, slotCpus);
-      return new EmbeddedAgent({ leasing, layers, identity, sandbox, alive }, clock, config.drainTimeoutMs);
+      const assembled = await assemble(options, config, ports, sandbox, slotCpus);
+      return new EmbeddedAgent({ ...assembled, sandbox, alive }, clock, config.drainTimeoutMs);
     } catch (error) {
       await sandbox.close();
       throw error;
@@ -90,6 +91,7 @@ async function assemble(
   slotCpus: readonly SlotCpus[],
 ) {
   const identity = await Identity.open(config.stateDirectory);
+  const results = await KeptResults.open(config.stateDirectory, ports.logger);
   const layers = await openAgentLayers({ sandbox, ...ports }, config);
   const { bavail, bsize } = await statfs(config.stateDirectory).catch(async (error: unknown) => {
     await layers.stop();
@@ -105,10 +107,10 @@ async function assemble(
   };
   const token = () => options.enrolmentToken ?? readToken(config.enrolmentTokenFile, ports.logger);
   const leasing = new LeasingAgent(
-    { sandbox, layers: cache, trust, identity, token, ...ports },
+    { sandbox, layers: cache, trust, identity, token, results, ...ports },
     { ...config, slots: slotCpus.length, slotCpus, facts: toFacts(sandbox.facts, config, slotCpus), offer },
   );
-  return { leasing, layers, identity };
+  return { leasing, layers, identity, results };
 }
 
 function toFacts(facts: SandboxFacts, config: AgentConfig, slotCpus: readonly SlotCpus[]): AgentFacts {
@@ -136,6 +138,7 @@ interface Opened {
   readonly leasing: LeasingAgent;
   readonly layers: OpenAgentLayers;
   readonly identity: Identity;
+  readonly results: KeptResults;
   readonly sandbox: Sandbox;
   readonly alive: Timer;
 }
@@ -194,11 +197,11 @@ export class EmbeddedAgent implements AsyncDisposable {
 
   async #stop(): Promise<void> {
     this.#isStopping.resolve(false);
-    const { leasing, layers, identity, sandbox, alive } = this.#opened;
+    const { leasing, layers, identity, results, sandbox, alive } = this.#opened;
     try {
       await layers.breakOff();
       await leasing.stop();
-      await Promise.all([layers.stop(), identity.settled()]);
+      await Promise.all([layers.stop(), identity.settled(), results.settled()]);
     } finally {
       await sandbox.close().finally(() => alive.cancel());
     }

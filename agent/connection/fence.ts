@@ -1,6 +1,6 @@
 /**
  * Owns when an agent that has lost its coordinator stops believing in its leases: by its own monotonic clock, a margin before the coordinator
- * would at the latest have given them to others. A wall clock that is set changes nothing.
+ * would at the latest have given them to others; there is one only where the owner says `whenCutOff: end`. A wall clock that is set changes nothing.
  * Never ends anything itself. Invariant: it strikes at most once for each loss, and not while there is a connection.
  */
 import type { Clock, Timer } from '../../shared/clock.ts';

@@ -2,16 +2,17 @@
  * Owns one environment's way from request to layers: layer upon layer, with a live log. The only mover of a build's state.
  * Never builds a layer itself (layer-builds). It ends early when nobody is interested any more.
  */
+
 import { type Clock, toTimestamp } from '../../shared/clock.ts';
 import type { Digest } from '../../shared/digest.ts';
 import { SystemError, toSystemError } from '../../shared/errors.ts';
+import { EventLog } from '../../shared/http/event-log.ts';
 import { type BuildCause, buildLifecycle } from '../../shared/lifecycle/build.ts';
 import type { Environment } from '../../shared/model/environment.ts';
+import type { EnvironmentDescription } from '../../shared/model/environment-description.ts';
 import type { LayerSpec } from '../../shared/model/manifest.ts';
 import type { Report, Verdict } from '../../shared/model/verdict.ts';
-import { EventLog } from '../executions/event-log.ts';
 import {
-  type EnvironmentDescription,
   generationAfter,
   type KeySettings,
   type LayerPlan,

@@ -1,13 +1,14 @@
 /**
- * Owns identity: which requests are the same environment (`env_…`) and which builds give the same layer (its content key).
+ * Owns identity of layers: which builds give the same layer (its content key). Which requests are the same environment is shared/model/environment-description's.
  * Never reads a clock, a store or the network: the same inputs give the same text for ever; test vectors hold it still.
  * Invariants: everything that we control and a build can observe is in its key; a secret's value is in no digest but under a tenant's key.
  */
-import { createHash, createHmac } from 'node:crypto';
-import { type Canonical, canonicalJson, digestOf } from '../../shared/digest.ts';
-import { type EnvironmentId, toBase32 } from '../../shared/ids.ts';
+import { createHmac } from 'node:crypto';
+import { canonicalJson, digestOf } from '../../shared/digest.ts';
+import { toBase32 } from '../../shared/ids.ts';
 import { encodeSpec, KEY_DOMAIN, lengthOf, PRIVATE_PREFIX, shareableKey } from '../../shared/layers/layer-spec.ts';
-import type { EnvironmentRequest, File, LayerKind } from '../../shared/model/environment.ts';
+import type { EnvironmentRequest, LayerKind } from '../../shared/model/environment.ts';
+import type { EnvironmentDescription } from '../../shared/model/environment-description.ts';
 import { type AllLimits, buildLimitMaxima, resolveLimits } from '../../shared/model/limits.ts';
 import type { LayerSpec } from '../../shared/model/manifest.ts';
 import { CAPTURE_RULES_VERSION } from '../builder/capture-rules.ts';
@@ -27,67 +28,6 @@ export interface KeySettings {
   readonly egressPolicyId: string;
   readonly epoch: string;
   readonly salt: string;
-}
-
-/** An environment request with everything filled in. */
-export interface EnvironmentDescription {
-  readonly id: EnvironmentId;
-  readonly request: EnvironmentRequest;
-  readonly base: 'debian-13' | 'debian-12';
-  /** Null: there is no such layer. */
-  readonly setup: string | null;
-  readonly dependencies: string | null;
-  readonly verify: string | null;
-  readonly files: readonly File[];
-  readonly variables: Readonly<Record<string, string>>;
-  readonly secrets: Readonly<Record<string, string>>;
-  readonly limits: AllLimits;
-  readonly isPrivate: boolean;
-  /** What scripts can observe of files, variables and secrets, canonical. */
-  readonly observable: Canonical;
-}
-
-const hasMembers = (record: Readonly<Record<string, string>>) => Object.keys(record).length > 0;
-
-function toObservable(
-  files: readonly File[],
-  variables: Readonly<Record<string, string>>,
-  secrets: Readonly<Record<string, string>>,
-  tenant: TenantKey,
-): Canonical {
-  const marked: [string, string][] = Object.entries(secrets).map(([name, value]) => [
-    name,
-    createHmac('sha256', tenant.key).update(`secret\0${value}`).digest('hex'),
-  ]);
-  return {
-    files: files
-      .map(({ path, content, encoding, executable }) => ({
-        path,
-        sha256: digestOf(Buffer.from(content, encoding ?? 'utf8')),
-        executable: executable ?? false,
-      }))
-      .sort((a, b) => (a.path < b.path ? -1 : 1)),
-    variables: { ...variables },
-    secrets: Object.fromEntries(marked),
-  };
-}
-
-/** Fills in what a request leaves out and gives it its id. */
-export function describeEnvironment(request: EnvironmentRequest, tenant: TenantKey): EnvironmentDescription {
-  const { base = 'debian-13', files = [], variables = {}, secrets = {} } = request;
-  const isPrivate = request.visibility === 'private' || hasMembers(secrets);
-  const { limits } = resolveLimits(request.limits ?? {}, 'build', buildLimitMaxima);
-  const dependencies = request.dependencies ?? null;
-  const verify = request.verify ?? null;
-  // A base is nobody's own: what is to be verified needs a layer of its own, be it an empty one.
-  const setup = request.setup ?? (verify !== null && dependencies === null ? '' : null);
-  const observable = toObservable(files, variables, secrets, tenant);
-  const identity = canonicalJson({ version: 1, base, setup, dependencies, verify, isPrivate, observable, limits });
-  const digest = isPrivate
-    ? createHmac('sha256', tenant.key).update(`environment/v1\0${identity}`).digest()
-    : createHash('sha256').update(`environment/v1\0${identity}`).digest();
-  const id = `env_${toBase32(digest)}` as EnvironmentId;
-  return { id, request, base, setup, dependencies, verify, files, variables, secrets, limits, isPrivate, observable };
 }
 
 /** The request as it may be stored: secrets keep their names only. */

@@ -3,6 +3,7 @@
  * Never schedules. Invariants: an id stands for one request of one tenant; rows are durable before an id is given out; a ready environment
  * in memory is one whose manifests have been read.
  */
+
 import { LRUCache } from 'lru-cache';
 import { type Clock, toTimestamp } from '../../shared/clock.ts';
 import { SystemError } from '../../shared/errors.ts';
@@ -10,13 +11,12 @@ import { checkSpec } from '../../shared/layers/layer-spec.ts';
 import { buildLifecycle } from '../../shared/lifecycle/build.ts';
 import type { Logger } from '../../shared/logger.ts';
 import type { Environment, EnvironmentRequest } from '../../shared/model/environment.ts';
+import { describeEnvironment, type EnvironmentDescription } from '../../shared/model/environment-description.ts';
 import type { LayerReference } from '../../shared/model/manifest.ts';
 import type { EnvironmentRow, EnvironmentStore, Page } from '../executions/state-store.ts';
 import { toReference } from './build-order.ts';
 import { EnvironmentBuild, type ReadyEnvironment, toAnswerLayers, toReady } from './environment-build.ts';
 import {
-  describeEnvironment,
-  type EnvironmentDescription,
   type KeySettings,
   layerKeys,
   planLayers,

@@ -7,12 +7,12 @@
 import { LRUCache } from 'lru-cache';
 import { type Clock, type Random, toTimestamp } from '../../shared/clock.ts';
 import { SystemError } from '../../shared/errors.ts';
+import { EventLog } from '../../shared/http/event-log.ts';
 import { createId } from '../../shared/ids.ts';
 import { manifestKey, tenantScope } from '../../shared/layers/layer-manifest.ts';
 import { checkSpec, SHAREABLE_PREFIX } from '../../shared/layers/layer-spec.ts';
 import type { Logger } from '../../shared/logger.ts';
 import type { ObjectStore } from '../../shared/storage/object-store.ts';
-import { EventLog } from '../executions/event-log.ts';
 import type { BuildQuota } from '../tenants/build-quota.ts';
 import { toBuildOrder } from './build-order.ts';
 import type { Builder, BuildNews, FinishedBuild } from './builder-client.ts';

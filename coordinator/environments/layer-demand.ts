@@ -1,9 +1,10 @@
 /**
  * Owns the words between whoever wants a layer and whoever gets it: the demand, what came of it, and what is heard meanwhile. Types only.
  */
+import type { EnvironmentDescription } from '../../shared/model/environment-description.ts';
 import type { Report } from '../../shared/model/verdict.ts';
 import type { BuildNews } from './builder-client.ts';
-import type { EnvironmentDescription, LayerKeys, LayerPlan } from './environment-key.ts';
+import type { LayerKeys, LayerPlan } from './environment-key.ts';
 import type { Layer, SpecifiedLayer } from './manifest.ts';
 
 /** One layer that is wanted. */

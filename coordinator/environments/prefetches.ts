@@ -6,11 +6,11 @@
 import { LRUCache } from 'lru-cache';
 import { type Clock, type Random, toTimestamp } from '../../shared/clock.ts';
 import { SystemError } from '../../shared/errors.ts';
+import { EventLog } from '../../shared/http/event-log.ts';
 import { type AgentId, createId } from '../../shared/ids.ts';
 import type { LayerReference } from '../../shared/model/manifest.ts';
 import type { LayersProgress } from '../agents/agent-session.ts';
 import type { Fleet, FleetAgent } from '../agents/fleet.ts';
-import { EventLog } from '../executions/event-log.ts';
 
 /** How far one agent is. */
 export interface AgentShare {

@@ -4,13 +4,13 @@
  * Invariant: a final stage is entered once, and `done` resolves after whoever ended it has kept the result.
  */
 import { type Clock, toTimestamp } from '../../shared/clock.ts';
+import { EventLog } from '../../shared/http/event-log.ts';
 import type { ExecutionId } from '../../shared/ids.ts';
 import { executionLifecycle, type Stage, type StageCause } from '../../shared/lifecycle/execution.ts';
 import type { Execution, ExecutionRequest } from '../../shared/model/execution.ts';
 import type { LeaseResultMessage } from '../../shared/protocol/agent-messages.ts';
 import type { AgentFacts } from '../agents/fleet.ts';
 import type { BuildReports, ReadyEnvironment } from '../environments/environment-build.ts';
-import { EventLog } from './event-log.ts';
 import type { Attempt } from './placement-answer.ts';
 
 /** How an execution was asked for. */

@@ -4,41 +4,24 @@
  */
 import type { IncomingHttpHeaders, IncomingMessage } from 'node:http';
 import { SystemError } from '../../shared/errors.ts';
+import { bearerOf, requireLoopback } from '../../shared/http/loopback.ts';
 import { type KeyRing, localTenant, type Tenant } from '../tenants/keys.ts';
 
 /** Decides who asks; SystemError `unauthenticated` or `forbidden`. */
 export type Authenticate = (headers: IncomingHttpHeaders) => Tenant;
 
-const loopbackHost = /^(127(\.\d{1,3}){3}|\[::1\]|localhost)(:\d{1,5})?$/i;
-
-/** Is this address one that only this machine can reach? */
-export function isLoopback(host: string): boolean {
-  return host === '::1' || loopbackHost.test(host);
-}
-
-/** The embedded mode's rule; a page of another origin and a name that was pointed at us are refused. */
+/** The embedded mode's rule. */
 function authenticateLocal(headers: IncomingHttpHeaders): Tenant {
-  const { host, origin } = headers;
-  if (host === undefined || !loopbackHost.test(host)) {
-    throw new SystemError(
-      'forbidden',
-      `without keys only a loopback host is served, not '${host ?? ''}'; see tenantsFile`,
-    );
-  }
-  const site = headers['sec-fetch-site'];
-  const isOwnOrigin = origin === undefined || origin === `http://${host}`;
-  if (!isOwnOrigin || (site !== undefined && site !== 'same-origin' && site !== 'none')) {
-    throw new SystemError('forbidden', 'pages of another origin may not use this instance');
-  }
+  requireLoopback(headers, (host) => `without keys only a loopback host is served, not '${host}'; see tenantsFile`);
   return localTenant;
 }
 
 /** Authentication by the keys of a ring, or the embedded mode's when there is none. */
 export function createAuthentication(keys: KeyRing | null): Authenticate {
   if (keys === null) return authenticateLocal;
-  return ({ authorization }) => {
-    const key = /^Bearer +([!-~]+)$/i.exec(authorization ?? '')?.[1];
-    const tenant = key === undefined ? null : keys.find(key);
+  return (headers) => {
+    const key = bearerOf(headers);
+    const tenant = key === null ? null : keys.find(key);
     if (tenant !== null) return tenant;
     throw new SystemError('unauthenticated', 'send Authorization: Bearer with a key of your tenant');
   };

@@ -5,6 +5,16 @@
 import { Type } from '@sinclair/typebox';
 import { type Clock, toTimestamp } from '../../shared/clock.ts';
 import { SystemError } from '../../shared/errors.ts';
+import {
+  IdParams,
+  PageOf,
+  PageQuery,
+  problems,
+  StreamHeaders,
+  toPageAnswer,
+  toPageRequest,
+} from '../../shared/http/answers.ts';
+import { streamEvents } from '../../shared/http/event-stream.ts';
 import { Closed, Nullable, OneOf, Timestamp } from '../../shared/model/closed.ts';
 import { Environment, layerKinds } from '../../shared/model/environment.ts';
 import { keptReasons, type SweepResult } from '../../shared/model/sweep.ts';
@@ -16,9 +26,7 @@ import type { Prefetches } from '../environments/prefetches.ts';
 import type { TrustService } from '../environments/trust-service.ts';
 import { rotationSteps } from '../environments/verifier-client.ts';
 import type { AgentStore } from '../executions/state-store.ts';
-import { IdParams, PageOf, PageQuery, problems, StreamHeaders, toPageAnswer, toPageRequest } from './answers.ts';
 import { requireOperator } from './authentication.ts';
-import { streamEvents } from './event-stream.ts';
 import type { HttpServer } from './server.ts';
 
 /** What the routes talk to. */

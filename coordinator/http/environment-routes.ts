@@ -3,13 +3,21 @@
  */
 import { Type } from '@sinclair/typebox';
 import type { Clock } from '../../shared/clock.ts';
+import {
+  IdParams,
+  PageOf,
+  PageQuery,
+  problems,
+  StreamHeaders,
+  toPageAnswer,
+  toPageRequest,
+} from '../../shared/http/answers.ts';
+import { EventLog } from '../../shared/http/event-log.ts';
+import { streamEvents } from '../../shared/http/event-stream.ts';
+import { checkEnvironment } from '../../shared/http/request-checks.ts';
 import { Closed } from '../../shared/model/closed.ts';
 import { baseNames, Environment, EnvironmentRequest } from '../../shared/model/environment.ts';
 import type { EnvironmentService } from '../environments/environment-service.ts';
-import { EventLog } from '../executions/event-log.ts';
-import { IdParams, PageOf, PageQuery, problems, StreamHeaders, toPageAnswer, toPageRequest } from './answers.ts';
-import { streamEvents } from './event-stream.ts';
-import { checkEnvironment } from './request-checks.ts';
 import type { HttpServer } from './server.ts';
 
 /** What the routes talk to. */

@@ -2,21 +2,28 @@
  * Owns the routes of executions: submit, get, list, cancel, follow. Never moves a stage: the execution service does.
  * Invariant: nothing is started before the whole request has been checked.
  */
-import { type Static, Type } from '@sinclair/typebox';
+import type { Static } from '@sinclair/typebox';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import type { Clock } from '../../shared/clock.ts';
 import { SystemError } from '../../shared/errors.ts';
-import { Closed } from '../../shared/model/closed.ts';
+import {
+  IdParams,
+  PageOf,
+  PageQuery,
+  problems,
+  StreamHeaders,
+  toPageAnswer,
+  toPageRequest,
+} from '../../shared/http/answers.ts';
+import { streamEvents } from '../../shared/http/event-stream.ts';
+import { SubmitHeaders, SubmitQuery, toClosedLog, toWaitMs } from '../../shared/http/execution-terms.ts';
+import { checkExecution } from '../../shared/http/request-checks.ts';
 import { Execution, ExecutionRequest } from '../../shared/model/execution.ts';
 import type { AllLimits } from '../../shared/model/limits.ts';
 import { PlacementAnswer } from '../../shared/model/placement.ts';
-import { EventLog } from '../executions/event-log.ts';
 import type { ExecutionService } from '../executions/execution-service.ts';
 import type { LiveExecution } from '../executions/live-execution.ts';
 import { secondsToNextDay } from '../tenants/build-quota.ts';
-import { IdParams, PageOf, PageQuery, problems, StreamHeaders, toPageAnswer, toPageRequest } from './answers.ts';
-import { streamEvents } from './event-stream.ts';
-import { checkExecution } from './request-checks.ts';
 import type { HttpServer } from './server.ts';
 
 /** What the routes talk to. */
@@ -33,34 +40,6 @@ export interface ExecutionRoutesDeps {
 export interface ExecutionRoutesOptions {
   readonly waitSecondsMax: number;
   readonly limitMaxima: AllLimits;
-}
-
-const SubmitQuery = Closed({
-  wait: Type.Optional(
-    Type.String({
-      pattern: '^(true|[0-9]{1,6}(\\.[0-9]{1,3})?)$',
-      description: "Wait so many seconds for the result, or `true`: as long as the operator's maximum.",
-    }),
-  ),
-});
-
-const SubmitHeaders = Type.Object({
-  'idempotency-key': Type.Optional(
-    Type.String({
-      minLength: 1,
-      maxLength: 255,
-      description: 'Repeating the request with the same key changes nothing.',
-    }),
-  ),
-});
-
-/** How long to wait in milliseconds, or null; SystemError `request-invalid` above the maximum. */
-function toWaitMs(wait: string | undefined, waitSecondsMax: number): number | null {
-  if (wait === undefined) return null;
-  const seconds = wait === 'true' ? waitSecondsMax : Number(wait);
-  if (seconds <= waitSecondsMax) return seconds * 1000;
-  const detail = `is ${seconds} s; at most ${waitSecondsMax} are allowed`;
-  throw new SystemError('request-invalid', `?wait ${detail}`, { errors: [{ pointer: '?wait', detail }] });
 }
 
 /** The result, or null when the time is over first; a client that goes away cancels what nobody else can find. */
@@ -202,11 +181,4 @@ function addViews(server: HttpServer, { executions, clock }: ExecutionRoutesDeps
       return streamEvents(reply, log, request.headers['last-event-id'], clock);
     },
   );
-}
-
-/** The log of an execution whose events are not remembered any more: its end. */
-function toClosedLog(answer: Static<typeof Execution>): EventLog {
-  const log = new EventLog(0);
-  log.close('finished', answer);
-  return log;
 }

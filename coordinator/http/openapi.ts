@@ -2,16 +2,7 @@
  * Owns the API's description: OpenAPI 3.1 made from the schemas of the routes. Never written by hand, never more than what is served.
  */
 import type { RouteOptions } from 'fastify';
-import { Problem } from './problem.ts';
-
-declare module 'fastify' {
-  interface FastifySchema {
-    /** A sentence for the description. */
-    summary?: string;
-    /** Not for clients. */
-    hide?: boolean;
-  }
-}
+import { Problem } from '../../shared/http/problem.ts';
 
 interface ObjectSchema {
   readonly properties?: Readonly<Record<string, { readonly description?: string }>>;

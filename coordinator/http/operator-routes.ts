@@ -5,12 +5,12 @@
 import { type Static, Type } from '@sinclair/typebox';
 import { toTimestamp } from '../../shared/clock.ts';
 import { SystemError, toSystemError } from '../../shared/errors.ts';
+import { IdParams, problems } from '../../shared/http/answers.ts';
 import { Closed, Nullable, OneOf } from '../../shared/model/closed.ts';
 import type { Enrolment } from '../agents/enrolment.ts';
 import type { Fleet } from '../agents/fleet.ts';
 import { describeAgent, type RemoteAgent } from '../cluster/remote-agent.ts';
 import type { AgentStore, EnrolledAgent } from '../executions/state-store.ts';
-import { IdParams, problems } from './answers.ts';
 import { requireOperator } from './authentication.ts';
 import type { ApiDescription } from './openapi.ts';
 import type { HttpServer } from './server.ts';

@@ -1,6 +1,6 @@
 /**
  * Owns what a client says about an environment, and what we say about one.
- * Never decides identity: that is coordinator/environments/environment-key.
+ * Never decides identity: that is environment-description.
  */
 import { type Static, Type } from '@sinclair/typebox';
 import { buildStates } from '../lifecycle/build.ts';

@@ -29,8 +29,9 @@ const doors: Readonly<Record<string, RegExp>> = {
   // Loading it changes what the process's own fetch goes through; its door takes that back.
   undici: /^shared\/undici\.ts$/,
   'lru-cache': /^(shared\/layers\/layer-shelf|coordinator\/.+)\.ts$/,
-  fastify: /^coordinator\/http\//,
-  '@fastify/type-provider-typebox': /^coordinator\/http\//,
+  // One strict server for coordinator and agent, so that the same request is told the same; their routes see its types.
+  fastify: /^(shared|coordinator)\/http\/|^agent\/site\/edge-routes\.ts$/,
+  '@fastify/type-provider-typebox': /^shared\/http\//,
   pg: /^coordinator\/executions\/postgres-[a-z-]+\.ts$/,
   'node:sqlite': /sqlite-[a-z-]+\.ts$/,
   // Who embeds the sandbox starts the launcher; nobody else starts anything but the supervisor.

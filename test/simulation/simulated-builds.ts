@@ -7,7 +7,6 @@
 import assert from 'node:assert/strict';
 import { setImmediate as settled } from 'node:timers/promises';
 import {
-  describeEnvironment,
   type KeySettings,
   layerKeys,
   planLayers,
@@ -28,6 +27,7 @@ import { digestOfSpec, PRIVATE_PREFIX } from '../../shared/layers/layer-spec.ts'
 import { ManifestTrust } from '../../shared/layers/manifest-trust.ts';
 import { silentLogger } from '../../shared/logger.ts';
 import type { BuildOrder, PublicationOrder } from '../../shared/model/build.ts';
+import { describeEnvironment } from '../../shared/model/environment-description.ts';
 import { toBody } from '../../shared/storage/object-store.ts';
 import { makeReport } from '../support/lease-results.ts';
 import { createTestKey } from '../support/signed-layers.ts';

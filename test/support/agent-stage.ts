@@ -7,15 +7,25 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { TestContext } from 'node:test';
+import type { CoordinatorConfig } from '../../coordinator/config.ts';
+import type { KeyRing } from '../../coordinator/tenants/keys.ts';
 import type { Execution } from '../../shared/model/execution.ts';
 import { AgentProcess } from './agent-process.ts';
 import { storeBase } from './base-builds.ts';
 import { startCoordinator } from './coordinator-fixture.ts';
 import { RealLauncher } from './real-launcher.ts';
 
-/** The stage; `startAgent` starts one agent on it, again and again with the same state. `storeBytes`: how large the launcher's store is. */
-export async function setStage(test: TestContext, storeBytes: number | null = null) {
-  const coordinator = await startCoordinator(test);
+/**
+ * The stage; `startAgent` starts one agent on it, again and again with the same state. `storeBytes`: how large the launcher's store is; `changes`
+ * and `keys`: the coordinator's settings and tenants.
+ */
+export async function setStage(
+  test: TestContext,
+  storeBytes: number | null = null,
+  changes: Partial<CoordinatorConfig> = {},
+  keys: KeyRing | null = null,
+) {
+  const coordinator = await startCoordinator(test, changes, keys);
   coordinator.services.script = await storeBase(coordinator.store);
   const launcher = await RealLauncher.start('agent', storeBytes);
   const folder = await mkdtemp(join(tmpdir(), 'envicutor-agent-process-'));

@@ -46,7 +46,11 @@ interface Stage {
   finish(report?: Partial<LaunchReport>): void;
 }
 
-async function setStage(context: TestContext, outboxEntriesMax = 10): Promise<Stage> {
+async function setStage(
+  context: TestContext,
+  outboxEntriesMax = 10,
+  whenCutOff: 'end' | 'finish' = 'finish',
+): Promise<Stage> {
   const coordinator = new ScriptedCoordinator();
   await coordinator.listening;
   const folder = await mkdtemp(join(tmpdir(), 'envicutor-agent-'));
@@ -76,7 +80,7 @@ async function setStage(context: TestContext, outboxEntriesMax = 10): Promise<St
       token: () => 'one-time',
     },
     {
-      ...{ facts, coordinatorUrl: coordinator.url, slots: 2, outboxEntriesMax, outboxBytesMax: 1e6 },
+      ...{ facts, coordinatorUrl: coordinator.url, slots: 2, outboxEntriesMax, outboxBytesMax: 1e6, whenCutOff },
       slotCpus: ['0', '1'],
       offer: { memoryBytes: 2 * limitDefaults.run.memoryBytes, diskBytes: 1e9 },
       ...{ redialMinMs: 1, redialMaxMs: 20, heartbeatMs: 1000 },
@@ -184,8 +188,8 @@ test('results and leases survive a lost connection: results are said again befor
   assert.equal((await coordinator.next('lease.completed')).lease, 'lease_2');
 });
 
-test('an agent that stays alone for nearly as long as a lease is good ends what it runs, and says nothing of it later', async (context) => {
-  const { coordinator, sandbox, finish } = await setStage(context);
+test('an agent whose owner wants that ends what it runs when it was alone for nearly as long as a lease is good, and says nothing of it later', async (context) => {
+  const { coordinator, sandbox, finish } = await setStage(context, 10, 'end');
   coordinator.answerToProof = { ...welcome, leaseTtlMs: 400 };
   coordinator.drop();
   await coordinator.next('agent.proof');
@@ -204,6 +208,23 @@ test('an agent that stays alone for nearly as long as a lease is good ends what 
     coordinator.received.some(({ type }) => type === 'lease.completed'),
     false,
   );
+});
+
+test('an agent that is cut off for longer than a lease is good finishes what it holds, and tells it when it is back', async (context) => {
+  const { coordinator, sandbox, finish } = await setStage(context);
+  coordinator.answerToProof = { ...welcome, leaseTtlMs: 100 };
+  coordinator.drop();
+  await coordinator.next('agent.proof');
+  coordinator.say(offer('lease_1', 7));
+  await coordinator.next('lease.accepted');
+  coordinator.answerToProof = { type: 'session.refused', code: 'draining', reason: 'not now' };
+  coordinator.drop();
+  await new Promise((resolve) => setTimeout(resolve, 300));
+  assert.equal(sandbox.kills, 0);
+  finish();
+  coordinator.answerToProof = welcome;
+  const { lease, fence, result } = await coordinator.next('lease.completed');
+  assert.deepEqual([lease, fence, result.verdict], ['lease_1', 7, 'ok']);
 });
 
 test('offers beyond the slots, to a full outbox or to a draining agent are refused with the reason', async (context) => {

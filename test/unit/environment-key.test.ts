@@ -2,11 +2,11 @@
  * Owns identity of environments and layers: what is in a key, what is not, vectors that hold the derivation still, and the property that any
  * change of any field changes the key.
  */
+
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
 import {
-  describeEnvironment,
   type KeySettings,
   layerKeys,
   planLayers,
@@ -16,6 +16,7 @@ import {
 } from '../../coordinator/environments/environment-key.ts';
 import { digestOfSpec } from '../../shared/layers/layer-spec.ts';
 import type { EnvironmentRequest } from '../../shared/model/environment.ts';
+import { describeEnvironment } from '../../shared/model/environment-description.ts';
 
 const tenant = { tenantId: 'local', key: Buffer.alloc(32, 1) };
 const other = { tenantId: 'other', key: Buffer.alloc(32, 2) };

@@ -4,7 +4,7 @@
  */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { EventLog, type LoggedEvent } from '../../coordinator/executions/event-log.ts';
+import { EventLog, type LoggedEvent } from '../../shared/http/event-log.ts';
 
 const numbersOf = (log: EventLog, after = 0): number[] => {
   const numbers: number[] = [];

@@ -2,12 +2,12 @@
  * Owns what a layer's specification is worth: vectors that were computed elsewhere hold its digests still, any change of any part of it or of
  * what a client asks for is another key, and a layer is refused where another one was asked for.
  */
+
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { test } from 'node:test';
 import fc from 'fast-check';
 import {
-  describeEnvironment,
   type KeySettings,
   layerKeys,
   planLayers,
@@ -17,6 +17,7 @@ import { digestOf } from '../../shared/digest.ts';
 import { SystemError } from '../../shared/errors.ts';
 import { checkSpec, digestOfSpec, encodeSpec, shareableKey } from '../../shared/layers/layer-spec.ts';
 import { EnvironmentRequest } from '../../shared/model/environment.ts';
+import { describeEnvironment } from '../../shared/model/environment-description.ts';
 import { buildLimitMaxima } from '../../shared/model/limits.ts';
 import { LayerSpec } from '../../shared/model/manifest.ts';
 import { specOf } from '../support/layer-specs.ts';

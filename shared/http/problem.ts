@@ -3,8 +3,8 @@
  * does) and never shows an internal error's message to a client.
  */
 import { type Static, Type } from '@sinclair/typebox';
-import { errorCatalog, SystemError } from '../../shared/errors.ts';
-import { Closed } from '../../shared/model/closed.ts';
+import { errorCatalog, SystemError } from '../errors.ts';
+import { Closed } from '../model/closed.ts';
 
 /** Content type of every error. */
 export const PROBLEM_TYPE = 'application/problem+json; charset=utf-8';
@@ -24,14 +24,14 @@ export const Problem = Closed(
 );
 export type Problem = Static<typeof Problem>;
 
-/** The problem of an error. */
-export function toProblem(error: SystemError, requestId: string): Problem {
+/** The problem of an error; `who` has the log in which an internal one is told. */
+export function toProblem(error: SystemError, requestId: string, who: string): Problem {
   const { title, http } = errorCatalog[error.code];
   return {
     type: `urn:envicutor:problem:${error.code}`,
     title,
     status: http,
-    detail: error.code === 'internal' ? `look for ${requestId} in the coordinator's log` : error.message,
+    detail: error.code === 'internal' ? `look for ${requestId} in the ${who}'s log` : error.message,
     code: error.code,
     errors: [...error.errors],
     requestId,

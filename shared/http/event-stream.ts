@@ -3,8 +3,8 @@
  * bound: a reader that is too slow is cut off and may resume.
  */
 import type { FastifyReply } from 'fastify';
-import type { Clock, Timer } from '../../shared/clock.ts';
-import type { EventLog, LoggedEvent } from '../executions/event-log.ts';
+import type { Clock, Timer } from '../clock.ts';
+import type { EventLog, LoggedEvent } from './event-log.ts';
 
 const PING_MS = 15_000;
 const UNSENT_BYTES_MAX = 1024 * 1024;

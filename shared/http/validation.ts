@@ -7,7 +7,7 @@ import { Kind, type TSchema } from '@sinclair/typebox';
 import { TypeCompiler } from '@sinclair/typebox/compiler';
 import { type ValueError, ValueErrorType } from '@sinclair/typebox/errors';
 import { Value } from '@sinclair/typebox/value';
-import { type ErrorPlace, SystemError } from '../../shared/errors.ts';
+import { type ErrorPlace, SystemError } from '../errors.ts';
 import { nearestName } from './nearest-name.ts';
 
 const PLACES_MAX = 20;

@@ -2,18 +2,12 @@
  * Owns what a schema can't say about a request: paths, base64, limits against maxima, sizes. Each problem names its place.
  * Never changes a request. Runs before anything is started.
  */
-import { type ErrorPlace, SystemError } from '../../shared/errors.ts';
-import { machineArchitecture } from '../../shared/layers/layer-manifest.ts';
-import type { EnvironmentRequest, File } from '../../shared/model/environment.ts';
-import type { ExecutionRequest } from '../../shared/model/execution.ts';
-import {
-  type AllLimits,
-  buildLimitMaxima,
-  type LimitPurpose,
-  type Limits,
-  resolveLimits,
-} from '../../shared/model/limits.ts';
-import type { Encoding } from '../../shared/model/verdict.ts';
+import { type ErrorPlace, SystemError } from '../errors.ts';
+import { machineArchitecture } from '../layers/layer-manifest.ts';
+import type { EnvironmentRequest, File } from '../model/environment.ts';
+import type { ExecutionRequest } from '../model/execution.ts';
+import { type AllLimits, buildLimitMaxima, type LimitPurpose, type Limits, resolveLimits } from '../model/limits.ts';
+import type { Encoding } from '../model/verdict.ts';
 
 const METADATA_BYTES_MAX = 4096;
 const NAME_BYTES_MAX = 255;

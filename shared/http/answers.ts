@@ -2,9 +2,8 @@
  * Owns the schemas of answers and parameters that several routes share, and what a cursor looks like. Never used for anything but HTTP.
  */
 import { type TSchema, Type } from '@sinclair/typebox';
-import { SystemError } from '../../shared/errors.ts';
-import { Closed, Nullable } from '../../shared/model/closed.ts';
-import type { Page } from '../executions/state-store.ts';
+import { SystemError } from '../errors.ts';
+import { Closed, Nullable } from '../model/closed.ts';
 import { Problem } from './problem.ts';
 
 /** The errors that every route may answer with, for documentation and serialisation. */
@@ -39,6 +38,10 @@ export function toPageRequest(query: { cursor?: string; limit?: string }): { cur
 }
 
 /** A page as it is answered. */
-export function toPageAnswer<Item>({ items, next }: Page<Item>): { items: Item[]; next: string | null } {
+export function toPageAnswer<Item>(page: { readonly items: readonly Item[]; readonly next: number | null }): {
+  items: Item[];
+  next: string | null;
+} {
+  const { items, next } = page;
   return { items: [...items], next: next === null ? null : Buffer.from(`p${next}`).toString('base64url') };
 }

@@ -2,7 +2,7 @@
  * Owns reading a JSON body: UTF-8 or refused, with the position of what is wrong. Never looks at what it says.
  */
 import { isUtf8 } from 'node:buffer';
-import { SystemError } from '../../shared/errors.ts';
+import { SystemError } from '../errors.ts';
 
 /** The value of a body; SystemError `request-invalid` says where it stops being JSON. */
 export function parseJsonBody(body: Buffer): unknown {
