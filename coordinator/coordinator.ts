@@ -16,6 +16,7 @@ import type { ObjectStore } from '../shared/storage/object-store.ts';
 import { AGENTS_PATH, AgentGateway } from './agents/agent-gateway.ts';
 import { Enrolment } from './agents/enrolment.ts';
 import { Fleet } from './agents/fleet.ts';
+import { createReceiptCheck } from './agents/receipt-check.ts';
 import { Cluster } from './cluster/cluster.ts';
 import { PEERS_PATH } from './cluster/peer-gateway.ts';
 import { type CoordinatorConfig, toLimitMaxima } from './config.ts';
@@ -85,7 +86,7 @@ const REPRODUCTION_RETRY_MS = 30_000;
 /** Where demands wait and for whom this coordinator answers. */
 function createScheduling({ clock, random, log, state, instanceKey }: CoordinatorDeps, config: CoordinatorConfig) {
   const fleet = new Fleet();
-  const local = new FairScheduler({ clock, random, fleet }, config);
+  const local = new FairScheduler({ clock, random, fleet, check: createReceiptCheck(fleet, log) }, config);
   const key = instanceKey.derive('peers');
   const cluster = new Cluster({ clock, random, log, store: state.shards, key, fleet, local }, config);
   return { fleet, local, cluster };

@@ -8,6 +8,7 @@ import { type Clock, type Random, type Timer, toTimestamp } from '../../shared/c
 import { digestOf } from '../../shared/digest.ts';
 import { SystemError } from '../../shared/errors.ts';
 import { createId, toBase32 } from '../../shared/ids.ts';
+import type { TrustedKey } from '../../shared/model/manifest.ts';
 import { type AgentMessage, challengeText } from '../../shared/protocol/agent-messages.ts';
 import type { AgentStore, EnrolledAgent } from '../executions/state-store.ts';
 
@@ -27,6 +28,11 @@ function toKey(publicKey: string): KeyObject | null {
   } catch {
     return null;
   }
+}
+
+/** An agent's key in the form in which signatures are checked. */
+export function toAgentKey(publicKey: string): TrustedKey {
+  return { keyid: digestOf(Buffer.from(publicKey, 'base64')), publicKey };
 }
 
 /** Tokens and the proof of identity. */
