@@ -14,6 +14,7 @@ import type { baseNames } from '../shared/model/environment.ts';
 import { RELEASE } from '../shared/protocol/version.ts';
 import type { ObjectStore } from '../shared/storage/object-store.ts';
 import { AGENTS_PATH, AgentGateway } from './agents/agent-gateway.ts';
+import { AgentKeys } from './agents/agent-keys.ts';
 import { Enrolment } from './agents/enrolment.ts';
 import { Fleet } from './agents/fleet.ts';
 import { createReceiptCheck } from './agents/receipt-check.ts';
@@ -37,6 +38,7 @@ import { Admission } from './executions/admission.ts';
 import { toConstraints } from './executions/demand.ts';
 import { ExecutionService } from './executions/execution-service.ts';
 import type { StateStore } from './executions/state-store.ts';
+import { addAgentKeyRoutes } from './http/agent-key-routes.ts';
 import { checkUpgrade, createAuthentication } from './http/authentication.ts';
 import { addCacheRoutes } from './http/cache-routes.ts';
 import { addEnvironmentRoutes } from './http/environment-routes.ts';
@@ -187,8 +189,9 @@ function createServices(deps: CoordinatorDeps, config: CoordinatorConfig, metric
     },
     { ...config, limitMaxima: toLimitMaxima(config) },
   );
+  const agentKeys = new AgentKeys({ clock, log, agents: state.agents, verifier: deps.verifier });
   const enrolment = new Enrolment(
-    { clock, random, agents: state.agents },
+    { clock, random, agents: state.agents, keys: agentKeys },
     { tokenTtlMs: config.enrolmentTokenTtlMs, tokenFile: config.enrolmentTokenFile },
   );
   const joined = (agentId: AgentId) => cluster.tell({ type: 'agent.joined', agentId });
@@ -196,6 +199,7 @@ function createServices(deps: CoordinatorDeps, config: CoordinatorConfig, metric
   trust.listen({
     signed: (envelope, isOurs) => {
       fleet.tell({ type: 'trust.state', trust: envelope });
+      void agentKeys.renew();
       if (isOurs) cluster.signed(envelope);
     },
     changed: () => {
@@ -204,14 +208,14 @@ function createServices(deps: CoordinatorDeps, config: CoordinatorConfig, metric
       executions.layersRevoked();
     },
   });
-  serveCluster(deps, { ...known, executions });
-  return { ...known, scheduler, admission, executions, enrolment, gateway };
+  serveCluster(deps, { ...known, executions, agentKeys });
+  return { ...known, scheduler, admission, executions, enrolment, agentKeys, gateway };
 }
 
 /** What other coordinators and shards that come and go ask of this one. */
 function serveCluster(
   { log }: CoordinatorDeps,
-  { cluster, environments, executions, trust, cache, layers }: ClusterServices,
+  { cluster, fleet, environments, executions, trust, cache, layers, agentKeys }: ClusterServices,
 ): void {
   const warn = (error: unknown) => log.warn({ err: error }, 'not read again');
   cluster.serve({
@@ -232,13 +236,20 @@ function serveCluster(
       }
     },
     trusted: (envelope) => trust.takeOver(envelope),
+    agentJoined: (agentId) => {
+      const agent = fleet.get(agentId as AgentId);
+      // It may be new, or retired.
+      if (agent !== undefined || !agentKeys.has(agentId)) void agentKeys.renew();
+      agent?.superseded();
+    },
     buildBase: (base) => environments.provideBase(localTenant.id, base as (typeof baseNames)[number]),
   });
 }
 
-type ClusterServices = Pick<Scheduling, 'cluster'> &
+type ClusterServices = Pick<Scheduling, 'cluster' | 'fleet'> &
   Pick<ReturnType<typeof createCacheServices>, 'environments' | 'trust' | 'cache' | 'layers'> & {
     readonly executions: ExecutionService;
+    readonly agentKeys: AgentKeys;
   };
 
 /** Layers that are much asked for are fetched by more agents before those have to wait for them. */
@@ -301,6 +312,7 @@ function createApi(deps: CoordinatorDeps, config: CoordinatorConfig, services: S
     builder: () => builder.check(),
     agents,
   };
+  addAgentKeyRoutes(server, { agentKeys: services.agentKeys, fleet, elsewhere: cluster });
   addOperatorRoutes(server, {
     agents: state.agents,
     fleet,
@@ -351,6 +363,7 @@ export function wireCoordinator(deps: CoordinatorDeps, config: CoordinatorConfig
     await cluster.stop();
     local.stop();
     trust.stop();
+    services.agentKeys.stop();
     await cache.stop();
     await server.close();
     log.info({}, 'coordinator stopped');
