@@ -24,7 +24,7 @@ import { type CoordinatorConfig, toLimitMaxima } from './config.ts';
 import type { Builder } from './environments/builder-client.ts';
 import { CacheService, type CacheServiceOptions } from './environments/cache-service.ts';
 import type { ReadyEnvironment } from './environments/environment-build.ts';
-import type { KeySettings, TenantKey } from './environments/environment-key.ts';
+import type { KeySettings } from './environments/environment-key.ts';
 import { EnvironmentService } from './environments/environment-service.ts';
 import { LayerBuilds } from './environments/layer-builds.ts';
 import type { LayerBuildsListener } from './environments/layer-demand.ts';
@@ -49,7 +49,7 @@ import { ApiDescription } from './http/openapi.ts';
 import { addOperatorRoutes } from './http/operator-routes.ts';
 import { createServer } from './http/server.ts';
 import { attachUpgrades } from './http/upgrades.ts';
-import type { InstanceKey } from './instance-key.ts';
+import { createTenantKeys, type InstanceKey } from './instance-key.ts';
 import { type Gauges, Metrics } from './metrics.ts';
 import { FairScheduler } from './scheduler/fair-scheduler.ts';
 import { PreWarming } from './scheduler/pre-warming.ts';
@@ -263,15 +263,6 @@ function createPreWarming(
     prefetches.begin(environment.id, environments.references(environment, new Set()), agentIds, bytes);
   };
   return new PreWarming({ clock, index: fleet.index, prefetch }, { copiesAtOnceMax: preWarmCopiesAtOnceMax });
-}
-
-function createTenantKeys(instanceKey: InstanceKey): (tenantId: string) => TenantKey {
-  const known = new Map<string, TenantKey>();
-  return (tenantId) => {
-    const key = known.get(tenantId) ?? { tenantId, key: instanceKey.derive(`tenant/${tenantId}`) };
-    known.set(tenantId, key);
-    return key;
-  };
 }
 
 function toCacheOptions(config: CoordinatorConfig): CacheServiceOptions {
