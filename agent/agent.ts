@@ -29,6 +29,7 @@ import {
   type SessionListener,
 } from './connection/session.ts';
 import { Execution, type ExecutionListener } from './execution/executor.ts';
+import { LeaseReceipt } from './execution/lease-receipt.ts';
 import type { SlotCpus } from './execution/slot-cpus.ts';
 import { Slots } from './execution/slots.ts';
 import { LayerNews } from './layers/layer-news.ts';
@@ -44,7 +45,7 @@ export interface AgentNeeds {
   readonly sandbox: Pick<Sandbox, 'launch' | 'release'> & Partial<Pick<Sandbox, 'gauges'>>;
   readonly layers: AgentLayers;
   readonly trust: Pick<ManifestTrust, 'accept' | 'fatal' | 'version' | 'revoked'>;
-  readonly identity: Pick<Identity, 'publicKey' | 'agentId' | 'prove' | 'enrolled'>;
+  readonly identity: Pick<Identity, 'publicKey' | 'agentId' | 'prove' | 'sign' | 'enrolled'>;
   readonly token: () => string | null;
   /** Where results outlive this process; absent: they do not. */
   readonly results?: Pick<KeptResults, 'before' | 'keep' | 'forget'>;
@@ -80,6 +81,7 @@ interface HeldLease {
   readonly ended: Promise<void>;
   readonly executionId: string;
   readonly layers: readonly LayerReference[];
+  readonly receipt: LeaseReceipt;
 }
 
 /** An agent on the ports that it was given; it has not connected before `start`. `start`, `drain` and `stop` are idempotent. */
@@ -296,9 +298,11 @@ export class LeasingAgent implements SessionListener {
 
   #accept(lease: string, fence: number, order: Received<'lease.offer'>['order'], slot: number): void {
     const needs = { ...this.#needs, cpus: this.#slots.cpusOf(slot) };
-    const execution = new Execution(needs, order, slot, this.#toListener(lease, order.executionId, slot));
+    const receipt = new LeaseReceipt(this.#needs.clock, order);
+    const execution = new Execution(needs, order, slot, this.#toListener(lease, order.executionId, slot, receipt));
     const { promise: ended, resolve } = Promise.withResolvers<void>();
-    const held: HeldLease = { fence, execution, ended, executionId: order.executionId, layers: order.layers };
+    const { executionId, layers } = order;
+    const held: HeldLease = { fence, execution, ended, executionId, layers, receipt };
     this.#leases.set(lease, held);
     this.#session.send({ type: 'lease.accepted', lease });
     void execution.execute().then((result) => {
@@ -310,13 +314,14 @@ export class LeasingAgent implements SessionListener {
     });
   }
 
-  #finish(lease: string, { fence, executionId }: HeldLease, result: LeaseResultMessage | null): void {
-    const { logger } = this.#needs;
-    if (result === null) {
+  #finish(lease: string, { fence, executionId, receipt }: HeldLease, unsigned: LeaseResultMessage | null): void {
+    const { logger, identity } = this.#needs;
+    if (unsigned === null) {
       logger.info({ lease, executionId }, 'lease ended without result');
       this.#session.changed();
       return;
     }
+    const result = receipt.signed(identity, { lease, fence }, unsigned);
     const text = encodeMessage({ type: 'lease.completed', lease, fence, result });
     this.#outbox.add({ lease, fence, text });
     this.#session.sendText(text);
@@ -326,7 +331,7 @@ export class LeasingAgent implements SessionListener {
     logger.info({ lease, executionId, verdict, endedIn, failure }, 'lease completed');
   }
 
-  #toListener(lease: string, executionId: string, slot: number): ExecutionListener {
+  #toListener(lease: string, executionId: string, slot: number, receipt: LeaseReceipt): ExecutionListener {
     return {
       fetching: this.#layers.atIntervals((bytes, bytesTotal) =>
         this.#session.send({ type: 'lease.fetching', lease, bytes, bytesTotal }),
@@ -334,6 +339,7 @@ export class LeasingAgent implements SessionListener {
       running: () => {
         this.#session.send({ type: 'lease.stage', lease, stage: 'running' });
         this.#needs.logger.info({ lease, executionId, slot }, 'lease running');
+        receipt.prepare();
       },
       output: (script, stream, chunk) => {
         const data = Buffer.from(chunk.buffer, chunk.byteOffset, chunk.length).toString('base64');

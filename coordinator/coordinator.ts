@@ -4,38 +4,29 @@
  */
 import type { AddressInfo } from 'node:net';
 import type { Clock, Random } from '../shared/clock.ts';
-import { canonicalJson, digestOf } from '../shared/digest.ts';
 import { SystemError } from '../shared/errors.ts';
 import type { AgentId } from '../shared/ids.ts';
-import { machineArchitecture } from '../shared/layers/layer-manifest.ts';
 import type { Logger } from '../shared/logger.ts';
 import type { EgressRules } from '../shared/model/egress.ts';
 import type { baseNames } from '../shared/model/environment.ts';
 import { RELEASE } from '../shared/protocol/version.ts';
 import type { ObjectStore } from '../shared/storage/object-store.ts';
 import { AGENTS_PATH, AgentGateway } from './agents/agent-gateway.ts';
+import { AgentKeys } from './agents/agent-keys.ts';
 import { Enrolment } from './agents/enrolment.ts';
 import { Fleet } from './agents/fleet.ts';
+import { createReceiptCheck } from './agents/receipt-check.ts';
+import { createCacheServices, createPreWarming } from './cache-wiring.ts';
 import { Cluster } from './cluster/cluster.ts';
 import { PEERS_PATH } from './cluster/peer-gateway.ts';
 import { type CoordinatorConfig, toLimitMaxima } from './config.ts';
 import type { Builder } from './environments/builder-client.ts';
-import { CacheService, type CacheServiceOptions } from './environments/cache-service.ts';
-import type { ReadyEnvironment } from './environments/environment-build.ts';
-import type { KeySettings, TenantKey } from './environments/environment-key.ts';
-import { EnvironmentService } from './environments/environment-service.ts';
-import { LayerBuilds } from './environments/layer-builds.ts';
-import type { LayerBuildsListener } from './environments/layer-demand.ts';
-import { LayerUrls } from './environments/layer-urls.ts';
-import { Pins } from './environments/pins.ts';
-import { Prefetches } from './environments/prefetches.ts';
-import { Reproductions } from './environments/reproduction.ts';
-import { TrustService } from './environments/trust-service.ts';
 import type { Verifier } from './environments/verifier-client.ts';
 import { Admission } from './executions/admission.ts';
 import { toConstraints } from './executions/demand.ts';
 import { ExecutionService } from './executions/execution-service.ts';
 import type { StateStore } from './executions/state-store.ts';
+import { addAgentKeyRoutes } from './http/agent-key-routes.ts';
 import { checkUpgrade, createAuthentication } from './http/authentication.ts';
 import { addCacheRoutes } from './http/cache-routes.ts';
 import { addEnvironmentRoutes } from './http/environment-routes.ts';
@@ -51,8 +42,6 @@ import type { InstanceKey } from './instance-key.ts';
 import { leaveToOthers } from './leaving-to-others.ts';
 import { type Gauges, Metrics } from './metrics.ts';
 import { FairScheduler } from './scheduler/fair-scheduler.ts';
-import { PreWarming } from './scheduler/pre-warming.ts';
-import { BuildQuota } from './tenants/build-quota.ts';
 import { type KeyRing, localTenant, tenantsOf } from './tenants/keys.ts';
 
 /** The adapters that a coordinator runs on; `stop` closes none of them. */
@@ -81,84 +70,16 @@ export interface Coordinator {
   readonly enrolment: Enrolment;
 }
 
-const BUILD_RETRY_MS = 500;
-const REPRODUCTION_RETRY_MS = 30_000;
-
 /** Where demands wait and for whom this coordinator answers. */
 function createScheduling({ clock, random, log, state, instanceKey }: CoordinatorDeps, config: CoordinatorConfig) {
   const fleet = new Fleet();
-  const local = new FairScheduler({ clock, random, fleet }, config);
+  const local = new FairScheduler({ clock, random, fleet, check: createReceiptCheck(fleet, log) }, config);
   const key = instanceKey.derive('peers');
   const cluster = new Cluster({ clock, random, log, store: state.shards, key, fleet, local }, config);
   return { fleet, local, cluster };
 }
 
 type Scheduling = ReturnType<typeof createScheduling>;
-
-/** What environments, their layers and the cache need. */
-function createCacheServices(
-  deps: CoordinatorDeps,
-  config: CoordinatorConfig,
-  metrics: Metrics,
-  { fleet, cluster }: Scheduling,
-) {
-  const { clock, random, log, state, store, builder, verifier, instanceKey } = deps;
-  const settings: KeySettings = {
-    architecture: machineArchitecture,
-    // All of the rules: whatever an operator changes may change what a build sees.
-    egressPolicyId: digestOf(canonicalJson(deps.egress)),
-    epoch: config.cacheEpoch,
-    salt: config.cacheSalt,
-  };
-  const urls = new LayerUrls(
-    { clock, store, key: instanceKey.derive('layer-urls') },
-    { ttlSeconds: config.layerUrlTtlSeconds },
-  );
-  const quota = new BuildQuota({ clock, store: state.buildUsage }, deps.egress, config);
-  const trust = new TrustService({ clock, log, verifier, store: state.cache }, { renewMs: config.trustRenewMs });
-  const looked: Metrics['looked'] = (kind, outcome) => metrics.looked(kind, outcome);
-  const layers = new LayerBuilds(
-    {
-      ...{ clock, random, log, store, builder, verifier, trust, urls, quota, looked },
-      weightOf: (tenantId) => tenantsOf(deps.keys)(tenantId).weight,
-      buildBaseElsewhere: (base) => cluster.buildBaseElsewhere(base),
-      found: (layer) => cache.found(layer),
-    },
-    { failureTtlMs: config.failureTtlMs, unreachableTtlMs: config.unreachableTtlMs, retryDelayMs: BUILD_RETRY_MS },
-  );
-  const reproductions = new Reproductions(
-    {
-      ...{ clock, random, log, builder, verifier, trust, layers, urls, egress: deps.egress },
-      shared: (own) => environments.adoptShared(own),
-      ended: (outcome) => metrics.reproduced(outcome),
-    },
-    {
-      idleMs: config.reproductionIdleMs,
-      retryDelayMs: REPRODUCTION_RETRY_MS,
-      signedPlainHttpUrls: config.signedPlainHttpUrls,
-    },
-  );
-  const isReproducing = config.reproduceBuilds === 'on' || (config.reproduceBuilds === 'auto' && deps.keys !== null);
-  const offer: LayerBuildsListener['obtained'] = (...layer) => reproductions.obtained(...layer);
-  const tenantKey = createTenantKeys(instanceKey);
-  const environments = new EnvironmentService({
-    ...{ clock, log, store: state.environments, layers, urls, settings, tenantKey },
-    ...(isReproducing ? { offer } : {}),
-  });
-  if (isReproducing) layers.listen(reproductions);
-  const prefetches = new Prefetches({ clock, random, fleet });
-  const cache = new CacheService(
-    {
-      ...{ clock, log, store: state.cache, trust, verifier, layers, environments, fleet, prefetches },
-      pins: new Pins(state.cache),
-      damaged: () => metrics.damaged(),
-      changed: (what) => cluster.tell({ type: 'changed', what }),
-      isSweeper: () => cluster.isOnDuty,
-    },
-    toCacheOptions(config),
-  );
-  return { urls, layers, reproductions, environments, trust, cache, prefetches };
-}
 
 function createServices(deps: CoordinatorDeps, config: CoordinatorConfig, metrics: Metrics) {
   const { clock, random, log, state } = deps;
@@ -188,8 +109,9 @@ function createServices(deps: CoordinatorDeps, config: CoordinatorConfig, metric
     },
     { ...config, limitMaxima: toLimitMaxima(config) },
   );
+  const agentKeys = new AgentKeys({ clock, log, agents: state.agents, verifier: deps.verifier });
   const enrolment = new Enrolment(
-    { clock, random, agents: state.agents },
+    { clock, random, agents: state.agents, keys: agentKeys },
     { tokenTtlMs: config.enrolmentTokenTtlMs, tokenFile: config.enrolmentTokenFile },
   );
   const joined = (agentId: AgentId) => cluster.tell({ type: 'agent.joined', agentId });
@@ -197,6 +119,7 @@ function createServices(deps: CoordinatorDeps, config: CoordinatorConfig, metric
   trust.listen({
     signed: (envelope, isOurs) => {
       fleet.tell({ type: 'trust.state', trust: envelope });
+      void agentKeys.renew();
       if (isOurs) cluster.signed(envelope);
     },
     changed: () => {
@@ -205,14 +128,14 @@ function createServices(deps: CoordinatorDeps, config: CoordinatorConfig, metric
       executions.layersRevoked();
     },
   });
-  serveCluster(deps, { ...known, executions });
-  return { ...known, scheduler, admission, executions, enrolment, gateway };
+  serveCluster(deps, { ...known, executions, agentKeys });
+  return { ...known, scheduler, admission, executions, enrolment, agentKeys, gateway };
 }
 
 /** What other coordinators and shards that come and go ask of this one. */
 function serveCluster(
   { log }: CoordinatorDeps,
-  { cluster, environments, executions, trust, cache, layers }: ClusterServices,
+  { cluster, fleet, environments, executions, trust, cache, layers, agentKeys }: ClusterServices,
 ): void {
   const warn = (error: unknown) => log.warn({ err: error }, 'not read again');
   cluster.serve({
@@ -233,45 +156,21 @@ function serveCluster(
       }
     },
     trusted: (envelope) => trust.takeOver(envelope),
+    agentJoined: (agentId) => {
+      const agent = fleet.get(agentId as AgentId);
+      // It may be new, or retired.
+      if (agent !== undefined || !agentKeys.has(agentId)) void agentKeys.renew();
+      agent?.superseded();
+    },
     buildBase: (base) => environments.provideBase(localTenant.id, base as (typeof baseNames)[number]),
   });
 }
 
-type ClusterServices = Pick<Scheduling, 'cluster'> &
+type ClusterServices = Pick<Scheduling, 'cluster' | 'fleet'> &
   Pick<ReturnType<typeof createCacheServices>, 'environments' | 'trust' | 'cache' | 'layers'> & {
     readonly executions: ExecutionService;
+    readonly agentKeys: AgentKeys;
   };
-
-/** Layers that are much asked for are fetched by more agents before those have to wait for them. */
-function createPreWarming(
-  { fleet, environments, prefetches }: Pick<Scheduling, 'fleet'> & ReturnType<typeof createCacheServices>,
-  clock: Clock,
-  { preWarmCopiesAtOnceMax }: CoordinatorConfig,
-): PreWarming<ReadyEnvironment> {
-  const prefetch = (environment: ReadyEnvironment, agentIds: readonly AgentId[]) => {
-    const bytes = environment.layers.reduce((sum, { manifest }) => sum + manifest.blob.bytes, 0);
-    prefetches.begin(environment.id, environments.references(environment, new Set()), agentIds, bytes);
-  };
-  return new PreWarming({ clock, index: fleet.index, prefetch }, { copiesAtOnceMax: preWarmCopiesAtOnceMax });
-}
-
-function createTenantKeys(instanceKey: InstanceKey): (tenantId: string) => TenantKey {
-  const known = new Map<string, TenantKey>();
-  return (tenantId) => {
-    const key = known.get(tenantId) ?? { tenantId, key: instanceKey.derive(`tenant/${tenantId}`) };
-    known.set(tenantId, key);
-    return key;
-  };
-}
-
-function toCacheOptions(config: CoordinatorConfig): CacheServiceOptions {
-  return {
-    ageMsMax: config.cacheAgeMsMax,
-    bytesMax: config.cacheBytesMax,
-    sweepIntervalMs: config.cacheSweepIntervalMs,
-    graceMs: config.cacheGraceMs,
-  };
-}
 
 type Services = ReturnType<typeof createServices>;
 
@@ -312,6 +211,7 @@ function createApi(deps: CoordinatorDeps, config: CoordinatorConfig, services: S
       if (leaving.isLeaving) throw new SystemError('draining', 'this instance is stopping; others go on');
     },
   };
+  addAgentKeyRoutes(server, { agentKeys: services.agentKeys, fleet, elsewhere: cluster });
   addOperatorRoutes(server, {
     agents: state.agents,
     fleet,
@@ -363,6 +263,7 @@ export function wireCoordinator(deps: CoordinatorDeps, config: CoordinatorConfig
     await cluster.stop();
     local.stop();
     trust.stop();
+    services.agentKeys.stop();
     await cache.stop();
     await server.close();
     log.info({}, 'coordinator stopped');

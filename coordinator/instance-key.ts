@@ -7,6 +7,7 @@ import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Random } from '../shared/clock.ts';
 import { SystemError } from '../shared/errors.ts';
+import type { TenantKey } from './environments/environment-key.ts';
 import { makeStateFolder } from './state-folder.ts';
 
 /** Derives keys by purpose; the same purpose gives the same key for as long as the state directory lives. */
@@ -60,4 +61,14 @@ export function openInstanceKey(stateDirectory: string, random: Random): Instanc
       { cause },
     );
   }
+}
+
+/** The keys of tenants, each derived once. */
+export function createTenantKeys(instanceKey: InstanceKey): (tenantId: string) => TenantKey {
+  const known = new Map<string, TenantKey>();
+  return (tenantId) => {
+    const key = known.get(tenantId) ?? { tenantId, key: instanceKey.derive(`tenant/${tenantId}`) };
+    known.set(tenantId, key);
+    return key;
+  };
 }

@@ -1,9 +1,11 @@
 /**
- * Owns sha256 digests: their text form, computing them over bytes, canonical JSON and streams.
+ * Owns sha256 digests: their text form, computing them over bytes and streams; canonical JSON, their usual text, comes along.
  * Never compares anything but whole digests.
  */
 import { createHash } from 'node:crypto';
 import { Transform } from 'node:stream';
+
+export { type Canonical, canonicalJson } from './canonical-json.ts';
 
 /** `sha256:` and 64 lower-case hex digits. */
 export type Digest = `sha256:${string}`;
@@ -21,33 +23,6 @@ export function isDigest(text: string): text is Digest {
 /** The 64 hex digits of a digest. */
 export function digestHex(digest: Digest): string {
   return digest.slice('sha256:'.length);
-}
-
-/** What canonical JSON can hold; numbers must be safe integers. */
-export type Canonical =
-  | null
-  | boolean
-  | number
-  | string
-  | readonly Canonical[]
-  | { readonly [name: string]: Canonical };
-
-/**
- * Canonical JSON: members sorted by UTF-16 code units, no white space, integers only (the subset of RFC 8785 that we need).
- * Throws a TypeError for anything else, so that no two values can share a text by rounding.
- */
-export function canonicalJson(value: Canonical): string {
-  if (value === null || typeof value === 'boolean' || typeof value === 'string') return JSON.stringify(value);
-  if (typeof value === 'number') {
-    if (!Number.isSafeInteger(value)) throw new TypeError(`canonical JSON holds safe integers only, not ${value}`);
-    return String(value);
-  }
-  if (Array.isArray(value)) return `[${value.map(canonicalJson).join(',')}]`;
-  const object = value as { readonly [name: string]: Canonical };
-  const members = Object.keys(object)
-    .sort()
-    .map((name) => `${JSON.stringify(name)}:${canonicalJson(object[name] as Canonical)}`);
-  return `{${members.join(',')}}`;
 }
 
 /** A stream that passes bytes on and knows afterwards how many there were and their digest. */

@@ -1,12 +1,16 @@
 /**
  * Owns who this agent is: its Ed25519 key pair and, after enrolment, its id, both in the state directory, readable by its user only.
- * Never lets the private key out; it signs, nothing more.
- * Invariant: files are replaced as a whole, so that a crash leaves the old or the new one.
+ * Never lets the private key out; it signs, nothing more, and nothing but answers to challenges and receipts.
+ * Invariants: files are replaced as a whole, so that a crash leaves the old or the new one; whatever a coordinator asks for, no answer to a
+ * challenge is a receipt.
  */
 import { createPrivateKey, createPublicKey, generateKeyPairSync, type KeyObject, sign } from 'node:crypto';
 import { mkdir, open, readFile, rename } from 'node:fs/promises';
 import { join } from 'node:path';
+import { type SigningKey, toSigningKey } from '../../shared/layers/envelope.ts';
+import type { ReceiptStatement } from '../../shared/model/receipt.ts';
 import { challengeText } from '../../shared/protocol/agent-messages.ts';
+import { signReceipt } from '../../shared/receipts/receipt.ts';
 
 const KEY_FILE = 'agent-key.pem';
 const ID_FILE = 'agent-id';
@@ -16,13 +20,13 @@ export class Identity {
   /** Ed25519 public key, SPKI DER in base64. */
   readonly publicKey: string;
   readonly #directory: string;
-  readonly #privateKey: KeyObject;
+  readonly #key: SigningKey;
   #agentId: string | null;
   #kept: Promise<void> = Promise.resolve();
 
   private constructor(directory: string, privateKey: KeyObject, agentId: string | null) {
     this.#directory = directory;
-    this.#privateKey = privateKey;
+    this.#key = toSigningKey(privateKey);
     this.#agentId = agentId;
     this.publicKey = createPublicKey(privateKey).export({ type: 'spki', format: 'der' }).toString('base64');
   }
@@ -59,7 +63,12 @@ export class Identity {
 
   /** The answer to a coordinator's challenge, base64. */
   prove(nonce: string): string {
-    return sign(null, Buffer.from(challengeText(nonce)), this.#privateKey).toString('base64');
+    return sign(null, Buffer.from(challengeText(nonce)), this.#key.privateKey).toString('base64');
+  }
+
+  /** The receipt of a result. */
+  sign(statement: ReceiptStatement): string {
+    return signReceipt(statement, this.#key);
   }
 }
 

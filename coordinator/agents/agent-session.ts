@@ -16,7 +16,7 @@ import type { CoordinatorMessage } from '../../shared/protocol/coordinator-messa
 import { acceptedVersions, closeCodes, PROTOCOL_VERSION } from '../../shared/protocol/version.ts';
 import type { EnrolledAgent } from '../executions/state-store.ts';
 import type { LeaseEvents } from '../scheduler/scheduler.ts';
-import type { Enrolment, Hello } from './enrolment.ts';
+import { type Enrolment, type Hello, toAgentKey } from './enrolment.ts';
 import { type Fleet, FleetAgent } from './fleet.ts';
 
 /** The connection as the session uses it. */
@@ -180,7 +180,12 @@ export class AgentSession {
         memoryBytes,
         exclusiveCores,
       },
-      { isDraining: known.isDraining, connectedAtMs: clock.nowMs(), send: (message) => this.#send(message) },
+      {
+        isDraining: known.isDraining,
+        connectedAtMs: clock.nowMs(),
+        key: toAgentKey(known.publicKey),
+        send: (message) => this.#send(message),
+      },
     );
     this.#agent.superseded = () => this.supersede();
     const before = fleet.get(known.id);

@@ -8,8 +8,10 @@ import { type Clock, type Random, type Timer, toTimestamp } from '../../shared/c
 import { digestOf } from '../../shared/digest.ts';
 import { SystemError } from '../../shared/errors.ts';
 import { createId, toBase32 } from '../../shared/ids.ts';
+import type { TrustedKey } from '../../shared/model/manifest.ts';
 import { type AgentMessage, challengeText } from '../../shared/protocol/agent-messages.ts';
 import type { AgentStore, EnrolledAgent } from '../executions/state-store.ts';
+import type { AgentKeys } from './agent-keys.ts';
 
 /** The greeting of an agent. */
 export type Hello = Extract<AgentMessage, { type: 'agent.hello' }>;
@@ -29,9 +31,23 @@ function toKey(publicKey: string): KeyObject | null {
   }
 }
 
+/** An agent's key in the form in which signatures are checked. */
+export function toAgentKey(publicKey: string): TrustedKey {
+  return { keyid: digestOf(Buffer.from(publicKey, 'base64')), publicKey };
+}
+
+/** What enrolment talks to. */
+export interface EnrolmentDeps {
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly agents: AgentStore;
+  /** The signed list: it learns of every new agent, and knows who was retired. */
+  readonly keys: Pick<AgentKeys, 'renew' | 'isRetired'>;
+}
+
 /** Tokens and the proof of identity. */
 export class Enrolment {
-  readonly #deps: { readonly clock: Clock; readonly random: Random; readonly agents: AgentStore };
+  readonly #deps: EnrolmentDeps;
   readonly #tokenTtlMs: number;
   readonly #tokenFile: string;
   #fileToken = '';
@@ -39,10 +55,7 @@ export class Enrolment {
   #isStopped = false;
 
   /** `tokenFile` is '' or a file that always holds a token which nobody has used yet. */
-  constructor(
-    deps: { clock: Clock; random: Random; agents: AgentStore },
-    options: { tokenTtlMs: number; tokenFile: string },
-  ) {
+  constructor(deps: EnrolmentDeps, options: { tokenTtlMs: number; tokenFile: string }) {
     this.#deps = deps;
     this.#tokenTtlMs = options.tokenTtlMs;
     this.#tokenFile = options.tokenFile;
@@ -97,7 +110,11 @@ export class Enrolment {
     const isProven =
       key !== null && verify(null, Buffer.from(challengeText(nonce)), key, Buffer.from(signature, 'base64'));
     if (!isProven) throw new SystemError('agent-refused', 'the proof does not fit the public key');
-    const known = await this.#deps.agents.findByKey(hello.publicKey);
+    const { agents, keys } = this.#deps;
+    const known = await agents.findByKey(hello.publicKey);
+    if (known !== null && (await keys.isRetired(known.id))) {
+      throw new SystemError('agent-refused', `agent ${known.id} was retired; another one needs a key of its own`);
+    }
     if (hello.agentId !== null) {
       if (known?.id === hello.agentId) return known;
       throw new SystemError(
@@ -113,7 +130,7 @@ export class Enrolment {
     if (hello.token === null) {
       throw new SystemError('agent-refused', 'this key is not known; give the agent a one-time enrolment token');
     }
-    const { clock, random, agents } = this.#deps;
+    const { clock, random, agents, keys } = this.#deps;
     const agent: EnrolledAgent = {
       id: createId('agent', random),
       name: hello.name,
@@ -128,6 +145,7 @@ export class Enrolment {
         'the enrolment token is not known, was used or has expired; ask for a new one',
       );
     }
+    void keys.renew();
     if (hello.token === this.#fileToken) await this.writeTokenFile();
     return agent;
   }

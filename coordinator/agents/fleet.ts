@@ -3,6 +3,7 @@
  * Invariant: an agent's free slots are its slots minus the leases that we gave it; its own count only matters while it is lower than ours.
  */
 import type { AgentId } from '../../shared/ids.ts';
+import type { TrustedKey } from '../../shared/model/manifest.ts';
 import { type SandboxCounts, sumSandboxCounts } from '../../shared/model/sandbox-gauges.ts';
 import type { CoordinatorMessage } from '../../shared/protocol/coordinator-messages.ts';
 import type { Candidate } from '../scheduler/candidate.ts';
@@ -43,6 +44,8 @@ interface Watcher {
 /** A connected agent; whatever of it matters to placement is told to the fleet that it is in. */
 export class FleetAgent implements Candidate {
   readonly facts: AgentFacts;
+  /** What its receipts are signed with; null when nobody has looked. */
+  readonly key: TrustedKey | null;
   readonly connectedAtMs: number;
   readonly #send: (message: CoordinatorMessage) => void;
   readonly #layers = new Set<string>();
@@ -69,9 +72,15 @@ export class FleetAgent implements Candidate {
 
   constructor(
     facts: AgentFacts,
-    options: { isDraining: boolean; connectedAtMs: number; send: (message: CoordinatorMessage) => void },
+    options: {
+      isDraining: boolean;
+      connectedAtMs: number;
+      key?: TrustedKey;
+      send: (message: CoordinatorMessage) => void;
+    },
   ) {
     this.facts = facts;
+    this.key = options.key ?? null;
     this.#isDraining = options.isDraining;
     this.connectedAtMs = options.connectedAtMs;
     this.#send = options.send;

@@ -47,7 +47,7 @@ export interface ClusterOptions {
 }
 
 /** Who does what a cluster asks for. */
-export interface ClusterUser extends Omit<PeerNews, 'changed' | 'drained' | 'agentJoined'> {
+export interface ClusterUser extends Omit<PeerNews, 'changed' | 'drained'> {
   /** Tenants that have something under way here. */
   tenants(): ReadonlySet<string>;
   /** These shards are ours: takes up what was left in them; rejects when that could not be read. */
@@ -111,7 +111,7 @@ export class Cluster {
     peers.serve(scheduler, {
       changed: (what) => this.#changed(what),
       trusted: (trust) => this.#user?.trusted(trust),
-      agentJoined: (agentId) => fleet.get(agentId as AgentId)?.superseded(),
+      agentJoined: (agentId) => this.#user?.agentJoined(agentId),
       drained: (agentId, isDraining) => fleet.get(agentId as AgentId)?.drain(isDraining),
       // Whoever asks thinks that it is our duty; if we know better it does it itself.
       buildBase: async (base) => (this.isOnDuty ? await this.#user?.buildBase(base) : undefined),

@@ -21,7 +21,7 @@ export interface PeerNews {
   /** Something is to be read from the store again. */
   changed(what: Extract<PeerWord, { type: 'changed' }>['what']): void;
   trusted(trust: Extract<PeerWord, { type: 'trust.state' }>['trust']): void;
-  /** An agent has connected there. */
+  /** An agent has connected there, or was retired: its connection here ends. */
   agentJoined(agentId: string): void;
   drained(agentId: string, isDraining: boolean): void;
   /** Builds a base; resolves when that has ended. */

@@ -1,10 +1,11 @@
 /**
- * Owns talking to the verifier over its Unix socket: publications, promotions, reproductions, trust states, keys, sweeps.
+ * Owns talking to the verifier over its Unix socket: publications, promotions, reproductions, trust states, keys of its own and of agents, sweeps.
  * Never sees the signing key. A refusal is SystemError with the verifier's own code; silence is `verifier-unavailable`.
  */
 import { type TSchema, Type } from '@sinclair/typebox';
 import { type TypeCheck, TypeCompiler } from '@sinclair/typebox/compiler';
 import { type ErrorCode, errorCatalog, SystemError } from '../../shared/errors.ts';
+import { type AgentKeyOrder, SignedAgentKeys } from '../../shared/model/agent-keys.ts';
 import {
   type PromotionOrder,
   Publication,
@@ -21,6 +22,7 @@ const publicationCheck = TypeCompiler.Compile(Publication);
 const candidateCheck = TypeCompiler.Compile(Closed({ isCandidate: Type.Literal(true) }));
 const keysCheck = TypeCompiler.Compile(SigningKeyList);
 const trustCheck = TypeCompiler.Compile(SignedTrust);
+const agentKeysCheck = TypeCompiler.Compile(SignedAgentKeys);
 const sweepCheck = TypeCompiler.Compile(SweepResult);
 
 /** The steps of a key's rotation: another key is trusted, then signs, then the one before it is trusted no more. */
@@ -42,6 +44,8 @@ export interface Verifier {
   rotate(step: RotationStep): Promise<SigningKeyList>;
   /** A fresh trust state: what was revoked before, and this. */
   trust(order: TrustOrder): Promise<SignedTrust>;
+  /** A fresh list of agents' keys: whoever was in one before, and these; SystemError `conflict` when a key is another one than before. */
+  signAgentKeys(order: AgentKeyOrder): Promise<SignedAgentKeys>;
   /** Removes manifests, and what is not needed any more. */
   sweep(order: SweepOrder): Promise<SweepResult>;
   close(): Promise<void>;
@@ -97,6 +101,7 @@ export function createVerifierClient(socketPath: string): Verifier {
     keys: () => ask('GET', '/keys', null, keysCheck),
     rotate: (step) => ask('POST', `/keys/${step}`, {}, keysCheck),
     trust: (order) => ask('POST', '/trust', order, trustCheck),
+    signAgentKeys: (order) => ask('POST', '/agent-keys', order, agentKeysCheck),
     sweep: (order) => ask('POST', '/sweeps', order, sweepCheck),
     close: () => client.destroy(),
   };

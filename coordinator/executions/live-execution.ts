@@ -161,7 +161,7 @@ export class LiveExecution {
       score: null,
       timing: this.#timing(),
       certificate: null,
-      receipt: null,
+      receipt: result?.receipt ?? null,
       files: [],
       agent: agent === null ? null : { id: agent.id, name: agent.name, pool: agent.pool },
       attempts: this.attempts,

@@ -17,13 +17,14 @@ import { forecastWait } from './forecast.ts';
 import { type Lease, LeaseTable } from './leases.ts';
 import { listObstacles } from './obstacles.ts';
 import { type Considered, place } from './placement.ts';
-import { Retries } from './retries.ts';
+import { Retries, toRetryCause } from './retries.ts';
 import {
   type Demand,
   type Forecast,
   type LeaseEvents,
   type LeaseFetching,
   type LeaseOutput,
+  type ResultCheck,
   type Scheduler,
   toRetrySeconds,
 } from './scheduler.ts';
@@ -69,11 +70,13 @@ export class FairScheduler implements Scheduler, LeaseEvents {
   readonly #queue = new FairQueue<Entry>();
   readonly #charges: Charges<Entry>;
   readonly #retries: Retries;
+  readonly #check: ResultCheck;
   #timer: Timer | null = null;
   #delay: Timer | null = null;
 
-  constructor(deps: { clock: Clock; random: Random; fleet: Fleet }, options: SchedulerOptions) {
+  constructor(deps: { clock: Clock; random: Random; fleet: Fleet; check?: ResultCheck }, options: SchedulerOptions) {
     this.#clock = deps.clock;
+    this.#check = deps.check ?? (() => null);
     this.#charges = new Charges(deps.clock, this.#queue);
     this.#retries = new Retries(deps.clock, options.retriesMax);
     this.#random = deps.random;
@@ -217,7 +220,8 @@ export class FairScheduler implements Scheduler, LeaseEvents {
     entry.lease = lease;
     this.#charges.begin(entry);
     agent.take(lease.memoryBytes);
-    agent.send({ type: 'lease.offer', lease: lease.id, fence: lease.fence, order: demand.order() });
+    lease.order = demand.order();
+    agent.send({ type: 'lease.offer', lease: lease.id, fence: lease.fence, order: lease.order });
     demand.listener.placed(demand.executionId, agent.facts, considered);
   }
 
@@ -347,15 +351,11 @@ export class FairScheduler implements Scheduler, LeaseEvents {
     const lease = this.#leases.get(id, agentId);
     if (lease === undefined || lease.fence !== fence) return undefined;
     const entry = this.#entryOf(lease);
-    const { failure } = result;
-    if (entry !== undefined && failure?.isRetryable === true) {
-      const detail = `agent ${agentId}: ${failure.code}: ${failure.detail}`;
-      this.#retry(lease, new SystemError('sandbox-failed', detail), true);
-      this.#placeAll();
-      return undefined;
-    }
-    this.#release(lease);
-    if (entry === undefined) {
+    const refusal = entry === undefined ? null : this.#check(lease, entry.demand.layers, result);
+    const cause = entry === undefined ? null : (refusal ?? toRetryCause(agentId, result));
+    if (cause !== null) this.#retry(lease, cause, true);
+    else this.#release(lease);
+    if (entry === undefined || cause !== null) {
       this.#placeAll();
       return undefined;
     }

@@ -5,6 +5,7 @@
  */
 import type { Clock, Random } from '../../shared/clock.ts';
 import { type AgentId, createId, type ExecutionId, type LeaseId } from '../../shared/ids.ts';
+import type { LeaseOrderMessage } from '../../shared/protocol/coordinator-messages.ts';
 
 /** offered: not answered yet · held: the agent has it · cancelling: to be ended, its slot is still taken · orphaned: its agent is gone. */
 export type LeaseState = 'offered' | 'held' | 'cancelling' | 'orphaned';
@@ -17,6 +18,8 @@ export interface Lease {
   readonly agentId: AgentId;
   /** Memory that it is promised. */
   readonly memoryBytes: number;
+  /** What its agent was told to run; null until it is told. */
+  order: LeaseOrderMessage | null;
   state: LeaseState;
   /** Monotonic time at which it is over unless something moves it. */
   deadlineMs: number;
@@ -46,6 +49,7 @@ export class LeaseTable {
       executionId,
       agentId,
       memoryBytes,
+      order: null,
       state: 'offered',
       deadlineMs: this.#clock.monotonicMs() + answerMs,
       missedReports: 0,

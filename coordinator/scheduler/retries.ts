@@ -6,6 +6,7 @@
 import type { Clock } from '../../shared/clock.ts';
 import { SystemError } from '../../shared/errors.ts';
 import type { ExecutionId } from '../../shared/ids.ts';
+import type { LeaseResultMessage } from '../../shared/protocol/agent-messages.ts';
 import type { Lease } from './leases.ts';
 import { LostLeases } from './lost-leases.ts';
 import { RetryBudget } from './retry-budget.ts';
@@ -24,6 +25,12 @@ export interface OurFailure {
 
 /** A demand with which so many agents were lost is tried on no further one. */
 const LOST_AGENTS_MAX = 2;
+
+/** Why a result is none, and somebody else is to try; null when it counts. */
+export function toRetryCause(agentId: Lease['agentId'], { failure }: LeaseResultMessage): SystemError | null {
+  if (failure?.isRetryable !== true) return null;
+  return new SystemError('sandbox-failed', `agent ${agentId}: ${failure.code}: ${failure.detail}`);
+}
 
 /** The retries of one scheduler. */
 export class Retries {

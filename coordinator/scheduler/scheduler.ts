@@ -9,6 +9,7 @@ import type { PlacementAnswer } from '../../shared/model/placement.ts';
 import type { LeaseResultMessage } from '../../shared/protocol/agent-messages.ts';
 import type { LeaseOrderMessage } from '../../shared/protocol/coordinator-messages.ts';
 import type { AgentFacts } from '../agents/fleet.ts';
+import type { Lease } from './leases.ts';
 import type { Considered, PlacementDemand } from './placement.ts';
 
 /** Output of a script while it runs; `data` is base64. */
@@ -83,6 +84,13 @@ const RETRY_SECONDS_MAX = 60;
 export function toRetrySeconds(waitMs: number): number {
   return Math.min(RETRY_SECONDS_MAX, Math.max(1, Math.ceil(waitMs / 1000)));
 }
+
+/** Looks at the result of a lease on these layers before it counts: why it does not, or null. */
+export type ResultCheck = (
+  lease: Pick<Lease, 'id' | 'fence' | 'agentId' | 'order'>,
+  layers: readonly string[],
+  result: LeaseResultMessage,
+) => SystemError | null;
 
 /** What agents' sessions tell the scheduler. */
 export interface LeaseEvents {

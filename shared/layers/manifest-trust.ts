@@ -9,9 +9,10 @@ import { canonicalJson } from '../digest.ts';
 import { SystemError } from '../errors.ts';
 import type { Envelope, LayerManifest, TrustedKey } from '../model/manifest.ts';
 import type { TrustState } from '../model/trust.ts';
+import type { TrustAnchor } from './anchored-envelope.ts';
 import { openManifest } from './layer-manifest.ts';
 import { RevocationList, toRevokedError } from './revocation-list.ts';
-import { openTrustState, type TrustAnchor } from './trust-state.ts';
+import { openTrustState } from './trust-state.ts';
 
 /** Settings of a trust. */
 export interface ManifestTrustOptions {

@@ -8,6 +8,7 @@ import { Closed, Nullable, OneOf, Variables } from './closed.ts';
 import { EnvironmentReference, EnvironmentRequest, EnvironmentUse, FILES_MAX, File, Script } from './environment.ts';
 import { Limits } from './limits.ts';
 import { PlacementRequest } from './placement.ts';
+import { ReceiptText } from './receipt.ts';
 import { Encoding, Report, Verdict } from './verdict.ts';
 
 const Argument = Type.String({ maxLength: 131_072, pattern: '^[^\\u0000]*$' });
@@ -77,7 +78,7 @@ export const Execution = Closed({
   score: Type.Null(),
   timing: Timing,
   certificate: Type.Null(),
-  receipt: Type.Null(),
+  receipt: Nullable(ReceiptText),
   files: Type.Array(Type.Unknown(), { maxItems: 0 }),
   agent: Nullable(Closed({ id: Type.String(), name: Type.String(), pool: Type.String() })),
   attempts: Type.Integer({ minimum: 0 }),

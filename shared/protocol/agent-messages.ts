@@ -8,6 +8,8 @@
  * `lease.accepted` or `lease.refused`; an offer that is not answered is repeated by the coordinator or given to somebody else.
  * `lease.fetching` and `layers.progress` tell how far a download is and may be lost; so may `layersUsed`, which makes a layer look older than it
  * is by one report. `layer.damaged` names a layer that was right once and is not any more: the agent has put it aside.
+ * A result's `receipt` is what the agent signs of it; one that does not fit the lease and the result makes both worthless, and the lease is
+ * given to somebody else.
  */
 
 import { Type } from '@sinclair/typebox';
@@ -15,6 +17,7 @@ import { Closed, Nullable, OneOf } from '../model/closed.ts';
 import { LayerUse } from '../model/environment.ts';
 import { endings, Timing } from '../model/execution.ts';
 import { architectures } from '../model/manifest.ts';
+import { RECEIPT_CHARACTERS_MAX } from '../model/receipt.ts';
 import { SandboxCounts } from '../model/sandbox-gauges.ts';
 import { Report, Verdict } from '../model/verdict.ts';
 import { createDecoder, type MessageOf } from './catalog.ts';
@@ -35,6 +38,9 @@ export const LeaseResult = Closed({
     collectMs: Timing.properties.collectMs,
   }),
   failure: Nullable(Closed({ code: Type.String(), detail: Type.String(), isRetryable: Type.Boolean() })),
+  receipt: Type.Optional(
+    Type.String({ maxLength: RECEIPT_CHARACTERS_MAX, description: 'Of all of the above: shared/receipts/receipt.ts.' }),
+  ),
 });
 
 export const agentMessages = {
@@ -102,7 +108,7 @@ export type AgentMessage = MessageOf<typeof agentMessages>;
 export type LeaseResultMessage = Extract<AgentMessage, { type: 'lease.completed' }>['result'];
 export const decodeAgentMessage = createDecoder(agentMessages);
 
-/** The text that an agent signs to prove that it holds its key. */
+/** The text that an agent signs to prove that it holds its key; no receipt begins like this, whatever the nonce (DSSE's texts begin with DSSEv1). */
 export function challengeText(nonce: string): string {
   return `envicutor agent challenge v1 ${nonce}`;
 }

@@ -1,9 +1,10 @@
 /**
- * Owns a verifier that checks nothing: real keys, real signatures and the real trust signer over HTTP on a Unix socket, manifests into a real store.
+ * Owns a verifier that checks nothing: real keys, real signatures, the real signers of trust states and agents' keys, manifests into a real store.
  * Never reads a staged file: what a build's last event says is believed.
  */
 import type { IncomingMessage } from 'node:http';
 import { json } from 'node:stream/consumers';
+import { AgentKeySigner } from '../../coordinator/environments/verifier/agent-key-signer.ts';
 import { PublicationsUnderWay } from '../../coordinator/environments/verifier/publications-under-way.ts';
 import { SigningKeys } from '../../coordinator/environments/verifier/signing-key.ts';
 import { Sweeper } from '../../coordinator/environments/verifier/sweeper.ts';
@@ -14,6 +15,7 @@ import { SystemError, toSystemError } from '../../shared/errors.ts';
 import { encodeEnvelope, manifestKey, openManifest, signManifest } from '../../shared/layers/layer-manifest.ts';
 import { digestOfSpec } from '../../shared/layers/layer-spec.ts';
 import { silentLogger } from '../../shared/logger.ts';
+import type { AgentKeyOrder } from '../../shared/model/agent-keys.ts';
 import type { PromotionOrder, PublicationOrder, ReproductionOrder } from '../../shared/model/build.ts';
 import type { LayerManifest, LayerSpec } from '../../shared/model/manifest.ts';
 import type { SweepOrder } from '../../shared/model/sweep.ts';
@@ -36,6 +38,7 @@ export async function openFakeVerifier(directory: string, store: ObjectStore, as
   const keys = await SigningKeys.open(directory);
   const quiet = { clock: systemClock, logger: silentLogger };
   const trust = await TrustSigner.open({ directory, keys, lifetimeMs: 3_600_000, ...quiet });
+  const agentKeys = await AgentKeySigner.open({ directory, keys, trust, clock: systemClock });
   const sweeper = new Sweeper({ store, underWay: new PublicationsUnderWay(), ...quiet });
   const write = async (manifest: LayerManifest) => {
     const envelope = signManifest(manifest, keys.signing);
@@ -78,6 +81,7 @@ export async function openFakeVerifier(directory: string, store: ObjectStore, as
     if (request.url === '/reproductions') return await reproduce(order as ReproductionOrder);
     if (request.url === '/reproductions/candidates') return checkCandidate();
     if (request.url === '/trust') return await trust.sign((order as TrustOrder).revocations);
+    if (request.url === '/agent-keys') return await agentKeys.sign((order as AgentKeyOrder).agents);
     if (request.url === '/sweeps') return await sweeper.sweep(order as SweepOrder);
     if (request.url === '/promotions') return await promote(order as PromotionOrder);
     if (request.url?.startsWith('/keys/')) return await trust[request.url.slice(6) as RotationStep]();

@@ -7,6 +7,7 @@ import type { Static, TSchema } from '@sinclair/typebox';
 import { TypeCompiler } from '@sinclair/typebox/compiler';
 import { SystemError, toSystemError } from '../../../shared/errors.ts';
 import type { Logger } from '../../../shared/logger.ts';
+import { AgentKeyOrder } from '../../../shared/model/agent-keys.ts';
 import {
   PromotionOrder,
   PublicationOrder,
@@ -15,6 +16,7 @@ import {
 } from '../../../shared/model/build.ts';
 import { SweepOrder } from '../../../shared/model/sweep.ts';
 import { TrustOrder } from '../../../shared/model/trust.ts';
+import type { AgentKeySigner } from './agent-key-signer.ts';
 import type { SigningKeys } from './signing-key.ts';
 import type { Sweeper } from './sweeper.ts';
 import type { TrustSigner } from './trust-signer.ts';
@@ -31,17 +33,19 @@ export interface VerifierServices {
   readonly verifier: Verifier;
   readonly keys: SigningKeys;
   readonly trust: TrustSigner;
+  readonly agentKeys: AgentKeySigner;
   readonly sweeper: Sweeper;
 }
 
 /** The server of a verifier, not yet listening. */
 export function createVerifierServer(services: VerifierServices, logger: Logger): Server {
-  const { verifier, keys, trust, sweeper } = services;
+  const { verifier, keys, trust, agentKeys, sweeper } = services;
   const toPublication = createDecoder(PublicationOrder);
   const toPromotion = createDecoder(PromotionOrder);
   const toCandidate = createDecoder(ReproductionCandidate);
   const toReproduction = createDecoder(ReproductionOrder);
   const toTrust = createDecoder(TrustOrder);
+  const toAgentKeys = createDecoder(AgentKeyOrder);
   const toSweep = createDecoder(SweepOrder);
   const routes: Routes = {
     'GET /health': async () => ({ state: 'ready' }),
@@ -50,6 +54,7 @@ export function createVerifierServer(services: VerifierServices, logger: Logger)
     'POST /keys/switch': () => trust.switch(),
     'POST /keys/retire': () => trust.retire(),
     'POST /trust': (body) => trust.sign(toTrust(body).revocations),
+    'POST /agent-keys': (body) => agentKeys.sign(toAgentKeys(body).agents),
     'POST /sweeps': (body) => sweeper.sweep(toSweep(body)),
     'POST /publications': (body) => verifier.publish(toPublication(body)),
     'POST /promotions': (body) => verifier.promote(toPromotion(body)),

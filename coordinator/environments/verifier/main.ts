@@ -10,6 +10,7 @@ import { toSystemError } from '../../../shared/errors.ts';
 import { createLogger } from '../../../shared/logger.ts';
 import { DirectoryObjectStore } from '../../../shared/storage/directory-object-store.ts';
 import type { ObjectStore } from '../../../shared/storage/object-store.ts';
+import { AgentKeySigner } from './agent-key-signer.ts';
 import { CONFIG_PREFIX, VerifierConfig } from './config.ts';
 import { createVerifierServer } from './http-server.ts';
 import { PublicationsUnderWay } from './publications-under-way.ts';
@@ -73,6 +74,7 @@ async function start(): Promise<void> {
     lifetimeMs: config.trustLifetimeMs,
     logger,
   });
+  const agentKeys = await AgentKeySigner.open({ directory: config.stateDirectory, keys, trust, clock: systemClock });
   const underWay = new PublicationsUnderWay();
   const sweeper = new Sweeper({ store: purged, underWay, clock: systemClock, logger });
   const verifier = new Verifier({
@@ -84,7 +86,7 @@ async function start(): Promise<void> {
     bounds: { entriesMax: config.layerEntriesMax, bytesMax: config.layerBytesMax },
     logger,
   });
-  const server = createVerifierServer({ verifier, keys, trust, sweeper }, logger);
+  const server = createVerifierServer({ verifier, keys, trust, agentKeys, sweeper }, logger);
   await listen(server, config.socketPath);
   logger.info({ socketPath: config.socketPath, keyid: keys.signing.keyid }, 'verifier ready');
   let isStopping = false;

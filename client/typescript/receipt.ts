@@ -1,0 +1,220 @@
+/**
+ * Owns what a client can find out about a receipt by itself: which agent, by whose word, states what about the client's own request and output.
+ * Never asks anybody, never throws: what is wrong has a name. What it proves and what not: docs/receipts.md.
+ * Invariants: nothing is read out of a payload before its signature was checked, but for the keys that a list names; every statement
+ * about what the answer tells, and about what the request asked if it is given, was compared.
+ */
+import type { AgentKey, AgentKeyList } from '../../shared/model/agent-keys.ts';
+import type { File } from '../../shared/model/environment.ts';
+import type { Execution, ExecutionRequest } from '../../shared/model/execution.ts';
+import type { Envelope } from '../../shared/model/manifest.ts';
+import type { ReceiptStatement } from '../../shared/model/receipt.ts';
+import type { Encoding, Report } from '../../shared/model/verdict.ts';
+import { toAskedText } from '../../shared/receipts/asked.ts';
+import {
+  AGENT_KEYS_PAYLOAD_TYPE,
+  findDifference,
+  RECEIPT_PAYLOAD_TYPE,
+  type ReceiptFlaw,
+  receiptFlaws,
+  type Told,
+  type ToldScript,
+  toToldScript,
+} from '../../shared/receipts/statement.ts';
+import { fromBase64, fromCanonicalBase64, fromCanonicalBase64Url } from './base64.ts';
+import { isAgentKeyList, isEnvelope, isStatement } from './shapes.ts';
+import { type Bytes, canVerify, digestOf, isNamedRightly, isSigned, toBytes } from './signatures.ts';
+
+const ownFlaws = {
+  'answer-malformed': 'the answer is not an execution as the API gives it',
+  'request-malformed': 'the request is not one that the API takes',
+  'keys-malformed': "this is no list of agents' keys",
+  'keys-not-trusted': "none of the given signing keys signed the list of agents' keys",
+  'keys-too-old': "the list of agents' keys is older than one that was seen",
+  'agent-unknown': "the agent is not in the list of agents' keys; ask for the list again",
+  'agent-retired': 'the agent was retired before it states to have ended this',
+  'platform-unfit': 'this platform knows no Ed25519',
+} as const;
+
+/** Why a receipt is not to be believed. */
+export type ReceiptProblem = ReceiptFlaw | keyof typeof ownFlaws;
+
+/** Every problem with its sentence. */
+export const receiptProblems: Readonly<Record<ReceiptProblem, string>> = { ...receiptFlaws, ...ownFlaws };
+
+/** What a receipt is checked against. */
+export interface ReceiptEvidence {
+  /** The finished execution, as the API answered it. */
+  readonly execution: Execution;
+  /** The list of agents' keys: `GET /v1/agents/keys`, now or at any time after the agent was enrolled. */
+  readonly agentKeys: Envelope;
+  /** Ids of the signing keys that are believed, got from the operator or kept from before: never out of the list itself. */
+  readonly signingKeyIds: readonly string[];
+  /** What was asked for: then that is compared, too. Without it the receipt says of its request only the digest. */
+  readonly request?: ExecutionRequest;
+  /** Of an environment that the request names by its id; one that it describes has them with it. */
+  readonly environmentVariables?: Readonly<Record<string, string>>;
+  /** Whose execution it is. */
+  readonly tenant?: string;
+  /** The highest version of a list that was seen: an older list may lack a retirement. */
+  readonly agentKeysVersionMin?: number;
+}
+
+/** What came out. */
+export type ReceiptVerdict =
+  | {
+      readonly isValid: true;
+      readonly statement: ReceiptStatement;
+      /** Who stated it; `retiredAt` when it is not to be believed any more by now. */
+      readonly agent: AgentKey;
+      /** Was the request compared? */
+      readonly isRequestChecked: boolean;
+      /** Version and time of the list, and the signing keys that it names: those of a rotation under way are to be believed as well. */
+      readonly agentKeys: {
+        readonly version: number;
+        readonly issuedAt: string;
+        readonly signingKeyIds: readonly string[];
+      };
+    }
+  | { readonly isValid: false; readonly reason: ReceiptProblem; readonly detail: string };
+
+class Unproven extends Error {
+  readonly reason: ReceiptProblem;
+
+  constructor(reason: ReceiptProblem) {
+    super(receiptProblems[reason]);
+    this.reason = reason;
+  }
+}
+
+/** Checks the receipt of an execution; resolves with what was proven, or with the reason why nothing was. */
+export async function verifyReceipt(evidence: ReceiptEvidence): Promise<ReceiptVerdict> {
+  try {
+    if (!(await canVerify())) throw new Unproven('platform-unfit');
+    return await verify(evidence);
+  } catch (error) {
+    // Whatever else is thrown, something was not of the form that its type says.
+    const reason = error instanceof Unproven ? error.reason : 'answer-malformed';
+    return { isValid: false, reason, detail: receiptProblems[reason] };
+  }
+}
+
+async function verify(evidence: ReceiptEvidence): Promise<ReceiptVerdict> {
+  const { execution, agentKeys, signingKeyIds, request, tenant, agentKeysVersionMin = 0 } = evidence;
+  const { id, receipt, agent: named } = execution;
+  if (receipt === null) throw new Unproven('receipt-missing');
+  if (typeof receipt !== 'string' || typeof id !== 'string') throw new Unproven('answer-malformed');
+  if (typeof named?.id !== 'string') throw new Unproven('answer-malformed');
+  const list = await openList(agentKeys, signingKeyIds);
+  if (list.version < agentKeysVersionMin) throw new Unproven('keys-too-old');
+  const agent = list.agents.find(({ agentId }) => agentId === named.id);
+  if (agent === undefined) throw new Unproven('agent-unknown');
+  const statement = await openStatement(receipt, agent.publicKey);
+  const told = await readAnswer(execution, named.id);
+  const asked = request === undefined ? {} : await readRequest(request, evidence.environmentVariables ?? {});
+  const difference = findDifference(statement, { ...told, ...asked, ...(tenant === undefined ? {} : { tenant }) });
+  if (difference !== null) throw new Unproven(difference);
+  if (agent.retiredAt !== undefined && Date.parse(statement.completedAt) > Date.parse(agent.retiredAt)) {
+    throw new Unproven('agent-retired');
+  }
+  const { version, issuedAt, keys } = list;
+  return {
+    isValid: true,
+    statement,
+    agent,
+    isRequestChecked: request !== undefined,
+    agentKeys: { version, issuedAt, signingKeyIds: keys.map(({ keyid }) => keyid) },
+  };
+}
+
+async function openList(envelope: unknown, signingKeyIds: readonly string[]): Promise<AgentKeyList> {
+  if (!isEnvelope(envelope) || envelope.payloadType !== AGENT_KEYS_PAYLOAD_TYPE) throw new Unproven('keys-malformed');
+  const payload = fromCanonicalBase64(envelope.payload);
+  const list = payload === null ? null : parse(payload)?.value;
+  if (payload === null || !isAgentKeyList(list)) throw new Unproven('keys-malformed');
+  for (const key of list.keys) {
+    if (!signingKeyIds.includes(key.keyid) || !(await isNamedRightly(key))) continue;
+    for (const { sig } of envelope.signatures) {
+      const signature = fromCanonicalBase64(sig);
+      if (signature !== null && (await isSigned(key.publicKey, signature, AGENT_KEYS_PAYLOAD_TYPE, payload)))
+        return list;
+    }
+  }
+  throw new Unproven('keys-not-trusted');
+}
+
+async function openStatement(receipt: string, publicKey: string): Promise<ReceiptStatement> {
+  const [encoded = '', signed = '', ...more] = receipt.split('.');
+  const payload = fromCanonicalBase64Url(encoded);
+  const signature = fromCanonicalBase64Url(signed);
+  if (payload === null || signature?.length !== 64 || more.length > 0) throw new Unproven('receipt-malformed');
+  if (!(await isSigned(publicKey, signature, RECEIPT_PAYLOAD_TYPE, payload))) throw new Unproven('receipt-not-signed');
+  const parsed = parse(payload);
+  // One text for one statement: no other reader can have read something else.
+  if (!isStatement(parsed?.value) || JSON.stringify(parsed.value) !== parsed.text) {
+    throw new Unproven('receipt-malformed');
+  }
+  return parsed.value;
+}
+
+function parse(payload: Bytes): { readonly text: string; readonly value: unknown } | null {
+  try {
+    const text = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(payload);
+    return { text, value: JSON.parse(text) };
+  } catch {
+    return null;
+  }
+}
+
+async function readAnswer(execution: Execution, agent: string): Promise<Told> {
+  const { id, verdict, endedIn, failure, environment } = execution;
+  return {
+    ...{ agent, execution: id, verdict, endedIn, failure: failure?.code ?? null },
+    layers: environment?.layers.map(({ digest }) => digest) ?? [],
+    compile: await readReport(execution.compile),
+    run: await readReport(execution.run),
+  };
+}
+
+async function readReport(report: Report | null): Promise<ToldScript | null> {
+  if (report === null) return null;
+  const stdout = await digestOfText(report.stdout, report.stdoutEncoding, 'answer-malformed');
+  return toToldScript(report, {
+    stdout,
+    stderr: await digestOfText(report.stderr, report.stderrEncoding, 'answer-malformed'),
+  });
+}
+
+async function readRequest(
+  { environment, files = [], compile, run }: ExecutionRequest,
+  ofEnvironment: Readonly<Record<string, string>>,
+): Promise<Pick<Told, 'request' | 'limits'>> {
+  try {
+    const variables = typeof environment === 'string' ? ofEnvironment : (environment.variables ?? {});
+    const { script, arguments: words = [], stdin = '', stdinEncoding = 'utf8' } = run;
+    const asked = toAskedText({
+      files: await Promise.all(files.map(readFile)),
+      compile:
+        compile === undefined ? null : { script: compile.script, variables: { ...variables, ...compile.variables } },
+      run: {
+        ...{ script, arguments: words, variables: { ...variables, ...run.variables } },
+        stdin: await digestOfText(stdin, stdinEncoding, 'request-malformed'),
+      },
+    });
+    const limits = { compile: compile?.limits ?? null, run: run.limits ?? {} };
+    return { request: await digestOf(toBytes(asked)), limits };
+  } catch {
+    throw new Unproven('request-malformed');
+  }
+}
+
+async function readFile({ path, content, encoding = 'utf8', executable = false }: File) {
+  return { path, executable, content: await digestOfText(content, encoding, 'request-malformed') };
+}
+
+async function digestOfText(text: string, encoding: Encoding, otherwise: ReceiptProblem): Promise<string> {
+  if (typeof text !== 'string' || (encoding !== 'utf8' && encoding !== 'base64')) throw new Unproven(otherwise);
+  const bytes = encoding === 'utf8' ? toBytes(text) : fromBase64(text);
+  if (bytes === null) throw new Unproven(otherwise);
+  return await digestOf(bytes);
+}
