@@ -17,7 +17,8 @@ import { acceptedVersions, closeCodes, PROTOCOL_VERSION } from '../../shared/pro
 import type { EnrolledAgent } from '../executions/state-store.ts';
 import type { LeaseEvents } from '../scheduler/scheduler.ts';
 import { type Enrolment, type Hello, toAgentKey } from './enrolment.ts';
-import { type Fleet, FleetAgent } from './fleet.ts';
+import { type AgentOffer, type Fleet, FleetAgent } from './fleet.ts';
+import { MessageBudget } from './message-budget.ts';
 
 /** The connection as the session uses it. */
 export interface AgentSocket {
@@ -69,6 +70,7 @@ export class AgentSession {
   readonly #options: SessionOptions;
   readonly #socket: AgentSocket;
   readonly #nonce: string;
+  readonly #budget: MessageBudget;
   #state: ConnectionState = connectionLifecycle.next('disconnected', 'opened');
   #hello: Hello | null = null;
   #agent: FleetAgent | null = null;
@@ -80,6 +82,7 @@ export class AgentSession {
     this.#deps = deps;
     this.#options = options;
     this.#nonce = deps.enrolment.nonce();
+    this.#budget = new MessageBudget(deps.clock);
     this.#deadline = deps.clock.after(HANDSHAKE_MS_MAX, () =>
       this.#end('lost', closeCodes.refused, 'handshake too slow'),
     );
@@ -93,6 +96,7 @@ export class AgentSession {
   receive(text: string): void {
     if (this.#state === 'disconnected') return;
     try {
+      this.#budget.take(text.length, this.#agent !== null);
       const message = decodeAgentMessage(text);
       if (this.#agent === null) this.#shakeHands(message);
       else this.#handle(message, this.#agent);
@@ -212,6 +216,7 @@ export class AgentSession {
     this.#heardAtMs = clock.monotonicMs();
     switch (message.type) {
       case 'agent.report': {
+        checkOffer(message.offer, agent);
         agent.report(message.slots.total, message.layers, message.sandbox, message.offer, message.draining);
         agent.trustVersion = message.trustVersion ?? agent.trustVersion;
         if (message.layersUsed !== undefined) this.#deps.cache.used(message.layersUsed);
@@ -280,4 +285,11 @@ export class AgentSession {
     this.#deps.leases.left(agent.id);
     this.#deps.cache.left(agent);
   }
+}
+
+/** Nobody can promise memory that the machine does not have. */
+function checkOffer(offer: AgentOffer | undefined, { facts }: FleetAgent): void {
+  if (offer === undefined || offer.memoryBytes <= facts.memoryBytes) return;
+  const said = `offers ${offer.memoryBytes} bytes of memory and has said that it has ${facts.memoryBytes}`;
+  throw new SystemError('message-invalid', `agent.report: the agent ${said}`);
 }

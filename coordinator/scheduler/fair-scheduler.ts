@@ -216,7 +216,7 @@ export class FairScheduler implements Scheduler, LeaseEvents {
 
   #offer(entry: Entry, { agent, considered }: Choice): void {
     const { demand } = entry;
-    const lease = this.#leases.grant(demand.executionId, agent.id, demand.memoryBytes, this.#options.offerTimeoutMs);
+    const lease = this.#leases.grant(demand.executionId, agent.id, demand, this.#options.offerTimeoutMs);
     entry.lease = lease;
     this.#charges.begin(entry);
     agent.take(lease.memoryBytes);

@@ -23,9 +23,14 @@ export interface Lease {
   state: LeaseState;
   /** Monotonic time at which it is over unless something moves it. */
   deadlineMs: number;
+  /** Monotonic time at which it is over whatever its agent says. */
+  readonly endsByMs: number;
   /** Reports of its agent in a row that did not list it. */
   missedReports: number;
 }
+
+/** What fetching layers and making sandboxes may take beside the work itself. */
+const OVERTIME_MS = 1_800_000;
 
 /** All leases that are out. */
 export class LeaseTable {
@@ -41,8 +46,14 @@ export class LeaseTable {
     this.#fence = clock.nowMs();
   }
 
-  /** A new lease that waits `answerMs` for the agent's answer. */
-  grant(executionId: ExecutionId, agentId: AgentId, memoryBytes: number, answerMs: number): Lease {
+  /** A new lease that waits `answerMs` for the agent's answer and is for at most `durationMsMax` of work. */
+  grant(
+    executionId: ExecutionId,
+    agentId: AgentId,
+    { memoryBytes, durationMsMax }: { memoryBytes: number; durationMsMax: number },
+    answerMs: number,
+  ): Lease {
+    const nowMs = this.#clock.monotonicMs();
     const lease: Lease = {
       id: createId('lease', this.#random),
       fence: ++this.#fence,
@@ -51,7 +62,8 @@ export class LeaseTable {
       memoryBytes,
       order: null,
       state: 'offered',
-      deadlineMs: this.#clock.monotonicMs() + answerMs,
+      deadlineMs: nowMs + answerMs,
+      endsByMs: nowMs + durationMsMax + OVERTIME_MS,
       missedReports: 0,
     };
     this.#leases.set(lease.id, lease);
@@ -75,10 +87,10 @@ export class LeaseTable {
     return [...(this.#ofAgents.get(agentId) ?? [])];
   }
 
-  /** Leases whose deadline has passed. */
+  /** Leases whose deadline has passed, or that their agents have held for longer than anything takes. */
   overdue(): Lease[] {
     const now = this.#clock.monotonicMs();
-    return [...this.#leases.values()].filter((lease) => lease.deadlineMs <= now);
+    return [...this.#leases.values()].filter((lease) => lease.deadlineMs <= now || lease.endsByMs <= now);
   }
 
   get size(): number {

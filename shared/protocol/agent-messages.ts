@@ -23,6 +23,8 @@ import { Report, Verdict } from '../model/verdict.ts';
 import { createDecoder, type MessageOf } from './catalog.ts';
 
 const count = Type.Integer({ minimum: 0 });
+/** More than any machine has use for. */
+const SLOTS_MAX = 4096;
 
 /** What an agent found out about one lease. */
 export const LeaseResult = Closed({
@@ -65,7 +67,7 @@ export const agentMessages = {
     signature: Type.String({ maxLength: 256, description: 'Ed25519 over challengeText(nonce), base64.' }),
   }),
   'agent.report': Closed({
-    slots: Closed({ total: Type.Integer({ minimum: 1 }), free: count }),
+    slots: Closed({ total: Type.Integer({ minimum: 1, maximum: SLOTS_MAX }), free: count }),
     offer: Type.Optional(
       Closed({
         memoryBytes: Type.Integer({ minimum: 0, description: 'What all leases together may be promised.' }),
