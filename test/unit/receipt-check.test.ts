@@ -131,7 +131,7 @@ test('the client library takes and refuses the same statements and lists as the 
     assert.equal(isOne(value), check.Check(value), path);
     if (isOne(value)) accepted++;
   };
-  const values = [
+  const values: readonly unknown[] = [
     null,
     true,
     -1,
