@@ -3,6 +3,8 @@
  * execution ends elsewhere; the list of keys knows who was enrolled and who was retired; a receipt comes through another coordinator.
  */
 import assert from 'node:assert/strict';
+import { generateKeyPairSync } from 'node:crypto';
+import { once } from 'node:events';
 import { test } from 'node:test';
 import { type ReceiptEvidence, verifyReceipt } from '../../client/typescript/client.ts';
 import type { Execution, ExecutionRequest } from '../../shared/model/execution.ts';
@@ -15,10 +17,12 @@ import { makeResult } from '../support/lease-results.ts';
 import { answerOffer } from '../support/receipts.ts';
 import type { AgentScript, ScriptedAgent } from '../support/scripted-agent.ts';
 
-type Asker = Pick<Awaited<ReturnType<typeof startCoordinator>>, 'ask'>;
+type Fixture = Awaited<ReturnType<typeof startCoordinator>>;
 
 /** What a client gets over HTTP for checking receipts; the operator publishes the ids of the signing keys. */
-async function askEvidence({ ask }: Asker): Promise<Pick<ReceiptEvidence, 'agentKeys' | 'signingKeyIds'>> {
+async function askEvidence({
+  ask,
+}: Pick<Fixture, 'ask'>): Promise<Pick<ReceiptEvidence, 'agentKeys' | 'signingKeyIds'>> {
   const agentKeys: Envelope = await (await ask('GET', '/v1/agents/keys')).json();
   const { keys } = await (await ask('GET', '/v1/cache/keys')).json();
   return { agentKeys, signingKeyIds: keys.map(({ keyid }: { keyid: string }) => keyid) };
@@ -83,89 +87,89 @@ const stating = (
 });
 const honest = stating(() => ({}));
 
+const request: ExecutionRequest = { environment: {}, run: { script: 'true' } };
+
+/** Has a liar get an execution, then an honest agent: the liar is refused for this reason, and the other one's receipt is good. */
+async function expectRefusal(coordinator: Fixture, liar: ScriptedAgent, reason: string): Promise<void> {
+  const seen = coordinator.logged.length;
+  const acknowledged = liar.said.filter(({ type }) => type === 'lease.acknowledged').length;
+  const answered = coordinator.ask('POST', '/v1/executions?wait=20', request);
+  while (liar.said.filter(({ type }) => type === 'lease.acknowledged').length === acknowledged) {
+    await once(liar.socket, 'said');
+  }
+  const saviour = await coordinator.join({ slots: 1, ...honest });
+  const execution: Execution = await (await answered).json();
+  assert.deepEqual([execution.verdict, execution.attempts], ['ok', 2], `${reason}: ${JSON.stringify(execution)}`);
+  assert.equal(execution.agent?.id, await idOf(saviour));
+  const verdict = await verifyReceipt({ ...(await askEvidence(coordinator)), execution, request });
+  assert.ok(verdict.isValid, JSON.stringify(verdict));
+  const said = coordinator.logged.slice(seen).find(({ msg }) => msg === 'receipt refused');
+  const named = [reason, await idOf(liar), execution.id];
+  assert.deepEqual([said?.['reason'], said?.['agentId'], said?.['executionId']], named);
+  assert.equal(liar.socket.readyState, liar.socket.OPEN, 'its other leases are unharmed');
+  for (const agent of [liar, saviour]) {
+    agent.socket.close();
+    await agent.closed;
+  }
+}
+
 test('an agent that lies in its receipt is refused by name, and its execution ends with another agent', async (t) => {
   const coordinator = await startCoordinator(t);
-  let replayed = '';
-  const lies: readonly (readonly [reason: string, AgentScript])[] = [
-    ['execution-differs', stating(() => ({ execution: 'exec_of_somebody_else' }))],
-    ['agent-differs', stating(() => ({ agent: 'agent_00000001' }))],
-    ['verdict-differs', stating(() => ({ verdict: 'signaled' }))],
-    ['request-differs', stating(() => ({ request: `sha256:${'0'.repeat(64)}` }))],
-    ['fence-differs', stating(() => ({ fence: 1 }))],
-    [
-      'receipt-not-signed',
-      {
-        offered: (offer, agent) => {
-          const key = { agent: 'agent_00000001', privateKey: stranger.keys.privateKey };
-          agent.say({
-            type: 'lease.completed',
-            lease: offer.lease,
-            fence: offer.fence,
-            result: answerOffer(offer, key),
-          });
-        },
-      },
-    ],
-    [
-      'receipt-malformed',
-      {
-        offered: ({ lease, fence }, agent) =>
-          agent.say({ type: 'lease.completed', lease, fence, result: { ...makeResult(), receipt: 'nonsense' } }),
-      },
-    ],
-    [
-      'execution-differs',
-      {
-        // Its own receipt of the execution before.
-        offered: (offer, agent) => {
-          void idOf(agent).then((agentId) => {
-            const result = answerOffer(offer, { agent: agentId, privateKey: agent.keys.privateKey });
-            const receipt = replayed === '' ? (result.receipt ?? '') : replayed;
-            replayed = receipt;
-            agent.say({
-              type: 'lease.completed',
-              lease: offer.lease,
-              fence: offer.fence,
-              result: { ...result, receipt },
-            });
-          });
-        },
-      },
-    ],
+  const lies: readonly (readonly [reason: string, changes: Partial<ReceiptStatement>])[] = [
+    ['execution-differs', { execution: 'exec_of_somebody_else' }],
+    ['agent-differs', { agent: 'agent_00000001' }],
+    ['verdict-differs', { verdict: 'signaled' }],
+    ['request-differs', { request: `sha256:${'0'.repeat(64)}` }],
+    ['fence-differs', { fence: 1 }],
   ];
-  const stranger = await coordinator.join({ slots: 0 });
-  const request = { environment: {}, run: { script: 'true' } };
-  for (const [reason, script] of lies) {
-    const liar = await coordinator.join({ slots: 1, ...script });
-    const liarId = await idOf(liar);
-    if (reason === 'execution-differs' && script === lies.at(-1)?.[1]) {
-      // The receipt that is replayed was good once.
-      const before: Execution = await (await coordinator.ask('POST', '/v1/executions?wait=20', request)).json();
-      assert.deepEqual([before.agent?.id, before.receipt], [liarId, replayed]);
-    }
-    const seen = coordinator.logged.length;
-    const answered = coordinator.ask('POST', '/v1/executions?wait=20', request);
-    await liar.heard('lease.acknowledged');
-    const saviour = await coordinator.join({ slots: 1, ...honest });
-    const execution: Execution = await (await answered).json();
-    assert.deepEqual([execution.verdict, execution.attempts], ['ok', 2], `${reason}: ${JSON.stringify(execution)}`);
-    assert.equal(execution.agent?.id, await idOf(saviour));
-    const verdict = await verifyReceipt({ ...(await askEvidence(coordinator)), execution, request });
-    assert.ok(verdict.isValid, JSON.stringify(verdict));
-    const said = coordinator.logged.slice(seen).find(({ msg }) => msg === 'receipt refused');
-    assert.deepEqual([said?.['reason'], said?.['agentId'], said?.['executionId']], [reason, liarId, execution.id]);
-    assert.equal(liar.socket.readyState, liar.socket.OPEN, 'others of its leases are unharmed');
-    for (const agent of [liar, saviour]) {
-      agent.socket.close();
-      await agent.closed;
-    }
+  for (const [reason, changes] of lies) {
+    await expectRefusal(coordinator, await coordinator.join({ slots: 1, ...stating(() => changes) }), reason);
   }
+});
+
+test("another agent's key, and what is no receipt, are refused by name", async (t) => {
+  const coordinator = await startCoordinator(t);
+  const { privateKey } = generateKeyPairSync('ed25519');
+  const liar = await coordinator.join({
+    slots: 1,
+    offered: (offer, agent) => {
+      void idOf(agent).then((agentId) => {
+        const result = answerOffer(offer, { agent: agentId, privateKey });
+        agent.say({ type: 'lease.completed', lease: offer.lease, fence: offer.fence, result });
+      });
+    },
+  });
+  await expectRefusal(coordinator, liar, 'receipt-not-signed');
+  const result = { ...makeResult(), receipt: 'nonsense' };
+  const fool = await coordinator.join({
+    slots: 1,
+    offered: ({ lease, fence }, agent) => agent.say({ type: 'lease.completed', lease, fence, result }),
+  });
+  await expectRefusal(coordinator, fool, 'receipt-malformed');
+});
+
+test('a receipt that was good once is no receipt of the next execution', async (t) => {
+  const coordinator = await startCoordinator(t);
+  let first = '';
+  const liar = await coordinator.join({
+    slots: 1,
+    offered: (offer, agent) => {
+      void idOf(agent).then((agentId) => {
+        const result = answerOffer(offer, { agent: agentId, privateKey: agent.keys.privateKey });
+        first ||= result.receipt ?? '';
+        const replayed = { ...result, receipt: first };
+        agent.say({ type: 'lease.completed', lease: offer.lease, fence: offer.fence, result: replayed });
+      });
+    },
+  });
+  const good: Execution = await (await coordinator.ask('POST', '/v1/executions?wait=20', request)).json();
+  assert.deepEqual([good.verdict, good.receipt], ['ok', first]);
+  await expectRefusal(coordinator, liar, 'execution-differs');
 });
 
 test('when every agent lies the execution fails as ours, and a result without a receipt is taken as from an older release', async (t) => {
   const coordinator = await startCoordinator(t, { retriesMax: 1 });
   const liar = await coordinator.join(stating(() => ({ verdict: 'signaled' })));
-  const request = { environment: {}, run: { script: 'true' } };
   const failed: Execution = await (await coordinator.ask('POST', '/v1/executions?wait=20', request)).json();
   assert.deepEqual([failed.stage, failed.verdict, failed.run, failed.receipt], ['failed', null, null, null]);
   assert.match(failed.failure?.detail ?? '', /receipt that does not fit: it states another verdict/);
@@ -184,7 +188,6 @@ test('an agent that was retired is let in no more; it stays in the list, marked,
   const coordinator = await startCoordinator(t);
   const agent = await coordinator.join(honest);
   const agentId = await idOf(agent);
-  const request = { environment: {}, run: { script: 'true' } };
   const execution: Execution = await (await coordinator.ask('POST', '/v1/executions?wait=20', request)).json();
   const before = await askEvidence(coordinator);
   const answer = await coordinator.ask('POST', `/v1/agents/${agentId}/retire`);
@@ -206,7 +209,7 @@ test('an agent that was retired is let in no more; it stays in the list, marked,
 
 test('the list follows a turn of the signing key: whoever pinned either key believes it until the old one is retired', async (t) => {
   const coordinator = await startCoordinator(t);
-  await coordinator.join(honest);
+  const agent = await coordinator.join(honest);
   const execution: Execution = await (await coordinator.ask('POST', '/v1/executions?wait=20', simpleRequest)).json();
   const isValidBy = async (keyid: string) => {
     const agentKeys: Envelope = await (await coordinator.ask('GET', '/v1/agents/keys')).json();
@@ -217,8 +220,8 @@ test('the list follows a turn of the signing key: whoever pinned either key beli
     return (role: string): string => keys.find((key: { role: string }) => key.role === role)?.keyid;
   };
   // Scripted agents report no trust version: they would hold back the next step.
-  for (const agent of coordinator.agents) agent.socket.close();
-  await Promise.all(coordinator.agents.map(({ closed }) => closed));
+  agent.socket.close();
+  await agent.closed;
   const [old, next] = [(await turn('announce'))('present'), (await turn('switch'))('present')];
   assert.notEqual(old, next);
   assert.deepEqual([await isValidBy(old), await isValidBy(next)], [true, true]);

@@ -75,7 +75,6 @@ export async function startCoordinator(
     await rm(folder, { recursive: true });
   });
   return Object.assign(running, {
-    agents,
     /** Other settings, from the next restart on. */
     change(more: Partial<CoordinatorConfig>) {
       config = { ...config, ...more };
