@@ -147,7 +147,7 @@ async function openStatement(receipt: string, publicKey: string): Promise<Receip
   const [encoded = '', signed = '', ...more] = receipt.split('.');
   const payload = fromCanonicalBase64Url(encoded);
   const signature = fromCanonicalBase64Url(signed);
-  if (payload === null || signature?.length !== 64 || more.length > 0) throw new Unproven('receipt-malformed');
+  if (!payload?.length || signature?.length !== 64 || more.length > 0) throw new Unproven('receipt-malformed');
   if (!(await isSigned(publicKey, signature, RECEIPT_PAYLOAD_TYPE, payload))) throw new Unproven('receipt-not-signed');
   const parsed = parse(payload);
   // One text for one statement: no other reader can have read something else.
@@ -168,6 +168,7 @@ function parse(payload: Bytes): { readonly text: string; readonly value: unknown
 
 async function readAnswer(execution: Execution, agent: string): Promise<Told> {
   const { id, verdict, endedIn, failure, environment } = execution;
+  if (failure !== null && typeof failure?.code !== 'string') throw new Unproven('answer-malformed');
   return {
     ...{ agent, execution: id, verdict, endedIn, failure: failure?.code ?? null },
     layers: environment?.layers.map(({ digest }) => digest) ?? [],

@@ -75,15 +75,19 @@ export function findDifference(statement: ReceiptStatement, told: Told): Receipt
   const { agent, execution, tenant, lease, fence, request } = statement;
   if (agent !== told.agent) return 'agent-differs';
   if (execution !== told.execution) return 'execution-differs';
-  if (tenant !== (told.tenant ?? tenant)) return 'tenant-differs';
-  if (lease !== (told.lease ?? lease)) return 'lease-differs';
-  if (fence !== (told.fence ?? fence)) return 'fence-differs';
-  if (request !== (told.request ?? request)) return 'request-differs';
+  if (isOther(tenant, told.tenant)) return 'tenant-differs';
+  if (isOther(lease, told.lease)) return 'lease-differs';
+  if (isOther(fence, told.fence)) return 'fence-differs';
+  if (isOther(request, told.request)) return 'request-differs';
   if (!isSame(statement.layers, told.layers)) return 'layers-differ';
   if (statement.verdict !== told.verdict) return 'verdict-differs';
   if (statement.endedIn !== told.endedIn || statement.failure !== told.failure) return 'ending-differs';
   if (Date.parse(statement.completedAt) < Date.parse(statement.acceptedAt)) return 'times-differ';
   return findScriptDifference('compile', statement, told) ?? findScriptDifference('run', statement, told);
+}
+
+function isOther<Value>(stated: Value, told: Value | undefined): boolean {
+  return told !== undefined && stated !== told;
 }
 
 function findScriptDifference(

@@ -4,7 +4,7 @@
  */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { importsOf, readSources, type Source } from './sources.ts';
+import { blankOut, importsOf, readSources, type Source } from './sources.ts';
 
 /** What a room may import besides itself. */
 const mayImport: Readonly<Record<string, readonly string[]>> = {
@@ -102,6 +102,24 @@ test('every package that is imported is declared, and every declared one is impo
     Object.keys(dependencies).filter((name) => !used.has(name)),
     [],
   );
+});
+
+test('the client library, and whatever of ours it reads, runs in a browser: no package, nothing of Node', () => {
+  const byPath = new Map(sources.map((source) => [source.path, source]));
+  const reached = new Set(['client/typescript/client.ts']);
+  const wrong: string[] = [];
+  for (const path of reached) {
+    const source = byPath.get(path);
+    assert.ok(source !== undefined, path);
+    if (/\b(Buffer|process)\b\./.test(blankOut(source.text))) wrong.push(`${path} uses what only Node has`);
+    for (const { target, isOurs, isTypeOnly } of importsOf(source)) {
+      if (isTypeOnly) continue;
+      if (isOurs) reached.add(target);
+      else wrong.push(`${path} imports ${target}`);
+    }
+  }
+  assert.deepEqual(wrong, []);
+  assert.ok(reached.size > 5);
 });
 
 test('no module imports itself by way of others', () => {

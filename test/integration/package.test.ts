@@ -1,6 +1,6 @@
 /**
- * Owns the proof that the npm package is whole: packed, installed into an empty folder, and every example of docs/sandbox.md and
- * docs/embedding.md run there with the output that the page shows. Needs root, for the sandboxes.
+ * Owns the proof that the npm package is whole: packed, installed into an empty folder, and every example of docs/sandbox.md,
+ * docs/embedding.md and docs/receipts.md run there with the output that the page shows. Needs root, for the sandboxes.
  * Never publishes anything. Packages come from npm's own cache where it has them.
  */
 import assert from 'node:assert/strict';
@@ -81,12 +81,36 @@ test('the example of docs/embedding.md, beside a builder and a verifier, prints 
   assert.deepEqual([code, said], [0, embedding.output]);
 });
 
+const [verifying, ...moreVerifying] = examplesOf('receipts.md');
+test('the example of docs/receipts.md verifies a receipt with what is in its folder, and nothing of Node behind it', () => {
+  assert.ok(verifying !== undefined && moreVerifying.length === 0);
+  const cwd = join(folder, 'receipts');
+  mkdirSync(cwd);
+  const { request, answer, agentKeys, signingKeyIds } = JSON.parse(
+    readFileSync(join(root, 'test/vectors/receipts.json'), 'utf8'),
+  );
+  const given = { 'request.json': request, 'execution.json': answer, 'agent-keys.json': agentKeys };
+  for (const [name, value] of Object.entries(given)) writeFileSync(join(cwd, name), JSON.stringify(value));
+  writeFileSync(join(cwd, 'signing-key-id'), signingKeyIds.present);
+  writeFileSync(join(cwd, 'example.ts'), verifying.source);
+  assert.equal(run(cwd, process.execPath, 'example.ts'), verifying.output);
+  const library = join(folder, 'node_modules/envicutor/dist/client/typescript/client.js');
+  const reached = new Set([library]);
+  for (const file of reached) {
+    for (const [, target = ''] of readFileSync(file, 'utf8').matchAll(/^(?:import|export)\b[^;]*?from '([^']+)'/gm)) {
+      assert.match(target, /^\./, `${file} imports ${target}`);
+      reached.add(join(dirname(file), target));
+    }
+  }
+  assert.ok(reached.size > 5);
+});
+
 test('the pages have examples for every door, and their types are those of the package', () => {
   const written = examples
     .filter(({ language }) => language === 'ts')
     .map(({ name }) => join(folder, name, 'example.ts'));
   assert.ok(written.length >= 3 && examples.length - written.length >= 2);
-  written.push(join(folder, 'embedding', 'example.ts'));
+  written.push(join(folder, 'embedding', 'example.ts'), join(folder, 'receipts', 'example.ts'));
   const types = ['--typeRoots', join(root, 'node_modules/@types'), '--types', 'node'];
   const strict = ['--noEmit', '--strict', '--target', 'es2024', '--module', 'nodenext'];
   run(folder, process.execPath, join(root, 'node_modules/typescript/bin/tsc'), ...strict, ...types, ...written);
@@ -98,6 +122,7 @@ test('the package holds what runs and what builds the launcher, and neither sour
   for (const file of [
     './LICENSE',
     './docs/embedding.md',
+    './docs/receipts.md',
     './docs/sandbox.md',
     './dist/coordinator/builder/main.js',
     './dist/coordinator/egress/main.js',

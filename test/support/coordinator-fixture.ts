@@ -18,6 +18,7 @@ import { systemClock, systemRandom } from '../../shared/clock.ts';
 import type { Logger } from '../../shared/logger.ts';
 import type { EgressRules } from '../../shared/model/egress.ts';
 import { DirectoryObjectStore } from '../../shared/storage/directory-object-store.ts';
+import type { LogLine } from './agent-process.ts';
 import { startBuildServices } from './fake-build-services.ts';
 import { type AgentScript, ScriptedAgent } from './scripted-agent.ts';
 
@@ -43,8 +44,8 @@ export async function startCoordinator(
   const quiet = { drainMsMax: 0, reproduceBuilds: 'off' } as const;
   const defaults = { ...Value.Create(CoordinatorConfig), ...quiet, listenPort: 0, stateDirectory: folder };
   let config: CoordinatorConfig = { ...defaults, ...changes };
-  const logged: { msg: string }[] = [];
-  const note = (_fields: unknown, msg: string) => logged.push({ msg });
+  const logged: LogLine[] = [];
+  const note = (fields: object, msg: string) => logged.push({ ...fields, msg });
   // Only what the coordinator calls; everything that is said is kept for the test.
   const log = { debug: () => 0, info: note, warn: note, error: note } as never as Logger;
   const start = async (port = 0) => {
