@@ -7,6 +7,7 @@ import type { Clock, Random, Timer } from '../../shared/clock.ts';
 import type { Logger } from '../../shared/logger.ts';
 import type { Fleet } from '../agents/fleet.ts';
 import type { Member } from '../executions/shard-store.ts';
+import type { PoolGate } from '../pools/pool-gate.ts';
 import type { FairScheduler } from '../scheduler/fair-scheduler.ts';
 import { Guests } from './guests.ts';
 import { Peer, type PeerUser } from './peer.ts';
@@ -37,6 +38,7 @@ export interface PeersDeps {
   readonly memberId: string;
   readonly fleet: Fleet;
   readonly local: FairScheduler;
+  readonly pools: PoolGate;
   /** Opens a connection to another coordinator. */
   readonly dial: (url: string, user: PeerSocketUser) => void;
 }
@@ -121,6 +123,7 @@ export class Peers {
         // What was said while there was no link was said to nobody.
         this.#news?.changed('revocations');
         this.#news?.changed('pins');
+        this.#news?.changed('pools');
         session.send({ type: 'peer.room', rooms: this.#rooms(), charges: [] });
         // It may be one that we have not heard of yet.
         if (!this.#peers.has(session.member)) this.#news?.changed('shards');
@@ -183,7 +186,7 @@ export class Peers {
   }
 
   #rooms(): Room[] {
-    return this.#drained === null ? countRooms(this.#deps.fleet) : [];
+    return this.#drained === null ? countRooms(this.#deps.fleet, this.#deps.local) : [];
   }
 
   /** Offers nothing more, gives back what waits; resolves when nothing of others runs here. */

@@ -72,10 +72,15 @@ function toObservable(
   };
 }
 
+/** Does a request ask for an environment that is its tenant's alone? */
+export function isPrivateRequest({ visibility, secrets = {} }: EnvironmentRequest): boolean {
+  return visibility === 'private' || hasMembers(secrets);
+}
+
 /** Fills in what a request leaves out and gives it its id. */
 export function describeEnvironment(request: EnvironmentRequest, tenant: TenantKey): EnvironmentDescription {
   const { base = 'debian-13', files = [], variables = {}, secrets = {} } = request;
-  const isPrivate = request.visibility === 'private' || hasMembers(secrets);
+  const isPrivate = isPrivateRequest(request);
   const { limits } = resolveLimits(request.limits ?? {}, 'build', buildLimitMaxima);
   const dependencies = request.dependencies ?? null;
   const verify = request.verify ?? null;

@@ -17,6 +17,7 @@ import { EnvironmentBuild, type ReadyEnvironment, toAnswerLayers, toReady } from
 import {
   describeEnvironment,
   type EnvironmentDescription,
+  isPrivateRequest,
   type KeySettings,
   layerKeys,
   planLayers,
@@ -106,7 +107,10 @@ export class EnvironmentService {
       checkSpec(layer.manifest, spec);
       layers.push({ ...(await this.#deps.layers.asShared(layer)), spec });
     }
-    const ready = toReady(row.id, layers, row.request.variables ?? {});
+    const ready = toReady(row.id, layers, {
+      variables: row.request.variables ?? {},
+      isPrivate: isPrivateRequest(row.request),
+    });
     if (ready.scope === 'shared' && row.answer.scope !== 'shared') await this.#adopt(row, ready);
     this.#ready.set(`${row.tenantId} ${row.id}`, ready);
     this.#offerToShare(row, ready);
@@ -144,7 +148,7 @@ export class EnvironmentService {
       const adopted = toReady(
         ready.id,
         await Promise.all(ready.layers.map(async (one) => ({ ...(await layers.asShared(one)), spec: one.spec }))),
-        ready.variables,
+        ready,
       );
       if (this.#ready.peek(place) === ready) this.#ready.set(place, adopted);
       const tenantId = place.slice(0, place.indexOf(' '));
@@ -314,7 +318,7 @@ export class EnvironmentService {
     for (const layer of opened.ready.layers) {
       layers.push({ ...(await this.#deps.layers.promote(layer)), spec: layer.spec });
     }
-    const ready = toReady(id, layers, opened.ready.variables);
+    const ready = toReady(id, layers, opened.ready);
     const answer = await this.#adopt(row, ready);
     this.#ready.set(`${tenantId} ${id}`, ready);
     return answer;

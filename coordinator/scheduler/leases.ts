@@ -15,6 +15,7 @@ export interface Lease {
   readonly fence: number;
   readonly executionId: ExecutionId;
   readonly agentId: AgentId;
+  readonly tenantId: string;
   /** Memory that it is promised. */
   readonly memoryBytes: number;
   state: LeaseState;
@@ -39,13 +40,15 @@ export class LeaseTable {
   }
 
   /** A new lease that waits `answerMs` for the agent's answer. */
-  grant(executionId: ExecutionId, agentId: AgentId, memoryBytes: number, answerMs: number): Lease {
+  grant(
+    { executionId, tenantId, memoryBytes }: Pick<Lease, 'executionId' | 'tenantId' | 'memoryBytes'>,
+    agentId: AgentId,
+    answerMs: number,
+  ): Lease {
     const lease: Lease = {
       id: createId('lease', this.#random),
       fence: ++this.#fence,
-      executionId,
-      agentId,
-      memoryBytes,
+      ...{ executionId, agentId, tenantId, memoryBytes },
       state: 'offered',
       deadlineMs: this.#clock.monotonicMs() + answerMs,
       missedReports: 0,

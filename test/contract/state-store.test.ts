@@ -161,7 +161,11 @@ for (const [name, createEngine] of Object.entries(stateEngines)) {
       await store.agents.addToken(digestOf('second'), 100, null);
       const twin = { ...agent('w'), publicKey: 'key-x' };
       await assert.rejects(store.agents.enrol(digestOf('second'), twin, 50), { code: 'state-store-unavailable' });
-      assert.deepEqual(await store.agents.enrol(digestOf('second'), agent('w'), 50), agent('w'), 'the token was not used up');
+      assert.deepEqual(
+        await store.agents.enrol(digestOf('second'), agent('w'), 50),
+        agent('w'),
+        'the token was not used up',
+      );
     });
 
     test('a pool keeps the owner that it was given, also when two name one at once, and its newest policy', async () => {

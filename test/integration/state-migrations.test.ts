@@ -96,7 +96,10 @@ const pools = `INSERT INTO pools (name, owner, policy) VALUES ('lab', 'one', ${j
                INSERT INTO enrolment_tokens (digest, expires_at, pool) VALUES ('bound', 1000, 'lab');`;
 
 async function verifyPools({ pools, agents }: StateStore): Promise<void> {
-  const known = [{ name: 'default', owner: null, policy: null }, { name: 'lab', owner: 'one', policy }];
+  const known = [
+    { name: 'default', owner: null, policy: null },
+    { name: 'lab', owner: 'one', policy },
+  ];
   assert.deepEqual(await pools.list(), known);
   const bound = { ...agent, id: 'agent_c', publicKey: 'third' } as never;
   assert.deepEqual(await agents.enrol('bound' as never, bound, 900), { ...agent, ...(bound as object), pool: 'lab' });

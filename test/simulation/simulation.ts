@@ -8,6 +8,7 @@ import { FairScheduler } from '../../coordinator/scheduler/fair-scheduler.ts';
 import type { Demand, DemandListener } from '../../coordinator/scheduler/scheduler.ts';
 import type { SystemError } from '../../shared/errors.ts';
 import type { ExecutionId } from '../../shared/ids.ts';
+import { siteOf } from '../support/site-cases.ts';
 import { SimulatedAgent, type SimulatedOrder, type Weather } from './simulated-agent.ts';
 import { SimulatedChance, SimulatedTime } from './simulated-time.ts';
 
@@ -164,6 +165,7 @@ export class Simulation {
       ...{ executionId, tenantId, weight, kind: `key-${key}`, durationMsMax: 600_000, waitMsMax: WAIT_MS_MAX },
       ...{ layers: order.layers, memoryBytes: order.memoryBytes, diskBytes: 1 },
       constraints: { key: 'any', architecture: 'x86_64', pool: null, labels: {}, exclusiveCore: false },
+      site: siteOf(tenantId),
       order: () => order as never,
       listener: this.#listener,
     };
