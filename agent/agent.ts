@@ -33,6 +33,8 @@ import { LeaseReceipt } from './execution/lease-receipt.ts';
 import type { SlotCpus } from './execution/slot-cpus.ts';
 import { Slots } from './execution/slots.ts';
 import { LayerNews } from './layers/layer-news.ts';
+import { findOrderObjection } from './site/order-objection.ts';
+import type { PolicySource } from './site/policy-file.ts';
 
 /** A cache as the agent uses it. */
 export type AgentLayers = Pick<
@@ -44,7 +46,9 @@ export type AgentLayers = Pick<
 export interface AgentNeeds {
   readonly sandbox: Pick<Sandbox, 'launch' | 'release'> & Partial<Pick<Sandbox, 'gauges'>>;
   readonly layers: AgentLayers;
-  readonly trust: Pick<ManifestTrust, 'accept' | 'fatal' | 'version' | 'revoked'>;
+  readonly trust: Pick<ManifestTrust, 'accept' | 'fatal' | 'version' | 'revoked' | 'open'>;
+  /** What its owner says; absent: nothing. */
+  readonly policy?: PolicySource;
   readonly identity: Pick<Identity, 'publicKey' | 'agentId' | 'prove' | 'sign' | 'enrolled'>;
   readonly token: () => string | null;
   /** Where results outlive this process; absent: they do not. */
@@ -80,6 +84,7 @@ interface HeldLease {
   readonly execution: Execution;
   readonly ended: Promise<void>;
   readonly executionId: string;
+  readonly tenantId: string;
   readonly layers: readonly LayerReference[];
   readonly receipt: LeaseReceipt;
 }
@@ -179,11 +184,24 @@ export class LeasingAgent implements SessionListener {
       this.#refuse(lease, 'this agent is draining');
     } else if (this.#outbox.isFull) {
       this.#refuse(lease, 'too many results are waiting to be acknowledged');
-    } else {
+    } else if (!this.#isObjected(lease, order)) {
       const taken = this.#slots.take(toMemoryClaim(order.compile?.limits ?? null, order.run.limits));
       if ('refusal' in taken) this.#refuse(lease, taken.refusal);
       else this.#accept(lease, fence, order, taken.slot);
     }
+  }
+
+  /** Refuses what the agent's owner does not want here. */
+  #isObjected(lease: string, order: Received<'lease.offer'>['order']): boolean {
+    const { policy: source, trust, clock, logger } = this.#needs;
+    if (!source?.policy) return false;
+    const holders = [...this.#leases.values()].map(({ tenantId }) => tenantId);
+    const terms = { trust, nowMs: clock.nowMs(), slots: this.#slots.total, holders };
+    const objection = findOrderObjection(source.policy, order, terms);
+    if (objection === null) return false;
+    this.#session.send({ type: 'lease.refused', lease, ...objection });
+    logger.warn({ lease, executionId: order.executionId, ...objection }, 'lease refused by the policy of this site');
+    return true;
   }
 
   cancelled(lease: string): void {
@@ -247,6 +265,7 @@ export class LeasingAgent implements SessionListener {
   }
 
   report(): AgentReport {
+    this.#needs.policy?.refresh();
     const held = [...this.#leases].map(([lease, { fence }]) => ({ lease, fence }));
     const finished = this.#outbox.entries().map(({ lease, fence }) => ({ lease, fence }));
     return {
@@ -301,8 +320,8 @@ export class LeasingAgent implements SessionListener {
     const receipt = new LeaseReceipt(this.#needs.clock, order);
     const execution = new Execution(needs, order, slot, this.#toListener(lease, order.executionId, slot, receipt));
     const { promise: ended, resolve } = Promise.withResolvers<void>();
-    const { executionId, layers } = order;
-    const held: HeldLease = { fence, execution, ended, executionId, layers, receipt };
+    const { executionId, tenantId, layers } = order;
+    const held: HeldLease = { fence, execution, ended, executionId, tenantId, layers, receipt };
     this.#leases.set(lease, held);
     this.#session.send({ type: 'lease.accepted', lease });
     void execution.execute().then((result) => {

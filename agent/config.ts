@@ -26,6 +26,10 @@ export const AgentConfig = Closed({
     default: [],
     description: 'Labels for placement: name=value, separated by commas.',
   }),
+  policyFile: text(
+    '',
+    'JSON file in which the owner of this machine says who may use it, for what and when (docs/federation.md), whatever the coordinator says; looked at with every report; empty: what the coordinator offers.',
+  ),
   stateDirectory: text('/var/lib/envicutor/agent', 'Folder of the key pair, the id and the index of layers.'),
   launcherSocketPath: text('/run/envicutor/agent-launcher.sock', "Unix socket of this agent's launcher."),
   launcherWaitMs: integer(10_000, 0, 'How long the start waits for the launcher; milliseconds.'),

@@ -25,6 +25,7 @@ import type { AgentFacts } from './connection/session.ts';
 import type { SlotCpus } from './execution/slot-cpus.ts';
 import { type OpenAgentLayers, openAgentLayers } from './layers/agent-layers.ts';
 import { preflight } from './preflight.ts';
+import { openPolicyFile, type PolicySource } from './site/policy-file.ts';
 
 export type { Clock, Random, Timer } from '../shared/clock.ts';
 export { type ErrorCode, type ErrorPlace, SystemError } from '../shared/errors.ts';
@@ -50,11 +51,12 @@ export async function createAgent(options: AgentOptions = {}): Promise<EmbeddedA
   const { clock = systemClock, random = systemRandom, logger = silentLogger } = options;
   const ports = { clock, random, logger: atLeast(config.logLevel, logger) };
   // A Clock's timers hold no process: one that does nothing else would end while a launcher or a coordinator is waited for.
+  const policy = openPolicyFile(config.policyFile, ports.logger);
   const alive = stayAlive();
   try {
     const { sandbox, slotCpus } = await openMachine(options, config, clock);
     try {
-      const assembled = await assemble(options, config, ports, sandbox, slotCpus);
+      const assembled = await assemble(options, config, { ...ports, policy }, sandbox, slotCpus);
       return new EmbeddedAgent({ ...assembled, sandbox, alive }, clock, config.drainTimeoutMs);
     } catch (error) {
       await sandbox.close();
@@ -86,7 +88,7 @@ async function openMachine({ sandbox, ownLauncher }: AgentOptions, config: Agent
 async function assemble(
   options: AgentOptions,
   config: AgentConfig,
-  ports: Ports,
+  ports: Ports & { readonly policy: PolicySource },
   sandbox: Sandbox,
   slotCpus: readonly SlotCpus[],
 ) {

@@ -22,6 +22,8 @@ import { Reproductions } from './environments/reproduction.ts';
 import { TrustService } from './environments/trust-service.ts';
 import { createTenantKeys } from './instance-key.ts';
 import type { Metrics } from './metrics.ts';
+import { isHad } from './pools/pool-access.ts';
+import type { Pools } from './pools/pools.ts';
 import { PreWarming } from './scheduler/pre-warming.ts';
 import { BuildQuota } from './tenants/build-quota.ts';
 import { tenantsOf } from './tenants/keys.ts';
@@ -33,6 +35,7 @@ const REPRODUCTION_RETRY_MS = 30_000;
 export interface Scheduling {
   readonly fleet: Fleet;
   readonly cluster: Cluster;
+  readonly pools: Pools;
 }
 
 /** What environments, their layers and the cache need. */
@@ -40,7 +43,7 @@ export function createCacheServices(
   deps: CoordinatorDeps,
   config: CoordinatorConfig,
   metrics: Metrics,
-  { fleet, cluster }: Scheduling,
+  { fleet, cluster, pools }: Scheduling,
 ) {
   const { clock, random, log, state, store, builder, verifier, instanceKey } = deps;
   const settings: KeySettings = {
@@ -93,6 +96,8 @@ export function createCacheServices(
       pins: new Pins(state.cache),
       damaged: () => metrics.damaged(),
       changed: (what) => cluster.tell({ type: 'changed', what }),
+      mayHold: (tenantId, environment, pool) =>
+        isHad(pools.accessOfLayers(tenantsOf(deps.keys)(tenantId), environment).standingOf(pool)),
       isSweeper: () => cluster.isOnDuty,
     },
     toCacheOptions(config),

@@ -36,11 +36,13 @@ import { addLayerRoutes } from './http/layer-routes.ts';
 import { Leaving } from './http/leaving.ts';
 import { ApiDescription } from './http/openapi.ts';
 import { addOperatorRoutes } from './http/operator-routes.ts';
+import { addPoolRoutes } from './http/pool-routes.ts';
 import { createServer } from './http/server.ts';
 import { attachUpgrades } from './http/upgrades.ts';
 import type { InstanceKey } from './instance-key.ts';
 import { leaveToOthers } from './leaving-to-others.ts';
 import { type Gauges, Metrics } from './metrics.ts';
+import { Pools } from './pools/pools.ts';
 import { FairScheduler } from './scheduler/fair-scheduler.ts';
 import { type KeyRing, localTenant, tenantsOf } from './tenants/keys.ts';
 
@@ -73,10 +75,13 @@ export interface Coordinator {
 /** Where demands wait and for whom this coordinator answers. */
 function createScheduling({ clock, random, log, state, instanceKey }: CoordinatorDeps, config: CoordinatorConfig) {
   const fleet = new Fleet();
-  const local = new FairScheduler({ clock, random, fleet, check: createReceiptCheck(fleet, log) }, config);
+  const tell = () => cluster.tell({ type: 'changed', what: 'pools' });
+  const pools = new Pools({ clock, log, store: state.pools, tell });
+  const local = new FairScheduler({ clock, random, fleet, pools, check: createReceiptCheck(fleet, log) }, config);
+  pools.listen(() => local.poolsChanged());
   const key = instanceKey.derive('peers');
-  const cluster = new Cluster({ clock, random, log, store: state.shards, key, fleet, local }, config);
-  return { fleet, local, cluster };
+  const cluster = new Cluster({ clock, random, log, store: state.shards, key, fleet, local, pools }, config);
+  return { fleet, local, cluster, pools };
 }
 
 type Scheduling = ReturnType<typeof createScheduling>;
@@ -84,7 +89,7 @@ type Scheduling = ReturnType<typeof createScheduling>;
 function createServices(deps: CoordinatorDeps, config: CoordinatorConfig, metrics: Metrics) {
   const { clock, random, log, state } = deps;
   const scheduling = createScheduling(deps, config);
-  const { fleet, local, cluster } = scheduling;
+  const { fleet, local, cluster, pools } = scheduling;
   const known = { ...scheduling, ...createCacheServices(deps, config, metrics, scheduling) };
   const { layers, environments, trust, cache } = known;
   const { scheduler } = cluster;
@@ -98,9 +103,12 @@ function createServices(deps: CoordinatorDeps, config: CoordinatorConfig, metric
   const executions = new ExecutionService(
     {
       ...{ clock, random, log, store: state.executions, environments, scheduler, admission, tenants },
-      shards: cluster.keeper,
+      ...{ pools, shards: cluster.keeper },
       isRevoked: (manifest) => trust.isRevoked(manifest),
-      placed: (environment, request) => warming.placed(environment, toConstraints(request, environment.architecture)),
+      placed: (environment, { tenantId, request }) => {
+        const access = pools.accessOfLayers(tenants(tenantId), environment);
+        warming.placed(environment, toConstraints(request, environment.architecture), access);
+      },
       ended: (answer) => {
         metrics.ended(answer);
         const { environment, timing } = answer;
@@ -135,7 +143,7 @@ function createServices(deps: CoordinatorDeps, config: CoordinatorConfig, metric
 /** What other coordinators and shards that come and go ask of this one. */
 function serveCluster(
   { log }: CoordinatorDeps,
-  { cluster, fleet, environments, executions, trust, cache, layers, agentKeys }: ClusterServices,
+  { cluster, fleet, environments, executions, trust, cache, layers, agentKeys, pools }: ClusterServices,
 ): void {
   const warn = (error: unknown) => log.warn({ err: error }, 'not read again');
   cluster.serve({
@@ -150,6 +158,7 @@ function serveCluster(
     readAgain: (what) => {
       if (what === 'revocations') trust.readAgain().catch(warn);
       else if (what === 'pins') cache.readPins().catch(warn);
+      else if (what === 'pools') pools.readAgain().catch(warn);
       else {
         layers.forget();
         environments.invalidateAll();
@@ -166,7 +175,7 @@ function serveCluster(
   });
 }
 
-type ClusterServices = Pick<Scheduling, 'cluster' | 'fleet'> &
+type ClusterServices = Pick<Scheduling, 'cluster' | 'fleet' | 'pools'> &
   Pick<ReturnType<typeof createCacheServices>, 'environments' | 'trust' | 'cache' | 'layers'> & {
     readonly executions: ExecutionService;
     readonly agentKeys: AgentKeys;
@@ -176,7 +185,7 @@ type Services = ReturnType<typeof createServices>;
 
 function createApi(deps: CoordinatorDeps, config: CoordinatorConfig, services: Services, metrics: Metrics) {
   const { clock, log, random, state, store, keys, builder } = deps;
-  const { urls, environments, fleet, trust, cache, prefetches, executions, enrolment, cluster } = services;
+  const { urls, environments, fleet, trust, cache, prefetches, executions, enrolment, cluster, pools } = services;
   const isEmbedded = keys === null;
   const answered: Metrics['answered'] = (...answer) => metrics.answered(...answer);
   const server = createServer({ log, random, authenticate: createAuthentication(keys), isEmbedded, answered }, config);
@@ -198,6 +207,7 @@ function createApi(deps: CoordinatorDeps, config: CoordinatorConfig, services: S
   addEnvironmentRoutes(server, { clock, environments });
   addLayerRoutes(server, { store, urls });
   addCacheRoutes(server, { clock, agents: state.agents, fleet, environments, cache, trust, prefetches });
+  addPoolRoutes(server, { pools, isTenant: (id) => keys?.has(id) ?? id === localTenant.id });
   const agents = async () => {
     if (fleet.slots().total === 0 && cluster.slotsElsewhere === 0)
       throw new SystemError('no-agent', 'no agent is connected');
@@ -213,13 +223,8 @@ function createApi(deps: CoordinatorDeps, config: CoordinatorConfig, services: S
   };
   addAgentKeyRoutes(server, { agentKeys: services.agentKeys, fleet, elsewhere: cluster });
   addOperatorRoutes(server, {
-    agents: state.agents,
-    fleet,
-    elsewhere: cluster,
-    enrolment,
-    description,
+    ...{ agents: state.agents, fleet, elsewhere: cluster, enrolment, pools, description, requirements },
     metrics: () => metrics.read(),
-    requirements,
   });
   return { server, leaving };
 }
@@ -243,7 +248,8 @@ export function wireCoordinator(deps: CoordinatorDeps, config: CoordinatorConfig
   const { log } = deps;
   const metrics = new Metrics();
   const services = createServices(deps, config, metrics);
-  const { urls, reproductions, environments, trust, cache, local, executions, enrolment, gateway, cluster } = services;
+  const { urls, reproductions, environments, trust, cache, local, executions, enrolment, gateway, cluster, pools } =
+    services;
   const { server, leaving } = createApi(deps, config, services, metrics);
   metrics.watch(toGauges(services));
   attachUpgrades(server.server, checkUpgrade(deps.keys === null), {
@@ -273,6 +279,7 @@ export function wireCoordinator(deps: CoordinatorDeps, config: CoordinatorConfig
     enrolment,
     async start() {
       await deps.state.check();
+      await pools.readAgain();
       await trust.start();
       await cache.start();
       await server.listen({ host: config.listenHost, port: config.listenPort });

@@ -228,7 +228,7 @@ export class AgentSession {
         leases.accepted(agent.id, message.lease);
         break;
       case 'lease.refused':
-        leases.refused(agent.id, message.lease, message.reason);
+        leases.refused(agent.id, message.lease, message.reason, message.policy ?? null);
         break;
       case 'lease.stage':
         if (message.stage === 'running') leases.started(agent.id, message.lease);

@@ -61,12 +61,12 @@ export class Enrolment {
     this.#tokenFile = options.tokenFile;
   }
 
-  /** A fresh token that lets one agent in. */
-  async issue(): Promise<IssuedToken> {
+  /** A fresh token that lets one agent in, into this pool whatever it says; null: into any that is no tenant's. */
+  async issue(pool: string | null = null): Promise<IssuedToken> {
     const { clock, random, agents } = this.#deps;
     const token = `enrol_${toBase32(random.bytes(32))}`;
     const expiresAtMs = clock.nowMs() + this.#tokenTtlMs;
-    await agents.addToken(digestOf(token), expiresAtMs);
+    await agents.addToken(digestOf(token), expiresAtMs, pool);
     return { token, expiresAt: toTimestamp(expiresAtMs) };
   }
 
@@ -139,14 +139,19 @@ export class Enrolment {
       enrolledAtMs: clock.nowMs(),
       isDraining: false,
     };
-    if (!(await agents.enrol(digestOf(hello.token), agent, clock.nowMs()))) {
+    const enrolled = await agents.enrol(digestOf(hello.token), agent, clock.nowMs());
+    if (enrolled === 'token-unknown') {
       throw new SystemError(
         'agent-refused',
         'the enrolment token is not known, was used or has expired; ask for a new one',
       );
     }
+    if (enrolled === 'pool-owned') {
+      const detail = `pool ${hello.pool} is a tenant's, and this token is not bound to it; ask for one that is, or set another pool`;
+      throw new SystemError('agent-refused', detail);
+    }
     void keys.renew();
     if (hello.token === this.#fileToken) await this.writeTokenFile();
-    return agent;
+    return enrolled;
   }
 }

@@ -235,6 +235,7 @@ const nothing: Part = { total: 0, free: 0, memoryBytes: 0 };
 export class Fleet implements Watcher {
   readonly #agents = new Map<AgentId, FleetAgent>();
   readonly #parts = new Map<FleetAgent, Part>();
+  readonly #slotsOf = new Map<string, number>();
   #sum = nothing;
   /** For finding agents without looking at all of them. */
   readonly index = new FleetIndex<FleetAgent>();
@@ -279,6 +280,9 @@ export class Fleet implements Watcher {
   #count(agent: FleetAgent, part: Part): void {
     const before = this.#parts.get(agent) ?? nothing;
     const { total, free, memoryBytes } = this.#sum;
+    if (part.total !== before.total) {
+      this.#slotsOf.set(agent.pool, (this.#slotsOf.get(agent.pool) ?? 0) + part.total - before.total);
+    }
     this.#sum = {
       total: total + part.total - before.total,
       free: free + part.free - before.free,
@@ -312,6 +316,11 @@ export class Fleet implements Watcher {
   /** What all agents that are connected have together. */
   capacity(): { slots: number; memoryBytes: number } {
     return { slots: this.#sum.total, memoryBytes: this.#sum.memoryBytes };
+  }
+
+  /** Slots of all agents of a pool. */
+  slotsOf(pool: string): number {
+    return this.#slotsOf.get(pool) ?? 0;
   }
 
   /** Slots in all and free, over all agents. */

@@ -10,6 +10,8 @@ import type { ExecutionId } from '../../shared/ids.ts';
 import type { PlacementAnswer } from '../../shared/model/placement.ts';
 import type { LeaseResultMessage } from '../../shared/protocol/agent-messages.ts';
 import type { AgentFacts, Fleet } from '../agents/fleet.ts';
+import type { PoolAccess } from '../pools/pool-access.ts';
+import type { PoolGate } from '../pools/pool-gate.ts';
 import type { TenantCharge } from '../scheduler/charges.ts';
 import type { FairScheduler } from '../scheduler/fair-scheduler.ts';
 import type { Considered } from '../scheduler/placement.ts';
@@ -22,7 +24,7 @@ import type {
   Scheduler,
 } from '../scheduler/scheduler.ts';
 import type { Peer, PeerUser } from './peer.ts';
-import { countRooms, type Room, roomsFor, sumRooms } from './rooms.ts';
+import { countRooms, noSpace, type Room, spaceIn, takeRoom } from './rooms.ts';
 
 /** One of our own demands. */
 interface Own {
@@ -49,18 +51,20 @@ export class ClusterScheduler implements Scheduler, DemandListener, PeerUser {
   readonly #clock: Clock;
   readonly #local: FairScheduler;
   readonly #fleet: Fleet;
+  readonly #pools: PoolGate;
   readonly #peers: () => readonly Peer[];
   readonly #retriesMax: number;
   readonly #own = new Map<ExecutionId, Own>();
   #pause: Timer | null = null;
 
   constructor(
-    deps: { clock: Clock; local: FairScheduler; fleet: Fleet; peers: () => readonly Peer[] },
+    deps: { clock: Clock; local: FairScheduler; fleet: Fleet; pools: PoolGate; peers: () => readonly Peer[] },
     options: { retriesMax: number },
   ) {
     this.#clock = deps.clock;
     this.#local = deps.local;
     this.#fleet = deps.fleet;
+    this.#pools = deps.pools;
     this.#peers = deps.peers;
     this.#retriesMax = options.retriesMax;
   }
@@ -99,10 +103,20 @@ export class ClusterScheduler implements Scheduler, DemandListener, PeerUser {
     this.#wait(demand, demand.waitMsMax);
   }
 
-  /** It waits here. */
+  /** It waits here, unless its tenant's own agents have room elsewhere and not here. */
   #wait(demand: Demand, waitMsMax: number): void {
+    if (this.#homeElsewhere(demand)?.lend({ demand, waitMsMax }) === true) return;
     this.#local.submit({ ...demand, waitMsMax, listener: this });
     if (this.#local.depth > 0 && this.#peers().length > 0) this.#soon();
+  }
+
+  #homeElsewhere(demand: Demand): Peer | null {
+    const access = this.#pools.accessOf(demand.site);
+    if (!access.hasOwn || this.#peers().length === 0) return null;
+    const { own } = this.#fleet.index.graded(demand.constraints, access);
+    if (own.some(({ free }) => free.size > 0)) return null;
+    const freest = mostFree(demand, this.#peers());
+    return freest !== null && freest.space(demand).freeAtHome > 0 ? freest : null;
   }
 
   withdraw(executionId: ExecutionId): void {
@@ -157,16 +171,16 @@ export class ClusterScheduler implements Scheduler, DemandListener, PeerUser {
   spread(): void {
     const peers = this.#peers().filter(({ isUp }) => isUp);
     if (peers.length === 0) return;
-    const rooms = countRooms(this.#fleet);
+    const rooms = countRooms(this.#fleet, this.#local);
     const groups = new Map<string, Group>();
     for (const demand of [...this.#local.waiting()]) {
       const own = this.#own.get(demand.executionId);
       if (own === undefined || this.#lendToFree(own, rooms, peers)) continue;
-      groupOf(groups, own.demand).here.push(own.demand);
+      groupOf(groups, own.demand, this.#pools.accessOf(own.demand.site)).here.push(own.demand);
     }
     for (const peer of peers) {
       for (const demand of [...peer.loans.waiting()]) {
-        const { there } = groupOf(groups, demand);
+        const { there } = groupOf(groups, demand, this.#pools.accessOf(demand.site));
         if (!this.#recall(demand, peer, rooms, peers)) there.set(peer, (there.get(peer) ?? 0) + 1);
       }
     }
@@ -184,7 +198,7 @@ export class ClusterScheduler implements Scheduler, DemandListener, PeerUser {
 
   /** Somebody has a free slot for it, and we have not. */
   #lendToFree(own: Own, rooms: readonly Room[], peers: readonly Peer[]): boolean {
-    if (sumRooms(roomsFor(rooms, own.demand)).free > 0) return false;
+    if (spaceIn(rooms, own.demand, this.#pools).free > 0) return false;
     const freest = mostFree(own.demand, peers);
     return freest !== null && this.#lend(own, freest);
   }
@@ -192,9 +206,7 @@ export class ClusterScheduler implements Scheduler, DemandListener, PeerUser {
   /** It waits where nothing is free, and something is elsewhere. */
   #recall(demand: Demand, peer: Peer, rooms: Room[], peers: readonly Peer[]): boolean {
     if (peer.space(demand).free > 0) return false;
-    const here = roomsFor(rooms, demand).find(({ free }) => free > 0);
-    if (here === undefined && mostFree(demand, peers) === null) return false;
-    if (here !== undefined) here.free -= 1;
+    if (!takeRoom(rooms, demand, this.#pools) && mostFree(demand, peers) === null) return false;
     peer.loans.recall(demand.executionId);
     return true;
   }
@@ -204,7 +216,7 @@ export class ClusterScheduler implements Scheduler, DemandListener, PeerUser {
     const [sample] = here;
     if (sample === undefined) return;
     const spaces = peers.map((peer) => ({ peer, slots: peer.space(sample).slots, lent: there.get(peer) ?? 0 }));
-    const local = sumRooms(roomsFor(rooms, sample)).slots;
+    const local = spaceIn(rooms, sample, this.#pools).slots;
     const slots = local + spaces.reduce((sum, space) => sum + space.slots, 0);
     const waiting = here.length + spaces.reduce((sum, { lent }) => sum + lent, 0);
     for (const { peer, slots: theirs, lent } of spaces) {
@@ -254,21 +266,23 @@ export class ClusterScheduler implements Scheduler, DemandListener, PeerUser {
   }
 }
 
-function groupOf(groups: Map<string, Group>, { tenantId, constraints }: Demand): Group {
-  const key = `${tenantId} ${constraints.key}`;
+function groupOf(groups: Map<string, Group>, { tenantId, constraints }: Demand, access: PoolAccess): Group {
+  const key = `${tenantId} ${access.number} ${constraints.key}`;
   const group = groups.get(key) ?? { here: [], there: new Map<Peer, number>() };
   groups.set(key, group);
   return group;
 }
 
+/** Who has the most free for it, its tenant's own before all else. */
 function mostFree(demand: Demand, peers: readonly Peer[]): Peer | null {
-  let most: Peer | null = null;
-  let free = 0;
+  let best: Peer | null = null;
+  let most = noSpace;
   for (const peer of peers) {
     const space = peer.space(demand);
-    if (space.free <= free) continue;
-    most = peer;
-    free = space.free;
+    if (space.freeAtHome < most.freeAtHome || (space.freeAtHome === most.freeAtHome && space.free <= most.free))
+      continue;
+    best = peer;
+    most = space;
   }
-  return most;
+  return best;
 }

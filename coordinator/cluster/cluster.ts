@@ -11,6 +11,7 @@ import type { Logger } from '../../shared/logger.ts';
 import type { Envelope } from '../../shared/model/manifest.ts';
 import type { Fleet } from '../agents/fleet.ts';
 import { type ShardStore, shardOf } from '../executions/shard-store.ts';
+import type { PoolGate } from '../pools/pool-gate.ts';
 import type { FairScheduler } from '../scheduler/fair-scheduler.ts';
 import type { Scheduler } from '../scheduler/scheduler.ts';
 import { ClusterScheduler } from './cluster-scheduler.ts';
@@ -37,6 +38,7 @@ export interface ClusterDeps {
   readonly key: Uint8Array;
   readonly fleet: Fleet;
   readonly local: FairScheduler;
+  readonly pools: PoolGate;
 }
 
 /** Numbers of a cluster; milliseconds. */
@@ -55,7 +57,7 @@ export interface ClusterUser extends Omit<PeerNews, 'changed' | 'drained'> {
   /** These are somebody else's. */
   letGo(shards: readonly number[]): void;
   /** Something is to be read from the store again. */
-  readAgain(what: 'revocations' | 'pins' | 'environments'): void;
+  readAgain(what: 'revocations' | 'pins' | 'environments' | 'pools'): void;
 }
 
 const TAKE_UP_RETRY_MS = 500;
@@ -83,7 +85,7 @@ export class Cluster {
   #isStopped = false;
 
   constructor(deps: ClusterDeps, options: ClusterOptions) {
-    const { clock, random, log, store, local, fleet } = deps;
+    const { clock, random, log, store, local, fleet, pools } = deps;
     this.#deps = deps;
     this.#isAlone = !store.isShared;
     const memberId = `coordinator_${toBase32(random.bytes(10))}`;
@@ -105,7 +107,7 @@ export class Cluster {
     const peers = new Peers({ ...deps, memberId, dial: (url, user) => gateway.dial(url, user) }, options);
     const gateway = new PeerGateway(clock, () => peers.welcome());
     this.gateway = gateway;
-    const scheduler = new ClusterScheduler({ clock, local, fleet, peers: () => peers.all }, options);
+    const scheduler = new ClusterScheduler({ clock, local, fleet, pools, peers: () => peers.all }, options);
     this.peers = peers;
     this.scheduler = scheduler;
     peers.serve(scheduler, {
@@ -159,7 +161,7 @@ export class Cluster {
     }
   }
 
-  #changed(what: 'shards' | 'revocations' | 'pins' | 'environments'): void {
+  #changed(what: 'shards' | Parameters<ClusterUser['readAgain']>[0]): void {
     if (what !== 'shards') this.#user?.readAgain(what);
     else
       this.keeper.beat().catch((error: unknown) => {

@@ -110,11 +110,14 @@ export class Guests {
     }
   }
 
-  #submit({ demand: id, executionId: execution, order, ...terms }: Submission): void {
+  #submit({ demand: id, executionId: execution, order, site, ...terms }: Submission): void {
     const executionId = `${execution} ${this.#owner} ${id}` as ExecutionId;
     const guest: Guest = { id, executionId, placed: null, started: null, ended: null, keep: null };
     this.#guests.set(id, guest);
-    const demand: Demand = { ...terms, executionId, order: () => order, listener: this.#listen(guest) };
+    const demand: Demand = {
+      ...{ ...terms, executionId, order: () => order, listener: this.#listen(guest) },
+      site: { ...site, tenantId: terms.tenantId },
+    };
     this.#scheduler.submit(demand);
   }
 

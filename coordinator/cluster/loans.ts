@@ -60,6 +60,7 @@ export class Loans {
   /** Lends a demand; false when the link is down. */
   lend({ demand, waitMsMax }: Lendable): boolean {
     const { executionId, tenantId, weight, kind, durationMsMax, memoryBytes, diskBytes, layers, constraints } = demand;
+    const { isPrivate, foreignPools, privatePools, layers: seen, limits } = demand.site;
     const id = `${++this.#number}`;
     const order = demand.order();
     const isSent = this.#send({
@@ -68,6 +69,10 @@ export class Loans {
       ...{ executionId, tenantId, weight, kind, durationMsMax, waitMsMax, memoryBytes, diskBytes },
       layers: [...layers],
       constraints: { ...constraints, labels: { ...constraints.labels } },
+      site: {
+        ...{ isPrivate, foreignPools: [...foreignPools], privatePools: [...privatePools] },
+        ...{ layers: [...seen], limits: [...limits] },
+      },
       order,
     });
     if (!isSent) return false;

@@ -12,6 +12,7 @@
  */
 import { Type } from '@sinclair/typebox';
 import { Closed, Nullable, OneOf } from '../../shared/model/closed.ts';
+import { AllLimits } from '../../shared/model/limits.ts';
 import { Envelope } from '../../shared/model/manifest.ts';
 import { considerations } from '../../shared/model/placement.ts';
 import { LeaseResult } from '../../shared/protocol/agent-messages.ts';
@@ -53,6 +54,12 @@ export const Room = Closed({
   slots: count,
   free: count,
   memoryBytesMax: Nullable(Type.Number({ description: 'What the largest agent offers; null: any.' })),
+  shared: Nullable(
+    Closed(
+      { slots: count, free: count },
+      { description: "Of these, what tenants may have that are not the pool's owner; null: all." },
+    ),
+  ),
 });
 
 /** A connected agent, as operators see it. */
@@ -85,13 +92,20 @@ export const diallerMessages = {
       labels: Labels,
       exclusiveCore: Type.Boolean(),
     }),
+    site: Closed({
+      isPrivate: Type.Boolean(),
+      foreignPools: Type.Array(Type.String()),
+      privatePools: Type.Array(Type.String()),
+      layers: Type.Array(Closed({ scope: Type.String(), base: Type.String(), egress: Type.String() })),
+      limits: Type.Array(AllLimits),
+    }),
     order: LeaseOrder,
   }),
   'demand.recall': Closed({ demand }),
   'demand.withdraw': Closed({ demand }),
   'demand.kept': Closed({ demand }),
   'demand.resume': Closed({ demands: Type.Array(Type.String()) }),
-  changed: Closed({ what: OneOf(['shards', 'revocations', 'pins', 'environments']) }),
+  changed: Closed({ what: OneOf(['shards', 'revocations', 'pins', 'environments', 'pools']) }),
   'trust.state': Closed({ trust: Envelope }),
   'agent.joined': Closed({ agentId: Type.String() }),
   'agent.drain': Closed({ agentId: Type.String(), isDraining: Type.Boolean() }),

@@ -4,13 +4,13 @@
  */
 import type { Clock, Timer } from '../../shared/clock.ts';
 import type { Member } from '../executions/shard-store.ts';
+import type { PoolGate } from '../pools/pool-gate.ts';
 import type { TenantCharge } from '../scheduler/charges.ts';
-import type { PlacementDemand } from '../scheduler/placement.ts';
 import { type Lendable, type LoanKeeper, Loans } from './loans.ts';
 import { PeerLink, type PeerLinkDeps, type PeerLinkUser } from './peer-link.ts';
 import type { DialledMessage, DiallerMessage } from './peer-messages.ts';
 import type { RemoteAgent } from './remote-agent.ts';
-import { type Room, roomsFor, type Space, sumRooms } from './rooms.ts';
+import { noSpace, type Room, type RoomDemand, type Space, spaceIn, takeRoom } from './rooms.ts';
 
 /** Who hears of a peer. */
 export interface PeerUser extends LoanKeeper {
@@ -24,6 +24,7 @@ export class Peer implements PeerLinkUser {
   readonly #clock: Clock;
   readonly #link: PeerLink;
   readonly #user: PeerUser;
+  readonly #pools: PoolGate;
   readonly #questions = new Map<string, (message: DialledMessage | null) => void>();
   #rooms: Room[] = [];
   #isUp = false;
@@ -31,7 +32,13 @@ export class Peer implements PeerLinkUser {
   #lost = new AbortController();
   #question = 0;
 
-  constructor(member: Member, deps: PeerLinkDeps, user: PeerUser, options: { graceMs: number }) {
+  constructor(
+    member: Member,
+    deps: PeerLinkDeps & { readonly pools: PoolGate },
+    user: PeerUser,
+    options: { graceMs: number },
+  ) {
+    this.#pools = deps.pools;
     this.#clock = deps.clock;
     this.#user = user;
     this.#link = new PeerLink(member, deps, this);
@@ -72,20 +79,19 @@ export class Peer implements PeerLinkUser {
   }
 
   /** What agents there could take of this. */
-  space(demand: PlacementDemand): Space {
-    return this.isStaying ? sumRooms(roomsFor(this.#rooms, demand)) : { slots: 0, free: 0 };
+  space(demand: RoomDemand): Space {
+    return this.isStaying ? spaceIn(this.#rooms, demand, this.#pools) : noSpace;
   }
 
   /** Slots of all its agents. */
   get slots(): number {
-    return sumRooms(this.#rooms).slots;
+    return this.#rooms.reduce((sum, { slots }) => sum + slots, 0);
   }
 
   /** Lends a demand; a free slot that it could have is not counted as free until the other has said what there is. */
   lend(lendable: Lendable): boolean {
     if (!this.loans.lend(lendable)) return false;
-    const room = roomsFor(this.#rooms, lendable.demand).find(({ free }) => free > 0);
-    if (room !== undefined) room.free -= 1;
+    takeRoom(this.#rooms, lendable.demand, this.#pools);
     return true;
   }
 

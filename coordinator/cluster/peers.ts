@@ -7,6 +7,7 @@ import type { Clock, Random, Timer } from '../../shared/clock.ts';
 import type { Logger } from '../../shared/logger.ts';
 import type { Fleet } from '../agents/fleet.ts';
 import type { Member } from '../executions/shard-store.ts';
+import type { PoolGate } from '../pools/pool-gate.ts';
 import type { FairScheduler } from '../scheduler/fair-scheduler.ts';
 import { Guests } from './guests.ts';
 import { Peer, type PeerUser } from './peer.ts';
@@ -37,6 +38,7 @@ export interface PeersDeps {
   readonly memberId: string;
   readonly fleet: Fleet;
   readonly local: FairScheduler;
+  readonly pools: PoolGate;
   /** Opens a connection to another coordinator. */
   readonly dial: (url: string, user: PeerSocketUser) => void;
 }
@@ -121,6 +123,7 @@ export class Peers {
         // What was said while there was no link was said to nobody.
         this.#news?.changed('revocations');
         this.#news?.changed('pins');
+        this.#news?.changed('pools');
         session.send({ type: 'peer.room', rooms: this.#rooms(), charges: [] });
         if (this.#drained !== null) session.send({ type: 'peer.leaving' });
         // It may be one that we have not heard of yet.
@@ -186,7 +189,7 @@ export class Peers {
   }
 
   #rooms(): Room[] {
-    const rooms = countRooms(this.#deps.fleet);
+    const rooms = countRooms(this.#deps.fleet, this.#deps.local);
     return this.#drained === null ? rooms : rooms.map((room) => ({ ...room, free: 0 }));
   }
 

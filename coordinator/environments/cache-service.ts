@@ -38,6 +38,8 @@ export interface CacheServiceDeps {
   readonly damaged?: () => void;
   /** Hears of what other coordinators have to read again. */
   readonly changed?: (what: 'pins' | 'environments') => void;
+  /** May this environment of a tenant lie on agents of a pool? Absent: on all. */
+  readonly mayHold?: (tenantId: string, environment: ReadyEnvironment, pool: string) => boolean;
   /** Is it ours to collect at intervals? Absent: it is. */
   readonly isSweeper?: () => boolean;
 }
@@ -151,9 +153,14 @@ export class CacheService implements AgentCacheEvents {
 
   /** Has agents (null: all that are connected) get an environment's layers. */
   async prefetch(tenantId: string, environment: string, agentIds: readonly string[] | null): Promise<PrefetchAnswer> {
-    const { environments, fleet, prefetches, log } = this.#deps;
+    const { environments, fleet, prefetches, log, mayHold = () => true } = this.#deps;
     const ready = await this.#ready(tenantId, environment);
-    const wanted = agentIds ?? [...fleet.all()].map(({ id }) => id);
+    const wanted = (agentIds ?? [...fleet.all()].map(({ id }) => id)).filter((id) => {
+      const pool = fleet.get(id as AgentId)?.pool;
+      if (pool === undefined || mayHold(tenantId, ready, pool)) return true;
+      if (agentIds === null) return false;
+      throw new SystemError('forbidden', `agent ${id} is of a pool that tenant ${tenantId} may not use for this`);
+    });
     if (wanted.length === 0) throw new SystemError('no-agent', 'no agent is connected that could prefetch');
     const bytes = ready.layers.reduce((sum, { manifest }) => sum + manifest.blob.bytes, 0);
     const answer = prefetches.begin(environment, environments.references(ready, new Set()), wanted, bytes);

@@ -7,6 +7,7 @@ import { type Clock, toTimestamp } from '../../shared/clock.ts';
 import type { Digest } from '../../shared/digest.ts';
 import { SystemError, toSystemError } from '../../shared/errors.ts';
 import { EventLog } from '../../shared/http/event-log.ts';
+import { PRIVATE_PREFIX } from '../../shared/layers/layer-spec.ts';
 import { type BuildCause, buildLifecycle } from '../../shared/lifecycle/build.ts';
 import type { Environment } from '../../shared/model/environment.ts';
 import type { EnvironmentDescription } from '../../shared/model/environment-description.ts';
@@ -41,6 +42,8 @@ export interface ReadyEnvironment {
   /** Tar digests, lowest first. */
   readonly digests: readonly string[];
   readonly architecture: string;
+  /** Is it its tenant's alone, by its request or by what a build of it used? */
+  readonly isPrivate: boolean;
   /** The request's variables: scripts 3 and 4 see them too. */
   readonly variables: Readonly<Record<string, string>>;
 }
@@ -56,7 +59,7 @@ export type BuildResult = BuildReports &
 export function toReady(
   id: string,
   layers: readonly SpecifiedLayer[],
-  variables: Readonly<Record<string, string>>,
+  { variables, isPrivate }: Pick<ReadyEnvironment, 'variables' | 'isPrivate'>,
 ): ReadyEnvironment {
   return {
     id,
@@ -64,6 +67,7 @@ export function toReady(
     layers,
     digests: layers.map(({ manifest }) => manifest.tar.digest as Digest),
     architecture: layers[0]?.manifest.architecture ?? '',
+    isPrivate: isPrivate || layers.some(({ manifest }) => manifest.key.startsWith(PRIVATE_PREFIX)),
     variables,
   };
 }
@@ -197,7 +201,7 @@ export class EnvironmentBuild {
       visit.end();
     }
     this.#move('published');
-    const environment = toReady(description.id, layers, description.variables);
+    const environment = toReady(description.id, layers, description);
     this.#finish({ ...reports, scope: environment.scope, layers: toAnswerLayers(layers) });
     return { ...reports, environment, built };
   }

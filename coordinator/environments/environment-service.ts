@@ -11,7 +11,11 @@ import { checkSpec } from '../../shared/layers/layer-spec.ts';
 import { buildLifecycle } from '../../shared/lifecycle/build.ts';
 import type { Logger } from '../../shared/logger.ts';
 import type { Environment, EnvironmentRequest } from '../../shared/model/environment.ts';
-import { describeEnvironment, type EnvironmentDescription } from '../../shared/model/environment-description.ts';
+import {
+  describeEnvironment,
+  type EnvironmentDescription,
+  isPrivateRequest,
+} from '../../shared/model/environment-description.ts';
 import type { LayerReference } from '../../shared/model/manifest.ts';
 import type { EnvironmentRow, EnvironmentStore, Page } from '../executions/state-store.ts';
 import { toReference } from './build-order.ts';
@@ -106,7 +110,10 @@ export class EnvironmentService {
       checkSpec(layer.manifest, spec);
       layers.push({ ...(await this.#deps.layers.asShared(layer)), spec });
     }
-    const ready = toReady(row.id, layers, row.request.variables ?? {});
+    const ready = toReady(row.id, layers, {
+      variables: row.request.variables ?? {},
+      isPrivate: isPrivateRequest(row.request),
+    });
     if (ready.scope === 'shared' && row.answer.scope !== 'shared') await this.#adopt(row, ready);
     this.#ready.set(`${row.tenantId} ${row.id}`, ready);
     this.#offerToShare(row, ready);
@@ -144,7 +151,7 @@ export class EnvironmentService {
       const adopted = toReady(
         ready.id,
         await Promise.all(ready.layers.map(async (one) => ({ ...(await layers.asShared(one)), spec: one.spec }))),
-        ready.variables,
+        ready,
       );
       if (this.#ready.peek(place) === ready) this.#ready.set(place, adopted);
       const tenantId = place.slice(0, place.indexOf(' '));
@@ -314,7 +321,7 @@ export class EnvironmentService {
     for (const layer of opened.ready.layers) {
       layers.push({ ...(await this.#deps.layers.promote(layer)), spec: layer.spec });
     }
-    const ready = toReady(id, layers, opened.ready.variables);
+    const ready = toReady(id, layers, opened.ready);
     const answer = await this.#adopt(row, ready);
     this.#ready.set(`${tenantId} ${id}`, ready);
     return answer;

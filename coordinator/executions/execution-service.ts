@@ -21,7 +21,7 @@ import type { DemandListener, LeaseFetching, LeaseOutput, Scheduler } from '../s
 import type { Tenant } from '../tenants/keys.ts';
 import { recordAcceptance } from './acceptance.ts';
 import type { Admission } from './admission.ts';
-import { toClaim, toWaitMsMax } from './demand.ts';
+import { checkNamedPool, type NamedPools, toClaim, toWaitMsMax } from './demand.ts';
 import { ExecutionViews } from './execution-views.ts';
 import { toLeaseOrder } from './lease-order.ts';
 import { type ExecutionTerms, LiveExecution } from './live-execution.ts';
@@ -42,10 +42,11 @@ export interface ExecutionServiceDeps {
   readonly scheduler: Scheduler;
   readonly admission: Pick<Admission, 'admit' | 'entered' | 'left'>;
   readonly tenants: (id: string) => Tenant;
+  readonly pools: NamedPools;
   /** Is a layer with this manifest not to be used any more? */
   readonly isRevoked: (manifest: LayerManifest) => boolean;
   /** Hears of every placement. */
-  readonly placed?: (environment: ReadyEnvironment, request: ExecutionRequest) => void;
+  readonly placed?: (environment: ReadyEnvironment, terms: ExecutionTerms) => void;
   /** Hears of every execution that is over. */
   readonly ended?: (answer: Execution) => void;
 }
@@ -92,16 +93,17 @@ export class ExecutionService implements DemandListener {
     return this.#live.tenants();
   }
 
-  /** Accepts a request: SystemError `queue-full`, `rate-exceeded`, `draining`, `environment-not-found`, `idempotency-key-reused`, `shard-moved`. */
+  /** Accepts a request: SystemError `queue-full`, `rate-exceeded`, `draining`, `environment-not-found`, `forbidden`, `idempotency-key-reused`, `shard-moved`. */
   async submit(request: ExecutionRequest, { tenantId, isWaited, key }: SubmitTerms): Promise<Submitted> {
     this.#admit(tenantId, request);
-    const { clock, random } = this.#deps;
+    const { clock, random, environments, pools, tenants } = this.#deps;
     const isDurable = !isWaited || key !== null;
     const terms: ExecutionTerms = { tenantId, request, isDurable, isStreamed: !isWaited };
     const execution = new LiveExecution(clock, createId('execution', random), terms);
     // Refuses an unknown environment before anything is recorded.
     const isSuccessors = this.#isLeaving && isDurable && typeof request.environment !== 'string';
-    const opened = isSuccessors ? null : await this.#deps.environments.open(tenantId, request.environment);
+    const opened = isSuccessors ? null : await environments.open(tenantId, request.environment);
+    if (opened !== null) checkNamedPool(pools, tenants(tenantId), request, opened, this.#options.limitMaxima);
     if (isDurable) {
       const before = await this.#accept(execution, key);
       if (before !== null) return before;
@@ -193,15 +195,18 @@ export class ExecutionService implements DemandListener {
   #schedule(execution: LiveExecution): void {
     const { environment } = execution;
     if (environment === null) throw new Error(`${execution.id} is scheduled without an environment`);
-    const { environments, scheduler } = this.#deps;
-    const { limitMaxima } = this.#options;
+    const { environments, scheduler, pools } = this.#deps;
+    const tenant = this.#tenantOf(execution);
+    const claim = toClaim(tenant, execution.terms.request, environment, this.#options);
+    const objection = pools.objectionTo(claim.site, claim.constraints.pool);
+    if (objection !== null) {
+      this.#giveUp(execution, objection);
+      return;
+    }
+    const references = () => environments.references(environment, execution.built);
     scheduler.submit({
-      executionId: execution.id,
-      tenantId: execution.terms.tenantId,
-      weight: this.#tenantOf(execution).weight,
-      ...toClaim(execution.terms.request, environment, this.#options),
-      order: () => toLeaseOrder(execution, environments.references(environment, execution.built), limitMaxima),
-      listener: this,
+      ...{ executionId: execution.id, tenantId: tenant.id, weight: tenant.weight, ...claim, listener: this },
+      order: () => toLeaseOrder(execution, references(), this.#options.limitMaxima),
     });
   }
 
@@ -212,7 +217,7 @@ export class ExecutionService implements DemandListener {
     execution.attempts += 1;
     execution.placements.push({ agent, placedAtMs: this.#deps.clock.nowMs(), considered });
     this.#move(execution, 'placed');
-    if (execution.environment !== null) this.#deps.placed?.(execution.environment, execution.terms.request);
+    if (execution.environment !== null) this.#deps.placed?.(execution.environment, execution.terms);
   }
 
   started(id: ExecutionId): void {

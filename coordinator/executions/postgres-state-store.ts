@@ -8,6 +8,7 @@ import type { Environment } from '../../shared/model/environment.ts';
 import { postgresCacheStore } from './postgres-cache-store.ts';
 import { PostgresDatabase, type PostgresOptions, type PostgresRow } from './postgres-database.ts';
 import { postgresExecutionStore, toPage } from './postgres-execution-store.ts';
+import { postgresPoolStore } from './postgres-pool-store.ts';
 import { postgresShardStore } from './postgres-shard-store.ts';
 import { shardOf } from './shard-store.ts';
 import type {
@@ -81,20 +82,26 @@ function agentStore(database: PostgresDatabase): AgentStore {
     return row === undefined ? null : toAgent(row);
   };
   return {
-    addToken: async (tokenDigest, expiresAtMs) => {
-      await database.write('INSERT INTO enrolment_tokens (digest, expires_at) VALUES ($1, $2)', [
-        tokenDigest,
-        expiresAtMs,
-      ]);
+    addToken: async (tokenDigest, expiresAtMs, pool) => {
+      const sql = 'INSERT INTO enrolment_tokens (digest, expires_at, pool) VALUES ($1, $2, $3)';
+      await database.write(sql, [tokenDigest, expiresAtMs, pool]);
     },
-    enrol: async (tokenDigest, { id, name, publicKey, pool, enrolledAtMs, isDraining }, nowMs) => {
-      const rows = await database.write(
-        `WITH gone AS (DELETE FROM enrolment_tokens WHERE digest = $1 OR expires_at <= $2 RETURNING digest, expires_at)
+    enrol: async (tokenDigest, agent, nowMs) => {
+      const { id, name, publicKey, pool, enrolledAtMs, isDraining } = agent;
+      const [row] = await database.write(
+        `WITH gone AS (
+           DELETE FROM enrolment_tokens WHERE expires_at <= $2 OR (digest = $1 AND
+             (pool IS NOT NULL OR NOT EXISTS (SELECT FROM pools WHERE name = $6 AND owner IS NOT NULL)))
+           RETURNING digest, expires_at, pool)
          INSERT INTO agents (id, name, public_key, pool, enrolled_at, is_draining)
-         SELECT $3, $4, $5, $6, $7::bigint, $8::boolean FROM gone WHERE digest = $1 AND expires_at > $2 RETURNING id`,
+         SELECT $3, $4, $5, coalesce(gone.pool, $6), $7::bigint, $8::boolean FROM gone
+         WHERE digest = $1 AND expires_at > $2 RETURNING pool`,
         [tokenDigest, nowMs, id, name, publicKey, pool, enrolledAtMs, isDraining],
       );
-      return rows.length > 0;
+      if (row !== undefined) return { ...agent, pool: String(row['pool']) };
+      // What is left of it was not used up.
+      const left = await database.read('SELECT digest FROM enrolment_tokens WHERE digest = $1', [tokenDigest]);
+      return left.length > 0 ? 'pool-owned' : 'token-unknown';
     },
     get: (id) => find(`${AGENT} WHERE id = $1`, id),
     findByKey: (publicKey) => find(`${AGENT} WHERE public_key = $1`, publicKey),
@@ -138,6 +145,7 @@ export async function openPostgresStateStore(options: PostgresOptions): Promise<
     executions,
     environments: environmentStore(database),
     agents: agentStore(database),
+    pools: postgresPoolStore(database),
     buildUsage: buildUsageStore(database),
     cache: postgresCacheStore(database),
     shards: postgresShardStore(database),

@@ -13,6 +13,7 @@ import type { Execution } from '../../shared/model/execution.ts';
 import { shardOf } from './shard-store.ts';
 import { sqliteCacheStore } from './sqlite-cache-store.ts';
 import { SqliteDatabase } from './sqlite-database.ts';
+import { sqlitePoolStore } from './sqlite-pool-store.ts';
 import { assertLease, sqliteShardStore } from './sqlite-shard-store.ts';
 import type {
   AcceptedExecution,
@@ -24,6 +25,7 @@ import type {
   ExecutionStore,
   Page,
   StateStore,
+  TokenRefusal,
   UnfinishedExecution,
 } from './state-store.ts';
 
@@ -195,6 +197,27 @@ function toAgent(row: Row): EnrolledAgent {
   };
 }
 
+/** Within a write: uses up the token and records the agent. */
+function useToken(
+  database: SqliteDatabase,
+  tokenDigest: Digest,
+  agent: EnrolledAgent,
+  nowMs: number,
+): EnrolledAgent | TokenRefusal {
+  database.prepare('DELETE FROM enrolment_tokens WHERE expires_at <= ?').run(nowMs);
+  const token = database.prepare('SELECT pool FROM enrolment_tokens WHERE digest = ?').get(tokenDigest);
+  if (token === undefined) return 'token-unknown';
+  const owned = database.prepare('SELECT 1 FROM pools WHERE name = ? AND owner IS NOT NULL').get(agent.pool);
+  if (token['pool'] === null && owned !== undefined) return 'pool-owned';
+  const enrolled = { ...agent, pool: token['pool'] === null ? agent.pool : String(token['pool']) };
+  database.prepare('DELETE FROM enrolment_tokens WHERE digest = ?').run(tokenDigest);
+  const { id, name, publicKey, pool, enrolledAtMs, isDraining } = enrolled;
+  database
+    .prepare('INSERT INTO agents VALUES (?, ?, ?, ?, ?, ?)')
+    .run(id, name, publicKey, pool, enrolledAtMs, isDraining ? 1 : 0);
+  return enrolled;
+}
+
 function agentStore(database: SqliteDatabase): AgentStore {
   const find = (sql: string, value: string) =>
     database.read(() => {
@@ -202,20 +225,13 @@ function agentStore(database: SqliteDatabase): AgentStore {
       return row === undefined ? null : toAgent(row);
     });
   return {
-    addToken: (tokenDigest, expiresAtMs) =>
+    addToken: (tokenDigest, expiresAtMs, pool) =>
       database.write(() => {
-        database.prepare('INSERT INTO enrolment_tokens VALUES (?, ?)').run(tokenDigest, expiresAtMs);
-      }),
-    enrol: (tokenDigest, agent, nowMs) =>
-      database.write(() => {
-        database.prepare('DELETE FROM enrolment_tokens WHERE expires_at <= ?').run(nowMs);
-        const used = database.prepare('DELETE FROM enrolment_tokens WHERE digest = ?').run(tokenDigest);
-        if (used.changes === 0) return false;
         database
-          .prepare('INSERT INTO agents VALUES (?, ?, ?, ?, ?, ?)')
-          .run(agent.id, agent.name, agent.publicKey, agent.pool, agent.enrolledAtMs, agent.isDraining ? 1 : 0);
-        return true;
+          .prepare('INSERT INTO enrolment_tokens (digest, expires_at, pool) VALUES (?, ?, ?)')
+          .run(tokenDigest, expiresAtMs, pool);
       }),
+    enrol: (tokenDigest, agent, nowMs) => database.write(() => useToken(database, tokenDigest, agent, nowMs)),
     get: (id) => find('SELECT * FROM agents WHERE id = ?', id),
     findByKey: (publicKey) => find('SELECT * FROM agents WHERE public_key = ?', publicKey),
     list: () => database.read(() => database.prepare('SELECT * FROM agents ORDER BY enrolled_at').all().map(toAgent)),
@@ -259,6 +275,7 @@ export function openSqliteStateStore(path: string): StateStore {
     executions: executionStore(database),
     environments: environmentStore(database),
     agents: agentStore(database),
+    pools: sqlitePoolStore(database),
     buildUsage: buildUsageStore(database),
     cache: sqliteCacheStore(database),
     shards: sqliteShardStore(database),

@@ -10,6 +10,7 @@ import type { Environment, EnvironmentRequest } from '../../shared/model/environ
 import type { Execution, ExecutionRequest } from '../../shared/model/execution.ts';
 import type { LayerSpec } from '../../shared/model/manifest.ts';
 import type { CacheStore } from './cache-store.ts';
+import type { PoolStore } from './pool-store.ts';
 import type { ShardLease, ShardStore } from './shard-store.ts';
 
 /** A key that makes a repeated request the same request; `bodyDigest` tells another body. */
@@ -92,11 +93,15 @@ export interface EnrolledAgent {
   readonly isDraining: boolean;
 }
 
+/** Why a token lets nobody in: it is not known, used or expired; or it is bound to no pool, and the agent's pool is a tenant's. */
+export type TokenRefusal = 'token-unknown' | 'pool-owned';
+
 /** Durable agents and one-time tokens; tokens are stored as digests. */
 export interface AgentStore {
-  addToken(tokenDigest: Digest, expiresAtMs: number): Promise<void>;
-  /** Uses up the token and records the agent, both or neither; false when the token is unknown, used or expired. */
-  enrol(tokenDigest: Digest, agent: EnrolledAgent, nowMs: number): Promise<boolean>;
+  /** `pool`: what its agent will be in, whatever it says; null: what it says, unless that is a tenant's. */
+  addToken(tokenDigest: Digest, expiresAtMs: number, pool: string | null): Promise<void>;
+  /** Uses up the token and records the agent, in the token's pool if that has one, both or neither. */
+  enrol(tokenDigest: Digest, agent: EnrolledAgent, nowMs: number): Promise<EnrolledAgent | TokenRefusal>;
   get(id: string): Promise<EnrolledAgent | null>;
   findByKey(publicKey: string): Promise<EnrolledAgent | null>;
   list(): Promise<readonly EnrolledAgent[]>;
@@ -123,6 +128,7 @@ export interface StateStore {
   readonly executions: ExecutionStore;
   readonly environments: EnvironmentStore;
   readonly agents: AgentStore;
+  readonly pools: PoolStore;
   readonly buildUsage: BuildUsageStore;
   readonly cache: CacheStore;
   readonly shards: ShardStore;

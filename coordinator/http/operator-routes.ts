@@ -1,6 +1,7 @@
 /**
  * Owns the operator's routes: health, readiness, metrics, the API's own description, agents, enrolment.
- * Never decides placement or trust. Agents' routes need an operator's key; the cache's are in cache-routes.
+ * Never decides placement or trust. Agents' routes need an operator's key, but that a pool's owner sees its agents and lets them in; the cache's
+ * routes are in cache-routes.
  */
 import { type Static, Type } from '@sinclair/typebox';
 import { toTimestamp } from '../../shared/clock.ts';
@@ -11,6 +12,7 @@ import type { Enrolment } from '../agents/enrolment.ts';
 import type { Fleet } from '../agents/fleet.ts';
 import { describeAgent, type RemoteAgent } from '../cluster/remote-agent.ts';
 import type { AgentStore, EnrolledAgent } from '../executions/state-store.ts';
+import type { Pools } from '../pools/pools.ts';
 import { requireOperator } from './authentication.ts';
 import type { ApiDescription } from './openapi.ts';
 import type { HttpServer } from './server.ts';
@@ -22,6 +24,7 @@ export interface OperatorRoutesDeps {
   /** Other coordinators and their agents. */
   readonly elsewhere: Elsewhere;
   readonly enrolment: Enrolment;
+  readonly pools: Pick<Pools, 'ownedBy' | 'checkEnrolment'>;
   readonly description: ApiDescription;
   /** Text of the metrics and its content type. */
   readonly metrics: () => Promise<{ text: string; type: string }>;
@@ -120,7 +123,8 @@ function toAgentAnswer(known: EnrolledAgent, agent: RemoteAgent | undefined): St
   };
 }
 
-function addAgentRoutes(server: HttpServer, { agents, fleet, elsewhere, enrolment }: OperatorRoutesDeps): void {
+function addAgentRoutes(server: HttpServer, deps: OperatorRoutesDeps): void {
+  const { agents, fleet, elsewhere, pools } = deps;
   const connected = async (): Promise<Map<string, RemoteAgent>> => {
     const found = new Map((await elsewhere.agents()).map((agent) => [agent.facts.id, agent]));
     for (const agent of fleet.all()) found.set(agent.id, describeAgent(agent));
@@ -130,28 +134,21 @@ function addAgentRoutes(server: HttpServer, { agents, fleet, elsewhere, enrolmen
   server.get(
     '/v1/agents',
     {
-      schema: { summary: 'All enrolled agents', response: { 200: Closed({ items: Type.Array(Agent) }), ...problems } },
+      schema: {
+        summary: 'All enrolled agents; for a tenant those of its own pools',
+        response: { 200: Closed({ items: Type.Array(Agent) }), ...problems },
+      },
     },
-    async (request) => {
-      requireOperator(request.tenant);
+    async ({ tenant }) => {
+      const own = pools.ownedBy(tenant.id);
+      if (own.length === 0) requireOperator(tenant);
+      const seen = (await agents.list()).filter(({ pool }) => tenant.isOperator || own.includes(pool));
       const found = await connected();
-      return { items: (await agents.list()).map((known) => toAgentAnswer(known, found.get(known.id))) };
+      return { items: seen.map((known) => toAgentAnswer(known, found.get(known.id))) };
     },
   );
 
-  server.post(
-    '/v1/agents/enrolments',
-    {
-      schema: {
-        summary: 'A one-time token that lets one agent in',
-        response: { 201: Closed({ token: Type.String(), expiresAt: Type.String() }), ...problems },
-      },
-    },
-    async (request, reply) => {
-      requireOperator(request.tenant);
-      return reply.code(201).send(await enrolment.issue());
-    },
-  );
+  addEnrolments(server, deps);
 
   for (const verb of ['drain', 'resume'] as const) {
     const summary = verb === 'drain' ? 'Give an agent no more work' : 'Give an agent work again';
@@ -172,4 +169,36 @@ function addAgentRoutes(server: HttpServer, { agents, fleet, elsewhere, enrolmen
       },
     );
   }
+}
+
+const EnrolmentRequest = Closed({
+  pool: Type.Optional(
+    Type.String({
+      minLength: 1,
+      maxLength: 64,
+      description: "Where the agent will be, whatever it says; absent: where it says, unless that is a tenant's.",
+    }),
+  ),
+});
+
+function addEnrolments(server: HttpServer, { enrolment, pools }: OperatorRoutesDeps): void {
+  server.post(
+    '/v1/agents/enrolments',
+    {
+      // No body is an empty one.
+      preValidation: async (request) => {
+        request.body ??= {};
+      },
+      schema: {
+        summary: 'A one-time token that lets one agent in',
+        body: EnrolmentRequest,
+        response: { 201: Closed({ token: Type.String(), expiresAt: Type.String() }), ...problems },
+      },
+    },
+    async ({ tenant, body }, reply) => {
+      const { pool = null } = body;
+      pools.checkEnrolment(tenant, pool);
+      return reply.code(201).send(await enrolment.issue(pool));
+    },
+  );
 }

@@ -37,11 +37,12 @@ export interface TenantCharge {
 const LONG_MS = 5000;
 
 /**
- * The lane of what takes long or not, and as much memory to a power of two, under the constraints of this key: what waits for much is in nobody's
- * way who needs little.
+ * The lane of what takes long or not, and as much memory to a power of two, under the constraints of this key and with access to the same pools:
+ * what waits for much is in nobody's way who needs little.
  */
-export function toLane(isLong: boolean, memoryBytes: number, constraintsKey: string): string {
-  return `${isLong ? 'long' : 'short'}-${Math.ceil(Math.log2(Math.max(1, memoryBytes)))} ${constraintsKey}`;
+export function toLane(isLong: boolean, memoryBytes: number, constraintsKey: string, accessNumber = 0): string {
+  const pools = accessNumber === 0 ? '' : `-${accessNumber}`;
+  return `${isLong ? 'long' : 'short'}-${Math.ceil(Math.log2(Math.max(1, memoryBytes)))}${pools} ${constraintsKey}`;
 }
 
 /** The key of the constraints of everything in a lane. */
@@ -81,10 +82,11 @@ export class Charges<Item extends Charged> {
   price(
     { tenantId, kind, durationMsMax, memoryBytes, constraints }: Demand,
     capacity: Capacity,
+    accessNumber: number,
   ): Pick<Charged, 'cost' | 'slots' | 'lane'> {
     const durationMs = this.#estimates.estimate(tenantId, kind, durationMsMax);
     const slots = toSlots(memoryBytes, capacity);
-    const lane = toLane(durationMs > LONG_MS, memoryBytes, constraints.key);
+    const lane = toLane(durationMs > LONG_MS, memoryBytes, constraints.key, accessNumber);
     return { cost: durationMs * slots, slots, lane };
   }
 

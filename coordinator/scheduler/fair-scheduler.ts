@@ -10,13 +10,16 @@ import { SystemError } from '../../shared/errors.ts';
 import type { AgentId, ExecutionId } from '../../shared/ids.ts';
 import type { PlacementAnswer } from '../../shared/model/placement.ts';
 import type { LeaseResultMessage } from '../../shared/protocol/agent-messages.ts';
-import type { Fleet, FleetAgent } from '../agents/fleet.ts';
+import type { Fleet } from '../agents/fleet.ts';
+import { openGate, type PoolGate } from '../pools/pool-gate.ts';
+import { AgentLeases, type LeaseTimes } from './agent-leases.ts';
 import { type Charged, Charges, constraintsKeyOf, type TenantCharge } from './charges.ts';
+import { type Choice, type Chooseable, Chooser, HOLDER_WAIT_MS, type PoolShare } from './chooser.ts';
 import { FairQueue } from './fair-queue.ts';
 import { forecastWait } from './forecast.ts';
-import { type Lease, LeaseTable } from './leases.ts';
-import { listObstacles } from './obstacles.ts';
-import { type Considered, place } from './placement.ts';
+import type { Lease, LeaseTable } from './leases.ts';
+import { PoolLoads } from './pool-loads.ts';
+import { type PolicyObjection, Refusals } from './refusals.ts';
 import { Retries, toRetryCause } from './retries.ts';
 import {
   type Demand,
@@ -30,23 +33,16 @@ import {
 } from './scheduler.ts';
 
 /** Numbers of the scheduler; milliseconds. */
-export interface SchedulerOptions {
+export interface SchedulerOptions extends LeaseTimes {
   readonly retriesMax: number;
-  readonly leaseTtlMs: number;
-  readonly offerTimeoutMs: number;
-  readonly reconnectGraceMs: number;
 }
 
-/** Who takes a demand, and whom placement looked at. */
-interface Choice {
-  readonly agent: FleetAgent;
-  readonly considered: readonly Considered[];
-}
-
-interface Entry extends Charged {
+interface Entry extends Charged, Chooseable {
+  readonly demand: Demand;
   readonly excluded: Set<AgentId>;
   readonly submittedAtMs: number;
-  /** Until then it waits for an agent that it has not failed on. */
+  lane: string;
+  sinceMs: number;
   patientUntilMs: number;
   failures: number;
   lease: Lease | null;
@@ -56,33 +52,43 @@ const SWEEP_MS = 250;
 const REST_MS = 250;
 /** Doubles with every failure. */
 const PATIENCE_MS = 100;
-/** How long a demand waits for a busy agent that holds more of its layers. */
-const HOLDER_WAIT_MS = 50;
 
 /** See the head of this file. */
 export class FairScheduler implements Scheduler, LeaseEvents {
   readonly #clock: Clock;
-  readonly #random: Random;
   readonly #fleet: Fleet;
+  readonly #pools: PoolGate;
   readonly #options: SchedulerOptions;
+  readonly #held: AgentLeases;
   readonly #leases: LeaseTable;
   readonly #entries = new Map<ExecutionId, Entry>();
   readonly #queue = new FairQueue<Entry>();
   readonly #charges: Charges<Entry>;
   readonly #retries: Retries;
   readonly #check: ResultCheck;
+  readonly #refusals: Refusals;
+  readonly #chooser: Chooser;
   #timer: Timer | null = null;
   #delay: Timer | null = null;
 
-  constructor(deps: { clock: Clock; random: Random; fleet: Fleet; check?: ResultCheck }, options: SchedulerOptions) {
-    this.#clock = deps.clock;
-    this.#check = deps.check ?? (() => null);
-    this.#charges = new Charges(deps.clock, this.#queue);
-    this.#retries = new Retries(deps.clock, options.retriesMax);
-    this.#random = deps.random;
-    this.#fleet = deps.fleet;
+  /** Without `pools` all pools are everybody's; without `check` every result fits. */
+  constructor(
+    deps: { clock: Clock; random: Random; fleet: Fleet; pools?: PoolGate; check?: ResultCheck },
+    options: SchedulerOptions,
+  ) {
+    const { clock, random, fleet, pools = openGate, check = () => null } = deps;
+    this.#clock = clock;
+    this.#check = check;
+    this.#charges = new Charges(clock, this.#queue);
+    this.#retries = new Retries(clock, options.retriesMax);
+    this.#fleet = fleet;
+    this.#pools = pools;
     this.#options = options;
-    this.#leases = new LeaseTable(deps.clock, deps.random);
+    const loads = new PoolLoads();
+    this.#held = new AgentLeases({ clock, random, fleet, loads }, options);
+    this.#leases = this.#held.table;
+    this.#refusals = new Refusals(clock);
+    this.#chooser = new Chooser({ clock, random, fleet, pools, loads, refusals: this.#refusals });
   }
 
   /** Starts looking after deadlines. */
@@ -112,9 +118,27 @@ export class FairScheduler implements Scheduler, LeaseEvents {
   explain(executionId: ExecutionId): PlacementAnswer['waiting'] {
     const entry = this.#entries.get(executionId);
     if (entry === undefined || entry.lease !== null) return null;
-    const { demand, excluded, tenantId, weight } = entry;
-    const obstacles = listObstacles([...this.#fleet.all()], demand, excluded);
-    return { forecastMs: this.forecast(tenantId, weight).waitMs, ...obstacles };
+    return { forecastMs: this.forecast(entry.tenantId, entry.weight).waitMs, ...this.#chooser.obstacles(entry) };
+  }
+
+  /** Slots of a pool that others than its owner may have here; null: all. */
+  shareOf(pool: string): PoolShare | null {
+    return this.#chooser.shareOf(pool);
+  }
+
+  /** Pools have other owners or policies now. */
+  poolsChanged(): void {
+    for (const entry of [...this.#queue.inTurn()]) {
+      this.#queue.remove(entry);
+      entry.lane = this.#price(entry.demand).lane;
+      if (entry.failures > 0) this.#queue.putBack(entry);
+      else this.#queue.push(entry);
+    }
+    this.#placeAll();
+  }
+
+  #price(demand: Demand) {
+    return this.#charges.price(demand, this.#fleet.capacity(), this.#pools.accessOf(demand.site).number);
   }
 
   forecast(tenantId: string, weight: number): Forecast {
@@ -142,7 +166,7 @@ export class FairScheduler implements Scheduler, LeaseEvents {
     const { executionId, tenantId, weight } = demand;
     const entry: Entry = {
       ...{ id: executionId, tenantId, weight, demand },
-      ...this.#charges.price(demand, this.#fleet.capacity()),
+      ...this.#price(demand),
       excluded: new Set<AgentId>(),
       submittedAtMs: now,
       sinceMs: now,
@@ -160,7 +184,7 @@ export class FairScheduler implements Scheduler, LeaseEvents {
     if (entry === undefined) return;
     const { lease } = entry;
     this.#forget(entry);
-    if (lease !== null) this.#cancel(lease);
+    if (lease !== null) this.#held.cancel(lease);
   }
 
   /** Nothing more comes of it: its tenant has paid for the time that it had. */
@@ -173,13 +197,6 @@ export class FairScheduler implements Scheduler, LeaseEvents {
     entry.lease = null;
   }
 
-  /** The slot stays taken until the agent says that the lease is over. */
-  #cancel(lease: Lease): void {
-    lease.state = 'cancelling';
-    lease.deadlineMs = this.#clock.monotonicMs() + this.#options.leaseTtlMs;
-    this.#fleet.get(lease.agentId)?.send({ type: 'lease.cancel', lease: lease.id });
-  }
-
   #placeAll(): void {
     if (this.#queue.size === 0 || this.#fleet.slots().free === 0) return;
     const nowMs = this.#clock.monotonicMs();
@@ -190,20 +207,11 @@ export class FairScheduler implements Scheduler, LeaseEvents {
     });
   }
 
-  #choose({ demand, excluded, patientUntilMs, sinceMs }: Entry, nowMs: number): Choice | null {
-    const considered: Considered[] = [];
-    const { agent, outcome } = place(
-      demand,
-      this.#fleet.index,
-      {
-        ...{ random: this.#random, nowMs, excluded },
-        isPatient: nowMs < patientUntilMs,
-        isDelayed: nowMs - sinceMs < HOLDER_WAIT_MS,
-      },
-      considered,
-    );
-    if (outcome === 'delayed') this.#comeBack();
-    return agent === null ? null : { agent, considered };
+  #choose(entry: Entry, nowMs: number): Choice | null {
+    const choice = this.#chooser.choose(entry, nowMs);
+    if (choice !== 'delayed') return choice;
+    this.#comeBack();
+    return null;
   }
 
   /** Looks again when whoever waits for a busy holder has waited long enough. */
@@ -216,19 +224,12 @@ export class FairScheduler implements Scheduler, LeaseEvents {
 
   #offer(entry: Entry, { agent, considered }: Choice): void {
     const { demand } = entry;
-    const lease = this.#leases.grant(demand.executionId, agent.id, demand, this.#options.offerTimeoutMs);
+    const lease = this.#held.grant(demand, agent);
     entry.lease = lease;
     this.#charges.begin(entry);
-    agent.take(lease.memoryBytes);
     lease.order = demand.order();
     agent.send({ type: 'lease.offer', lease: lease.id, fence: lease.fence, order: lease.order });
     demand.listener.placed(demand.executionId, agent.facts, considered);
-  }
-
-  #release(lease: Lease): void {
-    this.#leases.release(lease);
-    const agent = this.#fleet.get(lease.agentId);
-    if (agent !== undefined && lease.state !== 'orphaned') agent.giveBack(lease.memoryBytes);
   }
 
   /** The entry whose current lease this is; undefined when it was withdrawn or went elsewhere. */
@@ -240,7 +241,7 @@ export class FairScheduler implements Scheduler, LeaseEvents {
   /** Puts a demand back to the front, or gives it up when it has failed too often. */
   #retry(lease: Lease, cause: SystemError, isCounted: boolean, isAgentLost = false): void {
     const entry = this.#entryOf(lease);
-    this.#release(lease);
+    this.#held.release(lease);
     if (entry === undefined) return;
     this.#charges.forgive(entry);
     entry.lease = null;
@@ -260,22 +261,12 @@ export class FairScheduler implements Scheduler, LeaseEvents {
   }
 
   joined(agentId: AgentId): void {
-    const agent = this.#fleet.get(agentId);
-    if (agent === undefined) return;
-    for (const lease of this.#leases.of(agentId)) {
-      if (lease.state !== 'orphaned') agent.take(lease.memoryBytes);
-    }
+    this.#refusals.forget(agentId);
+    this.#held.joined(agentId);
   }
 
   left(agentId: AgentId): void {
-    const deadlineMs = this.#clock.monotonicMs() + this.#options.reconnectGraceMs;
-    for (const lease of this.#leases.of(agentId)) {
-      if (lease.state === 'cancelling') this.#leases.release(lease);
-      else {
-        lease.state = 'orphaned';
-        lease.deadlineMs = deadlineMs;
-      }
-    }
+    this.#held.left(agentId);
     if (this.#options.reconnectGraceMs === 0) this.sweep();
   }
 
@@ -286,9 +277,9 @@ export class FairScheduler implements Scheduler, LeaseEvents {
     const agent = this.#fleet.get(agentId);
     for (const lease of this.#leases.of(agentId)) {
       if (listed.has(lease.id)) {
-        this.#renew(lease, agent);
+        this.#held.renew(lease, agent);
         if (lease.state === 'held') agreed += 1;
-      } else if (lease.state === 'cancelling') this.#release(lease);
+      } else if (lease.state === 'cancelling') this.#held.release(lease);
       // One report may have been on its way before the offer or beside the result; two in a row mean that it is not there.
       else if (lease.state !== 'offered' && ++lease.missedReports >= 2) {
         this.#retry(lease, new SystemError('agent-lost', `agent ${agentId} does not know lease ${lease.id}`), true);
@@ -303,24 +294,20 @@ export class FairScheduler implements Scheduler, LeaseEvents {
     return this.#leases.of(agentId).flatMap(({ id, state }) => (state === 'held' || state === 'offered' ? [id] : []));
   }
 
-  #renew(lease: Lease, agent: FleetAgent | undefined): void {
-    lease.missedReports = 0;
-    if (lease.state === 'cancelling') return;
-    if (lease.state === 'orphaned' && agent !== undefined) agent.take(lease.memoryBytes);
-    lease.state = 'held';
-    lease.deadlineMs = this.#clock.monotonicMs() + this.#options.leaseTtlMs;
-  }
-
   accepted(agentId: AgentId, id: string): void {
     const lease = this.#leases.get(id, agentId);
-    if (lease?.state === 'offered') this.#renew(lease, undefined);
+    if (lease?.state === 'offered') this.#held.renew(lease, undefined);
   }
 
-  refused(agentId: AgentId, id: string, reason: string): void {
+  refused(agentId: AgentId, id: string, reason: string, objection: PolicyObjection | null = null): void {
     const lease = this.#leases.get(id, agentId);
     if (lease === undefined) return;
     const agent = this.#fleet.get(agentId);
-    if (agent !== undefined) {
+    if (objection !== null) {
+      // It has room for whom its owner lets in.
+      const entry = this.#entryOf(lease);
+      if (entry !== undefined) this.#refusals.add(entry.demand.site, agentId, objection);
+    } else if (agent !== undefined) {
       // What it refuses now it would refuse again at once.
       agent.restsUntilMs = this.#clock.monotonicMs() + REST_MS;
       agent.isResting = true;
@@ -354,7 +341,7 @@ export class FairScheduler implements Scheduler, LeaseEvents {
     const refusal = entry === undefined ? null : this.#check(lease, entry.demand.layers, result);
     const cause = entry === undefined ? null : (refusal ?? toRetryCause(agentId, result));
     if (cause !== null) this.#retry(lease, cause, true);
-    else this.#release(lease);
+    else this.#held.release(lease);
     if (entry === undefined || cause !== null) {
       this.#placeAll();
       return undefined;
@@ -372,6 +359,7 @@ export class FairScheduler implements Scheduler, LeaseEvents {
   /** Ends what is overdue; called by the timer. */
   sweep(): void {
     const now = this.#clock.monotonicMs();
+    this.#refusals.sweep();
     for (const lease of this.#leases.overdue()) this.#expire(lease);
     for (const agent of this.#fleet.all()) if (agent.isResting && agent.restsUntilMs <= now) agent.isResting = false;
     for (const entry of [...this.#queue.items()]) {
@@ -383,7 +371,7 @@ export class FairScheduler implements Scheduler, LeaseEvents {
 
   #expire(lease: Lease): void {
     if (lease.state === 'cancelling') {
-      this.#release(lease);
+      this.#held.release(lease);
       return;
     }
     const said = lease.state === 'offered' ? 'did not answer an offer' : 'was lost while it ran this';
@@ -394,8 +382,8 @@ export class FairScheduler implements Scheduler, LeaseEvents {
 
   #giveUpWaiting(entry: Entry): void {
     this.#forget(entry);
-    const { constraints, waitMsMax } = entry.demand;
-    const fitting = this.#fleet.index.matching(constraints).reduce((sum, { all }) => sum + all.size, 0);
+    const { waitMsMax } = entry.demand;
+    const fitting = this.#chooser.countFitting(entry.demand);
     const detail = `no agent could take this within ${waitMsMax} ms; ${this.#fleet.size} are connected, ${fitting} of them fit its placement`;
     const cause = new SystemError('no-agent', detail, {
       retryAfterSeconds: toRetrySeconds(this.forecast(entry.tenantId, entry.weight).waitMs),

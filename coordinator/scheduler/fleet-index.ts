@@ -4,6 +4,7 @@
  * Invariants: a group's `free` are exactly its agents with a free slot that take offers; holders of a layer are exactly those that say so.
  */
 import type { AgentId } from '../../shared/ids.ts';
+import type { PoolAccess, Standing } from '../pools/pool-access.ts';
 import { AgentRing } from './agent-ring.ts';
 import type { Candidate, Constraints } from './candidate.ts';
 import { SampledSet } from './sampled-set.ts';
@@ -18,6 +19,14 @@ export interface AgentGroup<Agent> {
   readonly free: SampledSet<Agent>;
 }
 
+/** Groups that fit, by how they stand to whoever asks; what his own pools can't take others may. */
+export interface GradedGroups<Agent> {
+  readonly own: readonly AgentGroup<Agent>[];
+  readonly others: readonly AgentGroup<Agent>[];
+  /** Has one of the others hours or a share, to be looked at whenever it is asked? */
+  readonly isLimited: boolean;
+}
+
 /** A ring is made anew at most so often; who has left since is skipped. */
 const RING_AGE_MS = 1000;
 
@@ -28,6 +37,7 @@ export class FleetIndex<Agent extends Candidate> {
   readonly #groupOf = new Map<Agent, AgentGroup<Agent>>();
   readonly #holders = new Map<string, SampledSet<Agent>>();
   readonly #matching = new Map<string, readonly AgentGroup<Agent>[]>();
+  #graded = new WeakMap<PoolAccess, Map<string, GradedGroups<Agent>>>();
   #ring: { readonly ring: AgentRing<Agent>; readonly madeAtMs: number } | null = null;
   #isRingStale = true;
 
@@ -43,7 +53,7 @@ export class FleetIndex<Agent extends Candidate> {
     if (group === undefined) {
       group = { architecture, pool, labels, exclusiveCores, all: new Set(), free: new SampledSet() };
       this.#groups.set(key, group);
-      this.#matching.clear();
+      this.#forgetMatches();
     }
     group.all.add(agent);
     this.#agents.set(agent.id, agent);
@@ -64,7 +74,12 @@ export class FleetIndex<Agent extends Candidate> {
     for (const layer of agent.layers) this.dropped(agent, layer);
     if (group.all.size > 0) return;
     for (const [key, each] of this.#groups) if (each === group) this.#groups.delete(key);
+    this.#forgetMatches();
+  }
+
+  #forgetMatches(): void {
     this.#matching.clear();
+    this.#graded = new WeakMap();
   }
 
   /** The agent's room may be another one now. */
@@ -115,6 +130,23 @@ export class FleetIndex<Agent extends Candidate> {
     if (known !== undefined) return known;
     const found = [...this.#groups.values()].filter((group) => fits(group, constraints));
     this.#matching.set(key, found);
+    return found;
+  }
+
+  /** The groups that fit and may be had. */
+  graded(constraints: Constraints, access: PoolAccess): GradedGroups<Agent> {
+    const known = this.#graded.get(access)?.get(constraints.key);
+    if (known !== undefined) return known;
+    const standings = this.matching(constraints).map((group) => [group, access.standingOf(group.pool)] as const);
+    const all = (isWanted: (standing: Standing) => boolean) =>
+      standings.flatMap(([group, standing]) => (isWanted(standing) ? [group] : []));
+    const found: GradedGroups<Agent> = {
+      own: all((standing) => standing === 'own'),
+      others: all((standing) => standing === 'open' || standing === 'limited'),
+      isLimited: standings.some(([, standing]) => standing === 'limited'),
+    };
+    const ofAccess = this.#graded.get(access) ?? new Map<string, GradedGroups<Agent>>();
+    this.#graded.set(access, ofAccess.set(constraints.key, found));
     return found;
   }
 

@@ -16,6 +16,7 @@ export interface Lease {
   readonly fence: number;
   readonly executionId: ExecutionId;
   readonly agentId: AgentId;
+  readonly tenantId: string;
   /** Memory that it is promised. */
   readonly memoryBytes: number;
   /** What its agent was told to run; null until it is told. */
@@ -28,6 +29,9 @@ export interface Lease {
   /** Reports of its agent in a row that did not list it. */
   missedReports: number;
 }
+
+/** What a lease is granted for. */
+export type Granted = Pick<Lease, 'executionId' | 'tenantId' | 'memoryBytes'> & { readonly durationMsMax: number };
 
 /** What fetching layers and making sandboxes may take beside the work itself. */
 const OVERTIME_MS = 1_800_000;
@@ -47,20 +51,12 @@ export class LeaseTable {
   }
 
   /** A new lease that waits `answerMs` for the agent's answer and is for at most `durationMsMax` of work. */
-  grant(
-    executionId: ExecutionId,
-    agentId: AgentId,
-    { memoryBytes, durationMsMax }: { memoryBytes: number; durationMsMax: number },
-    answerMs: number,
-  ): Lease {
+  grant({ executionId, tenantId, memoryBytes, durationMsMax }: Granted, agentId: AgentId, answerMs: number): Lease {
     const nowMs = this.#clock.monotonicMs();
     const lease: Lease = {
       id: createId('lease', this.#random),
       fence: ++this.#fence,
-      executionId,
-      agentId,
-      memoryBytes,
-      order: null,
+      ...{ executionId, agentId, tenantId, memoryBytes, order: null },
       state: 'offered',
       deadlineMs: nowMs + answerMs,
       endsByMs: nowMs + durationMsMax + OVERTIME_MS,

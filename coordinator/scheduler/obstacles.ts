@@ -12,6 +12,9 @@ export interface Hindered extends Candidate {
   readonly isResting: boolean;
 }
 
+/** What is in the way beyond the agent itself: at its pool, or because it has refused this. */
+export type ForeignObstacles = (agent: Hindered) => readonly Obstacle[];
+
 /** How many agents an explanation lists. */
 const LISTED_MAX = 100;
 
@@ -20,11 +23,12 @@ export function listObstacles(
   agents: readonly Hindered[],
   demand: PlacementDemand,
   excluded: ReadonlySet<AgentId>,
+  foreign: ForeignObstacles = () => [],
 ): Omit<NonNullable<PlacementAnswer['waiting']>, 'forecastMs'> {
   return {
     agents: agents.slice(0, LISTED_MAX).map((agent) => ({
       agent: agent.id,
-      obstacles: findObstacles(agent, demand, excluded),
+      obstacles: [...findObstacles(agent, demand, excluded), ...foreign(agent)],
     })),
     agentsNotShown: Math.max(0, agents.length - LISTED_MAX),
   };

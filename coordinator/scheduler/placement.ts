@@ -28,6 +28,8 @@ export interface PlacementTerms {
   readonly nowMs: number;
   /** Agents on which it has failed: used only when every fitting one is among them. */
   readonly excluded: ReadonlySet<AgentId>;
+  /** Agents that are not to have it at all; absent: none. */
+  readonly barred?: ReadonlySet<AgentId>;
   /** Is it to wait rather than to go to one of those? */
   readonly isPatient: boolean;
   /** Is it to wait for a holder that is busy? */
@@ -71,22 +73,44 @@ export function place<Agent extends Candidate>(
   terms: PlacementTerms,
   considered: Considered[] | null = null,
 ): Placement<Agent> {
-  const groups = fleet.matching(demand.constraints);
+  return placeAmong(fleet.matching(demand.constraints), demand, fleet, terms, considered);
+}
+
+/** The same among the agents of these groups. */
+export function placeAmong<Agent extends Candidate>(
+  groups: readonly AgentGroup<Agent>[],
+  demand: PlacementDemand,
+  fleet: FleetIndex<Agent>,
+  terms: PlacementTerms,
+  considered: Considered[] | null = null,
+): Placement<Agent> {
   let agents = 0;
   for (const { all } of groups) agents += all.size;
   if (agents === 0) return none;
-  const avoided = countAvoided(fleet, groups, terms.excluded) < agents ? terms.excluded : nobody;
-  if (avoided !== terms.excluded && terms.isPatient) return none;
+  const avoided = whomToAvoid(fleet, groups, agents, terms);
+  if (avoided === null) return none;
   const look = new Look<Agent>(demand, avoided);
   const rarest = rarestHeld(demand, fleet);
   if (agents <= SMALL_FLEET) for (const { all } of groups) for (const agent of all) look.at(agent);
   else probe(look, { demand, fleet, groups, rarest }, terms);
   const placement = decide(look, terms.isDelayed);
-  if (considered !== null) tell(look, demand, placement.agent, considered);
+  if (considered !== null) tell(look, demand, placement.agent, terms.barred ?? nobody, considered);
   return placement;
 }
 
 const nobody: ReadonlySet<AgentId> = new Set();
+
+/** Who is passed over; null: the demand is to wait. */
+function whomToAvoid<Agent extends Candidate>(
+  fleet: FleetIndex<Agent>,
+  groups: readonly AgentGroup<Agent>[],
+  agents: number,
+  { excluded, barred = nobody, isPatient }: PlacementTerms,
+): ReadonlySet<AgentId> | null {
+  const either = barred.size === 0 ? excluded : new Set([...excluded, ...barred]);
+  if (countAvoided(fleet, groups, either) < agents) return either;
+  return isPatient || countAvoided(fleet, groups, barred) === agents ? null : barred;
+}
 
 function countAvoided<Agent extends Candidate>(
   fleet: FleetIndex<Agent>,
@@ -237,12 +261,16 @@ function tell<Agent extends Candidate>(
   { seen, avoided, bestHeld }: Look<Agent>,
   demand: PlacementDemand,
   chosen: Agent | null,
+  barred: ReadonlySet<AgentId>,
   considered: Considered[],
 ): void {
   for (const agent of seen) {
     const layersHeld = countHeld(demand, agent, null);
     const outcome = judge(agent, chosen, layersHeld < bestHeld, isPossible(demand, agent, avoided), avoided);
-    considered.push({ agentId: agent.id, layersHeld, load: agent.load, outcome });
+    considered.push({
+      ...{ agentId: agent.id, layersHeld, load: agent.load },
+      outcome: barred.has(agent.id) ? 'refused' : outcome,
+    });
   }
 }
 

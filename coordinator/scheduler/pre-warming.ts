@@ -7,6 +7,7 @@
  */
 import type { Clock } from '../../shared/clock.ts';
 import type { AgentId } from '../../shared/ids.ts';
+import { everywhere, type PoolAccess } from '../pools/pool-access.ts';
 import type { Candidate, Constraints } from './candidate.ts';
 import type { AgentGroup, FleetIndex } from './fleet-index.ts';
 
@@ -30,6 +31,8 @@ export interface PreWarmingOptions {
   /** 0: nothing is brought anywhere. */
   readonly copiesAtOnceMax: number;
 }
+
+type Groups = readonly AgentGroup<Candidate & { readonly slots: number }>[];
 
 interface Use {
   /** Demands of the last minute or so, older ones counting less. */
@@ -65,7 +68,7 @@ export class PreWarming<Environment extends Wanted> {
   }
 
   /** A demand for this environment was placed. */
-  placed(environment: Environment, constraints: Constraints): void {
+  placed(environment: Environment, constraints: Constraints, access: PoolAccess = everywhere): void {
     if (this.#options.copiesAtOnceMax === 0) return;
     const nowMs = this.#deps.clock.monotonicMs();
     const use = this.#useOf(environment.id, nowMs);
@@ -73,7 +76,7 @@ export class PreWarming<Environment extends Wanted> {
     use.atMs = nowMs;
     if (use.recent < DEMANDS_MIN || nowMs - use.lookedAtMs < LOOK_MS) return;
     use.lookedAtMs = nowMs;
-    this.#bring(environment, constraints, use, nowMs);
+    this.#bring(environment, this.#groups(constraints, access), use, nowMs);
   }
 
   /** One took this long; milliseconds. */
@@ -94,11 +97,18 @@ export class PreWarming<Environment extends Wanted> {
     return use;
   }
 
-  #bring(environment: Environment, constraints: Constraints, use: Use, nowMs: number): void {
+  /** Agents that its tenant could use: nobody else is given its layers. */
+  #groups(constraints: Constraints, access: PoolAccess): Groups {
+    const { index } = this.#deps;
+    if (access === everywhere) return index.matching(constraints);
+    const { own, others } = index.graded(constraints, access);
+    return [...own, ...others];
+  }
+
+  #bring(environment: Environment, groups: Groups, use: Use, nowMs: number): void {
     const { index, prefetch } = this.#deps;
     const top = environment.digests.at(-1);
     if (top === undefined) return;
-    const groups = index.matching(constraints);
     const agents = groups.reduce((sum, { all }) => sum + all.size, 0);
     for (const [id, askedAtMs] of use.asked) if (nowMs - askedAtMs > ASKED_MS) use.asked.delete(id);
     const holders = index.holders(top);

@@ -9,8 +9,10 @@ import type { PlacementAnswer } from '../../shared/model/placement.ts';
 import type { LeaseResultMessage } from '../../shared/protocol/agent-messages.ts';
 import type { LeaseOrderMessage } from '../../shared/protocol/coordinator-messages.ts';
 import type { AgentFacts } from '../agents/fleet.ts';
+import type { SiteCase } from '../pools/site-case.ts';
 import type { Lease } from './leases.ts';
 import type { Considered, PlacementDemand } from './placement.ts';
+import type { PolicyObjection } from './refusals.ts';
 
 /** Output of a script while it runs; `data` is base64. */
 export interface LeaseOutput {
@@ -43,6 +45,8 @@ export interface Demand extends PlacementDemand {
   readonly tenantId: string;
   /** The tenant's share of the machines in relation to others. */
   readonly weight: number;
+  /** It as pools and their owners see it. */
+  readonly site: SiteCase;
   /** What its duration is learnt by: demands of one kind take about as long. */
   readonly kind: string;
   /** No script of it may run longer together, in milliseconds. */
@@ -99,7 +103,8 @@ export interface LeaseEvents {
   /** The agent's current leases; answers all that it is to have, offers on their way with them, or null when it lists no other. */
   reported(agentId: AgentId, leases: readonly { lease: string; fence: number }[]): readonly string[] | null;
   accepted(agentId: AgentId, lease: string): void;
-  refused(agentId: AgentId, lease: string, reason: string): void;
+  /** `objection`: it was its owner's policy that refused. */
+  refused(agentId: AgentId, lease: string, reason: string, objection?: PolicyObjection | null): void;
   started(agentId: AgentId, lease: string): void;
   fetching(agentId: AgentId, lease: string, fetching: LeaseFetching): void;
   output(agentId: AgentId, lease: string, output: LeaseOutput): void;

@@ -18,12 +18,18 @@ export interface Tenant {
   readonly executionsPerSecondMax?: number;
   readonly executionsBurstMax?: number;
   readonly queueDepthMax?: number;
+  /** Pools of other tenants in which its work may run, if their owners let it. */
+  readonly foreignPools?: readonly string[];
+  /** Pools besides its own in which its private environments may run. */
+  readonly privatePools?: readonly string[];
   /** May use the operator's routes. */
   readonly isOperator: boolean;
 }
 
 /** The only tenant of the embedded mode. */
 export const localTenant: Tenant = { id: 'local', weight: 1, isOperator: true };
+
+const PoolNames = Type.Array(Type.String({ minLength: 1, maxLength: 64 }), { maxItems: 1000, uniqueItems: true });
 
 /** Content of the file of tenants. */
 export const TenantsFile = Closed({
@@ -35,6 +41,8 @@ export const TenantsFile = Closed({
       executionsPerSecondMax: Type.Optional(Type.Number({ minimum: 0 })),
       executionsBurstMax: Type.Optional(Type.Integer({ minimum: 1 })),
       queueDepthMax: Type.Optional(Type.Integer({ minimum: 1 })),
+      foreignPools: Type.Optional(PoolNames),
+      privatePools: Type.Optional(PoolNames),
       keys: Type.Array(Closed({ name: Type.String(), sha256: Type.String({ pattern: '^[0-9a-f]{64}$' }) })),
     }),
     { minItems: 1 },
@@ -45,6 +53,8 @@ export const TenantsFile = Closed({
 export interface KeyRing {
   /** The tenant, or null when no tenant has this key. */
   find(key: string): Tenant | null;
+  /** Is there a tenant of this id? */
+  has(id: string): boolean;
   /** The tenant of an id; one that is not listed any more has the least of everything. */
   get(id: string): Tenant;
 }
@@ -86,6 +96,7 @@ export function createKeyRing(file: Static<typeof TenantsFile>): KeyRing {
     }
   }
   return {
+    has: (id) => byId.has(id),
     get: (id) => byId.get(id) ?? { id, weight: 1, isOperator: false },
     find(key) {
       const digest = createHash('sha256').update(key).digest();

@@ -33,7 +33,7 @@ export const PlacementRequest = Closed({
 export type PlacementRequest = Static<typeof PlacementRequest>;
 
 /** Why an agent that was looked at was taken, or was not. */
-export const considerations = ['chosen', 'full', 'failed-before', 'busier', 'fewer-layers'] as const;
+export const considerations = ['chosen', 'full', 'failed-before', 'refused', 'busier', 'fewer-layers'] as const;
 export type Consideration = (typeof considerations)[number];
 
 /** Why an agent can't take what waits. */
@@ -48,6 +48,12 @@ export const obstacles = [
   'memory',
   'disk',
   'failed-before',
+  'not-opted-in',
+  'private',
+  'policy',
+  'hours',
+  'share',
+  'refused',
 ] as const;
 export type Obstacle = (typeof obstacles)[number];
 

@@ -90,12 +90,28 @@ function toMinute(text: string): number {
 }
 
 /** Why this work may not run there, as a sentence, or null. The share is whoever's who counts slots. */
-export function findObjection(policy: SitePolicy, { tenantId, layers, limits, nowMs }: PolicyCase): string | null {
-  const { owner, tenants, environments = {}, limits: maxima = {}, hours } = policy;
+export function findObjection(policy: SitePolicy, work: PolicyCase): string | null {
+  return findLastingObjection(policy, work) ?? findPassingObjection(policy, work);
+}
+
+/** The part of it that another hour changes. */
+export function findPassingObjection(
+  { owner, hours }: SitePolicy,
+  { tenantId, nowMs }: Pick<PolicyCase, 'tenantId' | 'nowMs'>,
+): string | null {
+  if (tenantId === owner || hours === undefined || isWithin(hours, nowMs)) return null;
+  return `others may not use machines of ${owner} at this hour`;
+}
+
+/** The part of it that is the same at any hour. */
+export function findLastingObjection(
+  policy: SitePolicy,
+  { tenantId, layers, limits }: Omit<PolicyCase, 'nowMs'>,
+): string | null {
+  const { owner, tenants, environments = {}, limits: maxima = {} } = policy;
   if (tenantId === owner) return null;
   if (!tenants.includes(tenantId) && !tenants.includes('*'))
     return `tenant ${tenantId} may not use machines of ${owner}`;
-  if (hours !== undefined && !isWithin(hours, nowMs)) return `others may not use machines of ${owner} at this hour`;
   for (const { scope, base, egress } of layers) {
     const kind = scope === 'shared' ? 'shared' : 'tenant';
     if (environments.scopes?.includes(kind) === false)

@@ -86,7 +86,15 @@ export const agentMessages = {
     ),
   }),
   'lease.accepted': Closed({ lease: Type.String() }),
-  'lease.refused': Closed({ lease: Type.String(), reason: Type.String() }),
+  'lease.refused': Closed({
+    lease: Type.String(),
+    reason: Type.String(),
+    policy: Type.Optional(
+      OneOf(['lasting', 'passing'], {
+        description: "Said when the policy of the agent's owner refuses it: whenever it is asked, or for now.",
+      }),
+    ),
+  }),
   'lease.stage': Closed({ lease: Type.String(), stage: OneOf(['preparing', 'running']) }),
   'lease.output': Closed({
     lease: Type.String(),

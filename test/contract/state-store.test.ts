@@ -149,19 +149,58 @@ for (const [name, createEngine] of Object.entries(stateEngines)) {
 
     test('a token lets in one agent before it expires, and a known key never twice', async () => {
       const token = digestOf('token');
-      await store.agents.addToken(token, 100);
-      assert.equal(await store.agents.enrol(digestOf('other'), agent('x'), 50), false);
+      await store.agents.addToken(token, 100, null);
+      assert.equal(await store.agents.enrol(digestOf('other'), agent('x'), 50), 'token-unknown');
       const both = [store.agents.enrol(token, agent('x'), 50), store.agents.enrol(token, agent('y'), 50)];
-      assert.deepEqual(await Promise.all(both), [true, false]);
-      await store.agents.addToken(digestOf('late'), 100);
-      assert.equal(await store.agents.enrol(digestOf('late'), agent('z'), 100), false);
+      assert.deepEqual(await Promise.all(both), [agent('x'), 'token-unknown']);
+      await store.agents.addToken(digestOf('late'), 100, null);
+      assert.equal(await store.agents.enrol(digestOf('late'), agent('z'), 100), 'token-unknown');
       await reopen();
       assert.deepEqual(await store.agents.list(), [agent('x')]);
       assert.deepEqual(await store.agents.findByKey('key-x'), agent('x'));
-      await store.agents.addToken(digestOf('second'), 100);
+      await store.agents.addToken(digestOf('second'), 100, null);
       const twin = { ...agent('w'), publicKey: 'key-x' };
       await assert.rejects(store.agents.enrol(digestOf('second'), twin, 50), { code: 'state-store-unavailable' });
-      assert.equal(await store.agents.enrol(digestOf('second'), agent('w'), 50), true, 'the token was not used up');
+      assert.deepEqual(
+        await store.agents.enrol(digestOf('second'), agent('w'), 50),
+        agent('w'),
+        'the token was not used up',
+      );
+    });
+
+    test('a pool keeps the owner that it was given, also when two name one at once, and its newest policy', async () => {
+      const pool = (name: string, owner: string | null, tenants: string[] | null = null) => ({
+        ...{ name, owner, policy: tenants === null ? null : { owner: owner ?? 'operator', tenants } },
+      });
+      assert.deepEqual(await store.pools.list(), [pool('default', null)]);
+      assert.equal(await store.pools.save(pool('lab', null)), true);
+      const claims = [store.pools.save(pool('lab', 'one')), store.pools.save(pool('lab', 'two'))];
+      assert.deepEqual(await Promise.all(claims), [true, false]);
+      assert.equal(await store.pools.save(pool('lab', null)), false, 'an owner is not taken away');
+      assert.equal(await store.pools.save(pool('lab', 'one', ['*'])), true);
+      assert.equal(await store.pools.save(pool('arcade', 'two', ['one'])), true);
+      await reopen();
+      assert.deepEqual(await store.pools.list(), [
+        pool('arcade', 'two', ['one']),
+        pool('default', null),
+        pool('lab', 'one', ['*']),
+      ]);
+      assert.equal(await store.pools.save(pool('lab', 'one')), true);
+      assert.deepEqual((await store.pools.list()).at(-1), pool('lab', 'one'));
+    });
+
+    test("a token of a pool lets its agent into that pool only, and one of none into no tenant's", async () => {
+      await store.pools.save({ name: 'site', owner: 'one', policy: null });
+      const says = (id: string, pool: string) => ({ ...agent(id), pool });
+      await store.agents.addToken(digestOf('bound'), 100, 'site');
+      await store.agents.addToken(digestOf('free'), 100, null);
+      assert.equal(await store.agents.enrol(digestOf('free'), says('p1', 'site'), 50), 'pool-owned');
+      assert.deepEqual(await store.agents.enrol(digestOf('free'), says('p2', 'hall'), 50), says('p2', 'hall'));
+      assert.deepEqual(await store.agents.enrol(digestOf('bound'), says('p3', 'hall'), 50), says('p3', 'site'));
+      assert.equal(await store.agents.enrol(digestOf('bound'), says('p4', 'site'), 50), 'token-unknown');
+      await reopen();
+      assert.equal((await store.agents.get('agent_p3'))?.pool, 'site');
+      assert.equal(await store.agents.get('agent_p1'), null);
     });
 
     test('draining is remembered; an unknown agent is not drained', async () => {

@@ -69,7 +69,7 @@ async function verifyEnvironments({ environments }: StateStore): Promise<void> {
 async function verifyAgents({ agents }: StateStore): Promise<void> {
   assert.deepEqual(await agents.list(), [agent]);
   const other = { ...agent, id: 'agent_b', publicKey: 'other' } as never;
-  assert.equal(await agents.enrol(digest, other, 900), true, 'the token is good');
+  assert.deepEqual(await agents.enrol(digest, other, 900), other, 'the token is good');
 }
 
 async function verifyUsage({ buildUsage }: StateStore): Promise<void> {
@@ -91,6 +91,20 @@ const verifyMembers =
     await shards.leave('later');
   };
 
+const policy = { owner: 'one', tenants: ['*'] };
+const pools = `INSERT INTO pools (name, owner, policy) VALUES ('lab', 'one', ${json(policy)});
+               INSERT INTO enrolment_tokens (digest, expires_at, pool) VALUES ('bound', 1000, 'lab');`;
+
+async function verifyPools({ pools, agents }: StateStore): Promise<void> {
+  const known = [
+    { name: 'default', owner: null, policy: null },
+    { name: 'lab', owner: 'one', policy },
+  ];
+  assert.deepEqual(await pools.list(), known);
+  const bound = { ...agent, id: 'agent_c', publicKey: 'third' } as never;
+  assert.deepEqual(await agents.enrol('bound' as never, bound, 900), { ...agent, ...(bound as object), pool: 'lab' });
+}
+
 const environment = (answer: { readonly id: string; readonly state: string }) =>
   `'one', '${answer.id}', ${json({ setup: 'true' })}, '${answer.state}', ${json(answer)}, '["m1"]', 'f'`;
 
@@ -111,7 +125,7 @@ const sqlite: readonly Filling[] = [
   {
     form: 1,
     sql: `INSERT INTO agents VALUES ('agent_a', 'a', 'key', 'default', 5, 1);
-          INSERT INTO enrolment_tokens VALUES ('${digest}', 1000);`,
+          INSERT INTO enrolment_tokens (digest, expires_at) VALUES ('${digest}', 1000);`,
     verify: verifyAgents,
   },
   { form: 2, sql: `INSERT INTO build_usage VALUES ('one', '2026-11-28', 5, 2, 1500);`, verify: verifyUsage },
@@ -136,6 +150,7 @@ const sqlite: readonly Filling[] = [
     sql: `INSERT INTO members VALUES ('old', 'http://old.example'); UPDATE shards SET holder = 'old', epoch = 41;`,
     verify: verifyMembers(42),
   },
+  { form: 6, sql: pools, verify: verifyPools },
 ];
 
 const postgres: readonly Filling[] = [
@@ -186,6 +201,7 @@ const postgres: readonly Filling[] = [
           UPDATE shards SET holder = 'old', epoch = 41;`,
     verify: verifyMembers(42),
   },
+  { form: 2, sql: pools, verify: verifyPools },
 ];
 
 /** Everything that a database of this form could hold. */

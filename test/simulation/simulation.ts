@@ -6,6 +6,7 @@ import { Fleet } from '../../coordinator/agents/fleet.ts';
 import { FairScheduler } from '../../coordinator/scheduler/fair-scheduler.ts';
 import type { Demand } from '../../coordinator/scheduler/scheduler.ts';
 import type { AgentId, ExecutionId } from '../../shared/ids.ts';
+import { siteOf } from '../support/site-cases.ts';
 import { Books, RETRIES_MAX } from './books.ts';
 import { SimulatedAgent, type SimulatedOrder, type Weather, type World } from './simulated-agent.ts';
 import { SimulatedChance, SimulatedTime } from './simulated-time.ts';
@@ -216,6 +217,7 @@ export class Simulation {
       ...{ executionId, tenantId, weight, kind: key, durationMsMax: 600_000, waitMsMax },
       ...{ layers: order.layers, memoryBytes: order.memoryBytes, diskBytes: 1 },
       constraints: { key: 'any', architecture: 'x86_64', pool: null, labels: {}, exclusiveCore: false },
+      site: siteOf(tenantId),
       order: () => order as never,
       listener: books.listener(),
     };

@@ -6,6 +6,7 @@ import { Fleet, FleetAgent } from '../../coordinator/agents/fleet.ts';
 import { ClusterScheduler } from '../../coordinator/cluster/cluster-scheduler.ts';
 import type { PeerSocket, PeerSocketUser } from '../../coordinator/cluster/peer-gateway.ts';
 import { Peers } from '../../coordinator/cluster/peers.ts';
+import { openGate, type PoolGate } from '../../coordinator/pools/pool-gate.ts';
 import { FairScheduler } from '../../coordinator/scheduler/fair-scheduler.ts';
 import type { Demand, DemandListener } from '../../coordinator/scheduler/scheduler.ts';
 import { systemRandom } from '../../shared/clock.ts';
@@ -15,6 +16,7 @@ import type { CoordinatorMessage } from '../../shared/protocol/coordinator-messa
 import { makeOrder } from './lease-orders.ts';
 import { makeResult } from './lease-results.ts';
 import { schedulerOptions } from './scheduler-stage.ts';
+import { siteOf } from './site-cases.ts';
 import { VirtualClock } from './virtual-clock.ts';
 
 const LATENCY_MS = 0.5;
@@ -77,16 +79,29 @@ export class Site {
   readonly #clock: VirtualClock;
   #number = 0;
 
-  constructor(id: string, clock: VirtualClock, dial: (url: string, user: PeerSocketUser) => void) {
+  constructor(id: string, clock: VirtualClock, pools: PoolGate, dial: (url: string, user: PeerSocketUser) => void) {
     this.id = id;
     this.#clock = clock;
     const random = systemRandom;
-    this.local = new FairScheduler({ clock, random, fleet: this.fleet }, schedulerOptions);
+    this.local = new FairScheduler({ clock, random, fleet: this.fleet, pools }, schedulerOptions);
     const key = Buffer.alloc(32, 'k');
-    const deps = { clock, random, log: silentLogger, key, memberId: id, fleet: this.fleet, local: this.local, dial };
+    const deps = {
+      clock,
+      random,
+      log: silentLogger,
+      key,
+      memberId: id,
+      fleet: this.fleet,
+      local: this.local,
+      pools,
+      dial,
+    };
     this.peers = new Peers(deps, schedulerOptions);
     const { local, fleet } = this;
-    this.scheduler = new ClusterScheduler({ clock, local, fleet, peers: () => this.peers.all }, schedulerOptions);
+    this.scheduler = new ClusterScheduler(
+      { clock, local, fleet, pools, peers: () => this.peers.all },
+      schedulerOptions,
+    );
     this.peers.serve(this.scheduler, news);
     this.local.start();
     this.peers.start();
@@ -157,6 +172,7 @@ export class Site {
     const claim = { kind: 'k', durationMsMax: 1000, memoryBytes: 1, diskBytes: 0, waitMsMax: 600_000, layers: [] };
     this.scheduler.submit({
       ...{ executionId: id, tenantId, weight: 1, ...claim, constraints, order: () => order, listener },
+      site: siteOf(tenantId),
       ...changes,
     });
     return submitted;
@@ -176,10 +192,12 @@ export class ClusterStage {
   /** No new link is made while it is. */
   isApart = false;
 
-  constructor(count: number) {
+  /** Of so many, which see pools like this. */
+  constructor(count: number, pools: (clock: VirtualClock) => PoolGate = () => openGate) {
+    const gate = pools(this.clock);
     for (let index = 0; index < count; index += 1) {
       const id = `site${index}`;
-      this.sites.push(new Site(id, this.clock, (url, user) => this.#dial(url, user)));
+      this.sites.push(new Site(id, this.clock, gate, (url, user) => this.#dial(url, user)));
     }
     this.meet(this.sites);
   }

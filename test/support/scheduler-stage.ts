@@ -2,10 +2,12 @@
  * Owns a scheduler for tests: virtual time, agents that say nothing by themselves, and a record of what demands were told. No sockets.
  */
 import { Fleet, FleetAgent } from '../../coordinator/agents/fleet.ts';
+import { openGate, type PoolGate } from '../../coordinator/pools/pool-gate.ts';
 import { FairScheduler } from '../../coordinator/scheduler/fair-scheduler.ts';
 import type { Demand, DemandListener } from '../../coordinator/scheduler/scheduler.ts';
 import { systemRandom } from '../../shared/clock.ts';
 import type { CoordinatorMessage, LeaseOrderMessage } from '../../shared/protocol/coordinator-messages.ts';
+import { siteOf } from './site-cases.ts';
 import { VirtualClock } from './virtual-clock.ts';
 
 type Offer = Extract<CoordinatorMessage, { type: 'lease.offer' }>;
@@ -18,10 +20,10 @@ export const schedulerOptions = {
   reconnectGraceMs: 1000,
 };
 /** A scheduler, and what tests do to it. */
-export function setUpScheduler() {
+export function setUpScheduler(pools: (clock: VirtualClock) => PoolGate = () => openGate) {
   const clock = new VirtualClock();
   const fleet = new Fleet();
-  const scheduler = new FairScheduler({ clock, random: systemRandom, fleet }, schedulerOptions);
+  const scheduler = new FairScheduler({ clock, random: systemRandom, fleet, pools: pools(clock) }, schedulerOptions);
   scheduler.start();
   const told: string[] = [];
   const tell = (what: string) => (id: string) => void told.push(`${what} ${id.slice(5)}`);
@@ -46,6 +48,7 @@ export function setUpScheduler() {
       waitMsMax: 60_000,
       constraints: { key: 'any', architecture: 'x86_64', pool: null, labels: {}, exclusiveCore: false },
       diskBytes: 0,
+      site: siteOf(changes.tenantId ?? 't'),
       layers: [],
       order,
       listener,
@@ -53,11 +56,11 @@ export function setUpScheduler() {
     };
     scheduler.submit(demand);
   };
-  const join = (name: string, slots: number, memoryBytes = 1) => {
+  const join = (name: string, slots: number, memoryBytes = 1, pool = 'p') => {
     const said: CoordinatorMessage[] = [];
     const facts = {
       name,
-      pool: 'p',
+      pool,
       labels: {},
       architecture: 'x86_64',
       release: '',
