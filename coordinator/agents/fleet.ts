@@ -164,6 +164,12 @@ export class FleetAgent implements Candidate {
     return this.#isResting;
   }
 
+  /** It gets no offers until then, by the monotonic clock; for ever: until it reports. */
+  rest(untilMs: number): void {
+    this.restsUntilMs = untilMs;
+    this.isResting = true;
+  }
+
   set isResting(isResting: boolean) {
     this.#isResting = isResting;
     this.watcher?.changed(this);
@@ -190,6 +196,7 @@ export class FleetAgent implements Candidate {
     isDraining = false,
   ): void {
     this.#saysDraining = isDraining;
+    if (this.restsUntilMs === Number.POSITIVE_INFINITY) this.#isResting = false;
     this.sandbox = sandbox;
     this.#slots = slots;
     this.#offer = offer;

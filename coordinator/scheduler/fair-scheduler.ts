@@ -309,8 +309,7 @@ export class FairScheduler implements Scheduler, LeaseEvents {
       if (entry !== undefined) this.#refusals.add(entry.demand.site, agentId, objection);
     } else if (agent !== undefined) {
       // What it refuses now it would refuse again at once.
-      agent.restsUntilMs = this.#clock.monotonicMs() + REST_MS;
-      agent.isResting = true;
+      agent.rest(this.#clock.monotonicMs() + REST_MS);
     }
     this.#retry(lease, new SystemError('agent-refused', `agent ${agentId} refused the lease: ${reason}`), false);
     this.#placeAll();
@@ -374,9 +373,13 @@ export class FairScheduler implements Scheduler, LeaseEvents {
       this.#held.release(lease);
       return;
     }
-    const said = lease.state === 'offered' ? 'did not answer an offer' : 'was lost while it ran this';
+    const isUnanswered = lease.state === 'offered';
+    const said = isUnanswered ? 'did not answer an offer' : 'was lost while it ran this, or held it for too long';
     const cause = new SystemError('agent-lost', `agent ${lease.agentId} ${said}`);
-    this.#fleet.get(lease.agentId)?.send({ type: 'lease.cancel', lease: lease.id });
+    const agent = this.#fleet.get(lease.agentId);
+    agent?.send({ type: 'lease.cancel', lease: lease.id });
+    // It may be cut off and not know it: until it says something it is asked for nothing more.
+    if (isUnanswered) agent?.rest(Number.POSITIVE_INFINITY);
     this.#retry(lease, cause, true, lease.state !== 'offered');
   }
 
