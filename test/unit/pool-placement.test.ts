@@ -161,6 +161,18 @@ test('a change of a policy reaches what waits, and one kind of work does not hol
   assert.equal(scheduler.depth, 10, 'what is private waits');
 });
 
+test('work that a new policy tells apart does not wait for each other any more', async () => {
+  const { join, submit, pools, list } = await setStage(poolOf('one', null));
+  const agent = join('agent', 'one-pool', 20);
+  const limits = (memoryBytes: number) => [{ ...limitDefaults.run, memoryBytes }];
+  const foreignPools = ['one-pool'];
+  for (let index = 0; index < 10; index += 1) submit(`large${index}`, 'two', { foreignPools, limits: limits(65) });
+  submit('small', 'two', { foreignPools, limits: limits(64) });
+  list[0] = poolOf('one', ['two'], { limits: { memoryBytes: 64 } });
+  await pools.readAgain();
+  assert.deepEqual(agent.names(), ['small']);
+});
+
 test('what an agent refuses by its policy goes elsewhere, is not offered to it again for a while, and does not rest it', async () => {
   const { clock, scheduler, join, submit, obstaclesOf, told } = await setStage();
   const strict = join('strict', 'default', 4);
