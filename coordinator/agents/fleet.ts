@@ -164,6 +164,11 @@ export class FleetAgent implements Candidate {
     return this.#isResting;
   }
 
+  /** Has it not answered an offer, and said nothing since? */
+  get isSilent(): boolean {
+    return this.#isResting && this.restsUntilMs === Number.POSITIVE_INFINITY;
+  }
+
   /** It gets no offers until then, by the monotonic clock; for ever: until it reports. */
   rest(untilMs: number): void {
     this.restsUntilMs = untilMs;
@@ -196,7 +201,7 @@ export class FleetAgent implements Candidate {
     isDraining = false,
   ): void {
     this.#saysDraining = isDraining;
-    if (this.restsUntilMs === Number.POSITIVE_INFINITY) this.#isResting = false;
+    if (this.isSilent) this.#isResting = false;
     this.sandbox = sandbox;
     this.#slots = slots;
     this.#offer = offer;

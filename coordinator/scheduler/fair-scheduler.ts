@@ -303,15 +303,17 @@ export class FairScheduler implements Scheduler, LeaseEvents {
     const lease = this.#leases.get(id, agentId);
     if (lease === undefined) return;
     const agent = this.#fleet.get(agentId);
-    if (objection !== null) {
-      // It has room for whom its owner lets in.
-      const entry = this.#entryOf(lease);
-      if (entry !== undefined) this.#refusals.add(entry.demand.site, agentId, objection);
-    } else if (agent !== undefined) {
+    const entry = this.#entryOf(lease);
+    if (objection === null && agent !== undefined) {
       // What it refuses now it would refuse again at once.
       agent.rest(this.#clock.monotonicMs() + REST_MS);
     }
     this.#retry(lease, new SystemError('agent-refused', `agent ${agentId} refused the lease: ${reason}`), false);
+    if (objection !== null && entry !== undefined) {
+      // It has room for whom its owner lets in, and has failed at nothing.
+      this.#refusals.add(entry.demand.site, agentId, objection);
+      entry.excluded.delete(agentId);
+    }
     this.#placeAll();
   }
 

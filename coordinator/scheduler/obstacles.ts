@@ -10,6 +10,7 @@ import type { PlacementDemand } from './placement.ts';
 export interface Hindered extends Candidate {
   readonly isDraining: boolean;
   readonly isResting: boolean;
+  readonly isSilent: boolean;
 }
 
 /** What is in the way beyond the agent itself: at its pool, or because it has refused this. */
@@ -47,7 +48,8 @@ function findObstacles(
     ['labels', Object.entries(labels).some(([name, value]) => agent.labels[name] !== value)],
     ['exclusive-core', exclusiveCore && !agent.exclusiveCores],
     ['draining', agent.isDraining],
-    ['resting', agent.isResting],
+    ['resting', agent.isResting && !agent.isSilent],
+    ['silent', agent.isSilent],
     ['full', !agent.isDraining && !agent.isResting && agent.freeSlots <= 0],
     ['memory', agent.freeMemoryBytes < memoryBytes],
     ['disk', agent.diskBytes < diskBytes],

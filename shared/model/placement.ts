@@ -44,6 +44,7 @@ export const obstacles = [
   'exclusive-core',
   'draining',
   'resting',
+  'silent',
   'full',
   'memory',
   'disk',

@@ -264,3 +264,32 @@ test('a base that tenants of several coordinators want at once is built once', a
   const owners = new Set(await Promise.all(tenants.map((tenant) => coordinators.ownerOf(tenant))));
   assert.equal(owners.size, 2, 'tenants of both were among them');
 });
+
+test('a policy that is changed at one coordinator holds at the others, and what they lend keeps to it', async (t) => {
+  const coordinators = await startTwo(t);
+  const { owner, other } = await coordinators.split('one');
+  const ask = (tenant: string, at: typeof owner) => coordinators.as(tenant, at);
+  const put = (tenant: string, body: object) => ask(tenant, other).put<object>('/v1/pools/lab', body);
+  assert.equal((await put('operator', { owner: 'two' })).status, 200);
+  const enrolment = await ask('two', other).post<{ token: string }>('/v1/agents/enrolments', { pool: 'lab' });
+  await coordinators.join(other, { ...willing, token: enrolment.body.token });
+  const named = { ...simpleRequest, placement: { pool: 'lab' } };
+  const seen = async () => {
+    const { body } = await ask('operator', owner).get<{ items: { name: string; policy: object | null }[] }>(
+      '/v1/pools',
+    );
+    return body.items.find(({ name }) => name === 'lab');
+  };
+  while ((await seen()) === undefined) await new Promise((resolve) => setTimeout(resolve, 20));
+  assert.equal((await ask('one', owner).post('/v1/executions', named)).status, 403);
+  const waiting = await ask('one', owner).post<Execution>('/v1/executions', simpleRequest);
+  await put('two', { policy: { owner: 'two', tenants: ['one'] } });
+  while (!(await seen())?.policy) await new Promise((resolve) => setTimeout(resolve, 20));
+  const where = `/v1/executions/${waiting.body.id}`;
+  const explained = async () =>
+    (await ask('one', owner).get<{ waiting: object | null; attempts: object[] }>(`${where}/placement`)).body;
+  while ((await explained()).waiting === null) await new Promise((resolve) => setTimeout(resolve, 20));
+  const own = await ask('two', other).post<Execution>('/v1/executions?wait=20', named);
+  assert.deepEqual([own.status, own.body.agent?.pool], [200, 'lab']);
+  assert.deepEqual((await explained()).attempts, [], 'its tenant has not opted in');
+});

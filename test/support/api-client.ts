@@ -46,6 +46,11 @@ export class ApiClient {
     return this.#read(response);
   }
 
+  async put<Body = unknown>(path: string, body: unknown): Promise<Answer<Body>> {
+    const headers = { 'content-type': 'application/json', ...this.#headers };
+    return this.#read(await fetch(this.baseUrl + path, { method: 'PUT', headers, body: JSON.stringify(body) }));
+  }
+
   async delete<Body = unknown>(path: string): Promise<Answer<Body>> {
     return this.#read(await fetch(this.baseUrl + path, { method: 'DELETE', headers: this.#headers }));
   }

@@ -3,7 +3,10 @@
  */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import type { Pools } from '../../coordinator/pools/pools.ts';
 import { ClusterStage, type Site } from '../support/cluster-stage.ts';
+import { knownPools, poolOf } from '../support/known-pools.ts';
+import { siteOf } from '../support/site-cases.ts';
 
 function stageOfTwo(): { stage: ClusterStage; first: Site; second: Site } {
   const stage = new ClusterStage(2);
@@ -199,4 +202,30 @@ test('withdrawing ends a demand wherever it is', () => {
   const { told } = second.submit('two', { durationMsMax: 500 });
   stage.clock.pass(200);
   assert.deepEqual(told, ['placed']);
+});
+
+test('what is lent keeps the rules of pools: own agents elsewhere go before free ones here, and others have their share there', async () => {
+  const list = [poolOf('one', ['two'], { sharePercentMax: 50 })];
+  let known: Pools | undefined;
+  const stage = new ClusterStage(2, (clock) => {
+    known ??= knownPools(clock, list);
+    return known;
+  });
+  await known?.readAgain();
+  const [first, second] = stage.sites as [Site, Site];
+  const open = first.join('open', 8, { takesMs: 50_000, pool: 'default' });
+  const far = second.join('far', 4, { takesMs: 50_000, pool: 'one-pool' });
+  stage.clock.pass(500);
+  first.submit('one');
+  stage.clock.pass(500);
+  assert.deepEqual([open.offers.length, far.offers.length], [0, 1], 'its own agent is with the other coordinator');
+  const only = { key: 'only', architecture: 'x86_64', pool: 'one-pool', labels: {}, exclusiveCore: false };
+  const guest = { constraints: only, site: siteOf('two', { foreignPools: ['one-pool'] }) };
+  flood(first, 'two', 4, guest);
+  first.submit('two', { ...guest, site: siteOf('two') });
+  stage.clock.pass(2000);
+  assert.equal(far.offers.length, 3, 'half of four slots are for others');
+  flood(first, 'one', 2);
+  stage.clock.pass(2000);
+  assert.deepEqual([far.offers.length, open.offers.length], [4, 1]);
 });
