@@ -189,7 +189,8 @@ function createServices(deps: CoordinatorDeps, config: CoordinatorConfig, metric
     },
     { ...config, limitMaxima: toLimitMaxima(config) },
   );
-  const agentKeys = new AgentKeys({ clock, log, agents: state.agents, verifier: deps.verifier });
+  const retired = (agentId: string) => fleet.get(agentId as AgentId)?.superseded();
+  const agentKeys = new AgentKeys({ clock, log, agents: state.agents, verifier: deps.verifier, retired });
   const enrolment = new Enrolment(
     { clock, random, agents: state.agents, keys: agentKeys },
     { tokenTtlMs: config.enrolmentTokenTtlMs, tokenFile: config.enrolmentTokenFile },
@@ -303,7 +304,7 @@ function createApi(deps: CoordinatorDeps, config: CoordinatorConfig, services: S
     builder: () => builder.check(),
     agents,
   };
-  addAgentKeyRoutes(server, { agentKeys: services.agentKeys, fleet, elsewhere: cluster });
+  addAgentKeyRoutes(server, { agentKeys: services.agentKeys, elsewhere: cluster });
   addOperatorRoutes(server, {
     agents: state.agents,
     fleet,
