@@ -117,7 +117,8 @@ function createServices(deps: CoordinatorDeps, config: CoordinatorConfig, metric
     },
     { ...config, limitMaxima: toLimitMaxima(config) },
   );
-  const agentKeys = new AgentKeys({ clock, log, agents: state.agents, verifier: deps.verifier });
+  const retired = (agentId: string) => fleet.get(agentId as AgentId)?.superseded();
+  const agentKeys = new AgentKeys({ clock, log, agents: state.agents, verifier: deps.verifier, retired });
   const enrolment = new Enrolment(
     { clock, random, agents: state.agents, keys: agentKeys },
     { tokenTtlMs: config.enrolmentTokenTtlMs, tokenFile: config.enrolmentTokenFile },
@@ -221,7 +222,7 @@ function createApi(deps: CoordinatorDeps, config: CoordinatorConfig, services: S
       if (leaving.isLeaving) throw new SystemError('draining', 'this instance is stopping; others go on');
     },
   };
-  addAgentKeyRoutes(server, { agentKeys: services.agentKeys, fleet, elsewhere: cluster });
+  addAgentKeyRoutes(server, { agentKeys: services.agentKeys, elsewhere: cluster });
   addOperatorRoutes(server, {
     ...{ agents: state.agents, fleet, elsewhere: cluster, enrolment, pools, description, requirements },
     metrics: () => metrics.read(),

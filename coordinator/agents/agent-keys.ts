@@ -2,7 +2,8 @@
  * Owns the signed list of agents' keys as this coordinator has it and serves it: asked for anew when an agent was enrolled or retired, and
  * with every trust state, so that both follow a turn of the signing key together.
  * Never signs (verifier), and never decides who is let in beyond who was retired.
- * Invariant: whoever was enrolled or retired before `current` was called is in what it resolves with, if the verifier answers.
+ * Invariants: whoever was enrolled or retired before `current` was called is in what it resolves with, if the verifier answers; once there
+ * is a list, no agent waits for the verifier.
  */
 import { type Clock, type Timer, toTimestamp } from '../../shared/clock.ts';
 import { SystemError, toSystemError } from '../../shared/errors.ts';
@@ -19,10 +20,14 @@ export interface AgentKeysDeps {
   readonly log: Logger;
   readonly agents: Pick<AgentStore, 'list' | 'get'>;
   readonly verifier: Pick<Verifier, 'signAgentKeys'>;
+  /** Called with everybody who is retired, at every list: a connection of such an agent ends. */
+  readonly retired: (agentId: string) => void;
 }
 
 /** While the verifier does not answer it is asked again after this time. */
 const RETRY_MS = 1000;
+/** Whoever wants the newest list gets the one before it when the verifier takes longer. */
+const WAIT_MS_MAX = 2000;
 
 /** See the head of this file. */
 export class AgentKeys {
@@ -75,16 +80,25 @@ export class AgentKeys {
     this.#envelope = envelope;
     this.#version = list.version;
     this.#known = new Map(list.agents.map((agent) => [agent.agentId, agent]));
+    for (const { agentId, retiredAt } of list.agents) if (retiredAt !== undefined) this.#deps.retired(agentId);
   }
 
   /** The newest list; SystemError `verifier-unavailable` while there has been none. */
   async current(): Promise<Envelope> {
-    await this.#last;
     if (this.#envelope === null) await this.renew();
+    else await this.#underWay();
     if (this.#envelope !== null) return this.#envelope;
     throw new SystemError('verifier-unavailable', "the verifier has signed no list of agents' keys yet", {
       retryAfterSeconds: 2,
     });
+  }
+
+  /** Resolves when what is under way is done, or takes too long. */
+  async #underWay(): Promise<void> {
+    const { promise, resolve } = Promise.withResolvers<void>();
+    const timer = this.#deps.clock.after(WAIT_MS_MAX, resolve);
+    await Promise.race([this.#last, promise]);
+    timer.cancel();
   }
 
   /** Is this agent in the list? */
@@ -94,7 +108,7 @@ export class AgentKeys {
 
   /** Is this agent's key not to be believed from some moment on? SystemError `verifier-unavailable` while nobody knows. */
   async isRetired(agentId: string): Promise<boolean> {
-    await this.current();
+    if (this.#envelope === null) await this.current();
     return this.#known.get(agentId)?.retiredAt !== undefined;
   }
 

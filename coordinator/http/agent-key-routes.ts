@@ -2,26 +2,22 @@
  * Owns the routes about agents' keys: the signed list, which every tenant may read, and retiring an agent, which is an operator's.
  * Never signs and never says who is right: readers check the list against signing keys that they know (docs/receipts.md).
  */
-
 import { IdParams, problems } from '../../shared/http/answers.ts';
-import type { AgentId } from '../../shared/ids.ts';
 import { AgentKey } from '../../shared/model/agent-keys.ts';
 import { Envelope } from '../../shared/model/manifest.ts';
 import type { AgentKeys } from '../agents/agent-keys.ts';
-import type { Fleet } from '../agents/fleet.ts';
 import { requireOperator } from './authentication.ts';
 import type { HttpServer } from './server.ts';
 
 /** What the routes talk to. */
 export interface AgentKeyRoutesDeps {
   readonly agentKeys: Pick<AgentKeys, 'current' | 'retire'>;
-  readonly fleet: Pick<Fleet, 'get'>;
-  /** Other coordinators: whose agent this is, ends its connection. */
+  /** Other coordinators: whoever has the agent ends its connection, and all ask for the list. */
   readonly elsewhere: { tell(message: { type: 'agent.joined'; agentId: string }): void };
 }
 
 /** Adds the routes. */
-export function addAgentKeyRoutes(server: HttpServer, { agentKeys, fleet, elsewhere }: AgentKeyRoutesDeps): void {
+export function addAgentKeyRoutes(server: HttpServer, { agentKeys, elsewhere }: AgentKeyRoutesDeps): void {
   server.get(
     '/v1/agents/keys',
     {
@@ -47,7 +43,6 @@ export function addAgentKeyRoutes(server: HttpServer, { agentKeys, fleet, elsewh
       requireOperator(request.tenant);
       const { id } = request.params;
       const retired = await agentKeys.retire(id);
-      fleet.get(id as AgentId)?.superseded();
       elsewhere.tell({ type: 'agent.joined', agentId: id });
       return retired;
     },

@@ -174,7 +174,15 @@ async function joinWithPolicy(t: TestContext, url: string, token: string, said: 
         facts: { ...facts, architecture: 'x86_64' as const },
         coordinatorUrl: `${url.replace('http', 'ws')}/agents`,
       },
-      ...{ slots: 4, outboxEntriesMax: 10, outboxBytesMax: 1e6, redialMinMs: 1, redialMaxMs: 20, heartbeatMs: 1000 },
+      ...{
+        slots: 4,
+        outboxEntriesMax: 10,
+        outboxBytesMax: 1e6,
+        redialMinMs: 1,
+        redialMaxMs: 20,
+        heartbeatMs: 1000,
+        whenCutOff: 'end',
+      },
       offer: { memoryBytes: 8e9, diskBytes: 1e9 },
     },
   );

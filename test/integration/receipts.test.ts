@@ -15,7 +15,7 @@ import { startCoordinator } from '../support/coordinator-fixture.ts';
 import { Coordinators, simpleRequest } from '../support/coordinators.ts';
 import { makeResult } from '../support/lease-results.ts';
 import { answerOffer } from '../support/receipts.ts';
-import type { AgentScript, ScriptedAgent } from '../support/scripted-agent.ts';
+import { type AgentScript, ScriptedAgent } from '../support/scripted-agent.ts';
 
 type Fixture = Awaited<ReturnType<typeof startCoordinator>>;
 
@@ -207,6 +207,28 @@ test('an agent that was retired is let in no more; it stays in the list, marked,
   assert.equal((await coordinator.ask('POST', '/v1/agents/agent_00000009/retire')).status, 404);
 });
 
+test('a verifier that hangs keeps no known agent out, and the list before is served', async (t) => {
+  const coordinator = await startCoordinator(t);
+  const agent = await coordinator.join(honest);
+  const agentId = await idOf(agent);
+  const before = await askEvidence(coordinator);
+  const requests = coordinator.services.verifier.rawListeners('request') as ((...asked: unknown[]) => void)[];
+  const held: (() => void)[] = [];
+  coordinator.services.verifier.removeAllListeners('request');
+  coordinator.services.verifier.on('request', (...asked) => {
+    held.push(() => void requests.forEach((listener) => void listener(...asked)));
+  });
+  const enrolled = await coordinator.join();
+  agent.socket.close();
+  const back = await coordinator.join({ token: null, agentId, keys: agent.keys });
+  assert.equal(await idOf(back), agentId);
+  const served: Envelope = await (await coordinator.ask('GET', '/v1/agents/keys')).json();
+  assert.equal(served.payload, before.agentKeys.payload);
+  for (const answer of held) answer();
+  const after: Envelope = await (await coordinator.ask('GET', '/v1/agents/keys')).json();
+  assert.ok(Buffer.from(after.payload, 'base64').includes(await idOf(enrolled)));
+});
+
 test('the list follows a turn of the signing key: whoever pinned either key believes it until the old one is retired', async (t) => {
   const coordinator = await startCoordinator(t);
   const agent = await coordinator.join(honest);
@@ -256,4 +278,12 @@ test('a receipt comes through the coordinator that has the agent, which is the o
     });
     assert.ok(verdict.isValid, JSON.stringify(verdict));
   }
+  // Retired with one coordinator, it is out with the other.
+  const agentId = await idOf(saviour);
+  const retired = await coordinators.as('operator', owner).post(`/v1/agents/${agentId}/retire`, {});
+  assert.equal(retired.status, 200);
+  await saviour.closed;
+  const again = new ScriptedAgent(other.url, { agentId, keys: saviour.keys });
+  coordinators.agents.push(again);
+  assert.match((await again.heard('session.refused')).reason, /retired/);
 });

@@ -56,6 +56,7 @@ test('a retirement is never taken back, and a key or the day of an enrolment nev
   await envelope(one, two);
   await envelope({ ...one, retiredAt });
   await envelope(one, { ...one, retiredAt: '2027-01-01T00:00:00.000Z' });
+  for (const pool of ['other', one.pool]) await envelope({ ...one, pool });
   await assert.rejects(envelope({ ...one, publicKey }), withCode('conflict'));
   await assert.rejects(envelope({ ...one, enrolledAt: retiredAt }), withCode('conflict'));
   const again = await open();

@@ -5,7 +5,7 @@
 import { generateKeyPairSync, type KeyObject } from 'node:crypto';
 import { toTimestamp } from '../../shared/clock.ts';
 import { digestOf } from '../../shared/digest.ts';
-import { type SigningKey, toSigningKey, toTrustedKey } from '../../shared/layers/envelope.ts';
+import { type SigningKey, signEnvelope, toSigningKey, toTrustedKey } from '../../shared/layers/envelope.ts';
 import type { AgentKey, AgentKeyList } from '../../shared/model/agent-keys.ts';
 import type { Execution, ExecutionRequest } from '../../shared/model/execution.ts';
 import { limitDefaults } from '../../shared/model/limits.ts';
@@ -14,6 +14,7 @@ import type { LeaseResultMessage } from '../../shared/protocol/agent-messages.ts
 import type { LeaseOrderMessage } from '../../shared/protocol/coordinator-messages.ts';
 import { signAgentKeys } from '../../shared/receipts/agent-key-list.ts';
 import { digestOfAsked, type Lessee, signReceipt, toStatement } from '../../shared/receipts/receipt.ts';
+import { RECEIPT_PAYLOAD_TYPE } from '../../shared/receipts/statement.ts';
 import { makeOrder } from './lease-orders.ts';
 import { makeReport, makeResult } from './lease-results.ts';
 
@@ -126,3 +127,9 @@ function toUse(payload: string): LeaseResultMessage['layers'][number] {
 /** A moment so many milliseconds after another one. */
 export const after = (timestamp: string, milliseconds: number): string =>
   toTimestamp(Date.parse(timestamp) + milliseconds);
+
+/** What an agent can sign that holds its key and no respect for schemas. */
+export function signText(payload: Buffer): string {
+  const [signature] = signEnvelope(RECEIPT_PAYLOAD_TYPE, payload, keys.agent).signatures;
+  return `${payload.toString('base64url')}.${Buffer.from(signature?.sig ?? '', 'base64').toString('base64url')}`;
+}

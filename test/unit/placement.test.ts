@@ -163,7 +163,7 @@ test('what changes at an agent changes what is found: room, layers, its leaving'
 });
 
 test('what keeps agents from taking a demand is said by name', () => {
-  const here = { isDraining: false, isResting: false };
+  const here = { isDraining: false, isResting: false, isSilent: false };
   const agents = [
     { ...agent('fits', 1), ...here },
     { ...agent('full', 0), ...here },

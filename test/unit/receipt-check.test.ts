@@ -9,12 +9,14 @@ import { isAgentKeyList, isStatement } from '../../client/typescript/shapes.ts';
 import { createReceiptCheck } from '../../coordinator/agents/receipt-check.ts';
 import { toTrustedKey } from '../../shared/layers/envelope.ts';
 import { AgentKeyList } from '../../shared/model/agent-keys.ts';
+import { limitNames } from '../../shared/model/limits.ts';
 import { ReceiptStatement } from '../../shared/model/receipt.ts';
+import { verdicts } from '../../shared/model/verdict.ts';
 import type { LeaseResultMessage } from '../../shared/protocol/agent-messages.ts';
 import { digestOfAsked, findFlaw, signReceipt } from '../../shared/receipts/receipt.ts';
 import type { ReceiptFlaw } from '../../shared/receipts/statement.ts';
 import { makeReport } from '../support/lease-results.ts';
-import { agentKey, keyList, keys, layers, lessee, order, result, statement } from '../support/receipts.ts';
+import { agentKey, keyList, keys, layers, lessee, order, result, signText, statement } from '../support/receipts.ts';
 
 const key = toTrustedKey(keys.agent);
 const facts = { ...lessee, order, layers, key };
@@ -69,6 +71,15 @@ test('a result that is not the one that was signed is refused, and so are layers
   assert.equal(findFlaw(receipt, { ...facts, key: stranger }, result), 'receipt-not-signed');
   for (const text of ['', 'x', `${receipt}A`, receipt.replace('.', '..')]) {
     assert.equal(findFlaw(text, facts, result), 'receipt-malformed', text);
+  }
+  const text = JSON.stringify(statement);
+  assert.equal(findFlaw(signText(Buffer.from(text)), facts, result), null);
+  for (const other of [
+    ` ${text}`,
+    text.replace('{', '{"agent":"agent_00000009",'),
+    text.replace('exec', '\\u0065xec'),
+  ]) {
+    assert.equal(findFlaw(signText(Buffer.from(other)), facts, result), 'receipt-malformed', other.slice(0, 40));
   }
 });
 
@@ -132,6 +143,8 @@ test('the client library takes and refuses the same statements and lists as the 
     if (isOne(value)) accepted++;
   };
   const values: readonly unknown[] = [
+    ...verdicts,
+    ...limitNames,
     null,
     true,
     -1,
