@@ -66,7 +66,7 @@ class Stage {
     coordinators.services.script = await storeBase(store);
     const stage = new Stage(coordinators, minio, [await freePort(), await freePort(), await freePort()]);
     for (const index of stage.ports.keys()) await stage.startMember(index);
-    for (let index = 0; index < 2; index += 1) await stage.#addAgent(test, index);
+    for (let index = 0; index < 2; index += 1) await stage.#addAgent(index);
     return stage;
   }
 
@@ -74,14 +74,14 @@ class Stage {
     this.members[index] = await this.coordinators.start({ LISTEN_PORT: String(this.ports[index]) });
   }
 
-  async #addAgent(test: TestContext, index: number): Promise<void> {
+  async #addAgent(index: number): Promise<void> {
     this.launchers[index] = await RealLauncher.start(`chaos${index}`);
     const operator = this.coordinators.as('operator', this.members[0] as CoordinatorProcess);
     const { token } = (await operator.post<{ token: string }>('/v1/agents/enrolments', {})).body;
     await writeFile(join(this.coordinators.folder, `token-${index}`), token);
     const relays = await Promise.all(this.ports.map((port) => CuttableRelay.open(port)));
     this.relays.push(...relays);
-    test.after(async () => {
+    this.coordinators.atEnd(async () => {
       await this.agents[index]?.end('SIGKILL');
       await this.launchers[index]?.stop();
       await Promise.all(relays.map((relay) => relay.close()));

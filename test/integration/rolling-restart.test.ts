@@ -5,7 +5,7 @@
 import assert from 'node:assert/strict';
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { type TestContext, test } from 'node:test';
+import { test } from 'node:test';
 import { setTimeout as wait } from 'node:timers/promises';
 import { freePort } from '../../ops/local/private-instance.ts';
 import type { Execution } from '../../shared/model/execution.ts';
@@ -189,7 +189,7 @@ test('agents are replaced one by one under load, and no request fails', async (t
   const coordinators = await Coordinators.prepare(t, { tenants: ['one'] });
   coordinators.services.script = await storeBase(new DirectoryObjectStore(join(coordinators.folder, 'store')));
   const members = [await coordinators.start(), await coordinators.start()];
-  const start = await Promise.all([0, 1].map((index) => prepareAgent(t, coordinators, members, index)));
+  const start = await Promise.all([0, 1].map((index) => prepareAgent(coordinators, members, index)));
   const agents = await Promise.all(start.map((each) => each()));
   let isOver = false;
   let count = 0;
@@ -221,7 +221,6 @@ test('agents are replaced one by one under load, and no request fails', async (t
 
 /** A launcher and how its agent is started, again and again with the same state; resolves when it is ready. */
 async function prepareAgent(
-  t: TestContext,
   coordinators: Coordinators,
   members: readonly CoordinatorProcess[],
   index: number,
@@ -232,7 +231,7 @@ async function prepareAgent(
   const token = join(coordinators.folder, `token-${index}`);
   await writeFile(token, body.token);
   const started: AgentProcess[] = [];
-  t.after(async () => {
+  coordinators.atEnd(async () => {
     for (const agent of started) await agent.end('SIGKILL');
     await launcher.stop();
   });

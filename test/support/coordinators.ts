@@ -40,6 +40,7 @@ export class Coordinators {
   readonly folder: string;
   readonly all: CoordinatorProcess[] = [];
   readonly agents: ScriptedAgent[] = [];
+  readonly #ends: (() => Promise<unknown>)[] = [];
   readonly #databaseUrl: string;
   readonly #variables: Readonly<Record<string, string>>;
   readonly #keys: ReadonlyMap<string, string>;
@@ -75,6 +76,7 @@ export class Coordinators {
     const url = await postgres.createDatabase(`test_${randomBytes(6).toString('hex')}`);
     const coordinators = new Coordinators(postgres, services, folder, url, keys, options.variables ?? {});
     test.after(async () => {
+      for (const end of coordinators.#ends.splice(0).reverse()) await end();
       for (const agent of coordinators.agents) agent.socket.terminate();
       await Promise.all(coordinators.all.map((one) => one.end('SIGKILL')));
       services.builder.closeAllConnections();
@@ -82,9 +84,14 @@ export class Coordinators {
       await Promise.all([services.builder[Symbol.asyncDispose](), services.verifier[Symbol.asyncDispose]()]);
       await services.settled();
       if (options.postgres === undefined) await postgres.stop();
-      await rm(folder, { recursive: true });
+      await rm(folder, { recursive: true, maxRetries: 5 });
     });
     return coordinators;
+  }
+
+  /** What is to be ended with the test, before the folder goes; the last first. */
+  atEnd(end: () => Promise<unknown>): void {
+    this.#ends.push(end);
   }
 
   /** Starts one more; resolves when it serves. */
