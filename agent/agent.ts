@@ -11,7 +11,7 @@ import type { ManifestTrust } from '../shared/layers/manifest-trust.ts';
 import type { ConnectionState } from '../shared/lifecycle/agent.ts';
 import type { Logger } from '../shared/logger.ts';
 import { toMemoryClaim } from '../shared/model/claim.ts';
-import type { Envelope, LayerReference } from '../shared/model/manifest.ts';
+import type { Envelope } from '../shared/model/manifest.ts';
 import type { LeaseResultMessage } from '../shared/protocol/agent-messages.ts';
 import { encodeMessage } from '../shared/protocol/catalog.ts';
 import { closeCodes } from '../shared/protocol/version.ts';
@@ -32,6 +32,7 @@ import { Execution, type ExecutionListener } from './execution/executor.ts';
 import type { SlotCpus } from './execution/slot-cpus.ts';
 import { Slots } from './execution/slots.ts';
 import { LayerNews } from './layers/layer-news.ts';
+import type { Site } from './site/site.ts';
 
 /** A cache as the agent uses it. */
 export type AgentLayers = Pick<
@@ -46,6 +47,8 @@ export interface AgentNeeds {
   readonly trust: Pick<ManifestTrust, 'accept' | 'fatal' | 'version' | 'revoked'>;
   readonly identity: Pick<Identity, 'publicKey' | 'agentId' | 'prove' | 'enrolled'>;
   readonly token: () => string | null;
+  /** The work of its own site; absent: there is none. */
+  readonly site?: Site;
   /** Where results outlive this process; absent: they do not. */
   readonly results?: Pick<KeptResults, 'before' | 'keep' | 'forget'>;
   readonly clock: Clock;
@@ -78,8 +81,7 @@ interface HeldLease {
   fence: number;
   readonly execution: Execution;
   readonly ended: Promise<void>;
-  readonly executionId: string;
-  readonly layers: readonly LayerReference[];
+  readonly order: Received<'lease.offer'>['order'];
 }
 
 /** An agent on the ports that it was given; it has not connected before `start`. `start`, `drain` and `stop` are idempotent. */
@@ -114,6 +116,17 @@ export class LeasingAgent implements SessionListener {
       { urls: coordinatorUrl.split(','), redialMinMs, redialMaxMs, heartbeatMs, clock, random, logger },
       this.#session,
     );
+    this.#serveSite();
+  }
+
+  #serveSite(): void {
+    this.#needs.site?.attach({
+      slots: this.#slots,
+      changed: () => this.#session.changed(),
+      send: (message) => this.#session.send(message),
+      idle: () => this.#checkIdle(),
+      fatal: (envelope) => this.#needs.trust.fatal(envelope),
+    });
   }
 
   /** Where the connection to the coordinator is. */
@@ -126,9 +139,10 @@ export class LeasingAgent implements SessionListener {
     this.#connector.start();
   }
 
-  /** Takes no more leases; resolves when none is held and every result is acknowledged. */
+  /** Takes no more leases and no more work of its site; resolves when nothing runs and every result is acknowledged. */
   drain(): Promise<void> {
     this.#isStopping = true;
+    this.#needs.site?.drain();
     this.#session.setDraining(true);
     this.#checkIdle();
     return this.#idle.promise;
@@ -139,7 +153,8 @@ export class LeasingAgent implements SessionListener {
     this.#isStopping = true;
     const leases = [...this.#leases.values()];
     for (const { execution } of leases) execution.cancel();
-    await Promise.all([this.#connector.stop(closeCodes.draining, 'agent stops'), ...leases.map(({ ended }) => ended)]);
+    const closed = this.#connector.stop(closeCodes.draining, 'agent stops');
+    await Promise.all([closed, this.#needs.site?.stop(), ...leases.map(({ ended }) => ended)]);
     // Last: the closed connection was a loss to it.
     this.#fence?.stop();
     this.#outbox.away();
@@ -151,6 +166,7 @@ export class LeasingAgent implements SessionListener {
     this.#outbox.back();
     this.#learn(message.trust);
     this.#layers.welcomed();
+    this.#needs.site?.welcomed(message.understands ?? []);
     for (const { text } of this.#outbox.entries()) this.#session.sendText(text);
     if (this.#isDraining) this.#session.setDraining(true);
   }
@@ -204,6 +220,10 @@ export class LeasingAgent implements SessionListener {
     this.#checkIdle();
   }
 
+  recorded(message: Received<'executions.recorded'>): void {
+    this.#needs.site?.recorded(message);
+  }
+
   drainWanted(isDraining: boolean): void {
     this.#isDrainWanted = isDraining;
     this.#session.setDraining(this.#isDraining);
@@ -235,8 +255,10 @@ export class LeasingAgent implements SessionListener {
       return;
     }
     logger.info({ version: trust.version }, 'trust changed');
+    this.#needs.site?.trustChanged();
     for (const digest of layers.held()) if (trust.revoked.hasLayer(digest)) layers.discard(digest as Digest);
-    for (const [lease, { execution, executionId, layers: used }] of this.#leases) {
+    for (const [lease, { execution, order }] of this.#leases) {
+      const { executionId, layers: used } = order;
       const failure = used.map((layer) => trust.fatal(layer.envelope)).find((found) => found !== null);
       if (failure === undefined || failure === null) continue;
       logger.warn({ lease, executionId, detail: failure.message }, 'lease ended by a revocation');
@@ -248,14 +270,24 @@ export class LeasingAgent implements SessionListener {
     const held = [...this.#leases].map(([lease, { fence }]) => ({ lease, fence }));
     const finished = this.#outbox.entries().map(({ lease, fence }) => ({ lease, fence }));
     return {
-      slots: { total: this.#slots.total, free: this.#isDraining ? 0 : this.#slots.free },
-      offer: this.#offer,
+      ...this.#room(),
       leases: [...held, ...finished],
       layers: [...this.#needs.layers.held()],
       draining: this.#isDraining,
       trustVersion: this.#needs.trust.version,
       ...this.#layers.used(),
       ...this.#countSandboxes(),
+    };
+  }
+
+  /** What leases may have: all but what its site has, or waits for. */
+  #room(): Pick<AgentReport, 'slots' | 'offer'> {
+    const { slots, memoryBytes } = this.#needs.site?.claims ?? { slots: 0, memoryBytes: 0 };
+    const total = Math.max(0, this.#slots.total - slots);
+    const { diskBytes } = this.#offer;
+    return {
+      slots: { total, free: this.#isDraining ? 0 : Math.min(total, this.#slots.free) },
+      offer: { memoryBytes: Math.max(0, this.#offer.memoryBytes - memoryBytes), diskBytes },
     };
   }
 
@@ -283,7 +315,8 @@ export class LeasingAgent implements SessionListener {
 
   /** Nobody has a use for what is left: after so long the coordinator has given it to others, and an old fence has no effect. */
   #endFenced(): void {
-    for (const [lease, { execution, executionId }] of this.#leases) {
+    for (const [lease, { execution, order }] of this.#leases) {
+      const { executionId } = order;
       this.#needs.logger.warn({ lease, executionId }, 'lease over while the coordinator was lost');
       execution.cancel();
     }
@@ -298,7 +331,7 @@ export class LeasingAgent implements SessionListener {
     const needs = { ...this.#needs, cpus: this.#slots.cpusOf(slot) };
     const execution = new Execution(needs, order, slot, this.#toListener(lease, order.executionId, slot));
     const { promise: ended, resolve } = Promise.withResolvers<void>();
-    const held: HeldLease = { fence, execution, ended, executionId: order.executionId, layers: order.layers };
+    const held: HeldLease = { fence, execution, ended, order };
     this.#leases.set(lease, held);
     this.#session.send({ type: 'lease.accepted', lease });
     void execution.execute().then((result) => {
@@ -310,13 +343,15 @@ export class LeasingAgent implements SessionListener {
     });
   }
 
-  #finish(lease: string, { fence, executionId }: HeldLease, result: LeaseResultMessage | null): void {
-    const { logger } = this.#needs;
+  #finish(lease: string, { fence, order }: HeldLease, result: LeaseResultMessage | null): void {
+    const { logger, site } = this.#needs;
+    const { executionId } = order;
     if (result === null) {
       logger.info({ lease, executionId }, 'lease ended without result');
       this.#session.changed();
       return;
     }
+    if (result.failure === null) site?.ran(order);
     const text = encodeMessage({ type: 'lease.completed', lease, fence, result });
     this.#outbox.add({ lease, fence, text });
     this.#session.sendText(text);
@@ -343,6 +378,7 @@ export class LeasingAgent implements SessionListener {
   }
 
   #checkIdle(): void {
-    if (this.#isStopping && this.#leases.size === 0 && this.#outbox.size === 0) this.#idle.resolve();
+    const isSiteIdle = this.#needs.site?.isIdle !== false;
+    if (this.#isStopping && isSiteIdle && this.#leases.size === 0 && this.#outbox.size === 0) this.#idle.resolve();
   }
 }

@@ -35,6 +35,7 @@ import type { Verifier } from './environments/verifier-client.ts';
 import { Admission } from './executions/admission.ts';
 import { toConstraints } from './executions/demand.ts';
 import { ExecutionService } from './executions/execution-service.ts';
+import { SiteRecording } from './executions/site-records.ts';
 import type { StateStore } from './executions/state-store.ts';
 import { checkUpgrade, createAuthentication } from './http/authentication.ts';
 import { addCacheRoutes } from './http/cache-routes.ts';
@@ -191,7 +192,12 @@ function createServices(deps: CoordinatorDeps, config: CoordinatorConfig, metric
     { tokenTtlMs: config.enrolmentTokenTtlMs, tokenFile: config.enrolmentTokenFile },
   );
   const joined = (agentId: AgentId) => cluster.tell({ type: 'agent.joined', agentId });
-  const gateway = new AgentGateway({ clock, log, enrolment, fleet, leases: local, trust, cache, joined }, config);
+  const site = new SiteRecording({
+    ...{ log, store: state.executions, shards: cluster.keeper, tenants },
+    recordElsewhere: (agent, execution) => cluster.recordElsewhere(agent, execution),
+    isLive: (tenantId, id) => executions.views.find(tenantId, id) !== null,
+  });
+  const gateway = new AgentGateway({ clock, log, enrolment, fleet, leases: local, trust, cache, site, joined }, config);
   trust.listen({
     signed: (envelope, isOurs) => {
       fleet.tell({ type: 'trust.state', trust: envelope });
@@ -203,14 +209,14 @@ function createServices(deps: CoordinatorDeps, config: CoordinatorConfig, metric
       executions.layersRevoked();
     },
   });
-  serveCluster(deps, { ...known, executions });
+  serveCluster(deps, { ...known, executions, site });
   return { ...known, scheduler, admission, executions, enrolment, gateway };
 }
 
 /** What other coordinators and shards that come and go ask of this one. */
 function serveCluster(
   { log }: CoordinatorDeps,
-  { cluster, environments, executions, trust, cache, layers }: ClusterServices,
+  { cluster, environments, executions, site, trust, cache, layers }: ClusterServices,
 ): void {
   const warn = (error: unknown) => log.warn({ err: error }, 'not read again');
   cluster.serve({
@@ -231,6 +237,7 @@ function serveCluster(
       }
     },
     trusted: (envelope) => trust.takeOver(envelope),
+    recordSite: (agent, execution) => site.recordHere(agent, execution),
     buildBase: (base) => environments.provideBase(localTenant.id, base as (typeof baseNames)[number]),
   });
 }
@@ -238,6 +245,7 @@ function serveCluster(
 type ClusterServices = Pick<Scheduling, 'cluster'> &
   Pick<ReturnType<typeof createCacheServices>, 'environments' | 'trust' | 'cache' | 'layers'> & {
     readonly executions: ExecutionService;
+    readonly site: SiteRecording;
   };
 
 /** Layers that are much asked for are fetched by more agents before those have to wait for them. */

@@ -209,7 +209,10 @@ export class ExecutionService implements DemandListener {
       tenantId: execution.terms.tenantId,
       weight: this.#tenantOf(execution).weight,
       ...toClaim(execution.terms.request, environment, this.#options),
-      order: () => toLeaseOrder(execution, environments.references(environment, execution.built), limitMaxima),
+      order: () => {
+        const layers = environments.references(environment, execution.built);
+        return toLeaseOrder(execution, environment, layers, limitMaxima);
+      },
       listener: this,
     });
   }
