@@ -233,8 +233,8 @@ export class SiteExecutions implements Site {
       const needs = { ...this.#needs, cpus: slots.cpusOf(slot) };
       launched = new Execution(needs, this.#order(execution), slot, this.#toListener(execution));
     } catch (error) {
-      this.#giveUp(execution, toSystemError(error));
       slots.giveBack(slot);
+      this.#giveUp(execution, toSystemError(error));
       return;
     }
     execution.running = { execution: launched, layers: execution.environment.layers };

@@ -21,12 +21,16 @@ export interface SiteNewsNeeds {
 /** Of each stream; all of it is at the agent. */
 const OUTPUT_CHARACTERS_MAX = 16_384;
 const ANSWER_MS_MAX = 10_000;
+/** A tenant that changes its mind is not in a hurry, and a link may come and go. */
+const RETELL_MS = 3_600_000;
 
 /** See the head of this file. */
 export class SiteNews {
   readonly #needs: SiteNewsNeeds;
   #isUnderstood = false;
   #isTelling = false;
+  #isMore = false;
+  #retoldAtMs = Number.NEGATIVE_INFINITY;
   #timer: Timer | null = null;
 
   constructor(needs: SiteNewsNeeds) {
@@ -36,7 +40,11 @@ export class SiteNews {
   /** There is a connection. */
   welcomed(understood: readonly string[]): void {
     this.#isUnderstood = understood.includes('executions.ended');
-    this.#needs.records.retell();
+    const nowMs = this.#needs.clock.monotonicMs();
+    if (nowMs - this.#retoldAtMs >= RETELL_MS) {
+      this.#retoldAtMs = nowMs;
+      this.#needs.records.retell();
+    }
     this.#timer?.cancel();
     this.#timer = null;
     this.tell();
@@ -44,15 +52,25 @@ export class SiteNews {
 
   /** Tells what is to be told, unless something is on its way already. */
   tell(): void {
-    if (!this.#isUnderstood || this.#isTelling || this.#timer !== null) return;
+    if (!this.#isUnderstood || this.#timer !== null) return;
+    this.#isMore = true;
+    if (this.#isTelling) return;
     this.#isTelling = true;
-    this.#tell()
-      .catch((error: unknown) =>
-        this.#needs.logger.error({ detail: String(error) }, 'executions of this site not told'),
-      )
-      .finally(() => {
-        this.#isTelling = false;
-      });
+    this.#tellAll().catch((error: unknown) => {
+      this.#needs.logger.error({ detail: String(error) }, 'executions of a site not told');
+    });
+  }
+
+  /** What comes while something is being read is looked for again. */
+  async #tellAll(): Promise<void> {
+    try {
+      while (this.#isMore && this.#timer === null) {
+        this.#isMore = false;
+        await this.#tell();
+      }
+    } finally {
+      this.#isTelling = false;
+    }
   }
 
   async #tell(): Promise<void> {

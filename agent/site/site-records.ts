@@ -211,7 +211,7 @@ export class SiteRecords {
     if (record !== null) await this.#write(id, record);
   }
 
-  /** The coordinator does not want it now; told again after `retell`. */
+  /** The coordinator does not want it now: it may go for room, and is told again after `retell`. */
   refused(id: string): void {
     const entry = this.#entries.get(id);
     if (entry !== undefined) entry.isRefused = true;

@@ -44,18 +44,18 @@ export class SiteRecording {
   /** What became of each; what is in neither list could not be recorded now. Never rejects. */
   async record({ id, name, pool }: SiteAgent, executions: readonly EndedExecution[]): Promise<SiteRecords> {
     const records: SiteRecords = { executions: [], refused: [] };
-    for (const execution of executions) {
+    const recordOne = async (execution: EndedExecution) => {
       const { executionId, tenantId } = execution;
       try {
         await this.#place({ id, name, pool }, execution);
         records.executions.push(executionId);
       } catch (thrown) {
-        const error = toSystemError(thrown);
-        const { code, message: detail } = error;
+        const { code, message: detail } = toSystemError(thrown);
         if (lasting.includes(code)) records.refused.push({ executionId, code, detail });
         this.#deps.log.warn({ executionId, tenantId, agentId: id, code, detail }, 'execution of a site not recorded');
       }
-    }
+    };
+    await Promise.all(executions.map(recordOne));
     return records;
   }
 

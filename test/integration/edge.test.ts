@@ -92,6 +92,43 @@ test('what is wrong is told as the coordinator tells it; what an edge can not do
   assert.equal((await edge().post('/v1/environments', environment)).status, 404);
 });
 
+test('an execution is followed while it runs and from where its reader was; who goes away without a key of its own ends it', {
+  timeout: 60_000,
+}, async (context) => {
+  const { url, edge, there, start } = await setEdgeStage(context);
+  const agent = await start();
+  bodyOf(await there().post<Execution>(POST, { environment, run: { script: 'true' } }), 200);
+  const body = { environment, run: { script: 'echo one; sleep 1; echo two >&2' } };
+  const { id } = bodyOf(await edge().post<Execution>('/v1/executions', body), 202);
+  const events = await edge().events(`/v1/executions/${id}/events`, 'finished');
+  assert.deepEqual(
+    events.map(({ event }) => event),
+    ['stage', 'stage', 'stdout', 'stderr', 'stage', 'finished'],
+  );
+  assert.equal(JSON.parse(events.at(-1)?.data ?? '').id, id);
+  const headers = { authorization: 'Bearer key-site', 'last-event-id': '4' };
+  const rest = await (await fetch(`${url}/v1/executions/${id}/events`, { headers })).text();
+  assert.deepEqual(
+    [...rest.matchAll(/^id: (.*)$/gm)].map((match) => match[1]),
+    ['5', '6'],
+  );
+  const gone = new AbortController();
+  const waited = fetch(`${url}/v1/executions?wait=30`, {
+    ...{ method: 'POST', signal: gone.signal, body: JSON.stringify({ environment, run: { script: 'sleep 30' } }) },
+    headers: { ...headers, 'content-type': 'application/json' },
+  });
+  const { executionId } = await agent.logged(
+    ({ msg, executionId: placed }) => msg === 'execution of this site placed' && placed !== id,
+  );
+  gone.abort();
+  await assert.rejects(waited);
+  const ended = await until(
+    async () => (await edge().get<Execution>(`/v1/executions/${executionId}`)).body,
+    ({ finishedAt }) => finishedAt !== null,
+  );
+  assert.equal(ended.stage, 'cancelled');
+});
+
 /** Sends a request as it is, which fetch does not do for Host and Origin. */
 async function raw(url: string, headers: string): Promise<string> {
   const { hostname, port } = new URL(url);

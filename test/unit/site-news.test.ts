@@ -71,7 +71,12 @@ test('a coordinator that does not understand it is told nothing; another is told
   assert.ok(!said[2]?.executions.some(({ executionId }) => executionId === ids[0]));
   news.welcomed(['executions.ended']);
   await turn();
-  assert.equal(said[3]?.executions[0]?.executionId, ids[0], 'after a reconnect it is asked once more');
+  assert.ok(!said[3]?.executions.some(({ executionId }) => executionId === ids[0]), 'a link may come and go');
+  clock.pass(3_600_000);
+  await turn();
+  news.welcomed(['executions.ended']);
+  await turn();
+  assert.equal(said.at(-1)?.executions[0]?.executionId, ids[0], 'after an hour it is asked once more');
 });
 
 test('what could neither be recorded nor refused waits; a connection that is away loses nothing', async () => {
