@@ -7,6 +7,7 @@ import { createKeyRing } from '../../coordinator/tenants/keys.ts';
 import { digestHex, digestOf } from '../../shared/digest.ts';
 import type { Execution } from '../../shared/model/execution.ts';
 import type { EndedExecution } from '../../shared/protocol/agent-messages.ts';
+import type { LeaseOrderMessage } from '../../shared/protocol/coordinator-messages.ts';
 import { ApiClient } from '../support/api-client.ts';
 import { startCoordinator } from '../support/coordinator-fixture.ts';
 import { endedAt, makeEnded, makeResult } from '../support/lease-results.ts';
@@ -66,11 +67,11 @@ test('what an agent says that it ran is recorded once, for tenants that name it,
 
 test('what runs here is not written over, and a restart finds what was recorded', async (context) => {
   const { coordinator, api, edgeAgents } = await setStage(context);
-  const environments: unknown[] = [];
+  const orders: LeaseOrderMessage[] = [];
   const agent = await coordinator.join({
     understands,
     offered: ({ order, lease }, self) => {
-      environments.push(order.environment);
+      orders.push(order);
       self.say({ type: 'lease.accepted', lease });
     },
   });
@@ -78,16 +79,18 @@ test('what runs here is not written over, and a restart finds what was recorded'
   const request = { environment: { base: 'debian-13', variables: { A: 'b' } }, run: { script: 'true' } };
   const { id } = (await api('site').post<Execution>('/v1/executions', request)).body;
   await agent.heard('lease.offer');
-  agent.say({
-    type: 'executions.ended',
-    executions: [ended(1), { ...ended(2), executionId: id, verdict: 'signaled' }],
-  });
+  // Known to nobody but the memory of who runs it.
+  const waited = api('site').post<Execution>('/v1/executions?wait=1', { ...request, run: { script: 'sleep 1' } });
+  while (orders.length < 2) await new Promise((resolve) => setTimeout(resolve, 10));
+  const ofOurs = orders.map(({ executionId }) => ({ ...ended(2), executionId, verdict: 'signaled' as const }));
+  agent.say({ type: 'executions.ended', executions: [ended(1), ...ofOurs] });
   const { executions, refused } = await agent.heard('executions.recorded');
-  assert.deepEqual([executions, refused.map(({ code }) => code)], [['exec_00000001'], ['conflict']]);
+  assert.deepEqual([executions, refused.map(({ code }) => code)], [['exec_00000001'], ['conflict', 'conflict']]);
   assert.equal((await api('site').get<Execution>(`/v1/executions/${id}`)).body.finishedAt, null);
-  const [order] = environments as { id: string; variables: object }[];
-  assert.match(order?.id ?? '', /^env_/);
-  assert.deepEqual(order?.variables, { A: 'b' });
+  const { environment } = orders[0] as LeaseOrderMessage;
+  assert.match(environment?.id ?? '', /^env_/);
+  assert.deepEqual(environment?.variables, { A: 'b' });
+  assert.notEqual((await waited).body.verdict, 'signaled');
   await coordinator.restart();
   assert.equal((await api('site').get<Execution>('/v1/executions/exec_00000001')).body.verdict, 'ok');
 });
