@@ -33,6 +33,11 @@ export function toAgentConfig(options: AgentOptions): Readonly<AgentConfig> {
     problems.push({ pointer: `/${given[1]}`, detail: `${given.join(' and ')} exclude each other: give one of them` });
   if (enrolmentToken !== undefined && (settings.enrolmentTokenFile ?? '') !== '')
     problems.push({ pointer: '/enrolmentToken', detail: 'enrolmentToken and enrolmentTokenFile exclude each other' });
+  if ((settings.edgeListenPort ?? 0) > 0 && (settings.edgeKeysFile ?? '') === '')
+    problems.push({
+      pointer: '/edgeKeysFile',
+      detail: 'edgeKeysFile is needed with edgeListenPort: nobody is served without a key',
+    });
   if ('problems' in completed || problems.length > 0) throw toConfigError(problems);
   return completed.values;
 }

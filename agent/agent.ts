@@ -11,7 +11,7 @@ import type { ManifestTrust } from '../shared/layers/manifest-trust.ts';
 import type { ConnectionState } from '../shared/lifecycle/agent.ts';
 import type { Logger } from '../shared/logger.ts';
 import { toMemoryClaim } from '../shared/model/claim.ts';
-import type { Envelope, LayerReference } from '../shared/model/manifest.ts';
+import type { Envelope } from '../shared/model/manifest.ts';
 import type { LeaseResultMessage } from '../shared/protocol/agent-messages.ts';
 import { encodeMessage } from '../shared/protocol/catalog.ts';
 import { closeCodes } from '../shared/protocol/version.ts';
@@ -30,11 +30,13 @@ import {
 } from './connection/session.ts';
 import { Execution, type ExecutionListener } from './execution/executor.ts';
 import { LeaseReceipt } from './execution/lease-receipt.ts';
+import { SandboxCounts } from './execution/sandbox-counts.ts';
 import type { SlotCpus } from './execution/slot-cpus.ts';
 import { Slots } from './execution/slots.ts';
 import { LayerNews } from './layers/layer-news.ts';
 import { findOrderObjection } from './site/order-objection.ts';
 import type { PolicySource } from './site/policy-file.ts';
+import type { Site } from './site/site.ts';
 
 /** A cache as the agent uses it. */
 export type AgentLayers = Pick<
@@ -51,6 +53,8 @@ export interface AgentNeeds {
   readonly policy?: PolicySource;
   readonly identity: Pick<Identity, 'publicKey' | 'agentId' | 'prove' | 'sign' | 'enrolled'>;
   readonly token: () => string | null;
+  /** The work of its own site; absent: there is none. */
+  readonly site?: Site;
   /** Where results outlive this process; absent: they do not. */
   readonly results?: Pick<KeptResults, 'before' | 'keep' | 'forget'>;
   readonly clock: Clock;
@@ -77,15 +81,11 @@ export interface AgentOptions {
   readonly heartbeatMs: number;
 }
 
-const COUNTS_INTERVAL_MS = 1000;
-
 interface HeldLease {
   fence: number;
   readonly execution: Execution;
   readonly ended: Promise<void>;
-  readonly executionId: string;
-  readonly tenantId: string;
-  readonly layers: readonly LayerReference[];
+  readonly order: Received<'lease.offer'>['order'];
   readonly receipt: LeaseReceipt;
 }
 
@@ -101,14 +101,14 @@ export class LeasingAgent implements SessionListener {
   readonly #fence: Fence | null;
   readonly #leases = new Map<string, HeldLease>();
   readonly #idle = Promise.withResolvers<void>();
-  #counts: Pick<AgentReport, 'sandbox'> = {};
-  #countsDueMs = 0;
+  readonly #counts: SandboxCounts;
   #isStopping = false;
   #isDrainWanted = false;
 
   constructor(needs: AgentNeeds, options: AgentOptions) {
     const { identity, token, clock, random, logger } = needs;
     this.#needs = needs;
+    this.#counts = new SandboxCounts(needs.sandbox, clock);
     this.#slots = new Slots(options.slots, options.offer.memoryBytes, options.slotCpus);
     this.#offer = options.offer;
     const bounds = { entriesMax: options.outboxEntriesMax, bytesMax: options.outboxBytesMax };
@@ -121,6 +121,17 @@ export class LeasingAgent implements SessionListener {
       { urls: coordinatorUrl.split(','), redialMinMs, redialMaxMs, heartbeatMs, clock, random, logger },
       this.#session,
     );
+    this.#serveSite();
+  }
+
+  #serveSite(): void {
+    this.#needs.site?.attach({
+      slots: this.#slots,
+      changed: () => this.#session.changed(),
+      send: (message) => this.#session.send(message),
+      idle: () => this.#checkIdle(),
+      fatal: (envelope) => this.#needs.trust.fatal(envelope),
+    });
   }
 
   /** Where the connection to the coordinator is. */
@@ -133,9 +144,10 @@ export class LeasingAgent implements SessionListener {
     this.#connector.start();
   }
 
-  /** Takes no more leases; resolves when none is held and every result is acknowledged. */
+  /** Takes no more leases and no more work of its site; resolves when nothing runs and every result is acknowledged. */
   drain(): Promise<void> {
     this.#isStopping = true;
+    this.#needs.site?.drain();
     this.#session.setDraining(true);
     this.#checkIdle();
     return this.#idle.promise;
@@ -146,7 +158,8 @@ export class LeasingAgent implements SessionListener {
     this.#isStopping = true;
     const leases = [...this.#leases.values()];
     for (const { execution } of leases) execution.cancel();
-    await Promise.all([this.#connector.stop(closeCodes.draining, 'agent stops'), ...leases.map(({ ended }) => ended)]);
+    const closed = this.#connector.stop(closeCodes.draining, 'agent stops');
+    await Promise.all([closed, this.#needs.site?.stop(), ...leases.map(({ ended }) => ended)]);
     // Last: the closed connection was a loss to it.
     this.#fence?.stop();
     this.#outbox.away();
@@ -158,6 +171,7 @@ export class LeasingAgent implements SessionListener {
     this.#outbox.back();
     this.#learn(message.trust);
     this.#layers.welcomed();
+    this.#needs.site?.welcomed(message.understands ?? []);
     for (const { text } of this.#outbox.entries()) this.#session.sendText(text);
     if (this.#isDraining) this.#session.setDraining(true);
   }
@@ -195,7 +209,7 @@ export class LeasingAgent implements SessionListener {
   #isObjected(lease: string, order: Received<'lease.offer'>['order']): boolean {
     const { policy: source, trust, clock, logger } = this.#needs;
     if (!source?.policy) return false;
-    const holders = [...this.#leases.values()].map(({ tenantId }) => tenantId);
+    const holders = [...this.#leases.values()].map((held) => held.order.tenantId);
     const terms = { trust, nowMs: clock.nowMs(), slots: this.#slots.total, holders };
     const objection = findOrderObjection(source.policy, order, terms);
     if (objection === null) return false;
@@ -222,6 +236,10 @@ export class LeasingAgent implements SessionListener {
       this.cancelled(lease);
     }
     this.#checkIdle();
+  }
+
+  recorded(message: Received<'executions.recorded'>): void {
+    this.#needs.site?.recorded(message);
   }
 
   drainWanted(isDraining: boolean): void {
@@ -255,8 +273,10 @@ export class LeasingAgent implements SessionListener {
       return;
     }
     logger.info({ version: trust.version }, 'trust changed');
+    this.#needs.site?.trustChanged();
     for (const digest of layers.held()) if (trust.revoked.hasLayer(digest)) layers.discard(digest as Digest);
-    for (const [lease, { execution, executionId, layers: used }] of this.#leases) {
+    for (const [lease, { execution, order }] of this.#leases) {
+      const { executionId, layers: used } = order;
       const failure = used.map((layer) => trust.fatal(layer.envelope)).find((found) => found !== null);
       if (failure === undefined || failure === null) continue;
       logger.warn({ lease, executionId, detail: failure.message }, 'lease ended by a revocation');
@@ -269,33 +289,25 @@ export class LeasingAgent implements SessionListener {
     const held = [...this.#leases].map(([lease, { fence }]) => ({ lease, fence }));
     const finished = this.#outbox.entries().map(({ lease, fence }) => ({ lease, fence }));
     return {
-      slots: { total: this.#slots.total, free: this.#isDraining ? 0 : this.#slots.free },
-      offer: this.#offer,
+      ...this.#room(),
       leases: [...held, ...finished],
       layers: [...this.#needs.layers.held()],
       draining: this.#isDraining,
       trustVersion: this.#needs.trust.version,
       ...this.#layers.used(),
-      ...this.#countSandboxes(),
+      ...this.#counts.latest(),
     };
   }
 
-  /** What was counted last; asked for again at most once in a while, for the report after this one. */
-  #countSandboxes(): Pick<AgentReport, 'sandbox'> {
-    const { sandbox, clock } = this.#needs;
-    const now = clock.monotonicMs();
-    if (sandbox.gauges !== undefined && now >= this.#countsDueMs) {
-      this.#countsDueMs = now + COUNTS_INTERVAL_MS;
-      sandbox.gauges().then(
-        ({ stock, stockWanted, stockMisses, running, sweeping }) => {
-          this.#counts = { sandbox: { stock, stockWanted, stockMisses, running, sweeping } };
-        },
-        () => {
-          this.#counts = {}; // the launcher is away: whoever launches is told
-        },
-      );
-    }
-    return this.#counts;
+  /** What leases may have: all but what its site has, or waits for. */
+  #room(): Pick<AgentReport, 'slots' | 'offer'> {
+    const { slots, memoryBytes } = this.#needs.site?.claims ?? { slots: 0, memoryBytes: 0 };
+    const total = Math.max(0, this.#slots.total - slots);
+    const { diskBytes } = this.#offer;
+    return {
+      slots: { total, free: this.#isDraining ? 0 : Math.min(total, this.#slots.free) },
+      offer: { memoryBytes: Math.max(0, this.#offer.memoryBytes - memoryBytes), diskBytes },
+    };
   }
 
   get #isDraining(): boolean {
@@ -304,7 +316,8 @@ export class LeasingAgent implements SessionListener {
 
   /** Nobody has a use for what is left: after so long the coordinator has given it to others, and an old fence has no effect. */
   #endFenced(): void {
-    for (const [lease, { execution, executionId }] of this.#leases) {
+    for (const [lease, { execution, order }] of this.#leases) {
+      const { executionId } = order;
       this.#needs.logger.warn({ lease, executionId }, 'lease over while the coordinator was lost');
       execution.cancel();
     }
@@ -320,8 +333,7 @@ export class LeasingAgent implements SessionListener {
     const receipt = new LeaseReceipt(this.#needs.clock, order);
     const execution = new Execution(needs, order, slot, this.#toListener(lease, order.executionId, slot, receipt));
     const { promise: ended, resolve } = Promise.withResolvers<void>();
-    const { executionId, tenantId, layers } = order;
-    const held: HeldLease = { fence, execution, ended, executionId, tenantId, layers, receipt };
+    const held: HeldLease = { fence, execution, ended, order, receipt };
     this.#leases.set(lease, held);
     this.#session.send({ type: 'lease.accepted', lease });
     void execution.execute().then((result) => {
@@ -333,14 +345,16 @@ export class LeasingAgent implements SessionListener {
     });
   }
 
-  #finish(lease: string, { fence, executionId, receipt }: HeldLease, unsigned: LeaseResultMessage | null): void {
-    const { logger, identity } = this.#needs;
+  #finish(lease: string, { fence, order, receipt }: HeldLease, unsigned: LeaseResultMessage | null): void {
+    const { logger, identity, site } = this.#needs;
+    const { executionId } = order;
     if (unsigned === null) {
       logger.info({ lease, executionId }, 'lease ended without result');
       this.#session.changed();
       return;
     }
     const result = receipt.signed(identity, { lease, fence }, unsigned);
+    if (result.failure === null) site?.ran(order);
     const text = encodeMessage({ type: 'lease.completed', lease, fence, result });
     this.#outbox.add({ lease, fence, text });
     this.#session.sendText(text);
@@ -368,6 +382,7 @@ export class LeasingAgent implements SessionListener {
   }
 
   #checkIdle(): void {
-    if (this.#isStopping && this.#leases.size === 0 && this.#outbox.size === 0) this.#idle.resolve();
+    const isSiteIdle = this.#needs.site?.isIdle !== false;
+    if (this.#isStopping && isSiteIdle && this.#leases.size === 0 && this.#outbox.size === 0) this.#idle.resolve();
   }
 }

@@ -61,6 +61,23 @@ export const AgentConfig = Closed({
     description:
       'Ids of signing keys whose trust states are believed whatever was seen before; empty: the first one is.',
   }),
+  edgeListenPort: Type.Integer({
+    default: 0,
+    minimum: 0,
+    maximum: 65_535,
+    description: 'Port on 127.0.0.1 on which this site is served from what is held here (docs/edge.md); 0: it is not.',
+  }),
+  edgeKeysFile: text(
+    '',
+    'JSON file of the keys of the local API, whose each is and what it may; needed with edgeListenPort.',
+  ),
+  edgeQueueDepthMax: integer(100, 1, 'Executions of the local API that may wait for a slot; beyond it: 429.'),
+  edgeRecordsMax: integer(
+    10_000,
+    1,
+    'Executions of the local API that are kept here; those that the coordinator has not recorded are not given up for more.',
+  ),
+  edgeRecordsBytesMax: integer(1_073_741_824, 1, 'Size of what is kept of them; bytes.'),
   diskFreeBytesMin: integer(1_073_741_824, 0, 'Free disk space below which the agent does not start; bytes.'),
   whenCutOff: OneOf(['end', 'finish'], {
     default: 'finish',

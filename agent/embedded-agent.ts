@@ -13,10 +13,11 @@ import { SystemError } from '../shared/errors.ts';
 import { machineArchitecture } from '../shared/layers/layer-manifest.ts';
 import type { ConnectionState } from '../shared/lifecycle/agent.ts';
 import { atLeast, type Logger, silentLogger } from '../shared/logger.ts';
+import { additions } from '../shared/protocol/version.ts';
 import { borrowSandbox, hostSandbox } from '../shared/sandbox/hosted-sandbox.ts';
 import { connectLauncher } from '../shared/sandbox/launcher-client.ts';
 import type { Sandbox, SandboxFacts } from '../shared/sandbox/sandbox.ts';
-import { LeasingAgent } from './agent.ts';
+import { type AgentNeeds, LeasingAgent } from './agent.ts';
 import { type AgentOptions, toAgentConfig } from './agent-options.ts';
 import type { AgentConfig } from './config.ts';
 import { Identity } from './connection/identity.ts';
@@ -25,6 +26,7 @@ import type { AgentFacts } from './connection/session.ts';
 import type { SlotCpus } from './execution/slot-cpus.ts';
 import { type OpenAgentLayers, openAgentLayers } from './layers/agent-layers.ts';
 import { preflight } from './preflight.ts';
+import type { Edge } from './site/edge.ts';
 import { openPolicyFile, type PolicySource } from './site/policy-file.ts';
 
 export type { Clock, Random, Timer } from '../shared/clock.ts';
@@ -108,11 +110,34 @@ async function assemble(
     diskBytes: cache.gauges().bytes + bavail * bsize,
   };
   const token = () => options.enrolmentToken ?? readToken(config.enrolmentTokenFile, ports.logger);
-  const leasing = new LeasingAgent(
-    { sandbox, layers: cache, trust, identity, token, results, ...ports },
-    { ...config, slots: slotCpus.length, slotCpus, facts: toFacts(sandbox.facts, config, slotCpus), offer },
-  );
-  return { leasing, layers, identity, results };
+  const facts = toFacts(sandbox.facts, config, slotCpus);
+  const needs = { sandbox, layers: cache, trust, identity, token, results, ...ports };
+  try {
+    const edge = await openEdgeIfWanted(needs, facts, layers, config);
+    const leasing = new LeasingAgent(edge === null ? needs : { ...needs, site: edge.site }, {
+      ...config,
+      ...{ slots: slotCpus.length, slotCpus, offer },
+      // Nobody else is told more of a hello than every coordinator knows.
+      facts: edge === null ? facts : { ...facts, understands: [...additions] },
+    });
+    await edge?.listen();
+    return { leasing, layers, identity, results, edge };
+  } catch (error) {
+    await layers.stop();
+    throw error;
+  }
+}
+
+/** Loaded where it is wanted: an HTTP server is a part of an agent's memory. */
+async function openEdgeIfWanted(
+  needs: AgentNeeds,
+  facts: AgentFacts,
+  { trust }: OpenAgentLayers,
+  config: AgentConfig,
+): Promise<Edge | null> {
+  if (config.edgeListenPort === 0) return null;
+  const { openEdge } = await import('./site/edge.ts');
+  return await openEdge({ ...needs, trust, facts }, config);
 }
 
 function toFacts(facts: SandboxFacts, config: AgentConfig, slotCpus: readonly SlotCpus[]): AgentFacts {
@@ -141,6 +166,7 @@ interface Opened {
   readonly layers: OpenAgentLayers;
   readonly identity: Identity;
   readonly results: KeptResults;
+  readonly edge: Edge | null;
   readonly sandbox: Sandbox;
   readonly alive: Timer;
 }
@@ -199,11 +225,11 @@ export class EmbeddedAgent implements AsyncDisposable {
 
   async #stop(): Promise<void> {
     this.#isStopping.resolve(false);
-    const { leasing, layers, identity, results, sandbox, alive } = this.#opened;
+    const { leasing, layers, identity, results, edge, sandbox, alive } = this.#opened;
     try {
       await layers.breakOff();
-      await leasing.stop();
-      await Promise.all([layers.stop(), identity.settled(), results.settled()]);
+      await Promise.all([leasing.stop(), edge?.close()]);
+      await Promise.all([layers.stop(), identity.settled(), results.settled(), edge?.settled()]);
     } finally {
       await sandbox.close().finally(() => alive.cancel());
     }

@@ -25,6 +25,7 @@ import type { Verifier } from './environments/verifier-client.ts';
 import { Admission } from './executions/admission.ts';
 import { toConstraints } from './executions/demand.ts';
 import { ExecutionService } from './executions/execution-service.ts';
+import { SiteRecording } from './executions/site-records.ts';
 import type { StateStore } from './executions/state-store.ts';
 import { addAgentKeyRoutes } from './http/agent-key-routes.ts';
 import { checkUpgrade, createAuthentication } from './http/authentication.ts';
@@ -124,7 +125,12 @@ function createServices(deps: CoordinatorDeps, config: CoordinatorConfig, metric
     { tokenTtlMs: config.enrolmentTokenTtlMs, tokenFile: config.enrolmentTokenFile },
   );
   const joined = (agentId: AgentId) => cluster.tell({ type: 'agent.joined', agentId });
-  const gateway = new AgentGateway({ clock, log, enrolment, fleet, leases: local, trust, cache, joined }, config);
+  const site = new SiteRecording({
+    ...{ log, store: state.executions, shards: cluster.keeper, tenants },
+    recordElsewhere: (agent, execution) => cluster.recordElsewhere(agent, execution),
+    isLive: (tenantId, id) => executions.views.find(tenantId, id) !== null,
+  });
+  const gateway = new AgentGateway({ clock, log, enrolment, fleet, leases: local, trust, cache, site, joined }, config);
   trust.listen({
     signed: (envelope, isOurs) => {
       fleet.tell({ type: 'trust.state', trust: envelope });
@@ -137,14 +143,14 @@ function createServices(deps: CoordinatorDeps, config: CoordinatorConfig, metric
       executions.layersRevoked();
     },
   });
-  serveCluster(deps, { ...known, executions, agentKeys });
+  serveCluster(deps, { ...known, executions, agentKeys, site });
   return { ...known, scheduler, admission, executions, enrolment, agentKeys, gateway };
 }
 
 /** What other coordinators and shards that come and go ask of this one. */
 function serveCluster(
   { log }: CoordinatorDeps,
-  { cluster, fleet, environments, executions, trust, cache, layers, agentKeys, pools }: ClusterServices,
+  { cluster, fleet, environments, executions, site, trust, cache, layers, agentKeys, pools }: ClusterServices,
 ): void {
   const warn = (error: unknown) => log.warn({ err: error }, 'not read again');
   cluster.serve({
@@ -172,6 +178,7 @@ function serveCluster(
       if (agent !== undefined || !agentKeys.has(agentId)) void agentKeys.renew();
       agent?.superseded();
     },
+    recordSite: (agent, execution) => site.recordHere(agent, execution),
     buildBase: (base) => environments.provideBase(localTenant.id, base as (typeof baseNames)[number]),
   });
 }
@@ -180,6 +187,7 @@ type ClusterServices = Pick<Scheduling, 'cluster' | 'fleet' | 'pools'> &
   Pick<ReturnType<typeof createCacheServices>, 'environments' | 'trust' | 'cache' | 'layers'> & {
     readonly executions: ExecutionService;
     readonly agentKeys: AgentKeys;
+    readonly site: SiteRecording;
   };
 
 type Services = ReturnType<typeof createServices>;

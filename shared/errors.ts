@@ -23,6 +23,7 @@ const catalog = {
   'not-found':                { http: 404, retryable: false, fault: 'caller',      title: 'There is no such thing, or it belongs to somebody else' },
   'execution-not-found':      { http: 404, retryable: false, fault: 'caller',      title: 'There is no such execution' },
   'environment-not-found':    { http: 404, retryable: false, fault: 'caller',      title: 'There is no such environment' },
+  'environment-not-held':     { http: 503, retryable: true,  fault: 'agent',       title: 'This agent does not hold the environment, and builds nothing' },
   'agent-not-found':          { http: 404, retryable: false, fault: 'caller',      title: 'There is no such agent' },
   'conflict':                 { http: 409, retryable: false, fault: 'caller',      title: 'That contradicts the present state' },
   'body-too-large':           { http: 413, retryable: false, fault: 'caller',      title: 'The body is larger than allowed' },

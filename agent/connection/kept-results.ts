@@ -1,6 +1,6 @@
 /**
  * Owns results of leases on the disk, for the process that comes after this one. Never decides which are kept (outbox).
- * Invariant: a record that can't be read as a result is removed; it could be told to nobody.
+ * Invariant: a record that can't be read as a result is passed over; it could be told to nobody.
  */
 import { join } from 'node:path';
 import { Type } from '@sinclair/typebox';
@@ -31,7 +31,8 @@ export class KeptResults {
   /** Those in the state directory; rejects with the file system's error. */
   static async open(stateDirectory: string, logger: Logger): Promise<KeptResults> {
     const folder = new RecordFolder(join(stateDirectory, 'results'));
-    const entries = (await folder.read()).map(toEntry).filter((entry) => entry !== null);
+    const entries: OutboxEntry[] = [];
+    for await (const text of folder.read()) entries.push(...toEntries(text));
     if (entries.length > 0) logger.info({ results: entries.length }, 'results of an earlier process are kept');
     return new KeptResults(
       folder,
@@ -58,14 +59,14 @@ export class KeptResults {
   }
 }
 
-function toEntry(text: string): OutboxEntry | null {
+function toEntries(text: string): OutboxEntry[] {
   try {
     const record: unknown = JSON.parse(text);
-    if (!recordCheck.Check(record)) return null;
+    if (!recordCheck.Check(record)) return [];
     const message = decodeAgentMessage(record.text);
     const isOurs = message.type === 'lease.completed' && message.lease === record.lease;
-    return isOurs ? { lease: record.lease, fence: record.fence, text: record.text } : null;
+    return isOurs ? [{ lease: record.lease, fence: record.fence, text: record.text }] : [];
   } catch {
-    return null;
+    return [];
   }
 }

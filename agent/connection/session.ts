@@ -37,6 +37,8 @@ export interface SessionListener {
   acknowledged(lease: string): void;
   /** Leases that the coordinator wants; whatever else is held is to be ended without a result. */
   wanted(leases: readonly string[]): void;
+  /** What it was told of executions of this agent's own site is recorded there, or refused. */
+  recorded(message: Received<'executions.recorded'>): void;
   /** An operator wants this agent to take no leases, or to take them again. */
   drainWanted(isDraining: boolean): void;
   prefetch(message: Received<'layers.prefetch'>): void;
@@ -205,6 +207,9 @@ export class Session implements ConnectionOwner {
         break;
       case 'session.wanted':
         this.#listener.wanted(message.leases);
+        break;
+      case 'executions.recorded':
+        this.#listener.recorded(message);
         break;
       case 'agent.drain':
         this.#listener.drainWanted(message.state === 'drain');

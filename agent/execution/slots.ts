@@ -1,6 +1,6 @@
 /**
  * Owns the agent's slots: how many executions run at a time, each under its own small number, and what memory they may have together.
- * Never queues: whoever finds none free is refused, since waiting is the coordinator's business.
+ * Never queues: whoever finds none free is refused, since waiting is the business of whoever has the work.
  * Invariants: a slot's number is held by at most one execution, and the lowest free one is given first; memory is never promised twice.
  */
 import assert from 'node:assert/strict';
@@ -9,6 +9,10 @@ import type { SlotCpus } from './slot-cpus.ts';
 /** A fixed number of slots. */
 export class Slots {
   readonly total: number;
+  /** What all slots together may be promised. */
+  readonly memoryBytes: number;
+  /** Called whenever a slot was given back: whoever waits here may take it before anybody else is told. */
+  freed: () => void = () => undefined;
   readonly #cpus: readonly SlotCpus[];
   /** Memory of whoever holds each slot; null: nobody does. */
   readonly #taken: (number | null)[];
@@ -19,6 +23,7 @@ export class Slots {
   constructor(total: number, memoryBytes: number, cpus: readonly SlotCpus[] = []) {
     assert(Number.isInteger(total) && total >= 1, `an agent has at least one slot, not ${total}`);
     this.total = total;
+    this.memoryBytes = memoryBytes;
     this.#cpus = cpus;
     this.#free = total;
     this.#taken = new Array<number | null>(total).fill(null);
@@ -56,5 +61,6 @@ export class Slots {
     this.#taken[slot] = null;
     this.#freeMemoryBytes += memoryBytes;
     this.#free++;
+    this.freed();
   }
 }

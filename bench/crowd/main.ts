@@ -73,7 +73,14 @@ function connect(number: number, token: string): Promise<void> {
   const nothing = () => undefined;
   const listener: SessionListener = {
     ...{ refused: nothing, lost: nothing, offered: nothing, cancelled: nothing, acknowledged: nothing },
-    ...{ wanted: nothing, drainWanted: nothing, prefetch: nothing, pinned: nothing, trusted: nothing },
+    ...{
+      wanted: nothing,
+      recorded: nothing,
+      drainWanted: nothing,
+      prefetch: nothing,
+      pinned: nothing,
+      trusted: nothing,
+    },
     welcomed: () => resolve(),
     report: () => report,
   };

@@ -10,15 +10,16 @@ import type { AgentId } from '../../shared/ids.ts';
 import { type ConnectionCause, type ConnectionState, connectionLifecycle } from '../../shared/lifecycle/agent.ts';
 import type { Logger } from '../../shared/logger.ts';
 import type { Envelope } from '../../shared/model/manifest.ts';
-import { type AgentMessage, decodeAgentMessage } from '../../shared/protocol/agent-messages.ts';
+import { type AgentMessage, decodeAgentMessage, type EndedExecution } from '../../shared/protocol/agent-messages.ts';
 import { encodeMessage } from '../../shared/protocol/catalog.ts';
 import type { CoordinatorMessage } from '../../shared/protocol/coordinator-messages.ts';
 import { acceptedVersions, closeCodes, PROTOCOL_VERSION } from '../../shared/protocol/version.ts';
 import type { EnrolledAgent } from '../executions/state-store.ts';
 import type { LeaseEvents } from '../scheduler/scheduler.ts';
 import { type Enrolment, type Hello, toAgentKey } from './enrolment.ts';
-import { type AgentOffer, type Fleet, FleetAgent } from './fleet.ts';
+import { type AgentFacts, type AgentOffer, type Fleet, FleetAgent } from './fleet.ts';
 import { MessageBudget } from './message-budget.ts';
+import { toUnderstood, understoodBy } from './understood-messages.ts';
 
 /** The connection as the session uses it. */
 export interface AgentSocket {
@@ -37,6 +38,8 @@ export interface SessionDeps {
   readonly trust: { envelope(): Promise<Envelope>; readonly newest: Envelope };
   /** What agents say about their layers, and what they are told. */
   readonly cache: AgentCacheEvents;
+  /** Records what an agent ran for its own site. */
+  readonly site: { record(agent: AgentFacts, executions: readonly EndedExecution[]): Promise<SiteRecords> };
   /** Hears of every agent that is in. */
   readonly joined?: (agentId: AgentId) => void;
   /** Called once for each refusal, so that a stubborn agent fills no log. */
@@ -52,6 +55,9 @@ export interface AgentCacheEvents {
   damaged(agent: FleetAgent, digest: string, detail: string): void;
   progressed(agentId: AgentId, progress: LayersProgress): void;
 }
+
+/** What became of executions that an agent told of. */
+export type SiteRecords = Omit<Extract<CoordinatorMessage, { type: 'executions.recorded' }>, 'type'>;
 
 /** How far an agent is with a prefetch. */
 export type LayersProgress = Omit<Extract<AgentMessage, { type: 'layers.progress' }>, 'type'>;
@@ -164,6 +170,7 @@ export class AgentSession {
       leaseTtlMs: this.#options.leaseTtlMs,
       // In one turn with joining the fleet: a state that comes later is sent to the fleet.
       trust: trust.newest,
+      ...(hello.understands === undefined ? {} : { understands: [...understoodBy(hello.understands)] }),
     });
     this.#join(hello, known);
   }
@@ -171,6 +178,7 @@ export class AgentSession {
   #join(hello: Hello, known: EnrolledAgent): void {
     const { fleet, leases, log, clock } = this.#deps;
     const { name, architecture, release, kernel, cores, memoryBytes, labels, exclusiveCores = false } = hello;
+    const understood = understoodBy(hello.understands);
     this.#agent = new FleetAgent(
       {
         id: known.id,
@@ -188,7 +196,7 @@ export class AgentSession {
         isDraining: known.isDraining,
         connectedAtMs: clock.nowMs(),
         key: toAgentKey(known.publicKey),
-        send: (message) => this.#send(message),
+        send: (message) => this.#send(toUnderstood(message, understood)),
       },
     );
     this.#agent.superseded = () => this.supersede();
@@ -246,6 +254,9 @@ export class AgentSession {
         agent.drop(message.digest);
         this.#deps.cache.damaged(agent, message.digest, message.detail);
         break;
+      case 'executions.ended':
+        this.#record(message.executions, agent);
+        break;
       case 'lease.completed':
         this.#complete(message, agent);
         break;
@@ -261,6 +272,14 @@ export class AgentSession {
     const acknowledge = () => this.#send({ type: 'lease.acknowledged', lease });
     if (kept === undefined) acknowledge();
     else kept.then(acknowledge, (error: unknown) => this.#deps.log.error({ err: error, lease }, 'result not kept'));
+  }
+
+  /** What could not be recorded is not named: the agent says it again. */
+  #record(executions: readonly EndedExecution[], agent: FleetAgent): void {
+    this.#deps.site.record(agent.facts, executions).then(
+      (records) => this.#send({ type: 'executions.recorded', ...records }),
+      (error: unknown) => this.#deps.log.error({ err: error, agentId: agent.id }, 'executions of a site not recorded'),
+    );
   }
 
   #refuse(error: SystemError, closeCode: number): void {

@@ -5,12 +5,14 @@
  * what is somebody else's is let go of before anything else is written.
  */
 import type { Clock, Random } from '../../shared/clock.ts';
-import { toSystemError } from '../../shared/errors.ts';
+import { SystemError, toSystemError } from '../../shared/errors.ts';
 import { type AgentId, toBase32 } from '../../shared/ids.ts';
 import type { Logger } from '../../shared/logger.ts';
 import type { Envelope } from '../../shared/model/manifest.ts';
+import type { EndedExecution } from '../../shared/protocol/agent-messages.ts';
 import type { Fleet } from '../agents/fleet.ts';
 import { type ShardStore, shardOf } from '../executions/shard-store.ts';
+import type { SiteAgent } from '../executions/site-records.ts';
 import type { PoolGate } from '../pools/pool-gate.ts';
 import type { FairScheduler } from '../scheduler/fair-scheduler.ts';
 import type { Scheduler } from '../scheduler/scheduler.ts';
@@ -65,6 +67,7 @@ const SUCCESSOR_STEP_MS = 50;
 /** Whoever answers for this shard does what one of all coordinators is to do. */
 const DUTY_SHARD = 0;
 const BASE_BUILD_MS_MAX = 3_600_000;
+const RECORD_MS_MAX = 5000;
 
 /** See the head of this file. */
 export class Cluster {
@@ -115,6 +118,7 @@ export class Cluster {
       trusted: (trust) => this.#user?.trusted(trust),
       agentJoined: (agentId) => this.#user?.agentJoined(agentId),
       drained: (agentId, isDraining) => fleet.get(agentId as AgentId)?.drain(isDraining),
+      recordSite: async (agent, execution) => await this.#user?.recordSite(agent, execution),
       // Whoever asks thinks that it is our duty; if we know better it does it itself.
       buildBase: async (base) => (this.isOnDuty ? await this.#user?.buildBase(base) : undefined),
     });
@@ -207,6 +211,16 @@ export class Cluster {
   #reach(memberId: string): Destination | null {
     const peer = this.peers?.find(memberId);
     return peer?.isUp === true ? { url: peer.member.url, lost: peer.lost } : null;
+  }
+
+  /** Has an execution of a site recorded by whoever answers for its tenant; null: that is us. SystemError `shard-moved`. */
+  recordElsewhere(agent: SiteAgent, execution: EndedExecution): Promise<void> | null {
+    const shard = shardOf(execution.tenantId);
+    if (this.#isAlone || this.keeper.holds(shard) !== null) return null;
+    const holder = this.keeper.holderOf(shard);
+    const peer = holder === null ? undefined : this.peers?.find(holder.id);
+    if (peer !== undefined) return peer.recordSite(agent, execution, RECORD_MS_MAX);
+    return Promise.reject(new SystemError('shard-moved', `nobody answers for tenant ${execution.tenantId} now`));
   }
 
   /** Says something to all other coordinators. */

@@ -8,14 +8,15 @@
  * `.fetching`, `.output`, `.requeued` and at last one of `.completed` (kept until `demand.kept`) or `.gave-up`. `demand.recall` asks
  * for one back that still waits, and is answered by `.withdrawn`, or not at all when it does not wait any more; `demand.withdraw` ends one.
  * After a broken link the dialler says by `demand.resume` which ones it still wants: of those the other repeats what it knows, or says
- * `demand.lost`; all others it ends. `changed` says that something is to be read from the store again.
+ * `demand.lost`; all others it ends. `site.record` has an execution recorded that an agent ran for its own site, by the one who answers for its tenant;
+ * `site.recorded` says whether it is. `changed` says that something is to be read from the store again.
  */
 import { Type } from '@sinclair/typebox';
 import { Closed, Nullable, OneOf } from '../../shared/model/closed.ts';
 import { AllLimits } from '../../shared/model/limits.ts';
 import { Envelope } from '../../shared/model/manifest.ts';
 import { considerations } from '../../shared/model/placement.ts';
-import { LeaseResult } from '../../shared/protocol/agent-messages.ts';
+import { EndedExecution, LeaseResult } from '../../shared/protocol/agent-messages.ts';
 import { createDecoder, type MessageOf } from '../../shared/protocol/catalog.ts';
 import { LeaseOrder } from '../../shared/protocol/coordinator-messages.ts';
 
@@ -110,6 +111,11 @@ export const diallerMessages = {
   'agent.joined': Closed({ agentId: Type.String() }),
   'agent.drain': Closed({ agentId: Type.String(), isDraining: Type.Boolean() }),
   'fleet.ask': Closed({ question: Type.String() }),
+  'site.record': Closed({
+    question: Type.String(),
+    agent: Closed({ id: Type.String(), name: Type.String(), pool: Type.String() }),
+    execution: EndedExecution,
+  }),
   'base.build': Closed({ question: Type.String(), base: Type.String() }),
 } as const;
 
@@ -143,6 +149,10 @@ export const dialledMessages = {
   'demand.withdrawn': Closed({ demand }),
   'demand.lost': Closed({ demand }),
   'fleet.told': Closed({ question: Type.String(), agents: Type.Array(ConnectedAgent) }),
+  'site.recorded': Closed({
+    question: Type.String(),
+    refusal: Nullable(Closed({ code: Type.String(), detail: Type.String() })),
+  }),
   'base.built': Closed({ question: Type.String() }),
 } as const;
 

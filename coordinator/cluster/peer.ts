@@ -3,7 +3,10 @@
  * questions to it. Never decides what goes there.
  */
 import type { Clock, Timer } from '../../shared/clock.ts';
+import { type ErrorCode, errorCatalog, SystemError } from '../../shared/errors.ts';
+import type { EndedExecution } from '../../shared/protocol/agent-messages.ts';
 import type { Member } from '../executions/shard-store.ts';
+import type { SiteAgent } from '../executions/site-records.ts';
 import type { PoolGate } from '../pools/pool-gate.ts';
 import type { TenantCharge } from '../scheduler/charges.ts';
 import { type Lendable, type LoanKeeper, Loans } from './loans.ts';
@@ -122,6 +125,7 @@ export class Peer implements PeerLinkUser {
         this.#user.roomChanged(message.charges);
         break;
       case 'fleet.told':
+      case 'site.recorded':
       case 'base.built':
         this.#questions.get(message.question)?.(message);
         break;
@@ -145,6 +149,18 @@ export class Peer implements PeerLinkUser {
   /** Has a base built there; resolves when that has ended, however, or the link has. */
   async buildBase(base: string, timeMsMax: number): Promise<void> {
     await this.#ask((question) => ({ type: 'base.build', question, base }), timeMsMax);
+  }
+
+  /** Has an execution recorded there; SystemError `shard-moved` when it can't be asked, or whatever it answers. */
+  async recordSite(agent: SiteAgent, execution: EndedExecution, timeMsMax: number): Promise<void> {
+    const told = await this.#ask((question) => ({ type: 'site.record', question, agent, execution }), timeMsMax);
+    if (told?.type !== 'site.recorded') {
+      throw new SystemError('shard-moved', `the coordinator of tenant ${execution.tenantId} does not answer now`);
+    }
+    const { refusal } = told;
+    if (refusal === null) return;
+    const code = Object.hasOwn(errorCatalog, refusal.code) ? (refusal.code as ErrorCode) : 'internal';
+    throw new SystemError(code, refusal.detail);
   }
 
   #ask(toMessage: (question: string) => DiallerMessage, timeMsMax: number): Promise<DialledMessage | null> {

@@ -4,9 +4,12 @@
  * Invariant: there is one Peer for each other member that the store knows, and the guests of one that left are ended.
  */
 import type { Clock, Random, Timer } from '../../shared/clock.ts';
+import { toSystemError } from '../../shared/errors.ts';
 import type { Logger } from '../../shared/logger.ts';
+import type { EndedExecution } from '../../shared/protocol/agent-messages.ts';
 import type { Fleet } from '../agents/fleet.ts';
 import type { Member } from '../executions/shard-store.ts';
+import type { SiteAgent } from '../executions/site-records.ts';
 import type { PoolGate } from '../pools/pool-gate.ts';
 import type { FairScheduler } from '../scheduler/fair-scheduler.ts';
 import { Guests } from './guests.ts';
@@ -25,6 +28,8 @@ export interface PeerNews {
   /** An agent has connected there, or was retired: its connection here ends. */
   agentJoined(agentId: string): void;
   drained(agentId: string, isDraining: boolean): void;
+  /** Records what an agent there ran for its own site; rejects with a SystemError. */
+  recordSite(agent: SiteAgent, execution: EndedExecution): Promise<void>;
   /** Builds a base; resolves when that has ended. */
   buildBase(base: string): Promise<void>;
 }
@@ -163,6 +168,19 @@ export class Peers {
       case 'fleet.ask':
         answer({ type: 'fleet.told', question: word.question, agents: [...this.#deps.fleet.all()].map(describeAgent) });
         break;
+      case 'site.record': {
+        const { question, agent, execution } = word;
+        const told = (refusal: { code: string; detail: string } | null) =>
+          answer({ type: 'site.recorded', question, refusal });
+        this.#news?.recordSite(agent, execution).then(
+          () => told(null),
+          (error: unknown) => {
+            const { code, message: detail } = toSystemError(error);
+            told({ code, detail });
+          },
+        );
+        break;
+      }
       case 'base.build': {
         const { question } = word;
         const done = () => answer({ type: 'base.built', question });

@@ -206,7 +206,7 @@ export class ExecutionService implements DemandListener {
     const references = () => environments.references(environment, execution.built);
     scheduler.submit({
       ...{ executionId: execution.id, tenantId: tenant.id, weight: tenant.weight, ...claim, listener: this },
-      order: () => toLeaseOrder(execution, references(), this.#options.limitMaxima),
+      order: () => toLeaseOrder(execution, environment, references(), this.#options.limitMaxima),
     });
   }
 

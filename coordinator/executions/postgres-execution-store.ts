@@ -86,6 +86,17 @@ DELETE FROM idempotency_keys WHERE ctid = ANY (ARRAY (
   SELECT ctid FROM idempotency_keys WHERE expires_at <= $1 ORDER BY expires_at LIMIT $2 FOR UPDATE SKIP LOCKED
 )) RETURNING 1`;
 
+const RECORD = `
+WITH ${owned('$3')}, valid AS (
+  SELECT shard FROM owned WHERE epoch = $4::bigint
+), inserted AS (
+  INSERT INTO executions (id, tenant, shard, request, answer)
+  SELECT $1::text, $2::text, shard, NULL, $5::text FROM valid
+  ON CONFLICT (id) DO NOTHING
+  RETURNING id
+)
+SELECT EXISTS (SELECT FROM valid) AS is_held, EXISTS (SELECT FROM inserted) AS is_inserted`;
+
 const FORGET_PERIOD_MS = 10_000;
 const FORGOTTEN_AT_ONCE_MAX = 5000;
 
@@ -174,6 +185,17 @@ export function postgresExecutionStore(database: PostgresDatabase): ExecutionSto
       assert(executionLifecycle.isFinal(execution.stage), `${execution.stage} is no final stage`);
       const answer = JSON.stringify(execution);
       await lane.add(finishing, { id: execution.id, lease, answer }, answer.length);
+    },
+    record: async (tenantId, execution, lease) => {
+      assert(executionLifecycle.isFinal(execution.stage), `${execution.stage} is no final stage`);
+      assert.equal(lease.shard, shardOf(tenantId), 'a lease of another shard');
+      const { id } = execution;
+      const values = [id, tenantId, [lease.shard], lease.epoch, JSON.stringify(execution)];
+      const [row] = await database.write(RECORD, values);
+      if (row?.['is_held'] !== true) throw toShardMoved(lease);
+      if (row['is_inserted'] === true) return true;
+      const sql = 'SELECT 1 FROM executions WHERE id = $1 AND tenant = $2 AND request IS NULL';
+      return (await database.read(sql, [id, tenantId])).length === 1;
     },
     get: async (tenantId, id) => {
       const [row] = await database.read('SELECT answer FROM executions WHERE id = $1 AND tenant = $2', [id, tenantId]);

@@ -91,6 +91,19 @@ function executionStore(database: SqliteDatabase): ExecutionStore {
           .run(JSON.stringify(answer), answer.id);
       });
     },
+    record: async (tenantId, answer, lease) => {
+      assert(executionLifecycle.isFinal(answer.stage), `${answer.stage} is no final stage`);
+      assert.equal(lease.shard, shardOf(tenantId), 'a lease of another shard');
+      return await database.write(() => {
+        assertLease(database, lease);
+        const row = database.prepare('SELECT tenant, is_finished FROM executions WHERE id = ?').get(answer.id);
+        if (row !== undefined) return row['tenant'] === tenantId && row['is_finished'] === 1;
+        database
+          .prepare('INSERT INTO executions (id, tenant, is_finished, request, answer) VALUES (?, ?, 1, NULL, ?)')
+          .run(answer.id, tenantId, JSON.stringify(answer));
+        return true;
+      });
+    },
     get: (tenantId, id) =>
       database.read(() => {
         const row = database.prepare('SELECT answer FROM executions WHERE id = ? AND tenant = ?').get(id, tenantId);

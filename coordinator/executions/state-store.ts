@@ -54,6 +54,11 @@ export interface ExecutionStore {
   ): Promise<{ id: ExecutionId; bodyDigest: Digest } | null>;
   /** Records the final answer and forgets the request; an execution that has its final answer keeps it. */
   finish(answer: Execution, lease: ShardLease): Promise<void>;
+  /**
+   * Records an execution that has ended elsewhere, once: true also when that was done before. False, and nothing is changed, when the id is another
+   * tenant's, or that of an execution which has no result yet.
+   */
+  record(tenantId: string, answer: Execution, lease: ShardLease): Promise<boolean>;
   get(tenantId: string, id: string): Promise<Execution | null>;
   list(tenantId: string, cursor: number | null, limit: number): Promise<Page<Execution>>;
   /** Those of tenants of these shards, oldest first. */

@@ -24,6 +24,8 @@ export interface Tenant {
   readonly privatePools?: readonly string[];
   /** May use the operator's routes. */
   readonly isOperator: boolean;
+  /** Ids of agents that may record what they ran for this tenant at their own sites; absent: none. */
+  readonly edgeAgents?: readonly string[];
 }
 
 /** The only tenant of the embedded mode. */
@@ -43,6 +45,7 @@ export const TenantsFile = Closed({
       queueDepthMax: Type.Optional(Type.Integer({ minimum: 1 })),
       foreignPools: Type.Optional(PoolNames),
       privatePools: Type.Optional(PoolNames),
+      edgeAgents: Type.Optional(Type.Array(Type.String({ pattern: '^agent_[0-9a-z]{8,64}$' }), { maxItems: 10_000 })),
       keys: Type.Array(Closed({ name: Type.String(), sha256: Type.String({ pattern: '^[0-9a-f]{64}$' }) })),
     }),
     { minItems: 1 },

@@ -10,17 +10,21 @@
  * is by one report. `layer.damaged` names a layer that was right once and is not any more: the agent has put it aside.
  * A result's `receipt` is what the agent signs of it; one that does not fit the lease and the result makes both worthless, and the lease is
  * given to somebody else.
+ *
+ * An agent that serves its own site (docs/edge.md) says in its hello which optional parts it understands, and sends what the welcome says that the
+ * coordinator understands: `executions.ended` tells what has ended at its site, again and again, until `executions.recorded` names it.
  */
 
-import { Type } from '@sinclair/typebox';
-import { Closed, Nullable, OneOf } from '../model/closed.ts';
-import { LayerUse } from '../model/environment.ts';
-import { endings, Timing } from '../model/execution.ts';
+import { type Static, Type } from '@sinclair/typebox';
+import { Closed, Nullable, OneOf, Timestamp } from '../model/closed.ts';
+import { EnvironmentUse, LayerUse } from '../model/environment.ts';
+import { endings, Metadata, Timing } from '../model/execution.ts';
 import { architectures } from '../model/manifest.ts';
 import { RECEIPT_CHARACTERS_MAX } from '../model/receipt.ts';
 import { SandboxCounts } from '../model/sandbox-gauges.ts';
 import { Report, Verdict } from '../model/verdict.ts';
 import { createDecoder, type MessageOf } from './catalog.ts';
+import { Additions } from './version.ts';
 
 const count = Type.Integer({ minimum: 0 });
 /** More than any machine has use for. */
@@ -45,6 +49,27 @@ export const LeaseResult = Closed({
   ),
 });
 
+/** An execution that an agent ran for its own site: what its tenant's list shows of it. Output is cut to what is worth telling. */
+export const EndedExecution = Closed({
+  executionId: Type.String({ pattern: '^exec_[0-9a-z]{8,64}$' }),
+  tenantId: Type.String({ minLength: 1, maxLength: 64 }),
+  stage: OneOf(['finished', 'cancelled', 'failed']),
+  verdict: Nullable(Verdict),
+  endedIn: Nullable(OneOf(endings)),
+  environment: Nullable(EnvironmentUse),
+  compile: Nullable(Report),
+  run: Nullable(Report),
+  timing: Timing,
+  failure: Nullable(Closed({ code: Type.String(), detail: Type.String() })),
+  metadata: Metadata,
+  createdAt: Timestamp,
+  finishedAt: Timestamp,
+});
+export type EndedExecution = Static<typeof EndedExecution>;
+
+/** How many of them one message tells. */
+export const ENDED_EXECUTIONS_MAX = 20;
+
 export const agentMessages = {
   'agent.hello': Closed({
     protocol: Type.Integer(),
@@ -62,12 +87,20 @@ export const agentMessages = {
     exclusiveCores: Type.Optional(
       Type.Boolean({ description: 'Every slot has processors of its own; absent: it has not.' }),
     ),
+    understands: Type.Optional(Additions),
   }),
   'agent.proof': Closed({
     signature: Type.String({ maxLength: 256, description: 'Ed25519 over challengeText(nonce), base64.' }),
   }),
   'agent.report': Closed({
-    slots: Closed({ total: Type.Integer({ minimum: 1, maximum: SLOTS_MAX }), free: count }),
+    slots: Closed({
+      total: Type.Integer({
+        minimum: 0,
+        maximum: SLOTS_MAX,
+        description: 'For leases: 0 while its site has all of them.',
+      }),
+      free: count,
+    }),
     offer: Type.Optional(
       Closed({
         memoryBytes: Type.Integer({ minimum: 0, description: 'What all leases together may be promised.' }),
@@ -110,6 +143,9 @@ export const agentMessages = {
     bytesTotal: count,
     isDone: Type.Boolean(),
     failure: Nullable(Closed({ code: Type.String(), detail: Type.String() })),
+  }),
+  'executions.ended': Closed({
+    executions: Type.Array(EndedExecution, { minItems: 1, maxItems: ENDED_EXECUTIONS_MAX }),
   }),
   'layer.damaged': Closed({ digest: Type.String(), detail: Type.String() }),
 } as const;

@@ -7,6 +7,8 @@
  * `lease.acknowledged` lets the agent forget a result. `agent.drain` changes whether offers are to be expected. The trust state comes with the welcome and, whenever it changes or is
  * renewed, as `trust.state`: the agent refuses one that is older than it has seen, and uses no layer that it revokes. `layers.pinned` is the whole
  * list of what is never to go, said after the welcome and after every change; `layers.prefetch` asks for layers before they are needed.
+ * `executions.recorded` answers `executions.ended`: what is recorded may be forgotten, what is refused is refused by name; what is in neither
+ * list could not be recorded now. Optional parts are sent to agents only whose hello says that they understand them.
  */
 import { Type } from '@sinclair/typebox';
 import { Closed, Nullable, OneOf, Variables } from '../model/closed.ts';
@@ -15,6 +17,7 @@ import { AllLimits } from '../model/limits.ts';
 import { Envelope, LayerReference } from '../model/manifest.ts';
 import { Encoding } from '../model/verdict.ts';
 import { createDecoder, type MessageOf } from './catalog.ts';
+import { Additions } from './version.ts';
 
 const count = Type.Integer({ minimum: 0 });
 
@@ -34,6 +37,12 @@ export const LeaseOrder = Closed({
     limits: AllLimits,
   }),
   isOutputStreamed: Type.Boolean(),
+  environment: Type.Optional(
+    Closed(
+      { id: Type.String(), variables: Variables },
+      { description: 'What these layers are: an agent that serves its site finds them by it.' },
+    ),
+  ),
 });
 
 export const coordinatorMessages = {
@@ -44,12 +53,17 @@ export const coordinatorMessages = {
     reportIntervalMs: count,
     leaseTtlMs: count,
     trust: Envelope,
+    understands: Type.Optional(Additions),
   }),
   'session.refused': Closed({ code: Type.String(), reason: Type.String() }),
   'session.wanted': Closed({ leases: Type.Array(Type.String()) }),
   'lease.offer': Closed({ lease: Type.String(), fence: count, order: LeaseOrder }),
   'lease.cancel': Closed({ lease: Type.String() }),
   'lease.acknowledged': Closed({ lease: Type.String() }),
+  'executions.recorded': Closed({
+    executions: Type.Array(Type.String()),
+    refused: Type.Array(Closed({ executionId: Type.String(), code: Type.String(), detail: Type.String() })),
+  }),
   'agent.drain': Closed({ state: OneOf(['drain', 'resume']) }),
   'trust.state': Closed({ trust: Envelope }),
   'layers.pinned': Closed({ digests: Type.Array(Type.String(), { description: 'Tar digests that are never to go.' }) }),

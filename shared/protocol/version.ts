@@ -2,11 +2,25 @@
  * Owns the protocol's version and the names of the WebSocket close codes.
  * Invariant: within one version only optional things are added; the coordinator speaks N and N-1.
  */
+import { Type } from '@sinclair/typebox';
 
 /** The version that this code speaks. */
 export const PROTOCOL_VERSION = 1;
 /** The versions that a coordinator accepts. */
 export const acceptedVersions: readonly number[] = [1];
+
+/**
+ * Optional parts of this version that the other side may be too old for: it says which ones it takes, and is sent no other.
+ * `order.environment`: an order names its environment · `executions.ended`: what an agent ran for its own site is recorded.
+ */
+export const additions = ['order.environment', 'executions.ended'] as const;
+export type Addition = (typeof additions)[number];
+
+/** What one side says that it takes; names of a later release mean nothing to this one. */
+export const Additions = Type.Array(Type.String({ maxLength: 64 }), {
+  maxItems: 64,
+  description: 'Optional parts of the protocol that this side understands; absent: none.',
+});
 
 /** Why a connection is closed by us. */
 export const closeCodes = {

@@ -20,16 +20,14 @@ export class RecordFolder {
     this.#directory = directory;
   }
 
-  /** The texts that are there, in no order; makes the folder and removes what a crash left half written. */
-  async read(): Promise<string[]> {
+  /** The texts that are there, in no order, one after the other; makes the folder and removes what a crash left half written. */
+  async *read(): AsyncGenerator<string> {
     await mkdir(this.#directory, { recursive: true, mode: 0o700 });
-    const texts: string[] = [];
     for (const file of await readdir(this.#directory)) {
       const path = join(this.#directory, file);
-      if (recordPattern.test(file)) texts.push(await readFile(path, 'utf8'));
+      if (recordPattern.test(file)) yield await readFile(path, 'utf8');
       else await rm(path, { force: true, recursive: true });
     }
-    return texts;
   }
 
   /** The text under this name, or null. */

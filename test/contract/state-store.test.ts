@@ -122,6 +122,31 @@ for (const [name, createEngine] of Object.entries(stateEngines)) {
       assert.deepEqual(await store.executions.get(tenantId, 'exec_odd'), { ...answer, stage: 'finished' });
     });
 
+    test('what has ended elsewhere is recorded once, never over an execution of ours, and not without the lease', async () => {
+      const record = (id: string, tenantId = 'one') =>
+        store.executions.record(tenantId, execution(id, 'finished'), leaseOf(tenantId));
+      assert.deepEqual([await record('site'), await record('site')], [true, true]);
+      await reopen();
+      assert.equal(await record('site'), true);
+      assert.equal((await store.executions.get('one', 'exec_site'))?.stage, 'finished');
+      const listed = (await store.executions.list('one', null, 100)).items.filter(({ id }) => id === 'exec_site');
+      assert.equal(listed.length, 1);
+      assert.ok(!(await unfinished()).some(({ answer }) => answer.id === 'exec_site'));
+      assert.equal(await record('site', 'two'), false);
+      assert.equal(await store.executions.get('two', 'exec_site'), null);
+      await accept(entry('running'));
+      assert.equal(await record('running'), false);
+      assert.equal((await store.executions.get('one', 'exec_running'))?.stage, 'queued');
+      await finish(execution('running', 'cancelled'));
+      assert.equal(await record('running'), true);
+      assert.equal((await store.executions.get('one', 'exec_running'))?.stage, 'cancelled');
+      const { shard, epoch } = leaseOf('one');
+      const late = { shard, epoch: epoch - 1 };
+      const moved = store.executions.record('one', execution('late', 'finished'), late);
+      await assert.rejects(moved, { code: 'shard-moved' });
+      assert.equal(await store.executions.get('one', 'exec_late'), null);
+    });
+
     test('an environment is replaced by its newer row and keeps its place', async () => {
       const row = (id: string, state: Environment['state'], manifests: string[] = []) => ({
         tenantId: 'one',

@@ -3,15 +3,15 @@
  */
 import assert from 'node:assert/strict';
 import { randomBytes } from 'node:crypto';
-import { writeFile } from 'node:fs/promises';
+import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 import { type PostgresServer, startPostgresServer } from '../../ops/postgres/private-postgres.ts';
 import type { Execution } from '../../shared/model/execution.ts';
 import type { Problem } from '../support/api-client.ts';
 import { Coordinators, simpleRequest, untilOver } from '../support/coordinators.ts';
-import { makeReport, makeResult } from '../support/lease-results.ts';
-import type { AgentScript } from '../support/scripted-agent.ts';
+import { makeEnded, makeReport, makeResult } from '../support/lease-results.ts';
+import { type AgentScript, ScriptedAgent } from '../support/scripted-agent.ts';
 
 let postgres: PostgresServer;
 before(async () => {
@@ -30,6 +30,40 @@ async function startTwo(t: Parameters<Parameters<typeof test>[0] & object>[0], t
   await Promise.all(two.map((one) => one.logged(({ msg }) => msg === 'peer reached')));
   return coordinators;
 }
+
+test('what an agent ran for its own site is recorded by the coordinator that answers for the tenant, whichever the agent is connected to', async (t) => {
+  const coordinators = await Coordinators.prepare(t, { postgres, tenants: ['one', 'two'] });
+  const first = await coordinators.start();
+  const known = await coordinators.join(first);
+  const { agentId } = await known.heard('session.welcome');
+  // The tenants say which agent it may be before those start that serve them.
+  const path = join(coordinators.folder, 'tenants.json');
+  const file = JSON.parse(await readFile(path, 'utf8'));
+  for (const tenant of file.tenants) if (tenant.id === 'one') tenant.edgeAgents = [agentId];
+  await writeFile(path, JSON.stringify(file));
+  const two = [await coordinators.start(), await coordinators.start()];
+  coordinators.all.splice(coordinators.all.indexOf(first), 1);
+  await first.end('SIGTERM');
+  await Promise.all(two.map((one) => one.logged(({ msg }) => msg === 'peer reached')));
+  const { owner, other } = await coordinators.split('one');
+  const agent = new ScriptedAgent(other.url, { agentId, keys: known.keys, understands: ['executions.ended'] });
+  coordinators.agents.push(agent);
+  await agent.heard('session.welcome');
+  const executions = [makeEnded('exec_00000001', 'one'), makeEnded('exec_00000002', 'two')];
+  for (const _ of [1, 2]) agent.say({ type: 'executions.ended', executions });
+  const { executions: recorded, refused } = await agent.heard('executions.recorded');
+  assert.deepEqual([recorded, refused.map(({ code }) => code)], [['exec_00000001'], ['forbidden']]);
+  for (const there of [owner, other]) {
+    const { items } = (await coordinators.as('one', there).get<{ items: Execution[] }>('/v1/executions')).body;
+    assert.deepEqual(
+      items.map(({ id, agent }) => [id, agent?.id]),
+      [['exec_00000001', agentId]],
+    );
+  }
+  assert.ok(
+    owner.log.some(({ msg, executionId }) => msg === 'execution of a site recorded' && executionId === 'exec_00000001'),
+  );
+});
 
 test('whoever is asked, and wherever the agent is, an execution is run and found', async (t) => {
   const coordinators = await startTwo(t);

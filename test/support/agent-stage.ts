@@ -10,7 +10,7 @@ import type { TestContext } from 'node:test';
 import type { CoordinatorConfig } from '../../coordinator/config.ts';
 import type { KeyRing } from '../../coordinator/tenants/keys.ts';
 import type { Execution } from '../../shared/model/execution.ts';
-import { AgentProcess } from './agent-process.ts';
+import { AgentProcess, type LogLine } from './agent-process.ts';
 import { storeBase } from './base-builds.ts';
 import { startCoordinator } from './coordinator-fixture.ts';
 import { RealLauncher } from './real-launcher.ts';
@@ -40,10 +40,11 @@ export async function setStage(
     SLOTS: '2',
   };
   const agents: AgentProcess[] = [];
-  const startAgent = async (changes = {}): Promise<AgentProcess> => {
+  const isReady = ({ msg, to }: LogLine) => msg === 'connection moved' && to === 'ready';
+  const startAgent = async (changes = {}, isUp: (line: LogLine) => boolean = isReady): Promise<AgentProcess> => {
     const agent = new AgentProcess({ ...variables, ...changes });
     agents.push(agent);
-    await agent.logged(({ msg, to }) => msg === 'connection moved' && to === 'ready');
+    await agent.logged(isUp);
     return agent;
   };
   test.after(async () => {

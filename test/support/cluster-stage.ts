@@ -26,6 +26,7 @@ const news = {
   trusted: () => undefined,
   agentJoined: () => undefined,
   drained: () => undefined,
+  recordSite: () => Promise.resolve(),
   buildBase: () => Promise.resolve(),
 };
 

@@ -3,7 +3,7 @@
  */
 
 import type { Report } from '../../shared/model/verdict.ts';
-import type { LeaseResultMessage } from '../../shared/protocol/agent-messages.ts';
+import type { EndedExecution, LeaseResultMessage } from '../../shared/protocol/agent-messages.ts';
 
 /** A report of a program that ended well. */
 export function makeReport(changes: Partial<Report> = {}): Report {
@@ -51,5 +51,23 @@ export function makeResult(changes: Partial<LeaseResultMessage> = {}): LeaseResu
     timing: { fetchMs: 0, prepareMs: 0.25, executeMs: 2.5, collectMs: 0.25 },
     failure: null,
     ...changes,
+  };
+}
+
+/** When executions of sites were made and ended. */
+export const endedAt = '2026-11-28T10:00:00.000Z';
+
+/** An execution that an agent ran for its own site. */
+export function makeEnded(
+  executionId: string,
+  tenantId: string,
+  changes: Partial<EndedExecution> = {},
+): EndedExecution {
+  const timing = { queuedMs: 1, buildMs: 0, fetchMs: 0, prepareMs: 1, executeMs: 2, collectMs: 1, overheadMs: 0 };
+  return {
+    ...{ executionId, tenantId, stage: 'finished', verdict: 'ok', endedIn: 'run' },
+    environment: { id: `env_${'0'.repeat(52)}`, scope: 'shared', layers: [] },
+    ...{ compile: null, run: makeReport(), timing, failure: null, metadata: {} },
+    ...{ createdAt: endedAt, finishedAt: endedAt, ...changes },
   };
 }

@@ -21,6 +21,8 @@ export interface AgentScript {
   readonly pool?: string;
   readonly labels?: Record<string, string>;
   readonly exclusiveCores?: boolean;
+  /** Optional parts of the protocol that it takes; absent: it does not know that there are any. */
+  readonly understands?: string[];
   /** What it offers beside slots; absent: it does not say. */
   readonly offer?: { memoryBytes: number; diskBytes: number };
   /** Called for every offer. */
@@ -57,8 +59,10 @@ export class ScriptedAgent {
       memoryBytes: 8 * 1024 ** 3,
     } as const;
     const hello = { protocol, name: 'scripted', publicKey, agentId, token, ...facts, pool, labels, exclusiveCores };
+    const { understands } = script;
+    const more = understands === undefined ? {} : { understands };
     this.#offer = script.offer;
-    this.socket.on('open', () => this.say({ type: 'agent.hello', ...hello }));
+    this.socket.on('open', () => this.say({ type: 'agent.hello', ...hello, ...more }));
     this.socket.on('message', (data) => {
       const message = decodeCoordinatorMessage(String(data));
       this.said.push(message);

@@ -1,0 +1,18 @@
+/**
+ * Owns what an agent is told of the parts of the protocol that it may be too old for. Never decides anything else about a message.
+ * Invariant: an agent that does not say that it understands a part never sees it: to it the message would not be one of the protocol.
+ */
+import type { CoordinatorMessage } from '../../shared/protocol/coordinator-messages.ts';
+import { type Addition, additions } from '../../shared/protocol/version.ts';
+
+/** What both sides understand, of what the agent has said. */
+export function understoodBy(said: readonly string[] | undefined): ReadonlySet<Addition> {
+  return new Set(additions.filter((addition) => said?.includes(addition)));
+}
+
+/** The message without what the agent would refuse. */
+export function toUnderstood(message: CoordinatorMessage, understood: ReadonlySet<Addition>): CoordinatorMessage {
+  if (message.type !== 'lease.offer' || understood.has('order.environment')) return message;
+  const { environment: _, ...order } = message.order;
+  return { ...message, order };
+}
