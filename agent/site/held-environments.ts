@@ -12,7 +12,7 @@ import type { LayerCache } from '../../shared/layers/layer-cache.ts';
 import type { ManifestTrust } from '../../shared/layers/manifest-trust.ts';
 import type { Logger } from '../../shared/logger.ts';
 import { Closed, Variables } from '../../shared/model/closed.ts';
-import type { EnvironmentRequest } from '../../shared/model/environment.ts';
+import { type EnvironmentRequest, EnvironmentScope } from '../../shared/model/environment.ts';
 import { describeEnvironment, isPrivateRequest } from '../../shared/model/environment-description.ts';
 import type { ExecutionRequest } from '../../shared/model/execution.ts';
 import { Envelope, type LayerReference, LayerSpec } from '../../shared/model/manifest.ts';
@@ -30,6 +30,8 @@ export interface HeldEnvironment {
 interface Entry {
   readonly id: string;
   readonly tenantId: string;
+  /** `shared`: every layer is everybody's. */
+  readonly scope: HeldEnvironment['scope'];
   readonly variables: Readonly<Record<string, string>>;
   readonly layers: readonly Pick<LayerReference, 'spec' | 'envelope'>[];
 }
@@ -39,6 +41,7 @@ const entryCheck = TypeCompiler.Compile(
     version: Type.Literal(1),
     id: Type.String(),
     tenantId: Type.String(),
+    scope: EnvironmentScope,
     variables: Variables,
     layers: Type.Array(Closed({ spec: LayerSpec, envelope: Envelope }), { minItems: 1 }),
   }),
@@ -87,7 +90,9 @@ export class HeldEnvironments {
     const { id, variables } = environment;
     const key = keyOf(tenantId, id);
     const before = this.#entries.get(key);
-    const entry = { id, tenantId, variables, layers: layers.map(({ spec, envelope }) => ({ spec, envelope })) };
+    const scope = this.#scopeOf(layers);
+    if (scope === null) return;
+    const entry = { id, tenantId, scope, variables, layers: layers.map(({ spec, envelope }) => ({ spec, envelope })) };
     if (before !== undefined && isSame(before, entry)) {
       this.#touch(key, before);
       return;
@@ -113,11 +118,20 @@ export class HeldEnvironments {
     const { id, variables } = describeEnvironment(asked, null);
     const own = this.#entries.get(keyOf(tenantId, id));
     if (own !== undefined) return this.#toHeld(own, variables);
-    for (const entry of this.#byId.get(id) ?? []) {
-      const held = this.#toHeld(entry, variables);
-      if (held.scope === 'shared') return held;
+    // Of what is another's alone not even its trouble is told.
+    const shared = [...(this.#byId.get(id) ?? [])].find(({ scope }) => scope === 'shared');
+    if (shared === undefined) throw notHeld(id, 'it has not been run here');
+    return this.#toHeld(shared, variables);
+  }
+
+  /** Null: they were revoked while they were used. */
+  #scopeOf(layers: readonly LayerReference[]): HeldEnvironment['scope'] | null {
+    try {
+      const manifests = layers.map(({ envelope }) => this.#needs.trust.open(envelope));
+      return manifests.every(({ scope }) => scope === 'shared') ? 'shared' : 'tenant';
+    } catch {
+      return null;
     }
-    throw notHeld(id, 'it has not been run here');
   }
 
   #toHeld(entry: Entry, variables: Readonly<Record<string, string>>): HeldEnvironment {
@@ -130,7 +144,7 @@ export class HeldEnvironments {
     return {
       id: entry.id,
       variables,
-      scope: manifests.every(({ scope }) => scope === 'shared') ? 'shared' : 'tenant',
+      scope: entry.scope,
       layers: entry.layers.map((layer) => ({ ...layer, url: NOWHERE, origin: 'stored' })),
     };
   }
@@ -181,12 +195,14 @@ function notHeld(id: string, reason: string): SystemError {
   return new SystemError('environment-not-held', sentence);
 }
 
+/** A specification is in what is signed. */
 function isSame(one: Entry, other: Entry): boolean {
-  return (
-    one.layers.length === other.layers.length &&
-    one.layers.every(({ envelope }, index) => envelope.payload === other.layers[index]?.envelope.payload) &&
-    JSON.stringify([one.layers, one.variables]) === JSON.stringify([other.layers, other.variables])
-  );
+  const isSameLayer = ({ envelope }: Entry['layers'][number], index: number) => {
+    const { payload, signatures } = other.layers[index]?.envelope ?? {};
+    return envelope.payload === payload && JSON.stringify(envelope.signatures) === JSON.stringify(signatures);
+  };
+  const isSameList = one.layers.length === other.layers.length && one.layers.every(isSameLayer);
+  return isSameList && JSON.stringify(one.variables) === JSON.stringify(other.variables);
 }
 
 function toEntry(text: string): Entry | null {

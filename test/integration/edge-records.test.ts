@@ -78,6 +78,7 @@ test('work that was accepted while the agent was cut off survives its restarts, 
     (items) => items.some((item) => item.id === again.id),
   );
   assert.equal((await list(there())).items.length, 3);
+  context.diagnostic(`agent with an edge resident: ${(third.residentBytes / 2 ** 20).toFixed(0)} MiB`);
 });
 
 test('an agent that ends waits for the work of its site; who waits at an edge that stops is told so', {

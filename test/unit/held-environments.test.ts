@@ -7,6 +7,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { HeldEnvironments } from '../../agent/site/held-environments.ts';
+import type { SystemError } from '../../shared/errors.ts';
 import { ManifestTrust } from '../../shared/layers/manifest-trust.ts';
 import { silentLogger } from '../../shared/logger.ts';
 import { describeEnvironment } from '../../shared/model/environment-description.ts';
@@ -94,6 +95,31 @@ test('what was revoked, is not here any more, or is of a trust that has ended is
   pass(3_600_001);
   assert.throws(() => environments.find('one', id), { code: 'trust-expired' });
   await environments.settled();
+});
+
+test('of what is another’s alone not even its trouble is told', async (context) => {
+  const { open, held, trust } = await setStage(context);
+  const environments = await open();
+  environments.ran(order('one', id, [base, own]));
+  await environments.settled();
+  const refusals: unknown[] = [];
+  const ask = (of = environments) => {
+    try {
+      of.find('two', described);
+    } catch (error) {
+      refusals.push([(error as SystemError).code, (error as SystemError).message]);
+    }
+  };
+  ask();
+  held.delete(own.manifest.tar.digest);
+  ask();
+  const times = { issuedAt: '2026-01-01T00:00:00.000Z', expires: '2026-01-01T01:00:00.000Z' };
+  trust.accept(trustState([signing], 2, { ...times, revocations: [revocation('layer', own.manifest.tar.digest)] }));
+  ask();
+  ask(await open());
+  assert.equal(refusals.length, 4);
+  for (const refusal of refusals) assert.deepEqual(refusal, refusals[0]);
+  assert.throws(() => environments.find('one', described), { code: 'layer-revoked' });
 });
 
 test('a record that is none is passed over; one that says the same is not written again', async (context) => {
