@@ -27,7 +27,10 @@ const willing: AgentScript = {
 async function startTwo(t: Parameters<Parameters<typeof test>[0] & object>[0], tenants = ['one', 'two']) {
   const coordinators = await Coordinators.prepare(t, { postgres, tenants });
   const two = [await coordinators.start(), await coordinators.start()];
-  await Promise.all(two.map((one) => one.logged(({ msg }) => msg === 'peer reached')));
+  // They reach each other, and each has its part of the tenants.
+  for (const wanted of ['peer reached', 'shards taken']) {
+    await Promise.all(two.map((one) => one.logged(({ msg }) => msg === wanted)));
+  }
   return coordinators;
 }
 
