@@ -245,8 +245,8 @@ export class Cluster {
 
   /** Has a base built by whoever is on duty; resolves at once when that is us, or nobody that can be reached. */
   async buildBaseElsewhere(base: string): Promise<void> {
-    const holder = this.isOnDuty ? null : this.keeper.holderOf(DUTY_SHARD);
-    if (holder === null) return;
+    const holder = this.#isAlone || this.isOnDuty ? null : await this.keeper.settle(DUTY_SHARD);
+    if (holder === null || holder.id === this.keeper.id) return;
     await this.peers?.find(holder.id)?.buildBase(base, BASE_BUILD_MS_MAX);
   }
 
