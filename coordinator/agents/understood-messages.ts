@@ -2,7 +2,7 @@
  * Owns what an agent is told of the parts of the protocol that it may be too old for. Never decides anything else about a message.
  * Invariant: an agent that does not say that it understands a part never sees it: to it the message would not be one of the protocol.
  */
-import type { CoordinatorMessage } from '../../shared/protocol/coordinator-messages.ts';
+import type { CoordinatorMessage, LeaseOrderMessage } from '../../shared/protocol/coordinator-messages.ts';
 import { type Addition, additions } from '../../shared/protocol/version.ts';
 
 /** What both sides understand, of what the agent has said. */
@@ -12,7 +12,12 @@ export function understoodBy(said: readonly string[] | undefined): ReadonlySet<A
 
 /** The message without what the agent would refuse. */
 export function toUnderstood(message: CoordinatorMessage, understood: ReadonlySet<Addition>): CoordinatorMessage {
-  if (message.type !== 'lease.offer' || understood.has('order.environment')) return message;
-  const { environment: _, ...order } = message.order;
-  return { ...message, order };
+  return message.type === 'lease.offer' ? { ...message, order: toUnderstoodOrder(message.order, understood) } : message;
+}
+
+/** The order without what its reader would refuse. */
+export function toUnderstoodOrder(order: LeaseOrderMessage, understood: ReadonlySet<Addition>): LeaseOrderMessage {
+  if (understood.has('order.environment')) return order;
+  const { environment: _, ...rest } = order;
+  return rest;
 }

@@ -6,6 +6,8 @@ import type { Clock, Random, Timer } from '../../shared/clock.ts';
 import { SystemError } from '../../shared/errors.ts';
 import type { Logger } from '../../shared/logger.ts';
 import { encodeMessage } from '../../shared/protocol/catalog.ts';
+import { type Addition, additions } from '../../shared/protocol/version.ts';
+import { toUnderstoodOrder, understoodBy } from '../agents/understood-messages.ts';
 import type { Member } from '../executions/shard-store.ts';
 import type { PeerSocket, PeerSocketUser } from './peer-gateway.ts';
 import { type DialledMessage, type DiallerMessage, decodeDialledMessage } from './peer-messages.ts';
@@ -41,6 +43,7 @@ export class PeerLink implements PeerSocketUser {
   #nonce = '';
   #socket: PeerSocket | null = null;
   #isProven = false;
+  #understood: ReadonlySet<Addition> = new Set();
   #isStopped = false;
   #attempts = 0;
   #redial: Timer | null = null;
@@ -68,15 +71,24 @@ export class PeerLink implements PeerSocketUser {
   /** Sends when the link is up; what is said while it is down is gone. */
   send(message: DiallerMessage): boolean {
     if (!this.#isProven) return false;
-    this.#socket?.send(encodeMessage(message));
+    this.#socket?.send(encodeMessage(this.#toUnderstood(message)));
     return true;
+  }
+
+  #toUnderstood(message: DiallerMessage): DiallerMessage {
+    if (message.type !== 'demand.submit') return message;
+    return { ...message, order: toUnderstoodOrder(message.order, this.#understood) };
   }
 
   opened(socket: PeerSocket): void {
     const { random, memberId } = this.#deps;
     this.#socket = socket;
     this.#nonce = Buffer.from(random.bytes(32)).toString('base64url');
-    socket.send(encodeMessage({ type: 'peer.hello', member: memberId, nonce: this.#nonce } satisfies DiallerMessage));
+    const hello: DiallerMessage = {
+      ...{ type: 'peer.hello', member: memberId, nonce: this.#nonce },
+      understands: [...additions],
+    };
+    socket.send(encodeMessage(hello));
   }
 
   message(text: string): void {
@@ -100,6 +112,7 @@ export class PeerLink implements PeerSocketUser {
         const said = isOther ? `${message.member} answers there` : 'it has another instance key: see instanceKeyFile';
         throw new SystemError('message-invalid', `${this.member.url} is not coordinator ${dialled}: ${said}`);
       }
+      this.#understood = understoodBy(message.understands);
       const proof = proveLink(key, 'dialler', { dialler, dialled, nonce: message.nonce });
       this.#socket?.send(encodeMessage({ type: 'peer.proof', proof } satisfies DiallerMessage));
     } else if (message.type === 'peer.welcome') {

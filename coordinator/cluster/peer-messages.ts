@@ -3,8 +3,9 @@
  *
  * Each dials every other one, and uses that link for its own demands on the other's agents; the other dials back for its own. `peer.hello` names the
  * dialler, `peer.challenge` proves that the other has the same instance key and asks for the same proof, `peer.proof` gives it, `peer.welcome`
- * ends the handshake; `peer.leaving` says that the one who was dialled will soon be gone. The one who was dialled tells what room its agents have (`peer.room`) whenever that has changed. The dialler lends
- * it demands: `demand.submit` puts one into the other's queue with all that a run needs; what becomes of it comes back as `demand.placed`, `.started`,
+ * ends the handshake; both say in it which optional parts of orders they understand, and are sent no others, so that coordinators of two releases work
+ * together while they are replaced. `peer.leaving` says that the one who was dialled will soon be gone. The one who was dialled tells what room its
+ * agents have (`peer.room`) whenever that has changed. The dialler lends it demands: `demand.submit` puts one into the other's queue with all that a run needs; what becomes of it comes back as `demand.placed`, `.started`,
  * `.fetching`, `.output`, `.requeued` and at last one of `.completed` (kept until `demand.kept`) or `.gave-up`. `demand.recall` asks
  * for one back that still waits, and is answered by `.withdrawn`, or not at all when it does not wait any more; `demand.withdraw` ends one.
  * After a broken link the dialler says by `demand.resume` which ones it still wants: of those the other repeats what it knows, or says
@@ -19,6 +20,7 @@ import { considerations } from '../../shared/model/placement.ts';
 import { EndedExecution, LeaseResult } from '../../shared/protocol/agent-messages.ts';
 import { createDecoder, type MessageOf } from '../../shared/protocol/catalog.ts';
 import { LeaseOrder } from '../../shared/protocol/coordinator-messages.ts';
+import { Additions } from '../../shared/protocol/version.ts';
 
 const count = Type.Integer({ minimum: 0 });
 const milliseconds = Type.Number({ minimum: 0 });
@@ -73,7 +75,7 @@ export const ConnectedAgent = Closed({
 });
 
 export const diallerMessages = {
-  'peer.hello': Closed({ member: Type.String(), nonce: Type.String() }),
+  'peer.hello': Closed({ member: Type.String(), nonce: Type.String(), understands: Additions }),
   'peer.proof': Closed({ proof: Type.String() }),
   'demand.submit': Closed({
     demand,
@@ -120,7 +122,12 @@ export const diallerMessages = {
 } as const;
 
 export const dialledMessages = {
-  'peer.challenge': Closed({ member: Type.String(), nonce: Type.String(), proof: Type.String() }),
+  'peer.challenge': Closed({
+    member: Type.String(),
+    nonce: Type.String(),
+    proof: Type.String(),
+    understands: Additions,
+  }),
   'peer.welcome': Closed({}),
   'peer.leaving': Closed({}),
   'peer.room': Closed({

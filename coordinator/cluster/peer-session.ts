@@ -7,6 +7,7 @@ import type { Clock, Random, Timer } from '../../shared/clock.ts';
 import { SystemError } from '../../shared/errors.ts';
 import type { Logger } from '../../shared/logger.ts';
 import { encodeMessage } from '../../shared/protocol/catalog.ts';
+import { additions } from '../../shared/protocol/version.ts';
 import type { Guests } from './guests.ts';
 import type { PeerSocket, PeerSocketUser } from './peer-gateway.ts';
 import { type DialledMessage, type DiallerMessage, decodeDiallerMessage } from './peer-messages.ts';
@@ -79,7 +80,10 @@ export class PeerSession implements PeerSocketUser {
     if (message.type === 'peer.hello' && this.#member === '') {
       this.#member = message.member;
       const proof = proveLink(key, 'dialled', { dialler: message.member, dialled, nonce: message.nonce });
-      this.send({ type: 'peer.challenge', member: dialled, nonce: this.#nonce, proof });
+      this.send({
+        ...{ type: 'peer.challenge', member: dialled, nonce: this.#nonce, proof },
+        understands: [...additions],
+      });
     } else if (message.type === 'peer.proof' && this.#member !== '') {
       if (!isProven(key, 'dialler', { dialler: this.#member, dialled, nonce: this.#nonce }, message.proof)) {
         throw new SystemError('message-invalid', 'the proof does not fit: has it another instance key?');

@@ -186,7 +186,10 @@ for (const [name, createEngine] of Object.entries(stateEngines)) {
       assert.equal(await store.agents.enrol(digestOf('late'), agent('z'), 100), 'token-unknown');
       await reopen();
       const known = (await store.agents.list()).map(({ id }) => id);
-      assert.deepEqual(known.sort(), [...won.map((outcome) => (typeof outcome === 'string' ? outcome : outcome.id)), 'agent_x'].sort());
+      assert.deepEqual(
+        known.sort(),
+        [...won.map((outcome) => (typeof outcome === 'string' ? outcome : outcome.id)), 'agent_x'].sort(),
+      );
       assert.deepEqual(await store.agents.findByKey('key-x'), agent('x'));
       await store.agents.addToken(digestOf('second'), 100, null);
       const twin = { ...agent('w'), publicKey: 'key-x' };
