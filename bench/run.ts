@@ -46,8 +46,9 @@ const scenarios: readonly Scenario[] = [
   durableAccepts,
   httpThroughput,
   executionOverhead,
-  environmentBuild,
+  // Before all that build: its store is to be empty at first.
   artefactStore,
+  environmentBuild,
   secondStart,
   residentMemory,
   connectedAgents,
