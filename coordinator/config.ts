@@ -95,7 +95,7 @@ export const CoordinatorConfig = Closed({
   retriesMax: integer(3, 0, 'How often an execution is tried elsewhere after a failure of ours.'),
   leaseTtlMs: integer(15_000, 500, 'How long a lease is good without a report of its agent; milliseconds.'),
   reportIntervalMs: integer(3000, 100, 'How often agents report; milliseconds.'),
-  reconnectGraceMs: integer(1000, 0, 'How long a lost agent may take to come back before its leases go elsewhere; ms.'),
+  reconnectGraceMs: integer(700, 0, 'How long a lost agent may take to come back before its leases go elsewhere; ms.'),
   offerTimeoutMs: integer(5000, 100, 'How long an agent may take to answer an offer; milliseconds.'),
   drainMsMax: integer(20_000, 0, 'How long running executions may take to end after SIGTERM; milliseconds.'),
   drainNoticeMs: integer(
