@@ -19,13 +19,12 @@ import { perSecond, windowsFor } from '../windows.ts';
 const CALLERS = [1, 32, 256] as const;
 const MOST_CALLERS = 256;
 const TENANTS = 100;
-const PER_SECOND_MIN = 5000;
-
 interface Engine {
   readonly name: string;
   readonly store: StateStore;
   readonly rival: InsertEach;
   readonly rivalName: string;
+  readonly perSecondMin: number;
 }
 
 let count = 0;
@@ -73,9 +72,9 @@ async function measure(engine: Engine, rounds: number): Promise<Required<Pick<Sc
     rows.push({ label: `envicutor on ${engine.name}, ${who}`, summary: our, against: their });
     if (callers !== MOST_CALLERS) continue;
     goals.push({
-      promise: `≥ ${PER_SECOND_MIN} durable accepts a second on ${engine.name}, ${callers} callers`,
+      promise: `≥ ${engine.perSecondMin} durable accepts a second on ${engine.name}, ${callers} callers`,
       seen: `${our.p50.toFixed(0)}/s (${(our.p50 / their.p50).toFixed(2)} × ${engine.rivalName})`,
-      isReached: our.p50 >= PER_SECOND_MIN,
+      isReached: our.p50 >= engine.perSecondMin,
     });
   }
   return { rows, goals };
@@ -95,12 +94,14 @@ export const durableAccepts: FreeScenario = {
         store: openSqliteStateStore(join(folder, 'state.sqlite')),
         rival: insertEachIntoSqlite(join(folder, 'rival.sqlite')),
         rivalName: 'SQLite, one commit each',
+        perSecondMin: 10_000,
       },
       {
         name: 'PostgreSQL',
         store: await openPostgresStateStore({ url: server.url }),
         rival: await insertEachIntoPostgres(await server.createDatabase('rival')),
         rivalName: `PostgreSQL, one commit each on ${CONNECTIONS} connections`,
+        perSecondMin: 5000,
       },
     ];
     try {
