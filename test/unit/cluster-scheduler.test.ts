@@ -229,3 +229,18 @@ test('what is lent keeps the rules of pools: own agents elsewhere go before free
   stage.clock.pass(2000);
   assert.deepEqual([far.offers.length, open.offers.length], [4, 1]);
 });
+
+test('what was lent to one that forgot us for a moment comes back, though the link to it is not broken', () => {
+  const { stage, first, second } = stageOfTwo();
+  second.join('far', 1, { takesMs: 5000 });
+  stage.clock.pass(500);
+  const runs = first.submit('one');
+  const waits = first.submit('one');
+  stage.clock.pass(500);
+  assert.deepEqual([runs.told, waits.told], [['placed'], []]);
+  second.peers.viewed([{ id: second.id, url: `http://${second.id}` }]);
+  stage.clock.pass(30_000);
+  assert.deepEqual(runs.told, ['placed', 'requeued', 'placed', 'completed']);
+  assert.deepEqual(waits.told, ['placed', 'completed']);
+  assert.equal(first.scheduler.depth, 0);
+});
