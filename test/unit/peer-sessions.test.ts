@@ -2,10 +2,16 @@
  * Owns what a coordinator hears from whoever opens a link to it: nothing of strangers but a short greeting, nothing over a link that has a successor.
  */
 import assert from 'node:assert/strict';
+import { once } from 'node:events';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
 import { test } from 'node:test';
+import { WebSocket } from 'ws';
+import { PEERS_PATH, PeerGateway } from '../../coordinator/cluster/peer-gateway.ts';
 import { proveLink } from '../../coordinator/cluster/peer-proof.ts';
 import { PeerSession, type PeerSessionDeps } from '../../coordinator/cluster/peer-session.ts';
-import { systemRandom } from '../../shared/clock.ts';
+import { attachUpgrades } from '../../coordinator/http/upgrades.ts';
+import { systemClock, systemRandom } from '../../shared/clock.ts';
 import type { Logger } from '../../shared/logger.ts';
 import { ClusterStage } from '../support/cluster-stage.ts';
 import { VirtualClock } from '../support/virtual-clock.ts';
@@ -50,4 +56,31 @@ test('what comes over a link after the same coordinator has made another is not 
   after.say({ type: 'fleet.ask', question: '2' });
   const told = ({ said }: typeof before) => said.filter(({ type }) => type === 'fleet.told').length;
   assert.deepEqual([told(before), told(after)], [0, 1]);
+});
+
+test('of a frame that a stranger sends little is kept, of one by a coordinator all', async (t) => {
+  const heard: number[] = [];
+  const user = { member: '', opened: () => undefined, closed: () => undefined };
+  const gateway = new PeerGateway(systemClock, () => ({ ...user, message: ({ length }) => void heard.push(length) }));
+  const known = new PeerGateway(systemClock, () => ({
+    ...{ ...user, member: 'other' },
+    message: ({ length }) => void heard.push(length),
+  }));
+  const server = createServer().listen(0, '127.0.0.1');
+  t.after(() => server.close());
+  attachUpgrades(server, () => null, { [PEERS_PATH]: gateway, '/known': known });
+  await once(server, 'listening');
+  const { port } = server.address() as AddressInfo;
+  const text = 'x'.repeat(2 ** 20);
+  const ended: Promise<unknown>[] = [];
+  for (const path of [PEERS_PATH, '/known']) {
+    const socket = new WebSocket(`ws://127.0.0.1:${port}${path}`, { perMessageDeflate: false });
+    socket.on('error', () => undefined);
+    ended.push(once(socket, 'close'));
+    socket.on('open', () => socket.send(text, () => socket.close()));
+  }
+  await Promise.all(ended);
+  assert.deepEqual(heard, [text.length]);
+  gateway.stop();
+  known.stop();
 });
