@@ -198,9 +198,9 @@ export class Peers {
   }
 
   #tick(): void {
-    const { local } = this.#deps;
+    // What is charged while nobody is told is past when somebody comes: all of it at once would keep a tenant waiting there for as long.
+    const charges = this.#deps.local.takeCharges();
     if (this.#sessions.size > 0) {
-      const charges = local.takeCharges();
       const rooms = this.#rooms();
       const text = JSON.stringify(rooms);
       if (charges.length > 0 || text !== this.#toldRooms) {

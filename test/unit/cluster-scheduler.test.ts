@@ -244,3 +244,23 @@ test('what was lent to one that forgot us for a moment comes back, though the li
   assert.deepEqual(waits.told, ['placed', 'completed']);
   assert.equal(first.scheduler.depth, 0);
 });
+
+test('what a tenant had where nobody else was is not held against it by a coordinator that comes later', () => {
+  const { stage, first, second } = stageOfTwo();
+  stage.isApart = true;
+  stage.cut();
+  first.join('near', 4);
+  stage.clock.pass(500);
+  flood(first, 'early', 4000);
+  stage.clock.pass(60_000);
+  second.join('far', 4);
+  flood(second, 'early', 4000);
+  flood(second, 'late', 4000);
+  stage.clock.pass(500);
+  stage.isApart = false;
+  const [early = 0, late = 0] = servedIn(stage, 5000, [
+    [second, 'early'],
+    [second, 'late'],
+  ]);
+  assert.ok(early > 0 && late > early, `${early} and ${late}`);
+});
