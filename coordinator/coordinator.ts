@@ -193,14 +193,14 @@ type ClusterServices = Pick<Scheduling, 'cluster' | 'fleet' | 'pools'> &
 type Services = ReturnType<typeof createServices>;
 
 function createApi(deps: CoordinatorDeps, config: CoordinatorConfig, services: Services, metrics: Metrics) {
-  const { clock, log, random, state, store, keys, builder } = deps;
+  const { clock, log, random, state, store, keys, builder, instanceKey } = deps;
   const { urls, environments, fleet, trust, cache, prefetches, executions, enrolment, cluster, pools } = services;
   const isEmbedded = keys === null;
   const answered: Metrics['answered'] = (...answer) => metrics.answered(...answer);
   const server = createServer({ log, random, authenticate: createAuthentication(keys), isEmbedded, answered }, config);
   const description = new ApiDescription(RELEASE);
   server.addHook('onRoute', (route) => description.add(route));
-  const forwarding = new Forwarding(cluster, log);
+  const forwarding = new Forwarding(cluster, log, instanceKey.derive('forwarding'));
   const leaving = new Leaving(clock);
   leaving.watch(server);
   forwarding.serve(server);

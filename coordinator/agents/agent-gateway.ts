@@ -6,6 +6,7 @@ import type { IncomingMessage } from 'node:http';
 import type { Duplex } from 'node:stream';
 import { WebSocket, WebSocketServer } from 'ws';
 import { closeCodes, MESSAGE_BYTES_MAX } from '../../shared/protocol/version.ts';
+import { boundGreeting } from '../http/upgrades.ts';
 import { AgentSession, type SessionDeps, type SessionOptions } from './agent-session.ts';
 
 /** Where agents connect. */
@@ -49,10 +50,13 @@ export class AgentGateway {
 
   /** Takes a connection to AGENTS_PATH. */
   upgrade(request: IncomingMessage, socket: Duplex, head: Buffer): void {
-    this.#server.handleUpgrade(request, socket, head, (opened) => this.#open(opened));
+    this.#server.handleUpgrade(request, socket, head, (opened) => {
+      const session = this.#open(opened);
+      boundGreeting(socket, () => session.agent !== null);
+    });
   }
 
-  #open(socket: WebSocket): void {
+  #open(socket: WebSocket): AgentSession {
     const session = new AgentSession(
       {
         send: (text) => {
@@ -75,6 +79,7 @@ export class AgentGateway {
       this.#sessions.delete(session);
       session.lost();
     });
+    return session;
   }
 
   #logOnce(name: string, code: string, reason: string): void {

@@ -80,6 +80,8 @@ export class Cluster {
   readonly #isAlone: boolean;
   #user: ClusterUser | null = null;
   #takingUp: Promise<void> = Promise.resolve();
+  /** Shards in which nothing is known yet to be under way. */
+  readonly #toTakeUp = new Set<number>();
   readonly #joined = Promise.withResolvers<null>();
   #isJoined = false;
   #isLeaving = false;
@@ -135,6 +137,7 @@ export class Cluster {
   }
 
   #isIdle(shard: number): boolean {
+    if (this.#toTakeUp.has(shard)) return false;
     for (const tenantId of this.#user?.tenants() ?? []) if (shardOf(tenantId) === shard) return false;
     return true;
   }
@@ -150,10 +153,22 @@ export class Cluster {
 
   async #takeUp(shards: readonly number[]): Promise<void> {
     const before = this.#takingUp;
+    const mark = () => {
+      for (const shard of shards) this.#toTakeUp.add(shard);
+    };
+    mark();
     await before;
+    // What came before may have been about the same shards.
+    mark();
+    await this.#takeUpKept(shards);
+    for (const shard of shards) this.#toTakeUp.delete(shard);
+  }
+
+  async #takeUpKept(shards: readonly number[]): Promise<void> {
     const { clock, log } = this.#deps;
     for (;;) {
-      const ours = shards.filter((shard) => this.keeper.holds(shard) !== null);
+      // While the store is away nothing says that they are not ours any more: nobody takes them up again when it is back.
+      const ours = shards.filter((shard) => this.keeper.isKept(shard));
       if (ours.length === 0 || this.#isStopped) return;
       try {
         await this.#user?.takeUp(ours);

@@ -7,7 +7,7 @@ import type { Duplex } from 'node:stream';
 import { WebSocket, WebSocketServer } from 'ws';
 import type { Clock, Timer } from '../../shared/clock.ts';
 import { MESSAGE_BYTES_MAX } from '../../shared/protocol/version.ts';
-import type { UpgradeTaker } from '../http/upgrades.ts';
+import { boundGreeting, type UpgradeTaker } from '../http/upgrades.ts';
 
 /** Where coordinators connect to each other. */
 export const PEERS_PATH = '/peers';
@@ -26,6 +26,12 @@ export interface PeerSocketUser {
   closed(reason: string): void;
 }
 
+/** Who uses a connection that another coordinator opened. */
+export interface WelcomedUser extends PeerSocketUser {
+  /** Who it is, once it has proved that; '' before. */
+  readonly member: string;
+}
+
 /** Unsent bytes above which the other side is too slow to be served. */
 const BUFFERED_BYTES_MAX = 4 * MESSAGE_BYTES_MAX;
 const BEAT_MS = 2000;
@@ -36,13 +42,13 @@ const CLOSED = 1000;
 /** See the head of this file. */
 export class PeerGateway implements UpgradeTaker {
   readonly #clock: Pick<Clock, 'after'>;
-  readonly #welcome: () => PeerSocketUser;
+  readonly #welcome: () => WelcomedUser;
   readonly #server = new WebSocketServer({ noServer: true, maxPayload: MESSAGE_BYTES_MAX, perMessageDeflate: false });
   readonly #sockets = new Set<WebSocket>();
   #isStopped = false;
 
   /** `welcome` gives the user of a connection that another coordinator opened. */
-  constructor(clock: Pick<Clock, 'after'>, welcome: () => PeerSocketUser) {
+  constructor(clock: Pick<Clock, 'after'>, welcome: () => WelcomedUser) {
     this.#clock = clock;
     this.#welcome = welcome;
   }
@@ -54,6 +60,7 @@ export class PeerGateway implements UpgradeTaker {
   upgrade(request: IncomingMessage, socket: Duplex, head: Buffer): void {
     this.#server.handleUpgrade(request, socket, head, (opened) => {
       const user = this.#welcome();
+      boundGreeting(socket, () => user.member !== '');
       this.#serve(opened, user);
       user.opened(this.#toPeerSocket(opened));
     });

@@ -33,6 +33,8 @@ export interface PeerSessionDeps {
 }
 
 const HANDSHAKE_MS_MAX = 5000;
+/** Whoever has not proved to be a coordinator has little to say. */
+const GREETING_CHARACTERS_MAX = 4096;
 
 /** See the head of this file. */
 export class PeerSession implements PeerSocketUser {
@@ -46,7 +48,7 @@ export class PeerSession implements PeerSocketUser {
   constructor(deps: PeerSessionDeps) {
     this.#deps = deps;
     this.#nonce = Buffer.from(deps.random.bytes(32)).toString('base64url');
-    this.#deadline = deps.clock.after(HANDSHAKE_MS_MAX, () => this.#socket?.close('handshake too slow'));
+    this.#deadline = deps.clock.after(HANDSHAKE_MS_MAX, () => this.end('handshake too slow'));
   }
 
   /** Who it is, once it has proved that; '' before. */
@@ -65,14 +67,24 @@ export class PeerSession implements PeerSocketUser {
   message(text: string): void {
     if (this.#socket === null) return;
     try {
+      if (this.#guests === null && text.length > GREETING_CHARACTERS_MAX) {
+        throw new SystemError('message-invalid', `a greeting has at most ${GREETING_CHARACTERS_MAX} characters`);
+      }
       const message = decodeDiallerMessage(text);
       if (this.#guests === null) this.#shakeHands(message);
       else this.#handle(message, this.#guests);
     } catch (error) {
       if (!(error instanceof SystemError)) throw error;
       this.#deps.log.warn({ member: this.#member, reason: error.message }, 'peer refused');
-      this.#socket.close(error.message);
+      this.end(error.message);
     }
+  }
+
+  /** Ends the connection and listens to nothing more, whatever is still on its way. Idempotent. */
+  end(reason: string): void {
+    const socket = this.#socket;
+    this.#socket = null;
+    socket?.close(reason);
   }
 
   #shakeHands(message: DiallerMessage): void {

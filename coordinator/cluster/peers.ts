@@ -108,6 +108,8 @@ export class Peers {
       peer.leave();
       this.#guests.get(id)?.end();
       this.#guests.delete(id);
+      // It may be there all the same, and reach us: it has to hear that its demands are not here any more.
+      this.#endSessions(id);
     }
     for (const [id, member] of there) {
       if (this.#peers.has(id)) continue;
@@ -124,6 +126,8 @@ export class Peers {
       ...this.#deps,
       guestsOf: (member) => this.#guestsOf(member),
       welcomed: (session) => {
+        // What is still on its way over an older link was said again, or given up.
+        this.#endSessions(session.member);
         this.#sessions.add(session);
         // What was said while there was no link was said to nobody.
         this.#news?.changed('revocations');
@@ -141,6 +145,10 @@ export class Peers {
       },
       said: (word, answer) => this.#hear(word, answer),
     });
+  }
+
+  #endSessions(member: string): void {
+    for (const session of [...this.#sessions]) if (session.member === member) session.end('not used any more');
   }
 
   #guestsOf(member: string): Guests {
@@ -190,9 +198,9 @@ export class Peers {
   }
 
   #tick(): void {
-    const { local } = this.#deps;
+    // What is charged while nobody is told is past when somebody comes: all of it at once would keep a tenant waiting there for as long.
+    const charges = this.#deps.local.takeCharges();
     if (this.#sessions.size > 0) {
-      const charges = local.takeCharges();
       const rooms = this.#rooms();
       const text = JSON.stringify(rooms);
       if (charges.length > 0 || text !== this.#toldRooms) {

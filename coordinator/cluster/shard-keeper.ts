@@ -108,6 +108,11 @@ export class ShardKeeper {
     return this.#held.get(shard) ?? null;
   }
 
+  /** Have we heard of nobody else who has it, though the store may have given it away by now? */
+  isKept(shard: number): boolean {
+    return this.#held.has(shard);
+  }
+
   /** The lease for a write; SystemError `shard-moved` without one. */
   leaseFor(tenantId: string): ShardLease {
     const lease = this.leaseOf(tenantId);

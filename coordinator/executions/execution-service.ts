@@ -27,6 +27,7 @@ import { toLeaseOrder } from './lease-order.ts';
 import { type ExecutionTerms, LiveExecution } from './live-execution.ts';
 import { LiveExecutions, type Submitted } from './live-executions.ts';
 import { ResultKeeping } from './result-keeping.ts';
+import { resumeUnfinished } from './resumption.ts';
 import { type ShardLease, shardOf } from './shard-store.ts';
 import type { ExecutionStore } from './state-store.ts';
 
@@ -37,7 +38,7 @@ export interface ExecutionServiceDeps {
   readonly log: Logger;
   readonly store: ExecutionStore;
   /** The lease under which a tenant's records are written; SystemError `shard-moved` when they are somebody else's. */
-  readonly shards: { leaseFor(tenantId: string): ShardLease };
+  readonly shards: { leaseFor(tenantId: string): ShardLease; isKept(shard: number): boolean };
   readonly environments: EnvironmentService;
   readonly scheduler: Scheduler;
   readonly admission: Pick<Admission, 'admit' | 'entered' | 'left'>;
@@ -108,7 +109,9 @@ export class ExecutionService implements DemandListener {
       const before = await this.#accept(execution, key);
       if (before !== null) return before;
     }
-    if (opened === null || (this.#isLeaving && isDurable)) execution.abandon();
+    // Its shard may have been lost, or be about to be left, while it was recorded.
+    const isOthers = execution.isAbandoned || (this.#isLeaving && isDurable);
+    if (opened === null || isOthers) this.#abandonAll((one) => one === execution);
     else this.#begin(execution, opened);
     return execution;
   }
@@ -125,7 +128,7 @@ export class ExecutionService implements DemandListener {
     const { store, clock, shards } = this.#deps;
     const lease = shards.leaseFor(execution.terms.tenantId);
     const terms = { key, nowMs: clock.nowMs(), ttlMs: this.#options.idempotencyTtlMs, lease };
-    const taken = await this.#live.accepting(execution.id, () => recordAcceptance(store, execution, terms));
+    const taken = await this.#live.accepting(execution, () => recordAcceptance(store, execution, terms));
     if (taken === null) return null;
     return await this.#live.found(taken, () => store.get(execution.terms.tenantId, taken), clock);
   }
@@ -178,7 +181,7 @@ export class ExecutionService implements DemandListener {
   }
 
   #built(execution: LiveExecution, result: BuildResult): void {
-    if (execution.isOver || this.#isStopped) return;
+    if (!execution.isOpen || this.#isStopped) return;
     execution.unwant?.();
     execution.reports = { setup: result.setup, dependencies: result.dependencies, verify: result.verify };
     if (result.environment === null) {
@@ -263,7 +266,7 @@ export class ExecutionService implements DemandListener {
     log.warn({ executionId: execution.id, tenantId }, 'layers revoked while queued');
     environments.open(tenantId, request.environment).then(
       (opened) => {
-        if (execution.isOver || this.#isStopped) return;
+        if (!execution.isOpen || this.#isStopped) return;
         if ('build' in opened) this.#move(execution, 'environment-missing');
         this.#provide(execution, opened);
       },
@@ -291,7 +294,7 @@ export class ExecutionService implements DemandListener {
   }
 
   #giveUp(execution: LiveExecution, cause: SystemError): void {
-    if (execution.isOver || this.#isStopped) return;
+    if (!execution.isOpen || this.#isStopped) return;
     execution.unwant?.();
     execution.failure = { code: cause.code, detail: cause.message };
     this.#end(execution, 'gave-up')?.catch(() => undefined);
@@ -339,22 +342,15 @@ export class ExecutionService implements DemandListener {
 
   /** Takes up what was accepted and not finished for tenants of these shards, before a restart or by another coordinator. */
   async resume(shards: readonly number[]): Promise<void> {
-    const { store, clock, log, environments } = this.#deps;
-    for (const { tenantId, answer, request } of await store.unfinished(shards)) {
-      if (this.#isStopped || this.#live.has(answer.id as ExecutionId)) continue;
-      const terms: ExecutionTerms = { tenantId, request, isDurable: true, isStreamed: true };
-      const execution = new LiveExecution(clock, answer.id as ExecutionId, terms, answer.createdAt);
-      log.info({ executionId: answer.id, tenantId }, 'execution taken up again');
-      try {
-        const hadSecrets = typeof request.environment !== 'string' && request.environment.secrets !== undefined;
-        if (hadSecrets) throw new SystemError('build-failed', 'the secrets of its environment were lost in a restart');
-        this.#begin(execution, await environments.open(tenantId, request.environment));
-      } catch (error) {
+    await resumeUnfinished(shards, this.#deps, this.#live, {
+      isStopped: () => this.#isStopped,
+      begin: (execution, opened) => this.#begin(execution, opened),
+      fail: (execution, cause) => {
         this.#live.add(execution);
         this.#deps.admission.entered(this.#tenantOf(execution));
-        this.#giveUp(execution, toSystemError(error));
-      }
-    }
+        this.#giveUp(execution, cause);
+      },
+    });
   }
 
   /** Another coordinator has what is durable of tenants of these shards: it is not ours to end. */
@@ -371,12 +367,11 @@ export class ExecutionService implements DemandListener {
 
   #abandonAll(isMeant: (execution: LiveExecution) => boolean): void {
     const { scheduler, admission, log } = this.#deps;
-    for (const execution of this.#live.all()) {
+    for (const execution of this.#live.withExpected()) {
       const { tenantId, isDurable } = execution.terms;
       if (!isDurable || !isMeant(execution)) continue;
       log.warn({ executionId: execution.id, tenantId }, 'execution is with another coordinator now');
-      if (execution.isWaiting) admission.left(this.#tenantOf(execution));
-      this.#live.forget(execution);
+      if (this.#live.forget(execution) && execution.isWaiting) admission.left(this.#tenantOf(execution));
       scheduler.withdraw(execution.id);
       execution.abandon();
     }

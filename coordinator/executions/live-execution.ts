@@ -82,6 +82,11 @@ export class LiveExecution {
     return this.#stage === 'queued' || this.#stage === 'building';
   }
 
+  /** Is it ours to move: neither over nor somebody else's? */
+  get isOpen(): boolean {
+    return !this.isOver && !this.isAbandoned;
+  }
+
   allows(cause: StageCause): boolean {
     return executionLifecycle.allows(this.#stage, cause);
   }

@@ -20,7 +20,8 @@ const LOOK_MS = 50;
 /** See the head of this file. */
 export class LiveExecutions {
   readonly #live = new Map<ExecutionId, LiveExecution>();
-  readonly #beingAccepted = new Set<ExecutionId>();
+  /** What is being accepted, or taken up. */
+  readonly #expected = new Map<ExecutionId, LiveExecution>();
   readonly #finished: LRUCache<string, LiveExecution>;
 
   constructor(finishedKept: number) {
@@ -35,24 +36,47 @@ export class LiveExecutions {
     return [...this.#live.values()];
   }
 
-  /** Tenants that have something here. */
+  /** Those, and what will be here in a moment. */
+  withExpected(): LiveExecution[] {
+    return [...this.#live.values(), ...this.#expected.values()];
+  }
+
+  /** Tenants that have something here, or will in a moment. */
   tenants(): Set<string> {
-    return new Set(this.all().map(({ terms }) => terms.tenantId));
+    return new Set(this.withExpected().map(({ terms }) => terms.tenantId));
   }
 
-  /** Its record may be there before it is. */
-  accepting<Value>(id: ExecutionId, record: () => Promise<Value>): Promise<Value> {
-    this.#beingAccepted.add(id);
-    return record().finally(() => this.#beingAccepted.delete(id));
+  /** It is ours and not here yet, though its record may be in the store: until it is added or forgotten. */
+  expect(execution: LiveExecution): void {
+    this.#expected.set(execution.id, execution);
   }
 
-  /** Is it here, or about to be? */
+  /** Records one that is expected from then on, unless that fails, or it was here before: then who that was. */
+  async accepting(execution: LiveExecution, record: () => Promise<ExecutionId | null>): Promise<ExecutionId | null> {
+    this.expect(execution);
+    let isExpected = false;
+    try {
+      const taken = await record();
+      isExpected = taken === null;
+      return taken;
+    } finally {
+      if (!isExpected) this.forget(execution);
+    }
+  }
+
+  /** Is it here, or about to be, or was it until a moment ago? */
   has(id: ExecutionId): boolean {
-    return this.#live.has(id) || this.#beingAccepted.has(id);
+    return this.#live.has(id) || this.#expected.get(id)?.isAbandoned === false || this.#finished.has(id);
   }
 
   add(execution: LiveExecution): void {
+    this.#unexpect(execution);
     this.#live.set(execution.id, execution);
+  }
+
+  #unexpect(execution: LiveExecution): void {
+    // Its successor may have taken its place.
+    if (this.#expected.get(execution.id) === execution) this.#expected.delete(execution.id);
   }
 
   /** Resolves when those of now that are meant have ended, or the time is over. */
@@ -83,9 +107,10 @@ export class LiveExecutions {
     this.#finished.set(execution.id, execution);
   }
 
-  /** It is somebody else's. */
-  forget(execution: LiveExecution): void {
-    this.#live.delete(execution.id);
+  /** It is somebody else's; was it here already? */
+  forget(execution: LiveExecution): boolean {
+    this.#unexpect(execution);
+    return this.#live.get(execution.id) === execution && this.#live.delete(execution.id);
   }
 
   /** The live or just finished execution of a tenant; null: there is none. */

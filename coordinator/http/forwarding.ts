@@ -1,8 +1,10 @@
 /**
  * Owns passing a request on to the coordinator that answers for its tenant, as it came, and its answer back, as it comes: events stream, and a client
  * that goes away is gone there too. Never reads a body.
- * Invariants: a request is passed on at most so many times; what nobody can be asked for is served here as far as that goes.
+ * Invariants: a request is passed on at most so many times, by the word of coordinators, not of clients; what nobody can be asked for is served here as
+ * far as that goes.
  */
+import { createHmac, timingSafeEqual } from 'node:crypto';
 import type { IncomingHttpHeaders, IncomingMessage, ServerResponse } from 'node:http';
 import { pipeline } from 'node:stream/promises';
 import type { FastifyReply, FastifyRequest } from 'fastify';
@@ -23,7 +25,7 @@ export interface Forwarder {
   successor(tenantId: string, timeMsMax: number): Promise<Destination | null>;
 }
 
-/** How often a request was passed on already. */
+/** How often a request was passed on already, and the proof that a coordinator says so: whoever could say it would be served where its bounds are not kept. */
 const FORWARDED = 'x-envicutor-forwarded';
 /** To one that answered a moment ago, from there to any other, to who answers now, and once more for whoever has old news. */
 const FORWARDS_MAX = 4;
@@ -33,6 +35,8 @@ const ofConnection = new Set([
   ...['connection', 'keep-alive', 'proxy-authenticate', 'proxy-authorization', 'te', 'trailer'],
   ...['transfer-encoding', 'upgrade', 'host', 'expect'],
 ]);
+/** What a browser says of the page that asks; it is about our address, and was looked at when the request came. */
+const ofPages = /^(origin$|sec-fetch-)/;
 const ofTenants = /^\/v1\/(executions|environments)(\/|$)/;
 
 function toHeaders(headers: IncomingHttpHeaders): Record<string, string | string[]> {
@@ -43,34 +47,54 @@ function toHeaders(headers: IncomingHttpHeaders): Record<string, string | string
   return kept;
 }
 
-function timesForwarded({ headers }: FastifyRequest): number {
-  const times = Number(headers[FORWARDED] ?? 0);
-  return Number.isInteger(times) && times >= 0 ? times : FORWARDS_MAX;
+function toForwarded(headers: IncomingHttpHeaders): ReturnType<typeof toHeaders> {
+  return Object.fromEntries(Object.entries(toHeaders(headers)).filter(([name]) => !ofPages.test(name)));
 }
 
 /** Runs code and leaves no record: any coordinator can do it. */
-function isPassing({ method, raw, headers }: FastifyRequest): boolean {
-  return method === 'POST' && /[?&]wait=/.test(raw.url ?? '') && headers['idempotency-key'] === undefined;
+function isPassing({ method, raw, headers, routeOptions }: FastifyRequest): boolean {
+  const isRun = method === 'POST' && routeOptions.url === '/v1/executions';
+  return isRun && /[?&]wait=/.test(raw.url ?? '') && headers['idempotency-key'] === undefined;
 }
 
 /** Passes requests on. */
 export class Forwarding {
   readonly #forwarder: Forwarder;
   readonly #log: Logger;
+  readonly #key: Uint8Array;
   // An answer may take as long as its client waits: the coordinator that is asked has the bounds.
   readonly #dispatcher = new Agent({ headersTimeout: 0, bodyTimeout: 0, connectTimeout: 2000 });
 
-  constructor(forwarder: Forwarder, log: Logger) {
+  /** `key` is derived from the instance key, which all coordinators have. */
+  constructor(forwarder: Forwarder, log: Logger, key: Uint8Array) {
     this.#forwarder = forwarder;
     this.#log = log;
+    this.#key = key;
+  }
+
+  #prove({ tenant }: FastifyRequest, times: number): string {
+    const proof = createHmac('sha256', this.#key).update(JSON.stringify([tenant.id, times]));
+    return `${times} ${proof.digest('base64url')}`;
+  }
+
+  #timesForwarded(request: FastifyRequest): number {
+    const said = request.headers[FORWARDED];
+    if (typeof said !== 'string') return 0;
+    const given = Buffer.from(said);
+    for (let times = 1; times <= FORWARDS_MAX; times += 1) {
+      const expected = Buffer.from(this.#prove(request, times));
+      if (given.length === expected.length && timingSafeEqual(given, expected)) return times;
+    }
+    return 0;
   }
 
   /** Passes requests of tenants of other coordinators on; before the routes are added. */
   serve(server: HttpServer): void {
     server.addHook('onClose', () => this.#dispatcher.destroy());
     server.addHook('onRequest', async (request, reply) => {
-      const times = timesForwarded(request);
-      if (!ofTenants.test(request.routeOptions.url ?? '') || times >= FORWARDS_MAX) return;
+      if (!ofTenants.test(request.routeOptions.url ?? '')) return;
+      const times = this.#timesForwarded(request);
+      if (times >= FORWARDS_MAX) return;
       const found = this.#forwarder.locate(request.tenant.id, isPassing(request), times > 0);
       const destination = found instanceof Promise ? await found : found;
       if (destination !== null) await this.#pass(request, reply, destination, toBody(request.raw));
@@ -86,7 +110,7 @@ export class Forwarding {
 
   /** The same for one that nobody has taken up yet; false: it is ours after all, or nobody's. */
   async passAnew(request: FastifyRequest, reply: FastifyReply): Promise<boolean> {
-    if (timesForwarded(request) >= FORWARDS_MAX) return false;
+    if (this.#timesForwarded(request) >= FORWARDS_MAX) return false;
     const destination = await this.#forwarder.locate(request.tenant.id, false, true);
     if (destination === null) return false;
     await this.#pass(request, reply, destination, JSON.stringify(request.body));
@@ -102,15 +126,15 @@ export class Forwarding {
     const gone = new AbortController();
     const leave = () => gone.abort();
     reply.raw.once('close', leave);
-    const { 'content-length': _length, ...headers } = toHeaders(request.headers);
+    const { 'content-length': _length, ...headers } = toForwarded(request.headers);
     try {
       const answer = await this.#dispatcher.request({
         origin: url,
         path: request.raw.url ?? '/',
         method: request.method as Dispatcher.HttpMethod,
         headers: {
-          ...(typeof body === 'string' ? headers : toHeaders(request.headers)),
-          [FORWARDED]: String(timesForwarded(request) + 1),
+          ...(typeof body === 'string' ? headers : toForwarded(request.headers)),
+          [FORWARDED]: this.#prove(request, Math.min(this.#timesForwarded(request) + 1, FORWARDS_MAX)),
         },
         body,
         signal: AbortSignal.any([gone.signal, lost]),

@@ -14,6 +14,20 @@ export interface UpgradeTaker {
   upgrade(request: IncomingMessage, socket: Duplex, head: Buffer): void;
 }
 
+/** Before it has proved who it is, the other end of a WebSocket may send so much; whatever a frame announces is kept until it is there. */
+const GREETING_BYTES_MAX = 256 * 1024;
+
+/** Ends the connection of a stranger that sends too much. */
+export function boundGreeting(socket: Duplex, isKnown: () => boolean): void {
+  let bytes = 0;
+  const count = (data: Buffer) => {
+    bytes += data.length;
+    if (isKnown()) socket.off('data', count);
+    else if (bytes > GREETING_BYTES_MAX) socket.destroy();
+  };
+  socket.on('data', count);
+}
+
 /** Serves the upgrades of this server. */
 export function attachUpgrades(
   server: Server,

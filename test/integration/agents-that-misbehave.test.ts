@@ -117,6 +117,15 @@ test('a frame of a gigabyte is refused by its length, and half a frame holds up 
   half.write(header.subarray(0, 5));
   await works();
   half.destroy();
+  // What is allowed of whoever has proved who it is: all of it would be kept until it is there.
+  const large = await open();
+  header.writeBigUInt64BE(BigInt(64 * 2 ** 20), 2);
+  const cut = new Promise((resolve) => large.once('close', resolve));
+  large.on('error', () => undefined);
+  large.write(header);
+  large.write(Buffer.alloc(2 ** 20));
+  await cut;
+  await works();
 });
 
 test('an agent that never answers an offer costs its execution one offer, and is asked for nothing until it has reported', async (t) => {

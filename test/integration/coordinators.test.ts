@@ -6,6 +6,7 @@ import { randomBytes } from 'node:crypto';
 import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
+import { localTenant } from '../../coordinator/tenants/keys.ts';
 import { type PostgresServer, startPostgresServer } from '../../ops/postgres/private-postgres.ts';
 import type { Execution } from '../../shared/model/execution.ts';
 import type { Problem } from '../support/api-client.ts';
@@ -24,8 +25,12 @@ const willing: AgentScript = {
   offered: ({ lease, fence }, agent) => agent.say({ type: 'lease.completed', lease, fence, result: makeResult() }),
 };
 
-async function startTwo(t: Parameters<Parameters<typeof test>[0] & object>[0], tenants = ['one', 'two']) {
-  const coordinators = await Coordinators.prepare(t, { postgres, tenants });
+async function startTwo(
+  t: Parameters<Parameters<typeof test>[0] & object>[0],
+  tenants = ['one', 'two'],
+  variables = {},
+) {
+  const coordinators = await Coordinators.prepare(t, { postgres, tenants, variables });
   const two = [await coordinators.start(), await coordinators.start()];
   // They reach each other, and each has its part of the tenants.
   for (const wanted of ['peer reached', 'shards taken']) {
@@ -90,6 +95,36 @@ test('whoever is asked, and wherever the agent is, an execution is run and found
   }
   const strange = await coordinators.as('two', other).get<Problem>('/v1/executions/exec_aaaaaaaaaaaaaaaaaaaaaaaaaa');
   assert.equal(strange.status, 404);
+});
+
+test("a client that says that its request was passed on is served like any other: its tenant's bounds hold over all coordinators", async (t) => {
+  const variables = { TENANT_EXECUTIONS_PER_SECOND_MAX: '0.001', TENANT_EXECUTIONS_BURST_MAX: '1' };
+  const coordinators = await startTwo(t, ['one'], variables);
+  const { owner, other } = await coordinators.split('one');
+  await coordinators.join(other, willing);
+  const first = await coordinators.as('one', owner).post('/v1/executions?wait=20', simpleRequest);
+  assert.equal(first.status, 200);
+  for (const times of ['1', '4', '1 x']) {
+    const headers = { 'x-envicutor-forwarded': times };
+    const more = await coordinators.as('one', other).post<Problem>('/v1/executions?wait=20', simpleRequest, headers);
+    assert.deepEqual([more.status, more.body.code], [429, 'rate-exceeded']);
+  }
+});
+
+test('without keys a page of one coordinator is answered by the other', async (t) => {
+  const coordinators = await startTwo(t, [], { TENANTS_FILE: '' });
+  const { owner, other } = await coordinators.split(localTenant.id);
+  for (const { url } of [owner, other]) {
+    const headers = { origin: url, 'sec-fetch-site': 'same-origin', 'content-type': 'application/json' };
+    const accepted = await fetch(`${url}/v1/executions`, {
+      method: 'POST',
+      headers,
+      body: JSON.stringify(simpleRequest),
+    });
+    assert.equal(accepted.status, 202);
+    const foreign = await fetch(`${url}/v1/executions`, { headers: { ...headers, origin: 'http://elsewhere' } });
+    assert.equal(foreign.status, 403);
+  }
 });
 
 test('a repeated Idempotency-Key is the same execution, whoever is asked', async (t) => {

@@ -229,3 +229,38 @@ test('what is lent keeps the rules of pools: own agents elsewhere go before free
   stage.clock.pass(2000);
   assert.deepEqual([far.offers.length, open.offers.length], [4, 1]);
 });
+
+test('what was lent to one that forgot us for a moment comes back, though the link to it is not broken', () => {
+  const { stage, first, second } = stageOfTwo();
+  second.join('far', 1, { takesMs: 5000 });
+  stage.clock.pass(500);
+  const runs = first.submit('one');
+  const waits = first.submit('one');
+  stage.clock.pass(500);
+  assert.deepEqual([runs.told, waits.told], [['placed'], []]);
+  second.peers.viewed([{ id: second.id, url: `http://${second.id}` }]);
+  stage.clock.pass(30_000);
+  assert.deepEqual(runs.told, ['placed', 'requeued', 'placed', 'completed']);
+  assert.deepEqual(waits.told, ['placed', 'completed']);
+  assert.equal(first.scheduler.depth, 0);
+});
+
+test('what a tenant had where nobody else was is not held against it by a coordinator that comes later', () => {
+  const { stage, first, second } = stageOfTwo();
+  stage.isApart = true;
+  stage.cut();
+  first.join('near', 4);
+  stage.clock.pass(500);
+  flood(first, 'early', 4000);
+  stage.clock.pass(60_000);
+  second.join('far', 4);
+  flood(second, 'early', 4000);
+  flood(second, 'late', 4000);
+  stage.clock.pass(500);
+  stage.isApart = false;
+  const [early = 0, late = 0] = servedIn(stage, 5000, [
+    [second, 'early'],
+    [second, 'late'],
+  ]);
+  assert.ok(early > 0 && late > early, `${early} and ${late}`);
+});
