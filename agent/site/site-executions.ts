@@ -66,6 +66,8 @@ export class SiteExecutions implements Site {
   readonly #live = new Map<string, LocalExecution>();
   readonly #finished = new Map<string, LocalExecution>();
   readonly #waiting = new Set<Waiting>();
+  /** Being written down: nobody but who asked first knows of them before that is done. */
+  readonly #accepting = new Map<string, Promise<void>>();
   readonly #running = new Map<LocalExecution, { readonly memoryBytes: number; readonly ended: Promise<void> }>();
   #host: Host | null = null;
   #isDraining = false;
@@ -148,7 +150,7 @@ export class SiteExecutions implements Site {
     const bodyDigest = digestOf(JSON.stringify(request));
     const known = idempotencyKey === null ? null : records.findKey(tenantId, idempotencyKey);
     if (known !== null) return await this.#repeat(tenantId, known, bodyDigest);
-    if (this.#waiting.size >= this.#queueDepthMax || records.isFull) {
+    if (!this.#hasRoom || records.isFull) {
       throw new SystemError('queue-full', 'too much waits for a slot here, or to be told to the coordinator');
     }
     checkPlacement(request.placement, facts);
@@ -162,21 +164,39 @@ export class SiteExecutions implements Site {
     this.#live.set(execution.id, execution);
     if (terms.isDurable) {
       const idempotency = idempotencyKey === null ? null : { key: idempotencyKey, bodyDigest };
-      await records.accept({ tenantId, request, answer: execution.toAnswer() }, idempotency).catch((cause: unknown) => {
-        this.#live.delete(execution.id);
-        throw new SystemError('state-store-unavailable', `the execution can't be recorded: ${String(cause)}`, {
-          cause,
-        });
-      });
+      const accepted = this.#accept(execution, idempotency);
+      this.#accepting.set(execution.id, accepted);
+      await accepted.finally(() => this.#accepting.delete(execution.id));
+      // The next process takes it up.
+      if (this.#isStopped) return execution;
     }
     this.#enter(execution);
     return execution;
+  }
+
+  /** What is being written down is on its way into the queue, or to a free slot. */
+  get #hasRoom(): boolean {
+    const queued = this.#waiting.size;
+    const free = this.#host?.slots.free ?? 0;
+    return queued < this.#queueDepthMax && queued + this.#accepting.size < this.#queueDepthMax + free;
+  }
+
+  async #accept(execution: LocalExecution, idempotency: Parameters<SiteRecords['accept']>[1]): Promise<void> {
+    const { tenantId, request } = execution.terms;
+    try {
+      await this.#needs.records.accept({ tenantId, request, answer: execution.toAnswer() }, idempotency);
+    } catch (cause) {
+      this.#live.delete(execution.id);
+      const sentence = `the execution can't be recorded: ${String(cause)}`;
+      throw new SystemError('state-store-unavailable', sentence, { cause });
+    }
   }
 
   async #repeat(tenantId: string, known: { id: string; bodyDigest: string }, bodyDigest: string) {
     const { id } = known;
     if (known.bodyDigest !== bodyDigest)
       throw new SystemError('idempotency-key-reused', `this key belongs to execution ${id}, whose body was another`);
+    await this.#accepting.get(id);
     return this.#live.get(id) ?? (await this.get(tenantId, id));
   }
 
