@@ -146,6 +146,20 @@ test('whoever repeats a key hears of the execution when it is written down, and 
   assert.notEqual((await second).id, id);
 });
 
+test('requests that wait have room together, and a large one is not remembered for its end', async (context) => {
+  const { executions, submit, finish, launched, slots } = await setStage(context);
+  for (const _ of [1, 2]) slots.take(1);
+  const content = 'x'.repeat(150_000_000);
+  const files = [{ path: 'a', content }];
+  const large = await submit({ files });
+  await assert.rejects(submit({ files }), { code: 'queue-full' });
+  slots.giveBack(0);
+  await launched(1);
+  finish();
+  await large.done;
+  assert.notEqual(await executions.log('one', large.id), large.log);
+});
+
 test('a fatal revocation ends what runs as a failure; cancelling and stopping end it without a result', async (context) => {
   const { executions, sandbox, slots, submit, revoke, launched, open } = await setStage(context);
   const revoked = await submit();

@@ -16,7 +16,8 @@ const request = { environment: { base: 'debian-13' as const }, run: { script: 't
 const environment = { id: 'env_00000000', variables: {}, scope: 'shared' as const, layers: [] };
 
 function toAnswer(id: string, stdout = '') {
-  const terms = { id, tenantId: 'one', request, createdAt: '2026-01-01T00:00:00.000Z', isDurable: true, agent: null };
+  const createdAt = '2026-01-01T00:00:00.000Z';
+  const terms = { id, tenantId: 'one', request, characters: 1, createdAt, isDurable: true, agent: null };
   const execution = new LocalExecution(systemClock, terms, environment);
   return { ...execution.toAnswer(), run: makeReport({ stdout }) };
 }
