@@ -16,6 +16,8 @@ export interface LocalTerms {
   readonly id: string;
   readonly tenantId: string;
   readonly request: ExecutionRequest;
+  /** Of the request as JSON. */
+  readonly characters: number;
   readonly createdAt: string;
   /** It survives this process from its acceptance on. */
   readonly isDurable: boolean;

@@ -49,7 +49,9 @@ export interface SiteTerms {
 }
 
 const QUEUE_WAIT_MS_MAX = 600_000;
-/** With their events; larger ones are read from the disk. */
+/** Of all requests that have not ended, together: they are in memory. */
+const REQUESTS_CHARACTERS_MAX = 256 * 1024 * 1024;
+/** With their requests and events; larger ones are read from the disk. */
 const FINISHED_KEPT = 20;
 const FINISHED_BYTES_MAX = 1024 * 1024;
 
@@ -66,6 +68,8 @@ export class SiteExecutions implements Site {
   readonly #live = new Map<string, LocalExecution>();
   readonly #finished = new Map<string, LocalExecution>();
   readonly #waiting = new Set<Waiting>();
+  /** Being written down: nobody but who asked first knows of them before that is done. */
+  readonly #accepting = new Map<string, Promise<void>>();
   readonly #running = new Map<LocalExecution, { readonly memoryBytes: number; readonly ended: Promise<void> }>();
   #host: Host | null = null;
   #isDraining = false;
@@ -83,7 +87,8 @@ export class SiteExecutions implements Site {
     host.slots.freed = () => this.#fill();
     for (const { tenantId, request, answer } of this.#needs.records.before) {
       const { id, createdAt } = answer;
-      const terms = { id, tenantId, request, createdAt, isDurable: true, agent: this.#agent() };
+      const characters = JSON.stringify(request).length;
+      const terms = { id, tenantId, request, characters, createdAt, isDurable: true, agent: this.#agent() };
       this.#needs.logger.info({ executionId: id, tenantId }, 'execution taken up again');
       this.#takeUp(terms, answer);
     }
@@ -145,38 +150,60 @@ export class SiteExecutions implements Site {
     const { clock, random, records, environments, facts } = this.#needs;
     const { tenantId } = key;
     if (this.#isDraining) throw new SystemError('draining', 'this agent is stopping; ask again in a moment');
-    const bodyDigest = digestOf(JSON.stringify(request));
+    const body = JSON.stringify(request);
+    const bodyDigest = digestOf(body);
     const known = idempotencyKey === null ? null : records.findKey(tenantId, idempotencyKey);
     if (known !== null) return await this.#repeat(tenantId, known, bodyDigest);
-    if (this.#waiting.size >= this.#queueDepthMax || records.isFull) {
+    if (!this.#hasRoomFor(body.length) || records.isFull) {
       throw new SystemError('queue-full', 'too much waits for a slot here, or to be told to the coordinator');
     }
     checkPlacement(request.placement, facts);
     const environment = environments.find(tenantId, request.environment);
     const terms: LocalTerms = {
       ...{ id: createId('execution', random), tenantId, request, createdAt: toTimestamp(clock.nowMs()) },
-      ...{ isDurable: !isWaited || idempotencyKey !== null, agent: this.#agent() },
+      ...{ characters: body.length, isDurable: !isWaited || idempotencyKey !== null, agent: this.#agent() },
     };
     const execution = new LocalExecution(clock, terms, environment);
     this.#checkMemory(execution);
     this.#live.set(execution.id, execution);
     if (terms.isDurable) {
       const idempotency = idempotencyKey === null ? null : { key: idempotencyKey, bodyDigest };
-      await records.accept({ tenantId, request, answer: execution.toAnswer() }, idempotency).catch((cause: unknown) => {
-        this.#live.delete(execution.id);
-        throw new SystemError('state-store-unavailable', `the execution can't be recorded: ${String(cause)}`, {
-          cause,
-        });
-      });
+      const accepted = this.#accept(execution, idempotency);
+      this.#accepting.set(execution.id, accepted);
+      await accepted.finally(() => this.#accepting.delete(execution.id));
+      // The next process takes it up.
+      if (this.#isStopped) return execution;
     }
     this.#enter(execution);
     return execution;
+  }
+
+  /** What is being written down is on its way into the queue, or to a free slot. */
+  #hasRoomFor(characters: number): boolean {
+    const queued = this.#waiting.size;
+    let held = characters;
+    for (const { terms } of this.#live.values()) held += terms.characters;
+    if (held > REQUESTS_CHARACTERS_MAX) return false;
+    const free = this.#host?.slots.free ?? 0;
+    return queued < this.#queueDepthMax && queued + this.#accepting.size < this.#queueDepthMax + free;
+  }
+
+  async #accept(execution: LocalExecution, idempotency: Parameters<SiteRecords['accept']>[1]): Promise<void> {
+    const { tenantId, request } = execution.terms;
+    try {
+      await this.#needs.records.accept({ tenantId, request, answer: execution.toAnswer() }, idempotency);
+    } catch (cause) {
+      this.#live.delete(execution.id);
+      const sentence = `the execution can't be recorded: ${String(cause)}`;
+      throw new SystemError('state-store-unavailable', sentence, { cause });
+    }
   }
 
   async #repeat(tenantId: string, known: { id: string; bodyDigest: string }, bodyDigest: string) {
     const { id } = known;
     if (known.bodyDigest !== bodyDigest)
       throw new SystemError('idempotency-key-reused', `this key belongs to execution ${id}, whose body was another`);
+    await this.#accepting.get(id);
     return this.#live.get(id) ?? (await this.get(tenantId, id));
   }
 
@@ -288,7 +315,7 @@ export class SiteExecutions implements Site {
     const answer = execution.toAnswer();
     const announce = () => {
       this.#live.delete(executionId);
-      if (outputLength(answer) <= FINISHED_BYTES_MAX) this.#finished.set(executionId, execution);
+      if (terms.characters + outputLength(answer) <= FINISHED_BYTES_MAX) this.#finished.set(executionId, execution);
       for (const [oldest] of this.#finished) if (this.#finished.size > FINISHED_KEPT) this.#finished.delete(oldest);
       const { stage, verdict, endedIn } = answer;
       logger.info({ executionId, tenantId: terms.tenantId, stage, verdict, endedIn }, 'execution of this site ended');

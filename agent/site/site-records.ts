@@ -30,6 +30,8 @@ interface Entry {
   readonly sequence: number;
   readonly tenantId: string;
   readonly idempotency: SiteRecord['idempotency'];
+  /** Was it on the disk before it ended? */
+  readonly isAccepted: boolean;
   isEnded: boolean;
   isTold: boolean;
   /** The coordinator does not want it: it may go for room. */
@@ -127,7 +129,7 @@ export class SiteRecords {
 
   /** Resolves when the accepted execution survives this process. */
   async accept({ tenantId, request, answer }: Unended, idempotency: SiteRecord['idempotency']): Promise<void> {
-    const flags = { isEnded: false, isTold: false, isRefused: false, bytes: 0 };
+    const flags = { isAccepted: true, isEnded: false, isTold: false, isRefused: false, bytes: 0 };
     this.#add({ id: answer.id, sequence: ++this.#sequence, tenantId, idempotency, ...flags });
     await this.#write(answer.id, { request, answer }).catch((error: unknown) => {
       const entry = this.#entries.get(answer.id);
@@ -139,11 +141,15 @@ export class SiteRecords {
   /** Resolves when the answer survives this process. */
   async end(tenantId: string, answer: Answer): Promise<void> {
     if (!this.#entries.has(answer.id)) {
-      const flags = { isEnded: false, isTold: false, isRefused: false, bytes: 0 };
+      const flags = { isAccepted: false, isEnded: false, isTold: false, isRefused: false, bytes: 0 };
       this.#add({ id: answer.id, sequence: ++this.#sequence, tenantId, idempotency: null, ...flags });
     }
     const entry = this.#entries.get(answer.id);
-    await this.#write(answer.id, { request: null, answer });
+    await this.#write(answer.id, { request: null, answer }).catch((error: unknown) => {
+      // Of what was never written down nothing is left, nor may it take a record's room; what was accepted is taken up again.
+      if (entry !== undefined && !entry.isAccepted) this.#drop(entry);
+      throw error;
+    });
     if (entry !== undefined) entry.isEnded = true;
   }
 
@@ -248,5 +254,5 @@ function toFound(text: string): Found | null {
   const { sequence, tenantId, isTold, idempotency, request, answer } = record;
   const flags = { isEnded: request === null, isTold, isRefused: false, bytes: text.length };
   const unended = request === null ? null : { tenantId, request, answer };
-  return { entry: { id: answer.id, sequence, tenantId, idempotency, ...flags }, unended };
+  return { entry: { id: answer.id, sequence, tenantId, idempotency, isAccepted: true, ...flags }, unended };
 }

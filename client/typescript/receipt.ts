@@ -78,6 +78,9 @@ export type ReceiptVerdict =
     }
   | { readonly isValid: false; readonly reason: ReceiptProblem; readonly detail: string };
 
+/** As RECEIPT_CHARACTERS_MAX of shared/model, which needs a package; a longer one is refused by a coordinator, too. */
+const RECEIPT_CHARACTERS_MAX = 65_536;
+
 class Unproven extends Error {
   readonly reason: ReceiptProblem;
 
@@ -144,6 +147,7 @@ async function openList(envelope: unknown, signingKeyIds: readonly string[]): Pr
 }
 
 async function openStatement(receipt: string, publicKey: string): Promise<ReceiptStatement> {
+  if (receipt.length > RECEIPT_CHARACTERS_MAX) throw new Unproven('receipt-malformed');
   const [encoded = '', signed = '', ...more] = receipt.split('.');
   const payload = fromCanonicalBase64Url(encoded);
   const signature = fromCanonicalBase64Url(signed);

@@ -82,6 +82,7 @@ export class AgentSession {
   #agent: FleetAgent | null = null;
   #deadline: Timer;
   #heardAtMs = 0;
+  #isRecording = false;
 
   constructor(socket: AgentSocket, deps: SessionDeps, options: SessionOptions) {
     this.#socket = socket;
@@ -274,12 +275,20 @@ export class AgentSession {
     else kept.then(acknowledge, (error: unknown) => this.#deps.log.error({ err: error, lease }, 'result not kept'));
   }
 
-  /** What could not be recorded is not named: the agent says it again. */
+  /** What could not be recorded is not named: the agent says it again, as it does with what comes while the store is busy with what came before. */
   #record(executions: readonly EndedExecution[], agent: FleetAgent): void {
-    this.#deps.site.record(agent.facts, executions).then(
-      (records) => this.#send({ type: 'executions.recorded', ...records }),
-      (error: unknown) => this.#deps.log.error({ err: error, agentId: agent.id }, 'executions of a site not recorded'),
-    );
+    if (this.#isRecording) return;
+    this.#isRecording = true;
+    this.#deps.site
+      .record(agent.facts, executions)
+      .finally(() => {
+        this.#isRecording = false;
+      })
+      .then(
+        (records) => this.#send({ type: 'executions.recorded', ...records }),
+        (error: unknown) =>
+          this.#deps.log.error({ err: error, agentId: agent.id }, 'executions of a site not recorded'),
+      );
   }
 
   #refuse(error: SystemError, closeCode: number): void {

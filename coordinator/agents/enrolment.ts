@@ -8,6 +8,7 @@ import { type Clock, type Random, type Timer, toTimestamp } from '../../shared/c
 import { digestOf } from '../../shared/digest.ts';
 import { SystemError } from '../../shared/errors.ts';
 import { createId, toBase32 } from '../../shared/ids.ts';
+import { toTrustedKey } from '../../shared/layers/envelope.ts';
 import type { TrustedKey } from '../../shared/model/manifest.ts';
 import { type AgentMessage, challengeText } from '../../shared/protocol/agent-messages.ts';
 import type { AgentStore, EnrolledAgent } from '../executions/state-store.ts';
@@ -22,10 +23,11 @@ export interface IssuedToken {
   readonly expiresAt: string;
 }
 
+/** Null for any text but the one that this key has: another would be a second agent of one key, and a list that holds it is never signed. */
 function toKey(publicKey: string): KeyObject | null {
   try {
     const key = createPublicKey({ key: Buffer.from(publicKey, 'base64'), format: 'der', type: 'spki' });
-    return key.asymmetricKeyType === 'ed25519' ? key : null;
+    return key.asymmetricKeyType === 'ed25519' && toTrustedKey(key).publicKey === publicKey ? key : null;
   } catch {
     return null;
   }

@@ -29,6 +29,9 @@ export interface GradedGroups<Agent> {
 
 /** A ring is made anew at most so often; who has left since is skipped. */
 const RING_AGE_MS = 1000;
+/** Constraints are clients' own words: answers to so many are remembered, and none to longer ones. */
+const REMEMBERED_MAX = 4096;
+const REMEMBERED_CHARACTERS_MAX = 4096;
 
 /** See the head of this file. */
 export class FleetIndex<Agent extends Candidate> {
@@ -38,6 +41,7 @@ export class FleetIndex<Agent extends Candidate> {
   readonly #holders = new Map<string, SampledSet<Agent>>();
   readonly #matching = new Map<string, readonly AgentGroup<Agent>[]>();
   #graded = new WeakMap<PoolAccess, Map<string, GradedGroups<Agent>>>();
+  #gradings = 0;
   #ring: { readonly ring: AgentRing<Agent>; readonly madeAtMs: number } | null = null;
   #isRingStale = true;
 
@@ -80,6 +84,13 @@ export class FleetIndex<Agent extends Candidate> {
   #forgetMatches(): void {
     this.#matching.clear();
     this.#graded = new WeakMap();
+    this.#gradings = 0;
+  }
+
+  /** Makes room for an answer under this key; false: it is not to be remembered. */
+  #isRemembered(key: string, count: number): boolean {
+    if (count >= REMEMBERED_MAX) this.#forgetMatches();
+    return key.length <= REMEMBERED_CHARACTERS_MAX;
   }
 
   /** The agent's room may be another one now. */
@@ -129,7 +140,7 @@ export class FleetIndex<Agent extends Candidate> {
     const known = this.#matching.get(key);
     if (known !== undefined) return known;
     const found = [...this.#groups.values()].filter((group) => fits(group, constraints));
-    this.#matching.set(key, found);
+    if (this.#isRemembered(key, this.#matching.size)) this.#matching.set(key, found);
     return found;
   }
 
@@ -145,6 +156,8 @@ export class FleetIndex<Agent extends Candidate> {
       others: all((standing) => standing === 'open' || standing === 'limited'),
       isLimited: standings.some(([, standing]) => standing === 'limited'),
     };
+    if (!this.#isRemembered(constraints.key, this.#gradings)) return found;
+    this.#gradings += 1;
     const ofAccess = this.#graded.get(access) ?? new Map<string, GradedGroups<Agent>>();
     this.#graded.set(access, ofAccess.set(constraints.key, found));
     return found;

@@ -82,7 +82,8 @@ export function findDifference(statement: ReceiptStatement, told: Told): Receipt
   if (!isSame(statement.layers, told.layers)) return 'layers-differ';
   if (statement.verdict !== told.verdict) return 'verdict-differs';
   if (statement.endedIn !== told.endedIn || statement.failure !== told.failure) return 'ending-differs';
-  if (Date.parse(statement.completedAt) < Date.parse(statement.acceptedAt)) return 'times-differ';
+  // Not "earlier than": of the 32nd of a month nothing is true, and no retirement would be before it.
+  if (!(Date.parse(statement.completedAt) >= Date.parse(statement.acceptedAt))) return 'times-differ';
   return findScriptDifference('compile', statement, told) ?? findScriptDifference('run', statement, told);
 }
 

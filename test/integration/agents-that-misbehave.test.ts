@@ -65,6 +65,24 @@ test("another agent's lease, a foreign fence and a result that is said again hav
   assert.equal(found.run.stdout, 'hello\n');
 });
 
+test("a key that is written in another way lets nobody in, and does not keep the list of agents' keys from others", async (t) => {
+  const { coordinator, works } = await startBesideHonest(t);
+  const { token } = await coordinator.coordinator.enrolment.issue();
+  const spellings: AgentScript['spelled'][] = [
+    (der) => `${der.toString('base64')}\n`,
+    (der) => der.toString('base64url'),
+    (der) => Buffer.concat([der, Buffer.alloc(3)]).toString('base64'),
+  ];
+  for (const spelled of spellings) {
+    const agent = coordinator.dial({ token, ...(spelled === undefined ? {} : { spelled }) });
+    assert.match((await agent.heard('session.refused')).reason, /public key/);
+  }
+  await (await coordinator.join({ token })).heard('session.welcome');
+  const { payload } = await (await coordinator.ask('GET', '/v1/agents/keys')).json();
+  assert.equal(JSON.parse(Buffer.from(payload, 'base64').toString()).agents.length, 2);
+  await works();
+});
+
 test('an agent that floods its coordinator with messages is closed, and the others are served meanwhile', async (t) => {
   const { coordinator, works } = await startBesideHonest(t);
   const flooding = await coordinator.join();

@@ -95,6 +95,31 @@ test('what runs here is not written over, and a restart finds what was recorded'
   assert.equal((await api('site').get<Execution>('/v1/executions/exec_00000001')).body.verdict, 'ok');
 });
 
+test('an agent that tells more while the store is busy with what it told makes nothing wait in memory, and may tell it again', async (context) => {
+  const { coordinator, api, edgeAgents } = await setStage(context);
+  const agent = await coordinator.join({ understands });
+  edgeAgents.push((await agent.heard('session.welcome')).agentId);
+  const { executions } = coordinator.state;
+  const record = executions.record.bind(executions);
+  const busy = Promise.withResolvers<void>();
+  let asked = 0;
+  executions.record = async (...of) => {
+    asked += 1;
+    await busy.promise;
+    return await record(...of);
+  };
+  for (let number = 1; number <= 5; number += 1) agent.say({ type: 'executions.ended', executions: [ended(number)] });
+  // A message after them is answered, so they were read.
+  agent.report(1, [{ lease: 'lease_unknown', fence: 1 }]);
+  await agent.heard('session.wanted');
+  assert.equal(asked, 1);
+  busy.resolve();
+  assert.deepEqual((await agent.heard('executions.recorded')).executions, ['exec_00000001']);
+  agent.say({ type: 'executions.ended', executions: [ended(5)] });
+  await agent.heard('executions.recorded', ({ executions: [id] }) => id === 'exec_00000005');
+  assert.equal((await api('site').get<{ items: Execution[] }>('/v1/executions')).body.items.length, 2);
+});
+
 test('an agent of the release before is sent nothing that it does not know', async (context) => {
   const { coordinator, api } = await setStage(context);
   const orders: object[] = [];

@@ -16,6 +16,8 @@ export interface AgentScript {
   readonly agentId?: string | null;
   readonly protocol?: number;
   readonly keys?: { publicKey: KeyObject; privateKey: KeyObject };
+  /** How it writes its public key; absent: as base64 of its DER. */
+  readonly spelled?: (der: Buffer) => string;
   readonly signedText?: (nonce: string) => string;
   readonly slots?: number;
   readonly pool?: string;
@@ -41,7 +43,8 @@ export class ScriptedAgent {
   constructor(url: string, script: AgentScript) {
     this.keys = script.keys ?? generateKeyPairSync('ed25519');
     this.socket = new WebSocket(`${url.replace('http', 'ws')}/agents`);
-    const publicKey = this.keys.publicKey.export({ type: 'spki', format: 'der' }).toString('base64');
+    const { spelled = (der) => der.toString('base64') } = script;
+    const publicKey = spelled(this.keys.publicKey.export({ type: 'spki', format: 'der' }));
     const {
       token = null,
       agentId = null,

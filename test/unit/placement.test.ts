@@ -4,6 +4,7 @@
  */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { PoolAccess } from '../../coordinator/pools/pool-access.ts';
 import type { Candidate, Constraints } from '../../coordinator/scheduler/candidate.ts';
 import { FleetIndex } from '../../coordinator/scheduler/fleet-index.ts';
 import { listObstacles } from '../../coordinator/scheduler/obstacles.ts';
@@ -91,6 +92,22 @@ test('a full agent and one that does not fit the constraints are never chosen', 
   assert.equal(of({ labels: { disk: 'fast' } }), 'c');
   assert.equal(of({ pool: 'default', labels: { disk: 'fast' } }), 'none');
   assert.equal(of({ pool: 'elsewhere' }), 'none');
+});
+
+test('clients that think of ever new constraints are not remembered for ever', () => {
+  const index = indexOf([agent('a', 0)]);
+  const access = new PoolAccess(1, new Map(), () => 'open');
+  const asked = (name: string) => {
+    const constraints = { ...anywhere, key: name, labels: { [name]: '1' } };
+    index.graded(constraints, access);
+    return constraints.key;
+  };
+  const first = asked('first');
+  assert.equal(index.isOpen(first), false, 'it is known that there is no room');
+  for (let count = 0; count < 5000; count += 1) asked(`label ${count}`);
+  assert.equal(index.isOpen(first), true, 'nothing is known of it any more');
+  assert.equal(index.isOpen(asked('x'.repeat(100_000))), true);
+  assert.equal(index.isOpen(asked('last')), false);
 });
 
 test('an excluded agent is used only when there is no other, and not while the demand is patient', () => {

@@ -14,7 +14,7 @@ import {
 import { preAuthenticationEncoding, toTrustedKey } from '../../shared/layers/envelope.ts';
 import type { AgentKeyList } from '../../shared/model/agent-keys.ts';
 import type { Execution, ExecutionRequest } from '../../shared/model/execution.ts';
-import type { ReceiptStatement } from '../../shared/model/receipt.ts';
+import { RECEIPT_CHARACTERS_MAX, type ReceiptStatement } from '../../shared/model/receipt.ts';
 import { Report } from '../../shared/model/verdict.ts';
 import { challengeText } from '../../shared/protocol/agent-messages.ts';
 import { signAgentKeys } from '../../shared/receipts/agent-key-list.ts';
@@ -128,6 +128,7 @@ test('what an agent states wrongly has the name of what it is wrong about', asyn
     [{ run: { ...run, usage: { ...run.usage, cpuTimeMs: 1.25 } } }, 'usage-differs'],
     [{ run: { ...run, endedAt: statement.acceptedAt } },      'times-differ'],
     [{ completedAt: '2025-12-31T23:59:59.999Z' },             'times-differ'],
+    [{ completedAt: '2026-01-32T00:00:00.000Z' },             'times-differ'],
     [{ run: { ...run, limits: { ...run.limits, processes: 127 } } }, 'limits-differ'],
     [{ version: 2 as 1 },                                     'receipt-malformed'],
   ];
@@ -211,6 +212,8 @@ test('no changed byte of a receipt is believed, nor another spelling of it', asy
   );
   const twice = Buffer.from(JSON.stringify(statement).replace('{', '{"agent":"agent_00000009",'));
   assert.equal(await problemOf(withReceipt(signText(twice))), 'receipt-malformed', 'a member that is there twice');
+  const long = { ...statement, lease: 'x'.repeat(RECEIPT_CHARACTERS_MAX) };
+  assert.equal(await problemOf(withReceipt(signReceipt(long, keys.agent))), 'receipt-malformed');
   assert.equal(await problemOf(withReceipt(null)), 'receipt-missing');
 });
 

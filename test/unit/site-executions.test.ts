@@ -119,6 +119,47 @@ test('records that may not go take the place of new work', async (context) => {
   await assert.rejects(submit(), { code: 'queue-full' });
 });
 
+test('whoever repeats a key hears of the execution when it is written down, and what is being written down counts as queued', async (context) => {
+  const { executions, records, slots } = await setStage(context);
+  for (const _ of [1, 2]) slots.take(1);
+  const accept = records.accept.bind(records);
+  const disk = Promise.withResolvers<void>();
+  context.mock.method(records, 'accept', async (...of: Parameters<typeof accept>) => {
+    const accepted = accept(...of);
+    await disk.promise;
+    await accepted;
+  });
+  const ask = (idempotencyKey: string) => executions.submit(request, { key, isWaited: false, idempotencyKey });
+  const first = ask('a');
+  let isKnown = false;
+  const again = ask('a').finally(() => {
+    isKnown = true;
+  });
+  const second = ask('b');
+  await assert.rejects(ask('c'), { code: 'queue-full' });
+  await new Promise(setImmediate);
+  assert.equal(isKnown, false, 'it might be cancelled, or lost, before it is accepted');
+  disk.resolve();
+  const { id } = await again;
+  assert.equal((await first).id, id);
+  assert.equal((await executions.cancel('one', id)).stage, 'cancelled');
+  assert.notEqual((await second).id, id);
+});
+
+test('requests that wait have room together, and a large one is not remembered for its end', async (context) => {
+  const { executions, submit, finish, launched, slots } = await setStage(context);
+  for (const _ of [1, 2]) slots.take(1);
+  const content = 'x'.repeat(150_000_000);
+  const files = [{ path: 'a', content }];
+  const large = await submit({ files });
+  await assert.rejects(submit({ files }), { code: 'queue-full' });
+  slots.giveBack(0);
+  await launched(1);
+  finish();
+  await large.done;
+  assert.notEqual(await executions.log('one', large.id), large.log);
+});
+
 test('a fatal revocation ends what runs as a failure; cancelling and stopping end it without a result', async (context) => {
   const { executions, sandbox, slots, submit, revoke, launched, open } = await setStage(context);
   const revoked = await submit();

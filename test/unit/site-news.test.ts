@@ -15,7 +15,8 @@ const environment = { id: 'env_00000000', variables: {}, scope: 'shared' as cons
 const request = { environment: 'env_00000000', run: { script: 'true' } };
 
 function toEnded(id: string, stdout = '', stdoutEncoding: 'utf8' | 'base64' = 'utf8') {
-  const terms = { id, tenantId: 'one', request, createdAt: '2026-01-01T00:00:00.000Z', isDurable: true, agent: null };
+  const createdAt = '2026-01-01T00:00:00.000Z';
+  const terms = { id, tenantId: 'one', request, characters: 1, createdAt, isDurable: true, agent: null };
   const answer = new LocalExecution(new VirtualClock(), terms, environment).toAnswer();
   const run = makeReport({ stdout, stdoutEncoding });
   return { tenantId: 'one', answer: { ...answer, stage: 'finished' as const, run, finishedAt: terms.createdAt } };

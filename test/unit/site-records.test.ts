@@ -2,7 +2,7 @@
  * Owns the proof that what a site has accepted or ended is there for the next process, and goes only when it may. Never runs or tells anything.
  */
 import assert from 'node:assert/strict';
-import { mkdtemp, readdir, rm, writeFile } from 'node:fs/promises';
+import { mkdtemp, readdir, rename, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
@@ -16,7 +16,8 @@ const request = { environment: { base: 'debian-13' as const }, run: { script: 't
 const environment = { id: 'env_00000000', variables: {}, scope: 'shared' as const, layers: [] };
 
 function toAnswer(id: string, stdout = '') {
-  const terms = { id, tenantId: 'one', request, createdAt: '2026-01-01T00:00:00.000Z', isDurable: true, agent: null };
+  const createdAt = '2026-01-01T00:00:00.000Z';
+  const terms = { id, tenantId: 'one', request, characters: 1, createdAt, isDurable: true, agent: null };
   const execution = new LocalExecution(systemClock, terms, environment);
   return { ...execution.toAnswer(), run: makeReport({ stdout }) };
 }
@@ -83,4 +84,21 @@ test('room is made by what was told or refused, never by what was not, nor by wh
   assert.deepEqual([await records.get('one', 'exec_c'), (await records.get('one', 'exec_d'))?.id], [null, 'exec_d']);
   const bySize = await open({ bytesMax: 2000 });
   assert.equal(bySize.isFull, true);
+});
+
+test('what a disk could not take keeps no room from what comes when it can again', async (context) => {
+  const { folder, open } = await setStage(context);
+  const records = await open();
+  await accept(records, 'exec_a');
+  await rename(folder, `${folder}-gone`);
+  for (const id of ['exec_b', 'exec_c', 'exec_a']) await assert.rejects(records.end('one', toAnswer(id)));
+  await assert.rejects(accept(records, 'exec_d'));
+  await records.settled();
+  await rename(`${folder}-gone`, folder);
+  assert.equal(records.isFull, false);
+  assert.deepEqual(records.untold(20), []);
+  assert.deepEqual(
+    (await open()).before.map(({ answer }) => answer.id),
+    ['exec_a'],
+  );
 });
