@@ -32,7 +32,8 @@ test('a stranger is refused at its first word too many, once, however much it go
   const log = { warn: (fields: object) => void logged.push(fields) } as unknown as Logger;
   const deps = { clock: new VirtualClock(), random: systemRandom, log, key, memberId: 'here' };
   const { said, closed, say } = open(new PeerSession(deps as unknown as PeerSessionDeps));
-  for (let times = 0; times < 100; times += 1) say({ type: 'peer.hello', member: 'x'.repeat(1e6), nonce: '' });
+  for (let times = 0; times < 100; times += 1)
+    say({ type: 'peer.hello', member: 'x'.repeat(1e6), nonce: '', understands: [] });
   assert.deepEqual([said.length, closed.length, logged.length], [0, 1, 1]);
   assert.ok(JSON.stringify(logged).length < 1000);
 });
@@ -43,7 +44,7 @@ test('what comes over a link after the same coordinator has made another is not 
   assert.ok(site);
   const link = () => {
     const opened = open(site.peers.welcome());
-    opened.say({ type: 'peer.hello', member: 'other', nonce: 'n' });
+    opened.say({ type: 'peer.hello', member: 'other', nonce: 'n', understands: [] });
     const nonce = opened.said[0]?.nonce ?? '';
     opened.say({ type: 'peer.proof', proof: proveLink(key, 'dialler', { dialler: 'other', dialled: site.id, nonce }) });
     assert.equal(opened.said[1]?.type, 'peer.welcome');
