@@ -17,6 +17,7 @@ import type { PoolGate } from '../pools/pool-gate.ts';
 import type { FairScheduler } from '../scheduler/fair-scheduler.ts';
 import type { Scheduler } from '../scheduler/scheduler.ts';
 import { ClusterScheduler } from './cluster-scheduler.ts';
+import type { Peer } from './peer.ts';
 import { PeerGateway } from './peer-gateway.ts';
 import type { DiallerMessage } from './peer-messages.ts';
 import { type PeerNews, Peers } from './peers.ts';
@@ -62,6 +63,7 @@ export interface ClusterUser extends Omit<PeerNews, 'changed' | 'drained'> {
   readAgain(what: 'revocations' | 'pins' | 'environments' | 'pools'): void;
 }
 
+const never = new AbortController().signal;
 const TAKE_UP_RETRY_MS = 500;
 const SUCCESSOR_STEP_MS = 50;
 /** Whoever answers for this shard does what one of all coordinators is to do. */
@@ -214,8 +216,11 @@ export class Cluster {
   }
 
   #anyOther(): Destination | null {
-    const peer = this.peers?.all.find(({ isStaying }) => isStaying);
-    return peer === undefined ? null : { url: peer.member.url, lost: peer.lost };
+    const peers = this.peers?.all ?? [];
+    // Whoever has left has no links any more, and asks those that it knew.
+    const peer =
+      peers.find(({ isStaying }) => isStaying) ?? peers.find(({ isGoing }) => this.#left !== null && !isGoing);
+    return peer === undefined ? null : this.#toDestination(peer);
   }
 
   /** Can others go on with what is ours? */
@@ -225,7 +230,12 @@ export class Cluster {
 
   #reach(memberId: string): Destination | null {
     const peer = this.peers?.find(memberId);
-    return peer?.isUp === true ? { url: peer.member.url, lost: peer.lost } : null;
+    return peer?.isUp === true ? this.#toDestination(peer) : null;
+  }
+
+  /** Others end their links with one that leaves, and answer it still. */
+  #toDestination({ member, lost }: Peer): Destination {
+    return { url: member.url, lost: this.#isLeaving ? never : lost };
   }
 
   /** Has an execution of a site recorded by whoever answers for its tenant; null: that is us. SystemError `shard-moved`. */

@@ -57,6 +57,11 @@ export class Peer implements PeerLinkUser {
     return this.#isUp;
   }
 
+  /** Has it said that it will soon be gone? */
+  get isGoing(): boolean {
+    return this.#isLeaving;
+  }
+
   /** Can it be asked to run something now? */
   get isStaying(): boolean {
     return this.#isUp && !this.#isLeaving;

@@ -17,9 +17,9 @@ const willing: AgentScript = {
 
 /** A coordinator, an honest agent, and the proof that the latter still works. */
 async function startBesideHonest(t: TestContext) {
-  const coordinator = await startCoordinator(t, { offerTimeoutMs: 500, reportIntervalMs: 300, leaseTtlMs: 2000 });
+  const coordinator = await startCoordinator(t, { offerTimeoutMs: 500, reportIntervalMs: 1000, leaseTtlMs: 5000 });
   const honest = await coordinator.join({ ...willing, slots: 4 });
-  const reporting = setInterval(() => honest.report(4), 200);
+  const reporting = setInterval(() => honest.report(4), 300);
   t.after(() => clearInterval(reporting));
   const works = async () => {
     const answer = await coordinator.ask('POST', '/v1/executions?wait=20', request);
