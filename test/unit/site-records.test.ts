@@ -119,4 +119,7 @@ test('a wish that comes while an earlier one fails is tried, and is neither lost
   await Promise.all([failing, folder.remove('a')]);
   assert.equal((await readdir(path)).includes(file), false);
   assert.equal(await folder.get('a'), null);
+  await rename(join(path, `${file}.new`), join(path, file));
+  await assert.rejects(folder.put('a', 'fourth'));
+  assert.deepEqual(await readdir(path), [file], 'a write that failed leaves nothing half written');
 });
