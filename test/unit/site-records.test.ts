@@ -87,6 +87,20 @@ test('room is made by what was told or refused, never by what was not, nor by wh
   assert.equal(bySize.isFull, true);
 });
 
+test('a page of large answers is shorter than what was asked for, and goes on where it ended', async (context) => {
+  const { open } = await setStage(context);
+  const records = await open({ bytesMax: 1e9 });
+  for (const id of ['exec_a', 'exec_b', 'exec_c']) await records.end('one', toAnswer(id, 'x'.repeat(30_000_000)));
+  const pages: string[][] = [];
+  let cursor: number | null = null;
+  do {
+    const { items, next }: Awaited<ReturnType<typeof records.list>> = await records.list('one', cursor, 100);
+    pages.push(items.map(({ id }) => id));
+    cursor = next;
+  } while (cursor !== null);
+  assert.deepEqual(pages, [['exec_c', 'exec_b'], ['exec_a']]);
+});
+
 test('what a disk could not take keeps no room from what comes when it can again', async (context) => {
   const { folder, open } = await setStage(context);
   const records = await open();
