@@ -8,7 +8,8 @@ import { type Static, Type } from '@sinclair/typebox';
 import { SystemError } from '../../shared/errors.ts';
 import { findPlaces } from '../../shared/http/validation.ts';
 import { Closed } from '../../shared/model/closed.ts';
-import { type AllLimits, Limits, limitMaxima } from '../../shared/model/limits.ts';
+import type { ExecutionRequest } from '../../shared/model/execution.ts';
+import { type AllLimits, Limits, limitMaxima, resolveLimits } from '../../shared/model/limits.ts';
 
 /** Content of the file. */
 export const EdgeKeysFile = Closed({
@@ -70,6 +71,18 @@ export function createEdgeKeyRing({ keys }: Static<typeof EdgeKeysFile>, path = 
       const entry = known.get(digest.toString('hex'));
       return entry !== undefined && timingSafeEqual(entry.digest, digest) ? entry.key : null;
     },
+  };
+}
+
+/** The request with all limits that are in force: whoever takes it up after a restart does not know its key. */
+export function toBounded(request: ExecutionRequest, maxima: AllLimits): ExecutionRequest {
+  const { compile, run } = request;
+  const bound = (asked: Limits | undefined, purpose: 'compile' | 'run') =>
+    resolveLimits(asked ?? {}, purpose, maxima).limits;
+  return {
+    ...request,
+    ...(compile === undefined ? {} : { compile: { ...compile, limits: bound(compile.limits, 'compile') } }),
+    run: { ...run, limits: bound(run.limits, 'run') },
   };
 }
 

@@ -22,7 +22,7 @@ import { toOrder } from '../../shared/protocol/lease-order.ts';
 import type { Identity } from '../connection/identity.ts';
 import type { AgentFacts, Received } from '../connection/session.ts';
 import { Execution, type ExecutorNeeds } from '../execution/executor.ts';
-import type { EdgeKey } from './edge-keys.ts';
+import { type EdgeKey, toBounded } from './edge-keys.ts';
 import type { HeldEnvironment, HeldEnvironments } from './held-environments.ts';
 import { LocalExecution, type LocalTerms } from './local-execution.ts';
 import { checkPlacement } from './local-placement.ts';
@@ -159,8 +159,9 @@ export class SiteExecutions implements Site {
     }
     checkPlacement(request.placement, facts);
     const environment = environments.find(tenantId, request.environment);
+    const bounded = toBounded(request, key.maxima);
     const terms: LocalTerms = {
-      ...{ id: createId('execution', random), tenantId, request, createdAt: toTimestamp(clock.nowMs()) },
+      ...{ id: createId('execution', random), tenantId, request: bounded, createdAt: toTimestamp(clock.nowMs()) },
       ...{ characters: body.length, isDurable: !isWaited || idempotencyKey !== null, agent: this.#agent() },
     };
     const execution = new LocalExecution(clock, terms, environment);
@@ -210,7 +211,7 @@ export class SiteExecutions implements Site {
   #order({ id: executionId, terms, environment }: LocalExecution): LeaseOrderMessage {
     const { tenantId, request } = terms;
     const { layers } = environment;
-    // Limits were checked against the key's maxima; here nothing bounds them further.
+    // All of them are in the request, within the maxima of its key; here nothing bounds them further.
     return toOrder(request, { executionId, tenantId, environment, layers, isOutputStreamed: true }, limitCeilings);
   }
 

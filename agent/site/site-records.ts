@@ -50,6 +50,9 @@ export type Unended = Pick<SiteRecord, 'tenantId' | 'answer'> & { readonly reque
 /** An execution that has ended. */
 export type Ended = Pick<SiteRecord, 'tenantId' | 'answer'>;
 
+/** Of the records of one page; an answer has its whole output. */
+const PAGE_BYTES_MAX = 64 * 1024 * 1024;
+
 const keyOf = (tenantId: string, key: string) => `${tenantId} ${key}`;
 
 /** See the head of this file. */
@@ -184,13 +187,13 @@ export class SiteRecords {
     const fitting = [...this.#entries.values()]
       .filter((entry) => entry.tenantId === tenantId && entry.sequence < (cursor ?? Number.POSITIVE_INFINITY))
       .reverse();
-    const shown = fitting.slice(0, limit);
+    const shown = fitting.slice(0, countShown(fitting, limit));
     const items: Answer[] = [];
     for (const { id } of shown) {
       const record = await this.#read(id);
       if (record !== null) items.push(record.answer);
     }
-    return { items, next: fitting.length > limit ? (shown.at(-1)?.sequence ?? null) : null };
+    return { items, next: fitting.length > shown.length ? (shown.at(-1)?.sequence ?? null) : null };
   }
 
   /** Ids of what has ended and is to be told, oldest first, without those that were refused. */
@@ -232,6 +235,16 @@ export class SiteRecords {
   settled(): Promise<void> {
     return this.#folder.settled();
   }
+}
+
+/** How many of these are on one page: some, at least one, and no more than memory has room for. */
+function countShown(entries: readonly Entry[], limit: number): number {
+  let bytes = 0;
+  const tooMuch = entries.findIndex((entry, index) => {
+    bytes += entry.bytes;
+    return index > 0 && bytes > PAGE_BYTES_MAX;
+  });
+  return tooMuch < 0 ? limit : Math.min(tooMuch, limit);
 }
 
 interface Found {

@@ -135,7 +135,7 @@ export interface LimitExcess {
   readonly maximum: number;
 }
 
-/** The limits in force: what was asked for over the defaults, and what of it is above the maxima. */
+/** The limits in force: what was asked for over the defaults, these within the maxima; and what of it is above them. */
 export function resolveLimits(
   asked: Limits,
   purpose: LimitPurpose,
@@ -145,13 +145,14 @@ export function resolveLimits(
   const excesses: LimitExcess[] = [];
   for (const name of limitNames) {
     const value = asked[name];
-    if (value !== undefined) limits[name] = value;
+    limits[name] = value ?? Math.min(limits[name], maxima[name]);
     if (value !== undefined && value > maxima[name])
       excesses.push({ limit: name, asked: value, maximum: maxima[name] });
   }
   // A client that raises the cpu or wall time alone means "let it run that long".
   if (asked.wallTimeMs === undefined)
     limits.wallTimeMs = Math.min(maxima.wallTimeMs, Math.max(limits.wallTimeMs, 2 * limits.cpuTimeMs));
-  if (asked.idleTimeMs === undefined) limits.idleTimeMs = Math.max(limits.idleTimeMs, limits.wallTimeMs);
+  if (asked.idleTimeMs === undefined)
+    limits.idleTimeMs = Math.min(maxima.idleTimeMs, Math.max(limits.idleTimeMs, limits.wallTimeMs));
   return { limits, excesses };
 }

@@ -71,15 +71,23 @@ export class RecordFolder {
     const path = this.#pathOf(name);
     // In a later turn than the wish, so that whoever wishes has put this promise down.
     await Promise.resolve();
-    try {
-      for (let text = this.#wanted.get(name); text !== undefined; text = this.#wanted.get(name)) {
-        this.#wanted.delete(name);
-        if (text === null) await rm(path, { force: true });
-        else await writeWhole(path, text);
-      }
-    } finally {
-      // In one step with the last look at what is wanted, so that no wish falls between.
-      this.#writing.delete(name);
+    let failed: { readonly cause: unknown } | null = null;
+    for (let text = this.#wanted.get(name); text !== undefined; text = this.#wanted.get(name)) {
+      this.#wanted.delete(name);
+      // A later wish has its own try: what could not be written may be removed.
+      failed = await attempt(() => (text === null ? rm(path, { force: true }) : writeWhole(path, text)));
     }
+    // In one step with the last look at what is wanted, so that no wish falls between.
+    this.#writing.delete(name);
+    if (failed !== null) throw failed.cause;
+  }
+}
+
+async function attempt(write: () => Promise<void>): Promise<{ readonly cause: unknown } | null> {
+  try {
+    await write();
+    return null;
+  } catch (cause) {
+    return { cause };
   }
 }

@@ -110,6 +110,25 @@ test('what is too much, too long or too large has a name, and what waits too lon
   await launched(0);
 });
 
+test('what a key may ask for bounds what it does not ask for, too, over a restart', async (context) => {
+  const { executions, records, open, slots } = await setStage(context);
+  for (const _ of [1, 2]) slots.take(1);
+  const small = { memoryBytes: 1e6, wallTimeMs: 70, idleTimeMs: 60, cpuTimeMs: 50 };
+  const terms = { key: { ...key, maxima: { ...limitMaxima, ...small } }, isWaited: false, idempotencyKey: null };
+  const asked = { ...request, compile: { script: 'true', limits: { cpuTimeMs: 40 } } };
+  await executions.submit(asked, terms);
+  assert.equal(executions.claims.memoryBytes, 2 * small.memoryBytes, 'what compile leaves, and run');
+  await records.settled();
+  const [before] = (await open()).before;
+  const inForce = [before?.request.compile, before?.request.run].map((script) =>
+    Object.keys(small).map((name) => script?.limits?.[name as keyof typeof small]),
+  );
+  assert.deepEqual(inForce, [
+    [1e6, 70, 60, 40],
+    [1e6, 70, 60, 50],
+  ]);
+});
+
 test('records that may not go take the place of new work', async (context) => {
   const { submit, finish, launched } = await setStage(context, { entriesMax: 1, bytesMax: 1e6 });
   const first = await submit();

@@ -2,7 +2,7 @@
  * Owns the proof that what a site has accepted or ended is there for the next process, and goes only when it may. Never runs or tells anything.
  */
 import assert from 'node:assert/strict';
-import { mkdtemp, readdir, rename, rm, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, readdir, rename, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
@@ -10,6 +10,7 @@ import { LocalExecution } from '../../agent/site/local-execution.ts';
 import { SiteRecords } from '../../agent/site/site-records.ts';
 import { systemClock } from '../../shared/clock.ts';
 import { silentLogger } from '../../shared/logger.ts';
+import { RecordFolder } from '../../shared/storage/record-folder.ts';
 import { makeReport } from '../support/lease-results.ts';
 
 const request = { environment: { base: 'debian-13' as const }, run: { script: 'true' } };
@@ -86,6 +87,20 @@ test('room is made by what was told or refused, never by what was not, nor by wh
   assert.equal(bySize.isFull, true);
 });
 
+test('a page of large answers is shorter than what was asked for, and goes on where it ended', async (context) => {
+  const { open } = await setStage(context);
+  const records = await open({ bytesMax: 1e9 });
+  for (const id of ['exec_a', 'exec_b', 'exec_c']) await records.end('one', toAnswer(id, 'x'.repeat(30_000_000)));
+  const pages: string[][] = [];
+  let cursor: number | null = null;
+  do {
+    const { items, next }: Awaited<ReturnType<typeof records.list>> = await records.list('one', cursor, 100);
+    pages.push(items.map(({ id }) => id));
+    cursor = next;
+  } while (cursor !== null);
+  assert.deepEqual(pages, [['exec_c', 'exec_b'], ['exec_a']]);
+});
+
 test('what a disk could not take keeps no room from what comes when it can again', async (context) => {
   const { folder, open } = await setStage(context);
   const records = await open();
@@ -101,4 +116,24 @@ test('what a disk could not take keeps no room from what comes when it can again
     (await open()).before.map(({ answer }) => answer.id),
     ['exec_a'],
   );
+});
+
+test('a wish that comes while an earlier one fails is tried, and is neither lost nor taken for done', async (context) => {
+  const { folder: path, open } = await setStage(context);
+  await open();
+  const folder = new RecordFolder(path);
+  await folder.put('a', 'first');
+  const [file = ''] = await readdir(path);
+  // Nothing can be written under this name; removing goes on to work.
+  await mkdir(join(path, `${file}.new`));
+  await assert.rejects(folder.put('a', 'second'));
+  assert.equal(await folder.get('a'), 'first');
+  const failing = folder.put('a', 'third');
+  for (const _ of [1, 2]) await Promise.resolve();
+  await Promise.all([failing, folder.remove('a')]);
+  assert.equal((await readdir(path)).includes(file), false);
+  assert.equal(await folder.get('a'), null);
+  await rename(join(path, `${file}.new`), join(path, file));
+  await assert.rejects(folder.put('a', 'fourth'));
+  assert.deepEqual(await readdir(path), [file], 'a write that failed leaves nothing half written');
 });
