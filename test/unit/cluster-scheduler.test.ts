@@ -6,6 +6,7 @@ import { test } from 'node:test';
 import type { Pools } from '../../coordinator/pools/pools.ts';
 import { ClusterStage, type Site } from '../support/cluster-stage.ts';
 import { knownPools, poolOf } from '../support/known-pools.ts';
+import { makeOrder } from '../support/lease-orders.ts';
 import { siteOf } from '../support/site-cases.ts';
 
 function stageOfTwo(): { stage: ClusterStage; first: Site; second: Site } {
@@ -264,3 +265,28 @@ test('what a tenant had where nobody else was is not held against it by a coordi
   ]);
   assert.ok(early > 0 && late > early, `${early} and ${late}`);
 });
+
+for (const [where, isHome] of [
+  ['anybody', false],
+  ["one's own agents", true],
+] as const) {
+  test(`what is on its way to ${where} elsewhere is bounded by its bytes, whatever it is that is large`, async () => {
+    let known: Pools | null = null;
+    const stage = new ClusterStage(2, (clock) => {
+      known = knownPools(clock, isHome ? [poolOf('one', null)] : []);
+      return known;
+    });
+    await (known as Pools | null)?.readAgain();
+    const [first, second] = stage.sites;
+    assert.ok(first && second);
+    second.join('far', 20, { pool: 'one-pool' });
+    stage.clock.pass(500);
+    const { run, ...order } = makeOrder();
+    const large = { ...order, run: { ...run, stdin: 'x'.repeat(20 * 2 ** 20) } };
+    flood(first, 'one', 20, { order: () => large });
+    const lent = [...(first.peers.all[0]?.loans.waiting() ?? [])].length;
+    assert.ok(lent > 0 && lent <= 4, `${lent} were lent at once`);
+    stage.clock.pass(2000);
+    assert.equal(first.served('one'), 20);
+  });
+}
