@@ -162,6 +162,25 @@ test('a result that came while the link was broken is told when it is back', () 
   assert.ok(offers.length <= 2);
 });
 
+test('what lost its agent while the link was broken is told so when it is back, and runs where there is room', () => {
+  const { stage, first, second } = stageOfTwo();
+  const { agent } = second.join('far', 1, { takesMs: 60_000 });
+  stage.clock.pass(500);
+  const { told } = first.submit('one');
+  stage.clock.pass(500);
+  stage.isApart = true;
+  stage.cut();
+  second.fleet.leave(agent);
+  first.join('near', 1);
+  // Two reports that do not name its lease: the agent was started anew.
+  for (let times = 0; times < 2; times += 1) second.local.reported(agent.id, []);
+  assert.equal(second.local.depth, 1);
+  stage.clock.pass(100);
+  stage.isApart = false;
+  stage.clock.pass(5000);
+  assert.deepEqual(told, ['placed', 'requeued', 'placed', 'completed']);
+});
+
 test('a coordinator that is lost for longer has its demands run elsewhere, and ends what it has of others', () => {
   const { stage, first, second } = stageOfTwo();
   const far = second.join('far', 1, { takesMs: 60_000 });
