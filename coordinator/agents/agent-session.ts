@@ -79,6 +79,8 @@ export class AgentSession {
   readonly #budget: MessageBudget;
   #state: ConnectionState = connectionLifecycle.next('disconnected', 'opened');
   #hello: Hello | null = null;
+  /** It has given its proof: looking at one costs a signature, and the store if it is one. */
+  #hasProved = false;
   #agent: FleetAgent | null = null;
   #deadline: Timer;
   #heardAtMs = 0;
@@ -143,7 +145,8 @@ export class AgentSession {
       }
       this.#hello = message;
       this.#send({ type: 'session.challenge', nonce: this.#nonce });
-    } else if (message.type === 'agent.proof' && this.#hello !== null) {
+    } else if (message.type === 'agent.proof' && this.#hello !== null && !this.#hasProved) {
+      this.#hasProved = true;
       this.#admit(this.#hello, message.signature).catch((error: unknown) => {
         const said = error instanceof Error ? error.message : String(error);
         const refusal = error instanceof SystemError ? error : new SystemError('internal', said, { cause: error });

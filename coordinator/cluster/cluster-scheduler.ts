@@ -116,7 +116,8 @@ export class ClusterScheduler implements Scheduler, DemandListener, PeerUser {
     const { own } = this.#fleet.index.graded(demand.constraints, access);
     if (own.some(({ free }) => free.size > 0)) return null;
     const freest = mostFree(demand, this.#peers());
-    return freest !== null && freest.space(demand).freeAtHome > 0 ? freest : null;
+    if (freest === null || freest.loans.waitingBytes > LENT_BYTES_MAX) return null;
+    return freest.space(demand).freeAtHome > 0 ? freest : null;
   }
 
   withdraw(executionId: ExecutionId): void {

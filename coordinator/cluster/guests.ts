@@ -17,7 +17,8 @@ interface Guest {
   readonly id: string;
   /** What the scheduler calls it: the same execution may be here twice, for the one who was its owner and the one who is. */
   readonly executionId: ExecutionId;
-  /** What is said again after a broken link: the last placement, whether it has started, the result. */
+  /** What is said again after a broken link: that it came back from an agent, if that is not known; the last placement, whether it has started, the result. */
+  requeued: DialledMessage | null;
   placed: DialledMessage | null;
   started: DialledMessage | null;
   ended: DialledMessage | null;
@@ -112,7 +113,8 @@ export class Guests {
 
   #submit({ demand: id, executionId: execution, order, site, ...terms }: Submission): void {
     const executionId = `${execution} ${this.#owner} ${id}` as ExecutionId;
-    const guest: Guest = { id, executionId, placed: null, started: null, ended: null, keep: null };
+    const nothing = { requeued: null, placed: null, started: null, ended: null };
+    const guest: Guest = { id, executionId, ...nothing, keep: null };
     this.#guests.set(id, guest);
     const demand: Demand = {
       ...{ ...terms, executionId, order: () => order, listener: this.#listen(guest) },
@@ -134,8 +136,14 @@ export class Guests {
     for (const id of listed) {
       const guest = this.#guests.get(id);
       if (guest === undefined) this.#send?.({ type: 'demand.lost', demand: id });
-      else for (const said of [guest.placed, guest.started, guest.ended]) if (said !== null) this.#send?.(said);
+      else this.#repeat(guest);
     }
+  }
+
+  #repeat(guest: Guest): void {
+    for (const said of [guest.requeued, guest.placed, guest.started, guest.ended])
+      if (said !== null) this.#send?.(said);
+    guest.requeued = null;
   }
 
   #listen(guest: Guest): DemandListener {
@@ -157,7 +165,8 @@ export class Guests {
       requeued: (_id, { code, message: detail }) => {
         guest.placed = null;
         guest.started = null;
-        say({ type: 'demand.requeued', demand, code, detail });
+        const said = say({ type: 'demand.requeued', demand, code, detail });
+        if (this.#send === null) guest.requeued = said;
       },
       completed: (_id, result) => {
         guest.ended = say({ type: 'demand.completed', demand, result });

@@ -76,8 +76,7 @@ export class Loans {
       order,
     });
     if (!isSent) return false;
-    const bytes = order.files.reduce((sum, file) => sum + ('content' in file ? file.content.length : 0), 4096);
-    const loan: Loan = { id, demand, bytes, state: 'waiting' };
+    const loan: Loan = { id, demand, bytes: weigh(order), state: 'waiting' };
     this.#loans.set(id, loan);
     this.#byExecution.set(executionId, loan);
     return true;
@@ -204,6 +203,14 @@ export class Loans {
     // What could not be kept is said again by its agent.
     else kept.then(keep, () => undefined);
   }
+}
+
+/** What a client may make large in an order; bytes. */
+function weigh({ files, compile, run }: ReturnType<Demand['order']>): number {
+  const texts = [run.script, run.stdin, ...run.arguments, ...Object.values(run.variables)];
+  if (compile !== null) texts.push(compile.script, ...Object.values(compile.variables));
+  for (const file of files) if ('content' in file) texts.push(file.content);
+  return texts.reduce((sum, { length }) => sum + length, 4096);
 }
 
 function toSystemError({ code, detail, ...more }: { code: string; detail: string; retryAfterSeconds?: number | null }) {

@@ -42,6 +42,8 @@ export class PeerLink implements PeerSocketUser {
   readonly #user: PeerLinkUser;
   #nonce = '';
   #socket: PeerSocket | null = null;
+  /** The other has proved itself; then we have, too. */
+  #isTrusted = false;
   #isProven = false;
   #understood: ReadonlySet<Addition> = new Set();
   #isStopped = false;
@@ -83,6 +85,7 @@ export class PeerLink implements PeerSocketUser {
   opened(socket: PeerSocket): void {
     const { random, memberId } = this.#deps;
     this.#socket = socket;
+    this.#isTrusted = false;
     this.#nonce = Buffer.from(random.bytes(32)).toString('base64url');
     const hello: DiallerMessage = {
       ...{ type: 'peer.hello', member: memberId, nonce: this.#nonce },
@@ -113,15 +116,20 @@ export class PeerLink implements PeerSocketUser {
         throw new SystemError('message-invalid', `${this.member.url} is not coordinator ${dialled}: ${said}`);
       }
       this.#understood = understoodBy(message.understands);
+      this.#isTrusted = true;
       const proof = proveLink(key, 'dialler', { dialler, dialled, nonce: message.nonce });
       this.#socket?.send(encodeMessage({ type: 'peer.proof', proof } satisfies DiallerMessage));
-    } else if (message.type === 'peer.welcome') {
+    } else if (message.type === 'peer.welcome' && this.#isTrusted) {
       this.#isProven = true;
       this.#attempts = 0;
       this.#complaint = '';
       this.#deps.log.info({ member: dialled, url: this.member.url }, 'peer reached');
       this.#user.up();
-    } else throw new SystemError('message-invalid', `'${message.type}' can't come before the welcome`);
+    } else
+      throw new SystemError(
+        'message-invalid',
+        `'${message.type}' can't come before ${this.#isTrusted ? 'the welcome' : 'a proof'}`,
+      );
   }
 
   closed(reason: string): void {

@@ -21,6 +21,8 @@ interface Waiting {
 const BATCH_WRITES_MAX = 1000;
 const BATCH_BYTES_MAX = 16 * 2 ** 20;
 const WAITING_MAX = 50_000;
+/** Requests are large, and come as fast as ever while the database is slow; one write is always taken. */
+const WAITING_BYTES_MAX = 256 * 2 ** 20;
 
 /** Classes of SQLSTATE that are about what a row holds: data exception, constraint, a limit of the server. */
 const aboutRows = /^(22|23|54)/;
@@ -29,6 +31,8 @@ const aboutRows = /^(22|23|54)/;
 export class WriteLane {
   readonly #order: readonly BatchStatement<never, unknown>[];
   #waiting: Waiting[] = [];
+  /** Of writes that have no answer. */
+  #bytes = 0;
   #running: Promise<void> | null = null;
 
   /** Of these kinds, the earlier first within a batch. */
@@ -42,9 +46,16 @@ export class WriteLane {
       const detail = `writing the database: ${WAITING_MAX} writes wait for it already`;
       return Promise.reject(new SystemError('state-store-unavailable', detail));
     }
-    return new Promise((resolve, reject) => {
+    if (this.#bytes > 0 && this.#bytes + bytes > WAITING_BYTES_MAX) {
+      const detail = `writing the database: writes of ${this.#bytes} bytes wait for it already`;
+      return Promise.reject(new SystemError('state-store-unavailable', detail));
+    }
+    this.#bytes += bytes;
+    return new Promise<Answer>((resolve, reject) => {
       this.#waiting.push({ statement, write, bytes, resolve: resolve as (answer: unknown) => void, reject });
       this.#running ??= this.#run();
+    }).finally(() => {
+      this.#bytes -= bytes;
     });
   }
 

@@ -6,6 +6,7 @@ import { test } from 'node:test';
 import type { Pools } from '../../coordinator/pools/pools.ts';
 import { ClusterStage, type Site } from '../support/cluster-stage.ts';
 import { knownPools, poolOf } from '../support/known-pools.ts';
+import { makeOrder } from '../support/lease-orders.ts';
 import { siteOf } from '../support/site-cases.ts';
 
 function stageOfTwo(): { stage: ClusterStage; first: Site; second: Site } {
@@ -161,6 +162,25 @@ test('a result that came while the link was broken is told when it is back', () 
   assert.ok(offers.length <= 2);
 });
 
+test('what lost its agent while the link was broken is told so when it is back, and runs where there is room', () => {
+  const { stage, first, second } = stageOfTwo();
+  const { agent } = second.join('far', 1, { takesMs: 60_000 });
+  stage.clock.pass(500);
+  const { told } = first.submit('one');
+  stage.clock.pass(500);
+  stage.isApart = true;
+  stage.cut();
+  second.fleet.leave(agent);
+  first.join('near', 1);
+  // Two reports that do not name its lease: the agent was started anew.
+  for (let times = 0; times < 2; times += 1) second.local.reported(agent.id, []);
+  assert.equal(second.local.depth, 1);
+  stage.clock.pass(100);
+  stage.isApart = false;
+  stage.clock.pass(5000);
+  assert.deepEqual(told, ['placed', 'requeued', 'placed', 'completed']);
+});
+
 test('a coordinator that is lost for longer has its demands run elsewhere, and ends what it has of others', () => {
   const { stage, first, second } = stageOfTwo();
   const far = second.join('far', 1, { takesMs: 60_000 });
@@ -264,3 +284,28 @@ test('what a tenant had where nobody else was is not held against it by a coordi
   ]);
   assert.ok(early > 0 && late > early, `${early} and ${late}`);
 });
+
+for (const [where, isHome] of [
+  ['anybody', false],
+  ["one's own agents", true],
+] as const) {
+  test(`what is on its way to ${where} elsewhere is bounded by its bytes, whatever it is that is large`, async () => {
+    let known: Pools | null = null;
+    const stage = new ClusterStage(2, (clock) => {
+      known = knownPools(clock, isHome ? [poolOf('one', null)] : []);
+      return known;
+    });
+    await (known as Pools | null)?.readAgain();
+    const [first, second] = stage.sites;
+    assert.ok(first && second);
+    second.join('far', 20, { pool: 'one-pool' });
+    stage.clock.pass(500);
+    const { run, ...order } = makeOrder();
+    const large = { ...order, run: { ...run, stdin: 'x'.repeat(20 * 2 ** 20) } };
+    flood(first, 'one', 20, { order: () => large });
+    const lent = [...(first.peers.all[0]?.loans.waiting() ?? [])].length;
+    assert.ok(lent > 0 && lent <= 4, `${lent} were lent at once`);
+    stage.clock.pass(2000);
+    assert.equal(first.served('one'), 20);
+  });
+}

@@ -8,11 +8,12 @@ import type { AddressInfo } from 'node:net';
 import { test } from 'node:test';
 import { WebSocket } from 'ws';
 import { PEERS_PATH, PeerGateway } from '../../coordinator/cluster/peer-gateway.ts';
+import { PeerLink } from '../../coordinator/cluster/peer-link.ts';
 import { proveLink } from '../../coordinator/cluster/peer-proof.ts';
 import { PeerSession, type PeerSessionDeps } from '../../coordinator/cluster/peer-session.ts';
 import { attachUpgrades } from '../../coordinator/http/upgrades.ts';
 import { systemClock, systemRandom } from '../../shared/clock.ts';
-import type { Logger } from '../../shared/logger.ts';
+import { type Logger, silentLogger } from '../../shared/logger.ts';
 import { ClusterStage } from '../support/cluster-stage.ts';
 import { VirtualClock } from '../support/virtual-clock.ts';
 
@@ -84,4 +85,35 @@ test('of a frame that a stranger sends little is kept, of one by a coordinator a
   assert.deepEqual(heard, [text.length]);
   gateway.stop();
   known.stop();
+});
+
+test('whoever answers at the address of a coordinator and has not proved to be it is told nothing', () => {
+  const deps = { clock: new VirtualClock(), random: systemRandom, log: silentLogger, key, memberId: 'here' };
+  let ups = 0;
+  const user = {
+    up: () => {
+      ups += 1;
+    },
+    down: () => undefined,
+    message: () => undefined,
+  };
+  const link = new PeerLink({ id: 'there', url: 'http://there' }, { ...deps, dial: () => undefined }, user);
+  const answer = (...messages: object[]) => {
+    const said: { type: string; nonce?: string }[] = [];
+    let closed = 0;
+    link.opened({
+      send: (text) => void said.push(JSON.parse(text)),
+      close: () => {
+        closed += 1;
+      },
+    });
+    for (const message of messages) link.message(JSON.stringify(message));
+    const isUp = link.send({ type: 'demand.withdraw', demand: '1' });
+    return { isUp, closed, nonce: said[0]?.nonce ?? '' };
+  };
+  const bare = answer({ type: 'peer.welcome' });
+  assert.deepEqual([bare.isUp, bare.closed, ups], [false, 1, 0]);
+  const proof = proveLink(key, 'dialled', { dialler: 'here', dialled: 'there', nonce: bare.nonce });
+  const replayed = answer({ type: 'peer.challenge', member: 'there', nonce: 'n', proof }, { type: 'peer.welcome' });
+  assert.deepEqual([replayed.isUp, ups], [false, 0]);
 });
