@@ -68,11 +68,14 @@ export class Guests {
     this.#grace = this.#clock.after(this.#graceMs, () => this.end());
   }
 
-  /** Ends all of them. */
+  /** Ends all of them; their owner, if it can be reached, has them back. */
   end(): void {
     this.#grace?.cancel();
     this.#grace = null;
-    for (const guest of [...this.#guests.values()]) this.#withdraw(guest);
+    for (const guest of [...this.#guests.values()]) {
+      this.#withdraw(guest);
+      this.#send?.({ type: 'demand.lost', demand: guest.id });
+    }
   }
 
   /** Gives back what waits for an agent. */

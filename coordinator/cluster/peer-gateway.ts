@@ -38,6 +38,8 @@ const BEAT_MS = 2000;
 const SILENT_BEATS_MAX = 3;
 const HANDSHAKE_MS_MAX = 5000;
 const CLOSED = 1000;
+/** One that does not answer the closing handshake is not waited for longer. */
+const CLOSE_MS_MAX = 1000;
 
 /** See the head of this file. */
 export class PeerGateway implements UpgradeTaker {
@@ -136,6 +138,9 @@ export class PeerGateway implements UpgradeTaker {
   stop(): void {
     this.#isStopped = true;
     for (const socket of this.#sockets) socket.close(CLOSED, 'the coordinator is stopping');
+    this.#clock.after(CLOSE_MS_MAX, () => {
+      for (const socket of this.#sockets) socket.terminate();
+    });
     this.#server.close();
   }
 }

@@ -107,9 +107,8 @@ export class Peers {
       this.#list = [...this.#peers.values()];
       peer.leave();
       this.#guests.get(id)?.end();
-      this.#guests.delete(id);
-      // It may be there all the same, and reach us: it has to hear that its demands are not here any more.
-      this.#endSessions(id);
+      // It may be there all the same, and reach us: to say goodbye, or because the store alone does not hear of it.
+      if (![...this.#sessions].some(({ member }) => member === id)) this.#guests.delete(id);
     }
     for (const [id, member] of there) {
       if (this.#peers.has(id)) continue;
@@ -140,6 +139,12 @@ export class Peers {
       },
       ended: (session) => {
         this.#sessions.delete(session);
+        const { member } = session;
+        const isGone = !this.#peers.has(member) && ![...this.#sessions].some((other) => other.member === member);
+        if (isGone) {
+          this.#guests.get(member)?.end();
+          this.#guests.delete(member);
+        }
         // Whoever leaves gives up what it had.
         this.#news?.changed('shards');
       },
@@ -223,6 +228,8 @@ export class Peers {
   drain(): Promise<void> {
     for (const session of this.#sessions) session.send({ type: 'peer.leaving' });
     for (const guests of this.#guests.values()) guests.release();
+    // Nothing was begun, or all is over: nobody looks any more.
+    if (this.#timer === null) return Promise.resolve();
     return new Promise((resolve) => {
       this.#drained = resolve;
     });

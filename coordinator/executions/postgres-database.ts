@@ -48,6 +48,10 @@ const session = [
   'jit = off',
 ];
 
+function nothing(): void {
+  // Whoever asks next hears of it.
+}
+
 function unavailable(attempt: string, error: unknown): SystemError {
   if (error instanceof SystemError) return error;
   const { message, code } = error as { readonly message?: string; readonly code?: string };
@@ -104,7 +108,7 @@ export class PostgresDatabase {
       },
     });
     // An idle connection that breaks is replaced when it is needed.
-    this.#pool.on('error', () => undefined);
+    this.#pool.on('error', nothing);
   }
 
   async #migrate(): Promise<void> {
@@ -155,11 +159,14 @@ export class PostgresDatabase {
     let client: PoolClient | null = null;
     try {
       client = await this.#pool.connect();
+      // What breaks between two statements, most often while this process stood still, is told by the next one.
+      client.on('error', nothing);
       const ask: Ask = (sql, values = []) => this.#ask(client as PoolClient, sql, values);
       await client.query('BEGIN');
       await client.query(`SELECT pg_advisory_xact_lock(${LOCK_CLASS}, ${advisoryLocks[lock]})`);
       const value = await run(ask);
       await client.query('COMMIT');
+      client.off('error', nothing);
       client.release();
       return value;
     } catch (error) {

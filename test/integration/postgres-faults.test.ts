@@ -9,7 +9,7 @@ import { createServer } from 'node:net';
 import { after, before, test } from 'node:test';
 import { setTimeout as delay } from 'node:timers/promises';
 import { inspect } from 'node:util';
-import { postgresMigrations } from '../../coordinator/executions/postgres-database.ts';
+import { PostgresDatabase, postgresMigrations } from '../../coordinator/executions/postgres-database.ts';
 import { openPostgresStateStore } from '../../coordinator/executions/postgres-state-store.ts';
 import type { StateStore } from '../../coordinator/executions/state-store.ts';
 import { digestOf } from '../../shared/digest.ts';
@@ -134,6 +134,19 @@ test('connections that broke while nobody used them are replaced', async () => {
   const client = await stage.connect(stage.server.url);
   await client.query(`SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'envicutor'`);
   await untilAvailable(() => store.check());
+});
+
+test('a connection that breaks between two statements of a transaction fails the next one, not the process', async () => {
+  const database = await PostgresDatabase.open({ url: await stage.createDatabase(), timeoutMs: 500 });
+  const slow = database.transaction('membership', async (ask) => {
+    await ask('SELECT 1');
+    // As after this process stood still: the server has given up on it.
+    await delay(1500);
+    await ask('SELECT 1');
+  });
+  await assert.rejects(slow, isUnavailable);
+  assert.equal((await untilAvailable(() => database.read('SELECT 1'))).length, 1);
+  await database.close();
 });
 
 test('a database that can not be written fails the check, and can still be read', async () => {

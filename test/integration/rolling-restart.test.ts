@@ -123,7 +123,7 @@ function whyNot({ all }: Coordinators): string {
 }
 
 test('coordinators are replaced one by one under load, and no request fails', async (t) => {
-  const variables = { DRAIN_NOTICE_MS: '500', DRAIN_MS_MAX: '10000', MEMBER_TTL_MS: '5000' };
+  const variables = { DRAIN_NOTICE_MS: '1500', DRAIN_MS_MAX: '10000', MEMBER_TTL_MS: '5000' };
   const coordinators = await Coordinators.prepare(t, { tenants: ['one', 'two', 'three'], variables });
   const ports = [await freePort(), await freePort(), await freePort()];
   const members: CoordinatorProcess[] = [];
