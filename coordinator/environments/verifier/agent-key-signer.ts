@@ -5,7 +5,6 @@
  * Invariants: a list's number and agents are on the disk before it is handed out; the number grows with every change.
  */
 import { createPublicKey } from 'node:crypto';
-import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type Static, Type } from '@sinclair/typebox';
 import { TypeCompiler } from '@sinclair/typebox/compiler';
@@ -16,6 +15,7 @@ import { AGENT_KEYS_MAX, AgentKey, type SignedAgentKeys } from '../../../shared/
 import { Closed } from '../../../shared/model/closed.ts';
 import { signAgentKeys } from '../../../shared/receipts/agent-key-list.ts';
 import { writeWhole } from '../../../shared/storage/whole-file.ts';
+import { readLedger } from './ledger-file.ts';
 import type { SigningKeys } from './signing-key.ts';
 
 const Ledger = Closed({ version: Type.Integer({ minimum: 0 }), agents: Type.Array(AgentKey) });
@@ -44,7 +44,8 @@ export class AgentKeySigner {
 
   /** Reads the ledger of the folder; SystemError `configuration-invalid` when it is damaged. */
   static async open(options: AgentKeySignerOptions): Promise<AgentKeySigner> {
-    return new AgentKeySigner(options, await readLedger(ledgerPath(options.directory)));
+    const path = ledgerPath(options.directory);
+    return new AgentKeySigner(options, await readLedger(path, ledgerCheck, { version: 0, agents: [] }, 'agents'));
   }
 
   /** A list of all agents so far, these among them. SystemError `conflict` when one of them is known with another key, or there are too many. */
@@ -106,23 +107,4 @@ function checkKey(agent: AgentKey): AgentKey {
 
 function ledgerPath(directory: string): string {
   return join(directory, 'agent-keys.json');
-}
-
-async function readLedger(path: string): Promise<Ledger> {
-  const text = await readFile(path, 'utf8').catch((error: NodeJS.ErrnoException) => {
-    if (error.code === 'ENOENT') return null;
-    throw error;
-  });
-  if (text === null) return { version: 0, agents: [] };
-  let ledger: unknown;
-  try {
-    ledger = JSON.parse(text);
-  } catch {
-    ledger = null;
-  }
-  if (ledgerCheck.Check(ledger)) return ledger;
-  throw new SystemError(
-    'configuration-invalid',
-    `${path} is damaged; restore it, since without it agents are forgotten`,
-  );
 }

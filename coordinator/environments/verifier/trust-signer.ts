@@ -3,7 +3,6 @@
  * Never takes a revocation back: a coordinator that lost its memory, or that somebody else speaks for, can't make a revoked layer good again.
  * Invariants: a state's number and revocations are on the disk before it is handed out; numbers only grow.
  */
-import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type Static, Type } from '@sinclair/typebox';
 import { TypeCompiler } from '@sinclair/typebox/compiler';
@@ -15,6 +14,7 @@ import type { Logger } from '../../../shared/logger.ts';
 import { Closed } from '../../../shared/model/closed.ts';
 import { REVOCATIONS_MAX, Revocation, type SignedTrust, type SigningKeyList } from '../../../shared/model/trust.ts';
 import { writeWhole } from '../../../shared/storage/whole-file.ts';
+import { readLedger } from './ledger-file.ts';
 import type { SigningKeys } from './signing-key.ts';
 
 const Ledger = Closed({ version: Type.Integer({ minimum: 0 }), revocations: Type.Array(Revocation) });
@@ -48,7 +48,13 @@ export class TrustSigner {
 
   /** Reads the ledger of the folder; SystemError `configuration-invalid` when it is damaged. */
   static async open(options: TrustSignerOptions): Promise<TrustSigner> {
-    const signer = new TrustSigner(options, await readLedger(ledgerPath(options.directory)));
+    const ledger = await readLedger(
+      ledgerPath(options.directory),
+      ledgerCheck,
+      { version: 0, revocations: [] },
+      'revocations',
+    );
+    const signer = new TrustSigner(options, ledger);
     // A retirement that was cut off: the revocation is written first.
     if (options.keys.list().keys.some(({ role, keyid }) => role === 'previous' && signer.#revoked.hasSigner(keyid))) {
       await options.keys.retire();
@@ -155,23 +161,4 @@ export class TrustSigner {
 
 function ledgerPath(directory: string): string {
   return join(directory, 'trust-ledger.json');
-}
-
-async function readLedger(path: string): Promise<Ledger> {
-  const text = await readFile(path, 'utf8').catch((error: NodeJS.ErrnoException) => {
-    if (error.code === 'ENOENT') return null;
-    throw error;
-  });
-  if (text === null) return { version: 0, revocations: [] };
-  let ledger: unknown;
-  try {
-    ledger = JSON.parse(text);
-  } catch {
-    ledger = null;
-  }
-  if (ledgerCheck.Check(ledger)) return ledger;
-  throw new SystemError(
-    'configuration-invalid',
-    `${path} is damaged; restore it, since without it revocations are forgotten`,
-  );
 }
