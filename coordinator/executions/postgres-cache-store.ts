@@ -2,29 +2,9 @@
  * Owns the CacheStore port over PostgreSQL: revocations, recorded layers, pins. Never interprets a manifest.
  * Invariant: several at once are one statement, so that they are all there or none.
  */
-import type { LayerManifest } from '../../shared/model/manifest.ts';
-import type { Revocation } from '../../shared/model/trust.ts';
-import type { CacheStore, Pin, RecordedLayer } from './cache-store.ts';
-import type { PostgresDatabase, PostgresRow } from './postgres-database.ts';
-
-const toLayer = (row: PostgresRow): RecordedLayer => ({
-  objectKey: String(row['object_key']),
-  manifest: JSON.parse(String(row['manifest'])) as LayerManifest,
-  lastUsedAtMs: Number(row['last_used_at']),
-});
-
-const toRevocation = (row: PostgresRow): Revocation => ({
-  kind: String(row['kind']) as Revocation['kind'],
-  value: String(row['value']),
-  isFatal: row['is_fatal'] === true,
-  reason: String(row['reason']),
-  revokedAt: String(row['revoked_at']),
-});
-
-const toPin = (row: PostgresRow): Pin => ({
-  digest: String(row['digest']),
-  agentId: row['agent'] === '' ? null : String(row['agent']),
-});
+import type { CacheStore, Pin } from './cache-store.ts';
+import type { PostgresDatabase } from './postgres-database.ts';
+import { toLayer, toPage, toPin, toRevocation } from './rows.ts';
 
 type Revocations = Pick<CacheStore, 'revoke' | 'revocations'>;
 type Layers = Pick<CacheStore, 'record' | 'layers' | 'layersOf' | 'unused' | 'used' | 'forget'>;
@@ -76,11 +56,7 @@ function layerStore(database: PostgresDatabase): Layers {
     layers: async (cursor, limit) => {
       const sql = `${LAYER} WHERE sequence < $1 ORDER BY sequence DESC LIMIT $2`;
       const rows = await database.read(sql, [cursor ?? Number.MAX_SAFE_INTEGER, limit + 1]);
-      const shown = rows.slice(0, limit);
-      return {
-        items: shown.map(toLayer),
-        next: rows.length > limit ? Number(shown.at(-1)?.['sequence']) : null,
-      };
+      return toPage(rows, limit, toLayer);
     },
     layersOf: (digest) => layers('WHERE digest = $1 ORDER BY sequence', [digest]),
     unused: (beforeMs, limit) =>

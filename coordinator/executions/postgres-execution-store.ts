@@ -12,8 +12,9 @@ import { executionLifecycle } from '../../shared/lifecycle/execution.ts';
 import type { Execution } from '../../shared/model/execution.ts';
 import type { PostgresDatabase, PostgresRow } from './postgres-database.ts';
 import { type BatchStatement, WriteLane } from './postgres-write-lane.ts';
+import { toAnswer, toPage, toUnfinished } from './rows.ts';
 import { type ShardLease, shardOf, toShardMoved } from './shard-store.ts';
-import type { AcceptedExecution, ExecutionStore, IdempotencyKey, Page } from './state-store.ts';
+import type { AcceptedExecution, ExecutionStore, IdempotencyKey } from './state-store.ts';
 
 interface Acceptance {
   readonly id: string;
@@ -158,15 +159,6 @@ function keyForgetter(database: PostgresDatabase): (nowMs: number) => void {
   };
 }
 
-/** A page of answers out of one row more than `limit`. */
-export function toPage<Item>(rows: readonly PostgresRow[], limit: number): Page<Item> {
-  const shown = rows.slice(0, limit);
-  return {
-    items: shown.map((row) => JSON.parse(String(row['answer'])) as Item),
-    next: rows.length > limit ? Number(shown.at(-1)?.['sequence']) : null,
-  };
-}
-
 /** Executions in an open database; `drain` resolves when no write waits. */
 export function postgresExecutionStore(database: PostgresDatabase): ExecutionStore & { drain(): Promise<void> } {
   const [accepting, finishing] = [acceptStatement(database), finishStatement(database)];
@@ -204,16 +196,16 @@ export function postgresExecutionStore(database: PostgresDatabase): ExecutionSto
     list: async (tenantId, cursor, limit) => {
       const sql = `SELECT sequence, answer FROM executions WHERE tenant = $1 AND sequence < $2
         ORDER BY sequence DESC LIMIT $3`;
-      return toPage(await database.read(sql, [tenantId, cursor ?? Number.MAX_SAFE_INTEGER, limit + 1]), limit);
+      return toPage(
+        await database.read(sql, [tenantId, cursor ?? Number.MAX_SAFE_INTEGER, limit + 1]),
+        limit,
+        toAnswer<Execution>,
+      );
     },
     unfinished: async (shards) => {
       const sql = `SELECT tenant, request, answer FROM executions WHERE shard = ANY ($1::integer[]) AND request IS NOT NULL
         ORDER BY sequence`;
-      return (await database.read(sql, [shards])).map((row) => ({
-        tenantId: String(row['tenant']),
-        request: JSON.parse(String(row['request'])),
-        answer: JSON.parse(String(row['answer'])),
-      }));
+      return (await database.read(sql, [shards])).map(toUnfinished);
     },
     drain: () => lane.drain(),
   };

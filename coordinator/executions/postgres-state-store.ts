@@ -3,34 +3,15 @@
  * nowhere else; that for executions, shards and the cache's memory in the files named after them. Never holds a secret's value, a token or a
  * key in clear.
  */
-import type { AgentId, EnvironmentId } from '../../shared/ids.ts';
 import type { Environment } from '../../shared/model/environment.ts';
 import { postgresCacheStore } from './postgres-cache-store.ts';
-import { PostgresDatabase, type PostgresOptions, type PostgresRow } from './postgres-database.ts';
-import { postgresExecutionStore, toPage } from './postgres-execution-store.ts';
+import { PostgresDatabase, type PostgresOptions } from './postgres-database.ts';
+import { postgresExecutionStore } from './postgres-execution-store.ts';
 import { postgresPoolStore } from './postgres-pool-store.ts';
 import { postgresShardStore } from './postgres-shard-store.ts';
+import { toAgent, toAnswer, toEnvironmentRow, toPage } from './rows.ts';
 import { shardOf } from './shard-store.ts';
-import type {
-  AgentStore,
-  BuildUsageStore,
-  EnrolledAgent,
-  EnvironmentRow,
-  EnvironmentStore,
-  StateStore,
-} from './state-store.ts';
-
-function toEnvironmentRow(row: PostgresRow): EnvironmentRow {
-  return {
-    tenantId: String(row['tenant']),
-    id: String(row['id']) as EnvironmentId,
-    request: JSON.parse(String(row['request'])),
-    answer: JSON.parse(String(row['answer'])),
-    manifests: JSON.parse(String(row['manifests'])),
-    specs: JSON.parse(String(row['specs'])),
-    fingerprint: String(row['fingerprint']),
-  };
-}
+import type { AgentStore, BuildUsageStore, EnvironmentStore, StateStore } from './state-store.ts';
 
 const ENVIRONMENT = 'SELECT tenant, id, request, answer, manifests, specs, fingerprint FROM environments';
 
@@ -54,23 +35,12 @@ function environmentStore(database: PostgresDatabase): EnvironmentStore {
       const sql = `SELECT sequence, answer FROM environments WHERE tenant = $1 AND sequence < $2
         ORDER BY sequence DESC LIMIT $3`;
       const rows = await database.read(sql, [tenantId, cursor ?? Number.MAX_SAFE_INTEGER, limit + 1]);
-      return toPage<Environment>(rows, limit);
+      return toPage(rows, limit, toAnswer<Environment>);
     },
     unfinished: async (shards) => {
       const sql = `${ENVIRONMENT} WHERE shard = ANY ($1::integer[]) AND state NOT IN ('ready', 'failed') ORDER BY sequence`;
       return (await database.read(sql, [shards])).map(toEnvironmentRow);
     },
-  };
-}
-
-function toAgent(row: PostgresRow): EnrolledAgent {
-  return {
-    id: String(row['id']) as AgentId,
-    name: String(row['name']),
-    publicKey: String(row['public_key']),
-    pool: String(row['pool']),
-    enrolledAtMs: Number(row['enrolled_at']),
-    isDraining: row['is_draining'] === true,
   };
 }
 

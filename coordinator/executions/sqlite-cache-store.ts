@@ -1,34 +1,11 @@
 /**
  * Owns the CacheStore port over the SQLite file: revocations, recorded layers, pins. Never interprets a manifest.
  */
-import type { SQLOutputValue } from 'node:sqlite';
-import type { LayerManifest } from '../../shared/model/manifest.ts';
-import type { Revocation } from '../../shared/model/trust.ts';
-import type { CacheStore, Pin, RecordedLayer } from './cache-store.ts';
+import type { CacheStore } from './cache-store.ts';
+import { toLayer, toPage, toPin, toRevocation } from './rows.ts';
 import type { SqliteDatabase } from './sqlite-database.ts';
 
-type Row = Record<string, SQLOutputValue>;
-
 const LAST = Number.MAX_SAFE_INTEGER;
-
-const toLayer = (row: Row): RecordedLayer => ({
-  objectKey: String(row['object_key']),
-  manifest: JSON.parse(String(row['manifest'])) as LayerManifest,
-  lastUsedAtMs: Number(row['last_used_at']),
-});
-
-const toRevocation = (row: Row): Revocation => ({
-  kind: String(row['kind']) as Revocation['kind'],
-  value: String(row['value']),
-  isFatal: row['is_fatal'] === 1,
-  reason: String(row['reason']),
-  revokedAt: String(row['revoked_at']),
-});
-
-const toPin = (row: Row): Pin => ({
-  digest: String(row['digest']),
-  agentId: row['agent'] === '' ? null : String(row['agent']),
-});
 
 type Revocations = Pick<CacheStore, 'revoke' | 'revocations'>;
 type Layers = Pick<CacheStore, 'record' | 'layers' | 'layersOf' | 'unused' | 'used' | 'forget'>;
@@ -68,11 +45,7 @@ function layerStore(database: SqliteDatabase): Layers {
         const rows = database
           .prepare('SELECT * FROM layers WHERE sequence < ? ORDER BY sequence DESC LIMIT ?')
           .all(cursor ?? LAST, limit + 1);
-        const shown = rows.slice(0, limit);
-        return {
-          items: shown.map(toLayer),
-          next: rows.length > limit ? Number(shown.at(-1)?.['sequence']) : null,
-        };
+        return toPage(rows, limit, toLayer);
       }),
     layersOf: (digest) =>
       database.read(() =>

@@ -2,25 +2,15 @@
  * Owns the PoolStore port over the SQLite file. Never decides who may use a pool; the invariants are the port's.
  * A policy is kept as JSON: it is read whole or not at all.
  */
-import type { Pool, PoolStore } from './pool-store.ts';
+import type { PoolStore } from './pool-store.ts';
+import { toPool } from './rows.ts';
 import type { SqliteDatabase } from './sqlite-database.ts';
 
 /** Pools, in an open database. */
 export function sqlitePoolStore(database: SqliteDatabase): PoolStore {
   return {
     list: () =>
-      database.read(() =>
-        database
-          .prepare('SELECT name, owner, policy FROM pools ORDER BY name')
-          .all()
-          .map(
-            ({ name, owner, policy }): Pool => ({
-              name: String(name),
-              owner: owner === null ? null : String(owner),
-              policy: policy === null ? null : JSON.parse(String(policy)),
-            }),
-          ),
-      ),
+      database.read(() => database.prepare('SELECT name, owner, policy FROM pools ORDER BY name').all().map(toPool)),
     save: ({ name, owner, policy }) =>
       database.write(() => {
         const sql = `INSERT INTO pools (name, owner, policy) VALUES (?, ?, ?)

@@ -3,13 +3,13 @@
  * nowhere else; that for the cache's memory in sqlite-cache-store. Never holds a secret's value, a token or a key in clear.
  */
 import assert from 'node:assert/strict';
-import type { SQLOutputValue } from 'node:sqlite';
 import type { Digest } from '../../shared/digest.ts';
-import type { AgentId, EnvironmentId, ExecutionId } from '../../shared/ids.ts';
+import type { ExecutionId } from '../../shared/ids.ts';
 import { buildLifecycle } from '../../shared/lifecycle/build.ts';
 import { executionLifecycle } from '../../shared/lifecycle/execution.ts';
 import type { Environment } from '../../shared/model/environment.ts';
 import type { Execution } from '../../shared/model/execution.ts';
+import { type Row, toAgent, toAnswer, toEnvironmentRow, toPage, toUnfinished } from './rows.ts';
 import { shardOf } from './shard-store.ts';
 import { sqliteCacheStore } from './sqlite-cache-store.ts';
 import { SqliteDatabase } from './sqlite-database.ts';
@@ -20,26 +20,13 @@ import type {
   AgentStore,
   BuildUsageStore,
   EnrolledAgent,
-  EnvironmentRow,
   EnvironmentStore,
   ExecutionStore,
-  Page,
   StateStore,
   TokenRefusal,
-  UnfinishedExecution,
 } from './state-store.ts';
 
-type Row = Record<string, SQLOutputValue>;
-
 const LAST = Number.MAX_SAFE_INTEGER;
-
-function toPage<Item>(rows: readonly Row[], limit: number): Page<Item> {
-  const shown = rows.slice(0, limit);
-  return {
-    items: shown.map((row) => JSON.parse(String(row['answer'])) as Item),
-    next: rows.length > limit ? Number(shown.at(-1)?.['sequence']) : null,
-  };
-}
 
 /** Is a row's tenant of one of these shards? */
 function inShards(shards: readonly number[]): (row: Row) => boolean {
@@ -107,17 +94,18 @@ function executionStore(database: SqliteDatabase): ExecutionStore {
     get: (tenantId, id) =>
       database.read(() => {
         const row = database.prepare('SELECT answer FROM executions WHERE id = ? AND tenant = ?').get(id, tenantId);
-        return row === undefined ? null : (JSON.parse(String(row['answer'])) as Execution);
+        return row === undefined ? null : toAnswer<Execution>(row);
       }),
     list: (tenantId, cursor, limit) =>
       database.read(() =>
-        toPage<Execution>(
+        toPage(
           database
             .prepare(
               'SELECT sequence, answer FROM executions WHERE tenant = ? AND sequence < ? ORDER BY sequence DESC LIMIT ?',
             )
             .all(tenantId, cursor ?? LAST, limit + 1),
           limit,
+          toAnswer<Execution>,
         ),
       ),
     unfinished: (shards) =>
@@ -126,26 +114,8 @@ function executionStore(database: SqliteDatabase): ExecutionStore {
           .prepare('SELECT tenant, request, answer FROM executions WHERE is_finished = 0 ORDER BY sequence')
           .all()
           .filter(inShards(shards))
-          .map(
-            (row): UnfinishedExecution => ({
-              tenantId: String(row['tenant']),
-              request: JSON.parse(String(row['request'])),
-              answer: JSON.parse(String(row['answer'])),
-            }),
-          ),
+          .map(toUnfinished),
       ),
-  };
-}
-
-function toEnvironmentRow(row: Row): EnvironmentRow {
-  return {
-    tenantId: String(row['tenant']),
-    id: String(row['id']) as EnvironmentId,
-    request: JSON.parse(String(row['request'])),
-    answer: JSON.parse(String(row['answer'])),
-    manifests: JSON.parse(String(row['manifests'])),
-    specs: JSON.parse(String(row['specs'])),
-    fingerprint: String(row['fingerprint']),
   };
 }
 
@@ -178,13 +148,14 @@ function environmentStore(database: SqliteDatabase): EnvironmentStore {
       }),
     list: (tenantId, cursor, limit) =>
       database.read(() =>
-        toPage<Environment>(
+        toPage(
           database
             .prepare(
               'SELECT sequence, answer FROM environments WHERE tenant = ? AND sequence < ? ORDER BY sequence DESC LIMIT ?',
             )
             .all(tenantId, cursor ?? LAST, limit + 1),
           limit,
+          toAnswer<Environment>,
         ),
       ),
     unfinished: (shards) =>
@@ -196,17 +167,6 @@ function environmentStore(database: SqliteDatabase): EnvironmentStore {
           .map(toEnvironmentRow)
           .filter((row) => !buildLifecycle.isFinal(row.answer.state)),
       ),
-  };
-}
-
-function toAgent(row: Row): EnrolledAgent {
-  return {
-    id: String(row['id']) as AgentId,
-    name: String(row['name']),
-    publicKey: String(row['public_key']),
-    pool: String(row['pool']),
-    enrolledAtMs: Number(row['enrolled_at']),
-    isDraining: row['is_draining'] === 1,
   };
 }
 

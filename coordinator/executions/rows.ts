@@ -1,0 +1,95 @@
+/**
+ * Owns what the rows of a state store's tables mean, whichever engine keeps them: columns have the same names in all of them.
+ * Never reads or writes a table.
+ */
+import type { AgentId, EnvironmentId } from '../../shared/ids.ts';
+import type { LayerManifest } from '../../shared/model/manifest.ts';
+import type { Revocation } from '../../shared/model/trust.ts';
+import type { Pin, RecordedLayer } from './cache-store.ts';
+import type { Pool } from './pool-store.ts';
+import type { EnrolledAgent, EnvironmentRow, Page, UnfinishedExecution } from './state-store.ts';
+
+/** A row by its columns' names. */
+export type Row = Readonly<Record<string, unknown>>;
+
+// One engine has truth values, the other numbers.
+const isTrue = (value: unknown) => value === true || value === 1;
+const toJson = (value: unknown) => JSON.parse(String(value));
+
+/** A page out of one row more than `limit`; `sequence` is the cursor. */
+export function toPage<Item>(rows: readonly Row[], limit: number, toItem: (row: Row) => Item): Page<Item> {
+  const shown = rows.slice(0, limit);
+  return {
+    items: shown.map(toItem),
+    next: rows.length > limit ? Number(shown.at(-1)?.['sequence']) : null,
+  };
+}
+
+/** What is answered to a client, as it was recorded. */
+export function toAnswer<Answer>(row: Row): Answer {
+  return toJson(row['answer']) as Answer;
+}
+
+/** An execution that has not ended. */
+export function toUnfinished(row: Row): UnfinishedExecution {
+  return { tenantId: String(row['tenant']), request: toJson(row['request']), answer: toJson(row['answer']) };
+}
+
+/** An environment. */
+export function toEnvironmentRow(row: Row): EnvironmentRow {
+  return {
+    tenantId: String(row['tenant']),
+    id: String(row['id']) as EnvironmentId,
+    request: toJson(row['request']),
+    answer: toJson(row['answer']),
+    manifests: toJson(row['manifests']),
+    specs: toJson(row['specs']),
+    fingerprint: String(row['fingerprint']),
+  };
+}
+
+/** An enrolled agent. */
+export function toAgent(row: Row): EnrolledAgent {
+  return {
+    id: String(row['id']) as AgentId,
+    name: String(row['name']),
+    publicKey: String(row['public_key']),
+    pool: String(row['pool']),
+    enrolledAtMs: Number(row['enrolled_at']),
+    isDraining: isTrue(row['is_draining']),
+  };
+}
+
+/** A pool; its policy is read whole or not at all. */
+export function toPool(row: Row): Pool {
+  return {
+    name: String(row['name']),
+    owner: row['owner'] === null ? null : String(row['owner']),
+    policy: row['policy'] === null ? null : toJson(row['policy']),
+  };
+}
+
+/** A layer that was seen in the store. */
+export function toLayer(row: Row): RecordedLayer {
+  return {
+    objectKey: String(row['object_key']),
+    manifest: toJson(row['manifest']) as LayerManifest,
+    lastUsedAtMs: Number(row['last_used_at']),
+  };
+}
+
+/** A revocation that was ordered. */
+export function toRevocation(row: Row): Revocation {
+  return {
+    kind: String(row['kind']) as Revocation['kind'],
+    value: String(row['value']),
+    isFatal: isTrue(row['is_fatal']),
+    reason: String(row['reason']),
+    revokedAt: String(row['revoked_at']),
+  };
+}
+
+/** A pin; an empty agent is all agents. */
+export function toPin(row: Row): Pin {
+  return { digest: String(row['digest']), agentId: row['agent'] === '' ? null : String(row['agent']) };
+}
