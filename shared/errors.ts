@@ -108,3 +108,8 @@ export function toSystemError(error: unknown): SystemError {
   if (error instanceof SystemError) return error;
   return new SystemError('internal', error instanceof Error ? error.message : String(error), { cause: error });
 }
+
+/** The code that somebody else told, if it is one of the catalog, else `otherwise`. */
+export function toErrorCode(told: unknown, otherwise: ErrorCode = 'internal'): ErrorCode {
+  return typeof told === 'string' && Object.hasOwn(errorCatalog, told) ? (told as ErrorCode) : otherwise;
+}

@@ -178,7 +178,7 @@ export class Guests {
         });
       },
       gaveUp: (_id, cause) => {
-        guest.ended = say(toGivenUp(demand, cause));
+        say(toGivenUp(demand, cause));
         // Nothing of it is left here; after a broken link `demand.lost` brings it back to where it came from.
         this.#guests.delete(demand);
       },

@@ -5,7 +5,7 @@
  * after a grace, in which the other may come back with it.
  */
 import type { Clock, Timer } from '../../shared/clock.ts';
-import { type ErrorCode, errorCatalog, SystemError } from '../../shared/errors.ts';
+import { SystemError, toErrorCode } from '../../shared/errors.ts';
 import type { ExecutionId } from '../../shared/ids.ts';
 import type { AgentFacts } from '../agents/fleet.ts';
 import type { Demand } from '../scheduler/scheduler.ts';
@@ -80,10 +80,6 @@ export class Loans {
     this.#loans.set(id, loan);
     this.#byExecution.set(executionId, loan);
     return true;
-  }
-
-  has(executionId: ExecutionId): boolean {
-    return this.#byExecution.has(executionId);
   }
 
   /** Loans that wait for an agent there. */
@@ -174,7 +170,7 @@ export class Loans {
         return;
       case 'demand.requeued':
         loan.state = 'waiting';
-        listener.requeued(executionId, toSystemError(message));
+        listener.requeued(executionId, toTold(message));
         return;
       case 'demand.withdrawn':
         this.#giveBack(loan, null);
@@ -192,7 +188,7 @@ export class Loans {
     if (message.type === 'demand.gave-up') {
       this.#forget(loan);
       this.#keeper.ended(executionId);
-      listener.gaveUp(executionId, toSystemError(message));
+      listener.gaveUp(executionId, toTold(message));
       return;
     }
     const keep = () => void this.#send({ type: 'demand.kept', demand: loan.id });
@@ -213,8 +209,7 @@ function weigh({ files, compile, run }: ReturnType<Demand['order']>): number {
   return texts.reduce((sum, { length }) => sum + length, 4096);
 }
 
-function toSystemError({ code, detail, ...more }: { code: string; detail: string; retryAfterSeconds?: number | null }) {
+function toTold({ code, detail, ...more }: { code: string; detail: string; retryAfterSeconds?: number | null }) {
   const { retryAfterSeconds = null } = more;
-  const known = Object.hasOwn(errorCatalog, code) ? (code as ErrorCode) : 'internal';
-  return new SystemError(known, detail, retryAfterSeconds === null ? {} : { retryAfterSeconds });
+  return new SystemError(toErrorCode(code), detail, retryAfterSeconds === null ? {} : { retryAfterSeconds });
 }

@@ -3,7 +3,7 @@
  * questions to it. Never decides what goes there.
  */
 import type { Clock, Timer } from '../../shared/clock.ts';
-import { type ErrorCode, errorCatalog, SystemError } from '../../shared/errors.ts';
+import { SystemError, toErrorCode } from '../../shared/errors.ts';
 import type { EndedExecution } from '../../shared/protocol/agent-messages.ts';
 import type { Member } from '../executions/shard-store.ts';
 import type { SiteAgent } from '../executions/site-records.ts';
@@ -163,9 +163,7 @@ export class Peer implements PeerLinkUser {
       throw new SystemError('shard-moved', `the coordinator of tenant ${execution.tenantId} does not answer now`);
     }
     const { refusal } = told;
-    if (refusal === null) return;
-    const code = Object.hasOwn(errorCatalog, refusal.code) ? (refusal.code as ErrorCode) : 'internal';
-    throw new SystemError(code, refusal.detail);
+    if (refusal !== null) throw new SystemError(toErrorCode(refusal.code), refusal.detail);
   }
 
   #ask(toMessage: (question: string) => DiallerMessage, timeMsMax: number): Promise<DialledMessage | null> {

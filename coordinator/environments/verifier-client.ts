@@ -4,7 +4,7 @@
  */
 import { type TSchema, Type } from '@sinclair/typebox';
 import { type TypeCheck, TypeCompiler } from '@sinclair/typebox/compiler';
-import { type ErrorCode, errorCatalog, SystemError } from '../../shared/errors.ts';
+import { type ErrorCode, SystemError, toErrorCode } from '../../shared/errors.ts';
 import { type AgentKeyOrder, SignedAgentKeys } from '../../shared/model/agent-keys.ts';
 import {
   type PromotionOrder,
@@ -56,8 +56,7 @@ function toRefusal(code: number, text: string): SystemError {
   const otherwise: ErrorCode = code >= 500 ? 'verifier-unavailable' : 'publication-refused';
   try {
     const problem = JSON.parse(text) as { code?: unknown; detail?: unknown };
-    const known = typeof problem.code === 'string' && Object.hasOwn(errorCatalog, problem.code);
-    return new SystemError(known ? (problem.code as ErrorCode) : otherwise, String(problem.detail ?? text));
+    return new SystemError(toErrorCode(problem.code, otherwise), String(problem.detail ?? text));
   } catch {
     return new SystemError(otherwise, `the verifier answers ${code}: ${text.slice(0, 500)}`);
   }
