@@ -171,7 +171,7 @@ export class ClusterScheduler implements Scheduler, DemandListener, PeerUser {
   /** Lends what waits here and others could take, and asks for what waits there and could be taken elsewhere. */
   spread(): void {
     const peers = this.#peers().filter(({ isUp }) => isUp);
-    if (peers.length === 0) return;
+    if (this.#local.depth === 0 && peers.every(({ loans }) => loans.waitingBytes === 0)) return;
     const rooms = countRooms(this.#fleet, this.#local);
     const groups = new Map<string, Group>();
     for (const demand of [...this.#local.waiting()]) {

@@ -126,14 +126,16 @@ export class Forwarding {
     const gone = new AbortController();
     const leave = () => gone.abort();
     reply.raw.once('close', leave);
-    const { 'content-length': _length, ...headers } = toForwarded(request.headers);
+    const headers = toForwarded(request.headers);
+    // A text is written anew: its length may be another one.
+    if (typeof body === 'string') delete headers['content-length'];
     try {
       const answer = await this.#dispatcher.request({
         origin: url,
         path: request.raw.url ?? '/',
         method: request.method as Dispatcher.HttpMethod,
         headers: {
-          ...(typeof body === 'string' ? headers : toForwarded(request.headers)),
+          ...headers,
           [FORWARDED]: this.#prove(request, Math.min(this.#timesForwarded(request) + 1, FORWARDS_MAX)),
         },
         body,
