@@ -4,7 +4,7 @@
  */
 import { constants, readFileSync } from 'node:fs';
 import { access, mkdir, statfs } from 'node:fs/promises';
-import type { Clock } from '../shared/clock.ts';
+import { type Clock, passed } from '../shared/clock.ts';
 import { toSystemError } from '../shared/errors.ts';
 import { limitDefaults } from '../shared/model/limits.ts';
 import { WORKSPACE_DIRECTORY } from '../shared/model/toolchain-variables.ts';
@@ -65,9 +65,7 @@ async function connect({ connect: attempt, launcherWaitMs, clock }: PreflightOpt
     } catch (error) {
       if (clock.monotonicMs() >= deadlineMs) throw error;
     }
-    await new Promise<void>((resolve) => {
-      clock.after(CONNECT_INTERVAL_MS, resolve);
-    });
+    await passed(clock, CONNECT_INTERVAL_MS);
   }
 }
 

@@ -3,7 +3,7 @@
  * is passed on to them. Never ends anything that could end well in time.
  * Invariant: it leaves its tenants when nothing durable of them runs here, or the time for that is over.
  */
-import type { Clock } from '../shared/clock.ts';
+import { type Clock, passed } from '../shared/clock.ts';
 import type { AgentGateway } from './agents/agent-gateway.ts';
 import type { Cluster } from './cluster/cluster.ts';
 import type { ExecutionService } from './executions/execution-service.ts';
@@ -32,15 +32,14 @@ const ANSWERS_MS_MAX = 10_000;
 /** Resolves when nobody needs this coordinator any more. */
 export async function leaveToOthers(leavers: Leavers, { drainNoticeMs, drainMsMax }: LeavingOptions): Promise<void> {
   const { clock, leaving, executions, gateway, cluster } = leavers;
-  const wait = (delayMs: number) => new Promise<void>((resolve) => void clock.after(delayMs, resolve));
   leaving.leave();
   executions.leave();
   let isOver = false;
   const releaseAgents = async () => {
-    for (; !isOver; await wait(AGENT_RELEASE_MS)) gateway.release();
+    for (; !isOver; await passed(clock, AGENT_RELEASE_MS)) gateway.release();
   };
   const releasing = releaseAgents();
-  await Promise.all([wait(drainNoticeMs), executions.drain(drainMsMax), cluster.drain(drainMsMax)]);
+  await Promise.all([passed(clock, drainNoticeMs), executions.drain(drainMsMax), cluster.drain(drainMsMax)]);
   isOver = true;
   await releasing;
   await cluster.leave();

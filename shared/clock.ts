@@ -39,6 +39,22 @@ export const systemClock: Clock = {
   },
 };
 
+/** Resolves when so many milliseconds have passed. */
+export function passed(clock: Pick<Clock, 'after'>, delayMs: number): Promise<void> {
+  return new Promise((resolve) => void clock.after(delayMs, resolve));
+}
+
+/** Resolves when `promise` does, or when so many milliseconds have passed first; rejects as it does until then. */
+export async function atMost(clock: Pick<Clock, 'after'>, delayMs: number, promise: Promise<unknown>): Promise<void> {
+  const { promise: isOver, resolve } = Promise.withResolvers<void>();
+  const timer = clock.after(delayMs, resolve);
+  try {
+    await Promise.race([promise, isOver]);
+  } finally {
+    timer.cancel();
+  }
+}
+
 /** Keeps the process alive until it is cancelled: a Clock's timers do not, and a connection may be lost. */
 export function stayAlive(): Timer {
   const handle = setInterval(() => undefined, 0x7fff_ffff);

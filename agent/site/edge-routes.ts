@@ -2,7 +2,6 @@
  * Owns the local API's routes: executions as the coordinator serves them, by the same schemas, for the keys of this agent's owner. Never moves a stage.
  * Invariant: nothing is started before the whole request has been checked.
  */
-import type { FastifyReply } from 'fastify';
 import type { Clock } from '../../shared/clock.ts';
 import { SystemError } from '../../shared/errors.ts';
 import {
@@ -19,9 +18,9 @@ import { SubmitHeaders, SubmitQuery, toWaitMs } from '../../shared/http/executio
 import { bearerOf, requireLoopback } from '../../shared/http/loopback.ts';
 import { checkExecution } from '../../shared/http/request-checks.ts';
 import { createStrictServer, type HttpServer, type ServerDeps } from '../../shared/http/server.ts';
+import { untilDone } from '../../shared/http/waiting.ts';
 import { Execution, ExecutionRequest } from '../../shared/model/execution.ts';
 import type { EdgeKey, EdgeKeyRing } from './edge-keys.ts';
-import type { LocalExecution } from './local-execution.ts';
 import type { SiteExecutions } from './site-executions.ts';
 
 declare module 'fastify' {
@@ -80,9 +79,14 @@ function addSubmission(server: HttpServer, executions: EdgeServerDeps['execution
       checkExecution(body, key.maxima);
       const idempotencyKey = request.headers['idempotency-key'] ?? null;
       const submitted = await executions.submit(body, { key, isWaited: waitMs !== null, idempotencyKey });
-      const cancel = idempotencyKey === null ? () => executions.cancel(key.tenantId, submitted.id) : null;
       let answer = 'done' in submitted ? null : submitted;
-      if (waitMs !== null && 'done' in submitted) answer = await waitFor(submitted, waitMs, clock, reply, cancel);
+      if (waitMs !== null && 'done' in submitted) {
+        // What has no key of its own nobody else can find.
+        const left = () => {
+          if (idempotencyKey === null) executions.cancel(key.tenantId, submitted.id).catch(() => undefined);
+        };
+        answer = await untilDone({ done: submitted.done, waitMs, left }, reply, clock);
+      }
       if (answer !== null && waitMs !== null) {
         const { failure } = answer;
         // "Not now" is an error of this request; everything else is the execution's own story.
@@ -94,28 +98,6 @@ function addSubmission(server: HttpServer, executions: EdgeServerDeps['execution
       return reply.code(202).header('location', `/v1/executions/${now.id}`).send(now);
     },
   );
-}
-
-/** The end of an execution that came in time, or null; a client that goes away cancels it unless it has a key of its own. */
-async function waitFor(
-  { done }: LocalExecution,
-  waitMs: number,
-  clock: Clock,
-  reply: FastifyReply,
-  cancel: (() => Promise<unknown>) | null,
-): Promise<Execution | null> {
-  const { promise, resolve } = Promise.withResolvers<Execution | null>();
-  const timer = clock.after(waitMs, () => resolve(null));
-  const close = () => {
-    resolve(null);
-    cancel?.().catch(() => undefined);
-  };
-  reply.raw.on('close', close);
-  void done.then(resolve);
-  const answer = await promise;
-  timer.cancel();
-  reply.raw.off('close', close);
-  return answer;
 }
 
 function addViews(server: HttpServer, executions: EdgeServerDeps['executions'], clock: Clock): void {

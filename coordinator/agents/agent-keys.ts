@@ -5,7 +5,7 @@
  * Invariants: whoever was enrolled or retired before `current` was called is in what it resolves with, if the verifier answers; once there
  * is a list, no agent waits for the verifier.
  */
-import { type Clock, type Timer, toTimestamp } from '../../shared/clock.ts';
+import { atMost, type Clock, type Timer, toTimestamp } from '../../shared/clock.ts';
 import { SystemError, toSystemError } from '../../shared/errors.ts';
 import type { Logger } from '../../shared/logger.ts';
 import type { AgentKey, AgentKeyList } from '../../shared/model/agent-keys.ts';
@@ -94,11 +94,8 @@ export class AgentKeys {
   }
 
   /** Resolves when what is under way is done, or takes too long. */
-  async #underWay(): Promise<void> {
-    const { promise, resolve } = Promise.withResolvers<void>();
-    const timer = this.#deps.clock.after(WAIT_MS_MAX, resolve);
-    await Promise.race([this.#last, promise]);
-    timer.cancel();
+  #underWay(): Promise<void> {
+    return atMost(this.#deps.clock, WAIT_MS_MAX, this.#last);
   }
 
   /** Is this agent in the list? */

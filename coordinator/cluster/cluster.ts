@@ -4,7 +4,7 @@
  * Never decides about an execution. Invariants: what was left in a shard is taken up as soon as the shard is ours, and again until that worked;
  * what is somebody else's is let go of before anything else is written.
  */
-import type { Clock, Random } from '../../shared/clock.ts';
+import { atMost, type Clock, passed, type Random } from '../../shared/clock.ts';
 import { SystemError, toSystemError } from '../../shared/errors.ts';
 import { type AgentId, toBase32 } from '../../shared/ids.ts';
 import type { Logger } from '../../shared/logger.ts';
@@ -177,7 +177,7 @@ export class Cluster {
         return;
       } catch (error) {
         log.error({ reason: toSystemError(error).message, shards: ours.length }, 'shards not taken up yet');
-        await new Promise<void>((resolve) => void clock.after(TAKE_UP_RETRY_MS, resolve));
+        await passed(clock, TAKE_UP_RETRY_MS);
       }
     }
   }
@@ -289,7 +289,7 @@ export class Cluster {
     for (;;) {
       const found = this.keeper.leaseOf(tenantId) === null ? await this.locate(tenantId) : null;
       if (found !== null || clock.monotonicMs() >= untilMs || this.#isStopped) return found;
-      await new Promise<void>((resolve) => void clock.after(SUCCESSOR_STEP_MS, resolve));
+      await passed(clock, SUCCESSOR_STEP_MS);
     }
   }
 
@@ -297,10 +297,7 @@ export class Cluster {
   async drain(timeMsMax: number): Promise<void> {
     if (this.peers === null) return;
     this.#isLeaving = true;
-    const { promise, resolve } = Promise.withResolvers<void>();
-    const timer = this.#deps.clock.after(timeMsMax, resolve);
-    await Promise.race([this.peers.drain(), promise]);
-    timer.cancel();
+    await atMost(this.#deps.clock, timeMsMax, this.peers.drain());
   }
 
   /** Gives everything up. Idempotent. */

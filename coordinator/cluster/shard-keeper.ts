@@ -4,7 +4,7 @@
  * Invariants: a lease is given out only while the store can't have given its shard to others, by our own monotonic clock; whoever listens hears
  * of a shard before anything is written under its lease.
  */
-import type { Clock, Timer } from '../../shared/clock.ts';
+import { type Clock, passed, type Timer } from '../../shared/clock.ts';
 import { SystemError, toSystemError } from '../../shared/errors.ts';
 import type { Logger } from '../../shared/logger.ts';
 import {
@@ -137,7 +137,7 @@ export class ShardKeeper {
       if (holder !== null || this.#isStopped || clock.monotonicMs() >= untilMs) return holder;
       await this.beat().catch(nothing);
       if (this.holderOf(shard) !== null) continue;
-      await new Promise<void>((resolve) => void clock.after(SETTLE_STEP_MS, resolve));
+      await passed(clock, SETTLE_STEP_MS);
     }
   }
 

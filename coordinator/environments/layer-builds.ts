@@ -5,7 +5,7 @@
  * handed out only as the verifier's signed manifest.
  */
 import { LRUCache } from 'lru-cache';
-import { type Clock, type Random, toTimestamp } from '../../shared/clock.ts';
+import { type Clock, passed, type Random, toTimestamp } from '../../shared/clock.ts';
 import { SystemError } from '../../shared/errors.ts';
 import { EventLog } from '../../shared/http/event-log.ts';
 import { createId } from '../../shared/ids.ts';
@@ -272,9 +272,7 @@ export class LayerBuilds {
           throw error;
         }
         this.#deps.log.warn({ kind, attempt, code: error.code, reason: error.message }, 'build broke, trying again');
-        await new Promise<void>((resolve) => {
-          this.#deps.clock.after(this.#options.retryDelayMs * 2 ** attempt, resolve);
-        });
+        await passed(this.#deps.clock, this.#options.retryDelayMs * 2 ** attempt);
       }
     }
   }

@@ -3,7 +3,7 @@
  * Never moves an execution. Invariant: an execution is taken up once, however often its record is read.
  */
 import type { LRUCache } from 'lru-cache';
-import type { Clock } from '../../shared/clock.ts';
+import { atMost, type Clock, passed } from '../../shared/clock.ts';
 import { SystemError } from '../../shared/errors.ts';
 import { type ExecutionId, isId } from '../../shared/ids.ts';
 import type { Execution } from '../../shared/model/execution.ts';
@@ -82,10 +82,7 @@ export class LiveExecutions {
   /** Resolves when those of now that are meant have ended, or the time is over. */
   async untilEnded(isMeant: (execution: LiveExecution) => boolean, clock: Clock, timeMsMax: number): Promise<void> {
     const meant = this.all().filter(isMeant);
-    const { promise, resolve } = Promise.withResolvers<void>();
-    const timer = clock.after(timeMsMax, resolve);
-    await Promise.race([promise, Promise.all(meant.map(({ done }) => done))]);
-    timer.cancel();
+    await atMost(clock, timeMsMax, Promise.all(meant.map(({ done }) => done)));
   }
 
   /** One that is recorded: as it is here, or by its record when it is over; another coordinator may have had it a moment ago. */
@@ -97,7 +94,7 @@ export class LiveExecutions {
       const answer = await read();
       if (answer === null) throw new SystemError('execution-not-found', `execution ${id} was deleted`);
       if (answer.finishedAt !== null || clock.monotonicMs() >= untilMs) return { answer };
-      await new Promise<void>((resolve) => void clock.after(LOOK_MS, resolve));
+      await passed(clock, LOOK_MS);
     }
   }
 

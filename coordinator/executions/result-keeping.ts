@@ -2,7 +2,7 @@
  * Owns getting a result into the store, however long the store is away: nobody hears of a result that a crash could take back.
  * Never announces. Invariant: a promise of it settles when the result is kept, when it is somebody else's to keep, or when this process stops.
  */
-import type { Clock } from '../../shared/clock.ts';
+import { type Clock, passed } from '../../shared/clock.ts';
 import { SystemError } from '../../shared/errors.ts';
 import type { Logger } from '../../shared/logger.ts';
 import type { Execution } from '../../shared/model/execution.ts';
@@ -44,7 +44,7 @@ export class ResultKeeping {
           const { code, message: reason } = error;
           log.error({ executionId: execution.id, code, reason }, 'result not recorded yet');
         }
-        await new Promise<void>((resolve) => void clock.after(delayMs, resolve));
+        await passed(clock, delayMs);
       }
     }
   }

@@ -18,11 +18,11 @@ import {
 import { streamEvents } from '../../shared/http/event-stream.ts';
 import { SubmitHeaders, SubmitQuery, toClosedLog, toWaitMs } from '../../shared/http/execution-terms.ts';
 import { checkExecution } from '../../shared/http/request-checks.ts';
+import { untilDone } from '../../shared/http/waiting.ts';
 import { Execution, ExecutionRequest } from '../../shared/model/execution.ts';
 import type { AllLimits } from '../../shared/model/limits.ts';
 import { PlacementAnswer } from '../../shared/model/placement.ts';
 import type { ExecutionService } from '../executions/execution-service.ts';
-import type { LiveExecution } from '../executions/live-execution.ts';
 import { secondsToNextDay } from '../tenants/build-quota.ts';
 import type { HttpServer } from './server.ts';
 
@@ -40,28 +40,6 @@ export interface ExecutionRoutesDeps {
 export interface ExecutionRoutesOptions {
   readonly waitSecondsMax: number;
   readonly limitMaxima: AllLimits;
-}
-
-/** The result, or null when the time is over first; a client that goes away cancels what nobody else can find. */
-async function waitFor(
-  execution: LiveExecution,
-  waitMs: number,
-  deps: ExecutionRoutesDeps,
-  reply: FastifyReply,
-  isCancelledOnClose: boolean,
-): Promise<Static<typeof Execution> | null> {
-  const { promise, resolve } = Promise.withResolvers<Static<typeof Execution> | null>();
-  const timer = deps.clock.after(waitMs, () => resolve(null));
-  const close = () => {
-    resolve(null);
-    if (isCancelledOnClose) deps.executions.cancel(execution.terms.tenantId, execution.id).catch(() => undefined);
-  };
-  reply.raw.on('close', close);
-  execution.done.then(resolve, () => resolve(null));
-  const answer = await promise;
-  timer.cancel();
-  reply.raw.off('close', close);
-  return answer;
 }
 
 /** A failure that means "not now" is an error of this request; everything else is the execution's own story. */
@@ -111,7 +89,11 @@ function addSubmitRoute(server: HttpServer, deps: ExecutionRoutesDeps, options: 
       let answer: Static<typeof Execution> | null = null;
       if (!('done' in submitted)) answer = submitted.answer;
       else if (waitMs !== null) {
-        answer = await waitFor(submitted, waitMs, deps, reply, key === null);
+        // What has no key of its own nobody else can find.
+        const left = () => {
+          if (key === null) executions.cancel(tenantId, submitted.id).catch(() => undefined);
+        };
+        answer = await untilDone({ done: submitted.done, waitMs, left }, reply, clock);
         // Another coordinator goes on with it: asked with the same key, it answers.
         if (submitted.isAbandoned) {
           await deps.passOn(request, reply);

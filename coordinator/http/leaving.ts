@@ -3,7 +3,7 @@
  * Never refuses anything: whoever answers decides. Streams of events are not waited for: their readers resume elsewhere.
  */
 import type { FastifyReply } from 'fastify';
-import type { Clock } from '../../shared/clock.ts';
+import { atMost, type Clock } from '../../shared/clock.ts';
 import type { HttpServer } from './server.ts';
 
 const STREAM = /\/events$/;
@@ -51,8 +51,6 @@ export class Leaving {
     if (this.#underWay.size === 0) return;
     const { promise, resolve } = Promise.withResolvers<void>();
     this.#quiet = resolve;
-    const timer = this.#clock.after(timeMsMax, resolve);
-    await promise;
-    timer.cancel();
+    await atMost(this.#clock, timeMsMax, promise);
   }
 }
