@@ -3,23 +3,20 @@
  * whatever of them is killed, stands still or is cut off. Moments follow from the seed.
  */
 import assert from 'node:assert/strict';
-import { writeFile } from 'node:fs/promises';
-import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { setTimeout as wait } from 'node:timers/promises';
 import { freePort } from '../../ops/local/private-instance.ts';
 import { type MinioServer, startMinioServer } from '../../ops/minio/private-minio.ts';
 import type { Execution } from '../../shared/model/execution.ts';
 import { MinioObjectStore } from '../../shared/storage/minio-object-store.ts';
-import { AgentProcess } from '../support/agent-process.ts';
 import { storeBase } from '../support/base-builds.ts';
 import type { CoordinatorProcess } from '../support/coordinator-process.ts';
 import { Coordinators } from '../support/coordinators.ts';
 import { CuttableRelay } from '../support/cuttable-relay.ts';
 import { History } from '../support/history.ts';
+import { JoinedAgent } from '../support/joined-agent.ts';
 import { atRest } from '../support/launcher-vitals.ts';
 import { howMany, noteInLedger, testSeed } from '../support/ledger.ts';
-import { RealLauncher } from '../support/real-launcher.ts';
 import { SeededNumbers } from '../support/seeded-numbers.ts';
 
 const CLIENTS = 8;
@@ -41,9 +38,8 @@ class Stage {
   readonly minio: MinioServer;
   readonly ports: readonly number[];
   readonly members: CoordinatorProcess[] = [];
-  readonly launchers: RealLauncher[] = [];
-  readonly agents: AgentProcess[] = [];
-  readonly relays: CuttableRelay[] = [];
+  /** With what leads from each to the coordinators. */
+  readonly agents: { readonly agent: JoinedAgent; readonly relays: readonly CuttableRelay[] }[] = [];
 
   private constructor(coordinators: Coordinators, minio: MinioServer, ports: readonly number[]) {
     this.coordinators = coordinators;
@@ -66,7 +62,7 @@ class Stage {
     coordinators.services.script = await storeBase(store);
     const stage = new Stage(coordinators, minio, [await freePort(), await freePort(), await freePort()]);
     for (const index of stage.ports.keys()) await stage.startMember(index);
-    for (let index = 0; index < 2; index += 1) await stage.#addAgent(index);
+    for (let index = 0; index < 2; index += 1) await stage.#addAgent();
     return stage;
   }
 
@@ -74,33 +70,16 @@ class Stage {
     this.members[index] = await this.coordinators.start({ LISTEN_PORT: String(this.ports[index]) });
   }
 
-  async #addAgent(index: number): Promise<void> {
-    this.launchers[index] = await RealLauncher.start(`chaos${index}`);
-    const operator = this.coordinators.as('operator', this.members[0] as CoordinatorProcess);
-    const { token } = (await operator.post<{ token: string }>('/v1/agents/enrolments', {})).body;
-    await writeFile(join(this.coordinators.folder, `token-${index}`), token);
+  async #addAgent(): Promise<void> {
     const relays = await Promise.all(this.ports.map((port) => CuttableRelay.open(port)));
-    this.relays.push(...relays);
-    this.coordinators.atEnd(async () => {
-      await this.agents[index]?.end('SIGKILL');
-      await this.launchers[index]?.stop();
-      await Promise.all(relays.map((relay) => relay.close()));
-    });
-    await this.startAgent(index);
-  }
-
-  async startAgent(index: number): Promise<void> {
-    const { folder } = this.coordinators;
-    const relays = this.relays.slice(index * this.ports.length, (index + 1) * this.ports.length);
-    const agent = new AgentProcess({
+    this.coordinators.atEnd(() => Promise.all(relays.map((relay) => relay.close())));
+    const name = `chaos${this.agents.length}`;
+    const agent = await JoinedAgent.prepare(this.coordinators, this.members[0] as CoordinatorProcess, name, {
       COORDINATOR_URL: relays.map(({ port }) => `ws://127.0.0.1:${port}/agents`).join(),
-      STATE_DIRECTORY: join(folder, `agent-${index}`),
-      LAUNCHER_SOCKET_PATH: (this.launchers[index] as RealLauncher).socketPath,
-      ...{ LAUNCHER_WAIT_MS: '5000', ENROLMENT_TOKEN_FILE: join(folder, `token-${index}`), NAME: `chaos${index}` },
-      ...{ DISK_FREE_BYTES_MIN: '1', SLOTS: '4', HEARTBEAT_MS: '1000', REDIAL_MAX_MS: '1000' },
+      ...{ SLOTS: '4', HEARTBEAT_MS: '1000', REDIAL_MAX_MS: '1000' },
     });
-    this.agents[index] = agent;
-    await agent.logged(({ msg, to }) => msg === 'connection moved' && to === 'ready');
+    this.agents.push({ agent, relays });
+    await agent.start();
   }
 }
 
@@ -175,7 +154,7 @@ function isRight(key: string, { stage, verdict, run, failure }: Execution): bool
 /** Ways in which things go wrong, by name. */
 function faults(stage: Stage, random: SeededNumbers): Readonly<Record<string, () => Promise<void>>> {
   const one = () => random.below(stage.members.length);
-  const agent = () => random.below(stage.agents.length);
+  const any = () => stage.agents[random.below(stage.agents.length)];
   return {
     'coordinator killed': async () => {
       const index = one();
@@ -205,14 +184,13 @@ function faults(stage: Stage, random: SeededNumbers): Readonly<Record<string, ()
       stage.coordinators.postgres.resume();
     },
     'agent killed': async () => {
-      const index = agent();
-      await stage.agents[index]?.end('SIGKILL');
-      await stage.startAgent(index);
+      const killed = any();
+      await killed?.agent.end('SIGKILL');
+      await killed?.agent.start();
     },
-    'launcher killed': async () => stage.launchers[agent()]?.restart(),
+    'launcher killed': async () => any()?.agent.launcher.restart(),
     'agent cut off': async () => {
-      const index = agent() * stage.ports.length;
-      const cables = stage.relays.slice(index, index + stage.ports.length);
+      const cables = any()?.relays ?? [];
       for (const cable of cables) cable.cut();
       await wait(1000 + random.below(6000));
       for (const cable of cables) cable.mend();
@@ -270,7 +248,7 @@ test(`${wanted} executions on three coordinators end once each, whatever is kill
   const deadline = performance.now() + 30_000;
   while ((await sumOfLeases(stage)) > 0 && performance.now() < deadline) await wait(200);
   const leases = await sumOfLeases(stage);
-  for (const launcher of stage.launchers) await atRest(launcher);
+  for (const { agent } of stage.agents) await atRest(agent.launcher);
   const { ours, retried, failures } = sums;
   const seconds = ((performance.now() - from) / 1000).toFixed(0);
   const of = (rule: string) => violations.filter((violation) => violation.rule === rule).length;

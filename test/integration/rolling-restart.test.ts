@@ -3,19 +3,17 @@
  * an operator's does; agents are scripted, and finish what they hold when their connection moves.
  */
 import assert from 'node:assert/strict';
-import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { setTimeout as wait } from 'node:timers/promises';
 import { freePort } from '../../ops/local/private-instance.ts';
 import type { Execution } from '../../shared/model/execution.ts';
 import { DirectoryObjectStore } from '../../shared/storage/directory-object-store.ts';
-import { AgentProcess } from '../support/agent-process.ts';
 import { storeBase } from '../support/base-builds.ts';
 import type { CoordinatorProcess } from '../support/coordinator-process.ts';
 import { Coordinators, simpleRequest, untilOver } from '../support/coordinators.ts';
+import { JoinedAgent } from '../support/joined-agent.ts';
 import { makeResult } from '../support/lease-results.ts';
-import { RealLauncher } from '../support/real-launcher.ts';
 import { ScriptedAgent } from '../support/scripted-agent.ts';
 
 const POLL_MS = 100;
@@ -189,8 +187,13 @@ test('agents are replaced one by one under load, and no request fails', async (t
   const coordinators = await Coordinators.prepare(t, { tenants: ['one'] });
   coordinators.services.script = await storeBase(new DirectoryObjectStore(join(coordinators.folder, 'store')));
   const members = [await coordinators.start(), await coordinators.start()];
-  const start = await Promise.all([0, 1].map((index) => prepareAgent(coordinators, members, index)));
-  const agents = await Promise.all(start.map((each) => each()));
+  const urls = members.map(({ url }) => `${url.replace('http', 'ws')}/agents`).join();
+  const agents = await Promise.all(
+    ['rolling0', 'rolling1'].map((name) =>
+      JoinedAgent.prepare(coordinators, members[0] as CoordinatorProcess, name, { COORDINATOR_URL: urls, SLOTS: '2' }),
+    ),
+  );
+  await Promise.all(agents.map((agent) => agent.start()));
   let isOver = false;
   let count = 0;
   const ask = async (number: number) => {
@@ -204,10 +207,10 @@ test('agents are replaced one by one under load, and no request fails', async (t
   };
   const replace = async () => {
     for (let round = 0; round < 3; round += 1) {
-      for (const [index, agent] of agents.entries()) {
+      for (const agent of agents) {
         await wait(300);
         assert.equal(await agent.end('SIGTERM'), 0);
-        agents[index] = (await start[index]?.()) as AgentProcess;
+        await agent.start();
       }
     }
   };
@@ -218,33 +221,3 @@ test('agents are replaced one by one under load, and no request fails', async (t
   t.diagnostic(`${count} executions`);
   assert.ok(count > 50, `${count} executions`);
 });
-
-/** A launcher and how its agent is started, again and again with the same state; resolves when it is ready. */
-async function prepareAgent(
-  coordinators: Coordinators,
-  members: readonly CoordinatorProcess[],
-  index: number,
-): Promise<() => Promise<AgentProcess>> {
-  const launcher = await RealLauncher.start(`rolling${index}`);
-  const operator = coordinators.as('operator', members[0] as CoordinatorProcess);
-  const { body } = await operator.post<{ token: string }>('/v1/agents/enrolments', {});
-  const token = join(coordinators.folder, `token-${index}`);
-  await writeFile(token, body.token);
-  const started: AgentProcess[] = [];
-  coordinators.atEnd(async () => {
-    for (const agent of started) await agent.end('SIGKILL');
-    await launcher.stop();
-  });
-  return async () => {
-    const agent = new AgentProcess({
-      COORDINATOR_URL: members.map(({ url }) => `${url.replace('http', 'ws')}/agents`).join(),
-      STATE_DIRECTORY: join(coordinators.folder, `agent-${index}`),
-      LAUNCHER_SOCKET_PATH: launcher.socketPath,
-      ...{ LAUNCHER_WAIT_MS: '5000', ENROLMENT_TOKEN_FILE: token, NAME: `rolling${index}` },
-      ...{ DISK_FREE_BYTES_MIN: '1', SLOTS: '2' },
-    });
-    started.push(agent);
-    await agent.logged(({ msg, to }) => msg === 'connection moved' && to === 'ready');
-    return agent;
-  };
-}

@@ -10,9 +10,10 @@ import type { TestContext } from 'node:test';
 import type { CoordinatorConfig } from '../../coordinator/config.ts';
 import type { KeyRing } from '../../coordinator/tenants/keys.ts';
 import type { Execution } from '../../shared/model/execution.ts';
-import { AgentProcess, type LogLine } from './agent-process.ts';
+import { AgentProcess, isReady } from './agent-process.ts';
 import { storeBase } from './base-builds.ts';
 import { startCoordinator } from './coordinator-fixture.ts';
+import type { LogLine } from './logged-process.ts';
 import { RealLauncher } from './real-launcher.ts';
 
 /**
@@ -40,7 +41,6 @@ export async function setStage(
     SLOTS: '2',
   };
   const agents: AgentProcess[] = [];
-  const isReady = ({ msg, to }: LogLine) => msg === 'connection moved' && to === 'ready';
   const startAgent = async (changes = {}, isUp: (line: LogLine) => boolean = isReady): Promise<AgentProcess> => {
     const agent = new AgentProcess({ ...variables, ...changes });
     agents.push(agent);

@@ -18,8 +18,8 @@ import { systemClock, systemRandom } from '../../shared/clock.ts';
 import type { Logger } from '../../shared/logger.ts';
 import type { EgressRules } from '../../shared/model/egress.ts';
 import { DirectoryObjectStore } from '../../shared/storage/directory-object-store.ts';
-import type { LogLine } from './agent-process.ts';
 import { startBuildServices } from './fake-build-services.ts';
+import type { LogLine } from './logged-process.ts';
 import { type AgentScript, ScriptedAgent } from './scripted-agent.ts';
 
 /** An answer whose body a test reads without saying its type: the assertions do. */

@@ -125,10 +125,15 @@ export class Coordinators {
     return new ApiClient(coordinator.url, key);
   }
 
+  /** A token for one agent. */
+  async token(coordinator: CoordinatorProcess): Promise<string> {
+    const answer = await this.as('operator', coordinator).post<{ token: string }>('/v1/agents/enrolments', {});
+    return answer.body.token;
+  }
+
   /** An agent that is connected to this coordinator and has been let in. */
   async join(coordinator: CoordinatorProcess, script: AgentScript = {}): Promise<ScriptedAgent> {
-    const answer = await this.as('operator', coordinator).post<{ token: string }>('/v1/agents/enrolments', {});
-    const agent = new ScriptedAgent(coordinator.url, { token: answer.body.token, ...script });
+    const agent = new ScriptedAgent(coordinator.url, { token: await this.token(coordinator), ...script });
     this.agents.push(agent);
     await agent.heard('session.welcome');
     return agent;
