@@ -10,10 +10,10 @@ import type { LayerCache } from '../shared/layers/layer-cache.ts';
 import type { ManifestTrust } from '../shared/layers/manifest-trust.ts';
 import type { ConnectionState } from '../shared/lifecycle/agent.ts';
 import type { Logger } from '../shared/logger.ts';
-import { toMemoryClaim } from '../shared/model/claim.ts';
 import type { Envelope } from '../shared/model/manifest.ts';
 import type { LeaseResultMessage } from '../shared/protocol/agent-messages.ts';
 import { encodeMessage } from '../shared/protocol/catalog.ts';
+import { layersOf, toOrderClaim } from '../shared/protocol/lease-order.ts';
 import { closeCodes } from '../shared/protocol/version.ts';
 import type { Sandbox } from '../shared/sandbox/sandbox.ts';
 import { Connector } from './connection/connector.ts';
@@ -30,9 +30,11 @@ import {
 } from './connection/session.ts';
 import { Execution, type ExecutionListener } from './execution/executor.ts';
 import { LeaseReceipt } from './execution/lease-receipt.ts';
+import { LentSlots } from './execution/lent-slots.ts';
 import { SandboxCounts } from './execution/sandbox-counts.ts';
 import type { SlotCpus } from './execution/slot-cpus.ts';
 import { Slots } from './execution/slots.ts';
+import type { CompiledChecks } from './judging/compiled-checks.ts';
 import { LayerNews } from './layers/layer-news.ts';
 import { findOrderObjection } from './site/order-objection.ts';
 import type { PolicySource } from './site/policy-file.ts';
@@ -57,6 +59,8 @@ export interface AgentNeeds {
   readonly site?: Site;
   /** Where results outlive this process; absent: they do not. */
   readonly results?: Pick<KeptResults, 'before' | 'keep' | 'forget'>;
+  /** Check programs that were compiled before; absent: none are kept. */
+  readonly checks?: CompiledChecks;
   readonly clock: Clock;
   readonly random: Random;
   readonly logger: Logger;
@@ -93,6 +97,7 @@ interface HeldLease {
 export class LeasingAgent implements SessionListener {
   readonly #needs: AgentNeeds;
   readonly #slots: Slots;
+  readonly #lent: LentSlots;
   readonly #offer: AgentOptions['offer'];
   readonly #outbox: Outbox;
   readonly #session: Session;
@@ -110,6 +115,7 @@ export class LeasingAgent implements SessionListener {
     this.#needs = needs;
     this.#counts = new SandboxCounts(needs.sandbox, clock);
     this.#slots = new Slots(options.slots, options.offer.memoryBytes, options.slotCpus);
+    this.#lent = new LentSlots(this.#slots, () => this.#session.changed());
     this.#offer = options.offer;
     const bounds = { entriesMax: options.outboxEntriesMax, bytesMax: options.outboxBytesMax };
     this.#outbox = new Outbox(bounds, needs.results);
@@ -199,7 +205,7 @@ export class LeasingAgent implements SessionListener {
     } else if (this.#outbox.isFull) {
       this.#refuse(lease, 'too many results are waiting to be acknowledged');
     } else if (!this.#isObjected(lease, order)) {
-      const taken = this.#slots.take(toMemoryClaim(order.compile?.limits ?? null, order.run.limits));
+      const taken = this.#slots.take(toOrderClaim(order));
       if ('refusal' in taken) this.#refuse(lease, taken.refusal);
       else this.#accept(lease, fence, order, taken.slot);
     }
@@ -276,8 +282,10 @@ export class LeasingAgent implements SessionListener {
     this.#needs.site?.trustChanged();
     for (const digest of layers.held()) if (trust.revoked.hasLayer(digest)) layers.discard(digest as Digest);
     for (const [lease, { execution, order }] of this.#leases) {
-      const { executionId, layers: used } = order;
-      const failure = used.map((layer) => trust.fatal(layer.envelope)).find((found) => found !== null);
+      const { executionId } = order;
+      const failure = layersOf(order)
+        .map((layer) => trust.fatal(layer.envelope))
+        .find((found) => found !== null);
       if (failure === undefined || failure === null) continue;
       logger.warn({ lease, executionId, detail: failure.message }, 'lease ended by a revocation');
       execution.fail(failure);
@@ -299,14 +307,15 @@ export class LeasingAgent implements SessionListener {
     };
   }
 
-  /** What leases may have: all but what its site has, or waits for. */
+  /** What leases may have: all but what its site has, or waits for, and what some have beside their own. */
   #room(): Pick<AgentReport, 'slots' | 'offer'> {
-    const { slots, memoryBytes } = this.#needs.site?.claims ?? { slots: 0, memoryBytes: 0 };
-    const total = Math.max(0, this.#slots.total - slots);
+    const site = this.#needs.site?.claims ?? { slots: 0, memoryBytes: 0 };
+    const { slots, memoryBytes } = this.#lent.claims;
+    const total = Math.max(0, this.#slots.total - site.slots - slots);
     const { diskBytes } = this.#offer;
     return {
       slots: { total, free: this.#isDraining ? 0 : Math.min(total, this.#slots.free) },
-      offer: { memoryBytes: Math.max(0, this.#offer.memoryBytes - memoryBytes), diskBytes },
+      offer: { memoryBytes: Math.max(0, this.#offer.memoryBytes - site.memoryBytes - memoryBytes), diskBytes },
     };
   }
 
@@ -329,7 +338,7 @@ export class LeasingAgent implements SessionListener {
   }
 
   #accept(lease: string, fence: number, order: Received<'lease.offer'>['order'], slot: number): void {
-    const needs = { ...this.#needs, cpus: this.#slots.cpusOf(slot) };
+    const needs = { ...this.#needs, cpus: this.#slots.cpusOf(slot), slots: this.#lent.lenderFor(toOrderClaim(order)) };
     const receipt = new LeaseReceipt(this.#needs.clock, order);
     const execution = new Execution(needs, order, slot, this.#toListener(lease, order.executionId, slot, receipt));
     const { promise: ended, resolve } = Promise.withResolvers<void>();
@@ -378,6 +387,7 @@ export class LeasingAgent implements SessionListener {
         const data = Buffer.from(chunk.buffer, chunk.byteOffset, chunk.length).toString('base64');
         this.#session.send({ type: 'lease.output', lease, script, stream, data });
       },
+      tested: (index, test) => this.#session.send({ type: 'lease.tested', lease, index, test }),
     };
   }
 

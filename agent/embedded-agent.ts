@@ -24,6 +24,7 @@ import { Identity } from './connection/identity.ts';
 import { KeptResults } from './connection/kept-results.ts';
 import type { AgentFacts } from './connection/session.ts';
 import type { SlotCpus } from './execution/slot-cpus.ts';
+import { CompiledChecks } from './judging/compiled-checks.ts';
 import { type OpenAgentLayers, openAgentLayers } from './layers/agent-layers.ts';
 import { preflight } from './preflight.ts';
 import type { Edge } from './site/edge.ts';
@@ -104,21 +105,24 @@ async function assemble(
   const { trust, cache } = layers;
   const { memoryBytes } = sandbox.facts;
   const offer = {
-    // A tenth is left to the machine, this process, the launcher and the page cache.
-    memoryBytes: config.memoryBytes > 0 ? config.memoryBytes : Math.floor(memoryBytes * 0.9),
+    // A tenth is left to the machine, this process, the launcher and the page cache; what compiled check programs hold is nobody else's.
+    memoryBytes:
+      config.memoryBytes > 0
+        ? config.memoryBytes
+        : Math.max(0, Math.floor(memoryBytes * 0.9) - config.compiledChecksBytesMax),
     // What layers could weigh at most: those that are here and the room beside them. What is in use may be heavier than layerBytesMax.
     diskBytes: cache.gauges().bytes + bavail * bsize,
   };
   const token = () => options.enrolmentToken ?? readToken(config.enrolmentTokenFile, ports.logger);
   const facts = toFacts(sandbox.facts, config, slotCpus);
-  const needs = { sandbox, layers: cache, trust, identity, token, results, ...ports };
+  const checks = new CompiledChecks(sandbox, config.compiledChecksBytesMax);
+  const needs = { sandbox, layers: cache, trust, identity, token, results, checks, ...ports };
   try {
     const edge = await openEdgeIfWanted(needs, facts, layers, config);
     const leasing = new LeasingAgent(edge === null ? needs : { ...needs, site: edge.site }, {
       ...config,
       ...{ slots: slotCpus.length, slotCpus, offer },
-      // Nobody else is told more of a hello than every coordinator knows.
-      facts: edge === null ? facts : { ...facts, understands: [...additions] },
+      facts: { ...facts, understands: [...additions] },
     });
     await edge?.listen();
     return { leasing, layers, identity, results, edge };

@@ -200,6 +200,7 @@ export class AgentSession {
         isDraining: known.isDraining,
         connectedAtMs: clock.nowMs(),
         key: toAgentKey(known.publicKey),
+        understands: [...understood],
         send: (message) => this.#send(toUnderstood(message, understood)),
       },
     );
@@ -246,10 +247,13 @@ export class AgentSession {
         if (message.stage === 'running') leases.started(agent.id, message.lease);
         break;
       case 'lease.output':
-        leases.output(agent.id, message.lease, message);
+        leases.heard(agent.id, message.lease, (listener, id) => listener.output(id, message));
+        break;
+      case 'lease.tested':
+        leases.heard(agent.id, message.lease, (listener, id) => listener.tested(id, message));
         break;
       case 'lease.fetching':
-        leases.fetching(agent.id, message.lease, message);
+        leases.heard(agent.id, message.lease, (listener, id) => listener.fetching(id, message));
         break;
       case 'layers.progress':
         this.#deps.cache.progressed(agent.id, message);

@@ -21,6 +21,7 @@ import type {
   Forecast,
   LeaseFetching,
   LeaseOutput,
+  LeaseTest,
   Scheduler,
 } from '../scheduler/scheduler.ts';
 import type { Peer, PeerUser } from './peer.ts';
@@ -244,6 +245,10 @@ export class ClusterScheduler implements Scheduler, DemandListener, PeerUser {
 
   output(executionId: ExecutionId, output: LeaseOutput): void {
     this.#listener(executionId)?.output(executionId, output);
+  }
+
+  tested(executionId: ExecutionId, test: LeaseTest): void {
+    this.#listener(executionId)?.tested(executionId, test);
   }
 
   requeued(executionId: ExecutionId, cause: SystemError): void {

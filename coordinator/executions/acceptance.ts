@@ -5,7 +5,7 @@
 import { type Digest, digestOf } from '../../shared/digest.ts';
 import { SystemError } from '../../shared/errors.ts';
 import type { ExecutionId } from '../../shared/ids.ts';
-import { withoutSecrets } from '../environments/environment-key.ts';
+import { toKept } from './environment-wait.ts';
 import type { LiveExecution } from './live-execution.ts';
 import type { ShardLease } from './shard-store.ts';
 import type { ExecutionStore, IdempotencyKey } from './state-store.ts';
@@ -31,14 +31,8 @@ export async function recordAcceptance(
   const { tenantId, request } = execution.terms;
   const bodyDigest: Digest = digestOf(JSON.stringify(request));
   const idempotency: IdempotencyKey | null = key === null ? null : { key, bodyDigest, expiresAtMs: nowMs + ttlMs };
-  const environment =
-    typeof request.environment === 'string' ? request.environment : withoutSecrets(request.environment);
   const answer = execution.toAnswer();
-  const taken = await store.accept(
-    { tenantId, answer, request: { ...request, environment }, idempotency },
-    lease,
-    nowMs,
-  );
+  const taken = await store.accept({ tenantId, answer, request: toKept(request), idempotency }, lease, nowMs);
   if (taken === null) return null;
   if (taken.bodyDigest === bodyDigest) return taken.id;
   throw new SystemError('idempotency-key-reused', `this key belongs to execution ${taken.id}, whose body was another`);

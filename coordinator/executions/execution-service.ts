@@ -14,14 +14,15 @@ import type { AllLimits } from '../../shared/model/limits.ts';
 import type { LayerManifest } from '../../shared/model/manifest.ts';
 import type { LeaseResultMessage } from '../../shared/protocol/agent-messages.ts';
 import type { AgentFacts } from '../agents/fleet.ts';
-import type { BuildResult, EnvironmentBuild, ReadyEnvironment } from '../environments/environment-build.ts';
+import type { ReadyEnvironment } from '../environments/environment-build.ts';
 import type { EnvironmentService } from '../environments/environment-service.ts';
 import type { Considered } from '../scheduler/placement.ts';
-import type { DemandListener, LeaseFetching, LeaseOutput, Scheduler } from '../scheduler/scheduler.ts';
+import type { DemandListener, LeaseFetching, LeaseOutput, LeaseTest, Scheduler } from '../scheduler/scheduler.ts';
 import type { Tenant } from '../tenants/keys.ts';
 import { recordAcceptance } from './acceptance.ts';
 import type { Admission } from './admission.ts';
-import { checkNamedPool, type NamedPools, toClaim, toWaitMsMax } from './demand.ts';
+import { checkNamedPool, type NamedPools, readyOf, toClaim, toWaitMsMax } from './demand.ts';
+import { EnvironmentWait, type OpenedEnvironments, openEnvironments } from './environment-wait.ts';
 import { ExecutionViews } from './execution-views.ts';
 import { toLeaseOrder } from './lease-order.ts';
 import { type ExecutionTerms, LiveExecution } from './live-execution.ts';
@@ -74,6 +75,7 @@ export class ExecutionService implements DemandListener {
   readonly #options: ExecutionServiceOptions;
   readonly #live: LiveExecutions;
   readonly #results: ResultKeeping;
+  readonly #wait: EnvironmentWait;
   /** What clients see. */
   readonly views: ExecutionViews;
   #isDraining = false;
@@ -87,6 +89,18 @@ export class ExecutionService implements DemandListener {
     this.#live = new LiveExecutions(options.finishedKept);
     this.#results = new ResultKeeping(deps);
     this.views = new ExecutionViews(deps, this.#live);
+    this.#wait = new EnvironmentWait({
+      missing: (execution) => this.#move(execution, 'environment-missing'),
+      ready: (execution, isBuilt) => {
+        if (isBuilt) this.#move(execution, 'environment-ready');
+        this.#schedule(execution);
+      },
+      refused: (execution) => {
+        this.#end(execution, 'environment-failed')?.catch(() => undefined);
+      },
+      gaveUp: (execution, cause) => this.#giveUp(execution, cause),
+      isOver: (execution) => !execution.isOpen || this.#isStopped,
+    });
   }
 
   /** Tenants that have something without a result here. */
@@ -103,7 +117,7 @@ export class ExecutionService implements DemandListener {
     const execution = new LiveExecution(clock, createId('execution', random), terms);
     // Refuses an unknown environment before anything is recorded.
     const isSuccessors = this.#isLeaving && isDurable && typeof request.environment !== 'string';
-    const opened = isSuccessors ? null : await environments.open(tenantId, request.environment);
+    const opened = isSuccessors ? null : await openEnvironments(environments, tenantId, request);
     if (opened !== null) checkNamedPool(pools, tenants(tenantId), request, opened, this.#options.limitMaxima);
     if (isDurable) {
       const before = await this.#accept(execution, key);
@@ -133,21 +147,10 @@ export class ExecutionService implements DemandListener {
     return await this.#live.found(taken, () => store.get(execution.terms.tenantId, taken), clock);
   }
 
-  #begin(execution: LiveExecution, opened: Awaited<ReturnType<EnvironmentService['open']>>): void {
+  #begin(execution: LiveExecution, opened: OpenedEnvironments): void {
     this.#live.add(execution);
     this.#deps.admission.entered(this.#tenantOf(execution));
-    if ('build' in opened) this.#move(execution, 'environment-missing');
-    this.#provide(execution, opened);
-  }
-
-  #provide(execution: LiveExecution, opened: Awaited<ReturnType<EnvironmentService['open']>>): void {
-    if ('build' in opened) {
-      this.#awaitBuild(execution, opened.build);
-      return;
-    }
-    execution.environment = opened.ready;
-    execution.environmentId = opened.ready.id;
-    this.#schedule(execution);
+    this.#wait.provide(execution, opened);
   }
 
   #tenantOf = ({ terms }: LiveExecution): Tenant => this.#deps.tenants(terms.tenantId);
@@ -163,53 +166,18 @@ export class ExecutionService implements DemandListener {
     this.#deps.log.debug({ executionId: execution.id, tenantId, from, to: execution.stage, cause }, 'execution moved');
   }
 
-  #awaitBuild(execution: LiveExecution, build: EnvironmentBuild): void {
-    execution.environmentId = build.description.id;
-    const release = build.want();
-    const unfollow = build.log.follow(0, ({ name, data }) => {
-      if (name.startsWith('build.')) execution.log.append(name, data, JSON.stringify(data).length);
-    });
-    execution.unwant = () => {
-      execution.unwant = null;
-      unfollow();
-      release();
-    };
-    build.result.then(
-      (result) => this.#built(execution, result),
-      (error: unknown) => this.#giveUp(execution, toSystemError(error)),
-    );
-  }
-
-  #built(execution: LiveExecution, result: BuildResult): void {
-    if (!execution.isOpen || this.#isStopped) return;
-    execution.unwant?.();
-    execution.reports = { setup: result.setup, dependencies: result.dependencies, verify: result.verify };
-    if (result.environment === null) {
-      execution.endedByBuild = { verdict: result.verdict, endedIn: result.endedIn };
-      this.#end(execution, 'environment-failed')?.catch(() => undefined);
-      return;
-    }
-    execution.environment = result.environment;
-    execution.built = result.built;
-    this.#move(execution, 'environment-ready');
-    this.#schedule(execution);
-  }
-
   #schedule(execution: LiveExecution): void {
-    const { environment } = execution;
-    if (environment === null) throw new Error(`${execution.id} is scheduled without an environment`);
     const { environments, scheduler, pools } = this.#deps;
     const tenant = this.#tenantOf(execution);
-    const claim = toClaim(tenant, execution.terms.request, environment, this.#options);
+    const claim = toClaim(tenant, execution.terms.request, readyOf(execution), this.#options);
     const objection = pools.objectionTo(claim.site, claim.constraints.pool);
     if (objection !== null) {
       this.#giveUp(execution, objection);
       return;
     }
-    const references = () => environments.references(environment, execution.built);
     scheduler.submit({
       ...{ executionId: execution.id, tenantId: tenant.id, weight: tenant.weight, ...claim, listener: this },
-      order: () => toLeaseOrder(execution, environment, references(), this.#options.limitMaxima),
+      order: () => toLeaseOrder(execution, environments, this.#options.limitMaxima),
     });
   }
 
@@ -220,7 +188,7 @@ export class ExecutionService implements DemandListener {
     execution.attempts += 1;
     execution.placements.push({ agent, placedAtMs: this.#deps.clock.nowMs(), considered });
     this.#move(execution, 'placed');
-    if (execution.environment !== null) this.#deps.placed?.(execution.environment, execution.terms);
+    if (execution.own.ready !== null) this.#deps.placed?.(execution.own.ready, execution.terms);
   }
 
   started(id: ExecutionId): void {
@@ -237,18 +205,27 @@ export class ExecutionService implements DemandListener {
     this.#live.get(id)?.log.append(stream, { script, data, encoding: 'base64' }, data.length + 64);
   }
 
+  tested(id: ExecutionId, { index, test }: LeaseTest): void {
+    const execution = this.#live.get(id);
+    if (execution === undefined || index >= (execution.terms.request.tests?.length ?? 0)) return;
+    execution.tested.set(index, test);
+    execution.log.append('test', { index, ...test }, JSON.stringify(test).length);
+  }
+
   requeued(id: ExecutionId, cause: SystemError): void {
     const execution = this.#live.get(id);
     if (execution === undefined) return;
     const { tenantId } = execution.terms;
     this.#deps.log.warn({ executionId: id, tenantId, code: cause.code, reason: cause.message }, 'execution requeued');
     execution.agent = null;
+    execution.tested.clear();
     this.#move(execution, 'requeued');
     if (this.#usesRevoked(execution)) this.#reopen(execution);
   }
 
-  #usesRevoked({ environment }: LiveExecution): boolean {
-    return environment?.layers.some(({ manifest }) => this.#deps.isRevoked(manifest)) === true;
+  #usesRevoked({ own, check }: LiveExecution): boolean {
+    const layers = [own, check].flatMap((environment) => environment?.ready?.layers ?? []);
+    return layers.some(({ manifest }) => this.#deps.isRevoked(manifest));
   }
 
   /** What waits for an agent with layers that were revoked meanwhile waits for their successors instead; what runs is the agents' affair. */
@@ -262,13 +239,11 @@ export class ExecutionService implements DemandListener {
     const { environments, scheduler, log } = this.#deps;
     const { tenantId, request } = execution.terms;
     scheduler.withdraw(execution.id);
-    execution.environment = null;
+    execution.own.ready = null;
     log.warn({ executionId: execution.id, tenantId }, 'layers revoked while queued');
-    environments.open(tenantId, request.environment).then(
+    openEnvironments(environments, tenantId, request).then(
       (opened) => {
-        if (!execution.isOpen || this.#isStopped) return;
-        if ('build' in opened) this.#move(execution, 'environment-missing');
-        this.#provide(execution, opened);
+        if (execution.isOpen && !this.#isStopped) this.#wait.provide(execution, opened);
       },
       (error: unknown) => this.#giveUp(execution, toSystemError(error)),
     );
@@ -282,8 +257,8 @@ export class ExecutionService implements DemandListener {
     const { code, detail } = result.failure;
     execution.failure = { code, detail };
     // What the agent found wrong may be the layers: the next use reads their manifests again.
-    if (execution.environmentId !== null) {
-      this.#deps.environments.invalidate(execution.terms.tenantId, execution.environmentId);
+    for (const id of [execution.own.id, execution.check?.id ?? null]) {
+      if (id !== null) this.#deps.environments.invalidate(execution.terms.tenantId, id);
     }
     return this.#end(execution, 'gave-up');
   }

@@ -25,8 +25,7 @@ import {
   type Demand,
   type Forecast,
   type LeaseEvents,
-  type LeaseFetching,
-  type LeaseOutput,
+  type LeaseNews,
   type ResultCheck,
   type Scheduler,
   toRetrySeconds,
@@ -323,16 +322,10 @@ export class FairScheduler implements Scheduler, LeaseEvents {
     entry?.demand.listener.started(entry.demand.executionId);
   }
 
-  fetching(agentId: AgentId, id: string, fetching: LeaseFetching): void {
+  heard(agentId: AgentId, id: string, tell: LeaseNews): void {
     const lease = this.#leases.get(id, agentId);
     const entry = lease === undefined ? undefined : this.#entryOf(lease);
-    entry?.demand.listener.fetching(entry.demand.executionId, fetching);
-  }
-
-  output(agentId: AgentId, id: string, output: LeaseOutput): void {
-    const lease = this.#leases.get(id, agentId);
-    const entry = lease === undefined ? undefined : this.#entryOf(lease);
-    entry?.demand.listener.output(entry.demand.executionId, output);
+    if (entry !== undefined) tell(entry.demand.listener, entry.demand.executionId);
   }
 
   completed(agentId: AgentId, id: string, fence: number, result: LeaseResultMessage): Promise<void> | undefined {

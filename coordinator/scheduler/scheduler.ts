@@ -5,6 +5,7 @@
  */
 import type { SystemError } from '../../shared/errors.ts';
 import type { AgentId, ExecutionId } from '../../shared/ids.ts';
+import type { TestResult } from '../../shared/model/judging.ts';
 import type { PlacementAnswer } from '../../shared/model/placement.ts';
 import type { LeaseResultMessage } from '../../shared/protocol/agent-messages.ts';
 import type { LeaseOrderMessage } from '../../shared/protocol/coordinator-messages.ts';
@@ -21,6 +22,12 @@ export interface LeaseOutput {
   readonly data: string;
 }
 
+/** A test of a lease that is over. */
+export interface LeaseTest {
+  readonly index: number;
+  readonly test: TestResult;
+}
+
 /** How far an agent is with fetching the layers of a lease; bytes of compressed blobs. */
 export interface LeaseFetching {
   readonly bytes: number;
@@ -33,6 +40,7 @@ export interface DemandListener {
   started(executionId: ExecutionId): void;
   fetching(executionId: ExecutionId, fetching: LeaseFetching): void;
   output(executionId: ExecutionId, output: LeaseOutput): void;
+  tested(executionId: ExecutionId, test: LeaseTest): void;
   requeued(executionId: ExecutionId, cause: SystemError): void;
   /** The result is the listener's now; the agent forgets it only after the promise has resolved. */
   completed(executionId: ExecutionId, result: LeaseResultMessage): Promise<void> | undefined;
@@ -96,6 +104,9 @@ export type ResultCheck = (
   result: LeaseResultMessage,
 ) => SystemError | null;
 
+/** Tells a demand's listener of something. */
+export type LeaseNews = (listener: DemandListener, executionId: ExecutionId) => void;
+
 /** What agents' sessions tell the scheduler. */
 export interface LeaseEvents {
   joined(agentId: AgentId): void;
@@ -106,8 +117,8 @@ export interface LeaseEvents {
   /** `objection`: it was its owner's policy that refused. */
   refused(agentId: AgentId, lease: string, reason: string, objection?: PolicyObjection | null): void;
   started(agentId: AgentId, lease: string): void;
-  fetching(agentId: AgentId, lease: string, fetching: LeaseFetching): void;
-  output(agentId: AgentId, lease: string, output: LeaseOutput): void;
+  /** Something that changes nothing for the scheduler: it passes it on to whoever wants to know what becomes of the demand. */
+  heard(agentId: AgentId, lease: string, tell: LeaseNews): void;
   /** Resolves when the agent may forget the result. */
   completed(agentId: AgentId, lease: string, fence: number, result: LeaseResultMessage): Promise<void> | undefined;
 }

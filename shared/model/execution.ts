@@ -6,12 +6,22 @@ import { type Static, Type } from '@sinclair/typebox';
 import { stages } from '../lifecycle/execution.ts';
 import { Closed, Nullable, OneOf, Variables } from './closed.ts';
 import { EnvironmentReference, EnvironmentRequest, EnvironmentUse, FILES_MAX, File, Script } from './environment.ts';
+import {
+  Argument,
+  Check,
+  CheckPreparation,
+  ExecutionVerdict,
+  Score,
+  TESTS_AT_ONCE_MAX,
+  TESTS_MAX,
+  TestCase,
+  TestGroup,
+  TestResult,
+} from './judging.ts';
 import { Limits } from './limits.ts';
 import { PlacementRequest } from './placement.ts';
 import { ReceiptText } from './receipt.ts';
-import { Encoding, Report, Verdict } from './verdict.ts';
-
-const Argument = Type.String({ maxLength: 131_072, pattern: '^[^\\u0000]*$' });
+import { Encoding, Report } from './verdict.ts';
 
 /** Script 3. */
 export const CompileRequest = Closed({
@@ -39,6 +49,19 @@ export const ExecutionRequest = Closed({
   files: Type.Optional(Type.Array(File, { maxItems: FILES_MAX })),
   compile: Type.Optional(CompileRequest),
   run: RunRequest,
+  tests: Type.Optional(Type.Array(TestCase, { minItems: 1, maxItems: TESTS_MAX, description: 'Run once for each.' })),
+  groups: Type.Optional(Type.Array(TestGroup, { minItems: 1, maxItems: TESTS_MAX })),
+  check: Type.Optional(Check),
+  stopAfterFailures: Type.Optional(
+    Type.Integer({ minimum: 0, maximum: TESTS_MAX, description: 'Tests after so many failures are skipped; 0: none.' }),
+  ),
+  testsAtOnce: Type.Optional(
+    Type.Integer({
+      minimum: 1,
+      maximum: TESTS_AT_ONCE_MAX,
+      description: 'Tests that may run at a time, on slots of one agent that nobody else needs; default 1.',
+    }),
+  ),
   placement: Type.Optional(PlacementRequest),
   metadata: Type.Optional(Metadata),
 });
@@ -66,7 +89,7 @@ export type Timing = Static<typeof Timing>;
 export const Execution = Closed({
   id: Type.String(),
   stage: OneOf(stages),
-  verdict: Nullable(Verdict),
+  verdict: Nullable(ExecutionVerdict),
   endedIn: Nullable(OneOf(endings)),
   environment: Nullable(EnvironmentUse),
   setup: Nullable(Report),
@@ -74,8 +97,9 @@ export const Execution = Closed({
   verify: Nullable(Report),
   compile: Nullable(Report),
   run: Nullable(Report),
-  tests: Type.Array(Type.Unknown(), { maxItems: 0 }),
-  score: Type.Null(),
+  tests: Type.Array(TestResult, { maxItems: TESTS_MAX }),
+  check: Nullable(CheckPreparation),
+  score: Nullable(Score),
   timing: Timing,
   certificate: Type.Null(),
   receipt: Nullable(ReceiptText),
