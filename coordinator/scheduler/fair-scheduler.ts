@@ -341,7 +341,7 @@ export class FairScheduler implements Scheduler, LeaseEvents {
       return undefined;
     }
     const { demand } = entry;
-    this.#charges.learn(entry);
+    this.#charges.learn(entry, result.timing);
     this.#forget(entry);
     const agent = this.#fleet.get(agentId);
     for (const layer of demand.layers) agent?.hold(layer);

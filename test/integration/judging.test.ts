@@ -4,7 +4,9 @@
  */
 import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
+import { verifyReceipt } from '../../client/typescript/client.ts';
 import type { Execution, ExecutionRequest } from '../../shared/model/execution.ts';
+import type { Envelope } from '../../shared/model/manifest.ts';
 import { setStage } from '../support/agent-stage.ts';
 
 type Stage = Awaited<ReturnType<typeof setStage>>;
@@ -234,6 +236,45 @@ describe('tests in one request', () => {
       assert.deepEqual(outcomes(answer), ['idle-time-exceeded']);
       assert.match(answer.tests[0]?.check?.message ?? '', /^The interactor spoke last/);
     });
+  });
+
+  test('receipts state the tests, and nothing of them can be changed', async () => {
+    const { coordinator } = stage;
+    const agentKeys: Envelope = await (await coordinator.ask('GET', '/v1/agents/keys')).json();
+    const { keys } = await (await coordinator.ask('GET', '/v1/cache/keys')).json();
+    const known = { agentKeys, signingKeyIds: keys.map(({ keyid }: { keyid: string }) => keyid), tenant: 'local' };
+    const tests = [
+      { stdin: '1 2\n', expected: '3' },
+      { name: 'second', stdin: '1 1\n', expected: '3', group: 'a' },
+    ];
+    const program = {
+      kind: 'program' as const,
+      compile: { script: 'echo made' },
+      run: { script: 'read o < "$2"; read a < "$3" || :; [ $o = $a ]' },
+    };
+    const checks: (Request['check'] | undefined)[] = [
+      ...[undefined, { kind: 'float' as const }, program, { ...program, compile: { script: 'exit 1' } }],
+      ...[{ ...program, environment: { base: 'debian-13' as const, variables: { A: 'b' } } }],
+      { kind: 'interactor', run: { script: 'echo "3 4"; read sum; [ "$sum" = 7 ]' } },
+    ];
+    for (const check of checks) {
+      const request: ExecutionRequest = {
+        environment: { base: 'debian-13', variables: { X: 'y' } },
+        ...{ run: adder, tests, ...(check === undefined ? {} : { check }) },
+      };
+      const execution = await stage.execute(request);
+      const verdict = await verifyReceipt({ ...known, execution, request });
+      assert.ok(verdict.isValid, JSON.stringify([verdict, execution]));
+      const changed = structuredClone(execution);
+      const [first] = changed.tests;
+      if (first === undefined) throw new Error('there is no test');
+      first.outcome = first.outcome === 'accepted' ? 'wrong-answer' : 'accepted';
+      const refused = await verifyReceipt({ ...known, execution: changed });
+      assert.equal(refused.isValid ? null : refused.reason, 'tests-differ');
+      const other = { ...request, tests: [{ ...tests[0], expected: '4' }, ...tests.slice(1)] };
+      const unasked = await verifyReceipt({ ...known, execution, request: other });
+      assert.equal(unasked.isValid ? null : unasked.reason, 'request-differs');
+    }
   });
 
   test('tests are told one by one', async () => {
