@@ -136,6 +136,41 @@ test('a withdrawn demand is cancelled where it runs, and its slot is taken until
   assert.deepEqual(told, ['placed a', 'placed b']);
 });
 
+test('what is withdrawn while its agent comes back takes what the agent has of it, and gives back no more', () => {
+  const { fleet, scheduler, submit, join, told } = setUp();
+  const before = join('one', 2);
+  submit('a');
+  scheduler.accepted(before.id, before.last().lease);
+  fleet.leave(before.agent);
+  scheduler.left(before.id);
+  const { id, agent, said, offers } = join('one', 2);
+  for (const name of ['b', 'c', 'd']) submit(name);
+  scheduler.withdraw('exec_a');
+  assert.deepEqual(said.at(-1), { type: 'lease.cancel', lease: before.last().lease });
+  scheduler.reported(id, offers());
+  assert.deepEqual([agent.leases, offers().length], [2, 2], 'it has come without it: nothing becomes free by its end');
+  assert.deepEqual(told, ['placed a', 'placed b', 'placed c']);
+});
+
+test('what is withdrawn before its agent, which is back, has said what it has, takes its slot until it is over there', () => {
+  const { fleet, scheduler, submit, join } = setUp();
+  const { id, agent, last } = join('one', 2);
+  submit('a');
+  const { lease, fence } = last();
+  scheduler.accepted(id, lease);
+  fleet.leave(agent);
+  scheduler.left(id);
+  agent.giveBack(1);
+  fleet.join(agent);
+  scheduler.joined(id);
+  scheduler.withdraw('exec_a');
+  for (const listed of [[{ lease, fence }], []]) {
+    assert.equal(agent.leases, 1);
+    scheduler.reported(id, listed);
+  }
+  assert.deepEqual([agent.leases, scheduler.running], [0, 0]);
+});
+
 test('a demand that waits too long for an agent is given up with a time to come back', () => {
   const { clock, submit, told, scheduler } = setUp();
   submit('a');
