@@ -27,8 +27,8 @@ export interface Backlog {
 
 interface Lane<Item> {
   tag: number;
-  /** What was served and came back. */
-  readonly returned: Map<string, Item>;
+  /** What was served and came back, by what each may have to wait for alone. */
+  readonly returned: Map<string, Map<string, Item>>;
   readonly waiting: Map<string, Item>;
 }
 
@@ -59,17 +59,23 @@ export interface Serving<Item, Taker> {
 }
 
 /** How many items of a tenant are tried before the next one's turn: whoever wants what nobody has is nobody else's wait. */
-const ACCOUNT_TRIES = 32;
-/** How many of a lane's first items are tried: those that came back may have to wait for a reason of their own. */
+const ACCOUNT_TRIES = 64;
+/** How many of a lane's first items are tried, and as many of those that came back: these may have to wait for a reason of their own. */
 const LANE_TRIES = 4;
 
 /** See the head of this file. */
 export class FairQueue<Item extends Queued> {
   readonly #accounts = new Map<string, Account<Item>>();
   readonly #backlogged = new IndexedHeap<Account<Item>>(isBefore);
+  readonly #reasonOf: (item: Item) => string;
   #virtualTime = 0;
   #order = 0;
   #size = 0;
+
+  /** `reasonOf`: what an item that comes back may have to wait for while others of its lane need not; the same text for the same. */
+  constructor(reasonOf: (item: Item) => string = () => '') {
+    this.#reasonOf = reasonOf;
+  }
 
   /** Items that wait. */
   get size(): number {
@@ -84,7 +90,9 @@ export class FairQueue<Item extends Queued> {
 
   /** Puts an item that was served before everything in its lane that was not; its charge was taken back by `charge`. */
   putBack(item: Item): void {
-    this.#lane(item).returned.set(item.id, item);
+    const { returned } = this.#lane(item);
+    const reason = this.#reasonOf(item);
+    returned.set(reason, (returned.get(reason) ?? new Map<string, Item>()).set(item.id, item));
     this.#added(item);
   }
 
@@ -93,7 +101,7 @@ export class FairQueue<Item extends Queued> {
     const account = this.#accounts.get(item.tenantId);
     const lane = account?.lanes.get(item.lane);
     if (account === undefined || lane === undefined) return false;
-    if (!lane.returned.delete(item.id) && !lane.waiting.delete(item.id)) return false;
+    if (!takeOut(lane, item)) return false;
     this.#removed(account, item);
     return true;
   }
@@ -122,14 +130,17 @@ export class FairQueue<Item extends Queued> {
     let attempts = 0;
     for (const [name, lane] of lanes) {
       if (!isOpen(name)) continue;
-      let tries = 0;
-      for (const queue of [lane.returned, lane.waiting]) {
-        for (const item of queue.values()) {
+      for (const queue of [
+        inRounds([...lane.returned.values()].map((items) => items.values())),
+        lane.waiting.values(),
+      ]) {
+        let tries = 0;
+        for (const item of queue) {
           if (tries++ >= LANE_TRIES) break;
           if (attempts++ >= ACCOUNT_TRIES) return null;
           const taker = choose(item);
           if (taker === null) continue;
-          this.#served(account, lane, queue, item);
+          this.#served(account, lane, item);
           return { item, taker };
         }
       }
@@ -137,8 +148,8 @@ export class FairQueue<Item extends Queued> {
     return null;
   }
 
-  #served(account: Account<Item>, lane: Lane<Item>, queue: Map<string, Item>, item: Item): void {
-    queue.delete(item.id);
+  #served(account: Account<Item>, lane: Lane<Item>, item: Item): void {
+    takeOut(lane, item);
     this.#virtualTime = Math.max(this.#virtualTime, account.tag);
     account.laneTime = Math.max(account.laneTime, lane.tag);
     lane.tag += item.cost;
@@ -176,21 +187,11 @@ export class FairQueue<Item extends Queued> {
   }
 
   /** Everything that waits, a tenant after the other by their turns, each time one item, in its order. */
-  *inTurn(): IterableIterator<Item> {
+  inTurn(): IterableIterator<Item> {
     const waiting = [...this.#accounts.values()]
       .filter(({ items }) => items > 0)
       .sort((a, b) => (isBefore(a, b) ? -1 : 1));
-    let iterators = waiting.map(({ lanes }) => itemsOf(lanes));
-    while (iterators.length > 0) {
-      const further: typeof iterators = [];
-      for (const iterator of iterators) {
-        const next = iterator.next();
-        if (next.done === true) continue;
-        yield next.value;
-        further.push(iterator);
-      }
-      iterators = further;
-    }
+    return inRounds(waiting.map(({ lanes }) => itemsOf(lanes)));
   }
 
   /** Who has work that waits. */
@@ -284,9 +285,35 @@ function hasItems<Item>({ returned, waiting }: Lane<Item>): boolean {
 /** What waits in these lanes, the lanes in their order. */
 function* itemsOf<Item>(lanes: ReadonlyMap<string, Lane<Item>>): IterableIterator<Item> {
   for (const { returned, waiting } of [...lanes.values()].sort((a, b) => a.tag - b.tag)) {
-    yield* returned.values();
+    for (const items of returned.values()) yield* items.values();
     yield* waiting.values();
   }
+}
+
+/** One item of each, then the next one of each, until there are no more. */
+function* inRounds<Item>(all: readonly IterableIterator<Item>[]): IterableIterator<Item> {
+  let iterators = all;
+  while (iterators.length > 0) {
+    const further: IterableIterator<Item>[] = [];
+    for (const iterator of iterators) {
+      const next = iterator.next();
+      if (next.done === true) continue;
+      yield next.value;
+      further.push(iterator);
+    }
+    iterators = further;
+  }
+}
+
+/** Takes an item out of its lane; false when it is not there. */
+function takeOut<Item extends Queued>({ returned, waiting }: Lane<Item>, { id }: Item): boolean {
+  if (waiting.delete(id)) return true;
+  for (const [reason, items] of returned) {
+    if (!items.delete(id)) continue;
+    if (items.size === 0) returned.delete(reason);
+    return true;
+  }
+  return false;
 }
 
 /** What an item was charged in advance is used up, or settled. */

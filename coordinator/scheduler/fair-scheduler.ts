@@ -61,7 +61,7 @@ export class FairScheduler implements Scheduler, LeaseEvents {
   readonly #held: AgentLeases;
   readonly #leases: LeaseTable;
   readonly #entries = new Map<ExecutionId, Entry>();
-  readonly #queue = new FairQueue<Entry>();
+  readonly #queue = new FairQueue<Entry>(({ excluded }) => [...excluded].sort().join(' '));
   readonly #charges: Charges<Entry>;
   readonly #retries: Retries;
   readonly #check: ResultCheck;
@@ -130,7 +130,7 @@ export class FairScheduler implements Scheduler, LeaseEvents {
     for (const entry of [...this.#queue.inTurn()]) {
       this.#queue.remove(entry);
       entry.lane = this.#price(entry.demand).lane;
-      if (entry.failures > 0) this.#queue.putBack(entry);
+      if (entry.excluded.size > 0) this.#queue.putBack(entry);
       else this.#queue.push(entry);
     }
     this.#placeAll();

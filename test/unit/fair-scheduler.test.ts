@@ -108,6 +108,20 @@ test('a failure of ours goes back to the same agent only when there is no other,
   assert.equal(told.at(-1), 'retries-exhausted a');
 });
 
+test('failures of ours that avoid the only agent with room keep nobody waiting who could go there', () => {
+  const { clock, scheduler, submit, join } = setUp();
+  const one = join('one', 5);
+  for (const name of ['a', 'b', 'c', 'd', 'e']) submit(name);
+  const two = join('two', 1);
+  submit('f');
+  assert.equal(two.last().order.executionId, 'f');
+  for (const { lease, fence } of one.offers()) void scheduler.completed(one.id, lease, fence, retryable);
+  assert.deepEqual([one.agent.freeSlots, scheduler.depth], [5, 5], 'they wait for the other one');
+  submit('g');
+  clock.pass(1000);
+  assert.equal(one.last().order.executionId, 'g');
+});
+
 test('an agent that refuses is left alone for a moment; refusals are no failures', () => {
   const { clock, scheduler, submit, join, told } = setUp();
   const agent = join('one', 1);
