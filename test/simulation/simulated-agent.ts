@@ -179,7 +179,7 @@ export class SimulatedAgent {
 
   /** While there is no connection, what it was promised is what it has. */
   #tellBooks(): void {
-    this.#world.books.parted(this.id, new Set([...this.#leases.values()].map(({ order }) => order.executionId)));
+    this.#world.books.parted(this.id, new Set([...this.#leases.values()].map(({ fence }) => fence)));
   }
 
   #report(connection: SimulatedConnection): void {
