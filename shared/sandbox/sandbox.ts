@@ -52,6 +52,11 @@ export interface LaunchSpec {
   readonly terminal: TerminalSize | null;
   /** What is copied out of the workspace after the last process died, or null for nothing. */
   readonly collect: CollectSpec | null;
+  /**
+   * So many bytes of output come while the program runs, and no more before `Launch.taken` says that they were taken; the program is held
+   * back meanwhile, its neighbours are not. Absent: whatever it writes comes.
+   */
+  readonly outputWindowBytes?: number;
 }
 
 /** A terminal's size in characters. */
@@ -161,6 +166,10 @@ export interface LaunchListener {
   collectedData?(chunk: Uint8Array): void | Promise<void>;
 }
 
+/** Signals that a terminal's foreground processes can be sent; CONT lets those go on that TSTP has stopped. */
+export const terminalSignals = ['HUP', 'INT', 'QUIT', 'KILL', 'TERM', 'CONT', 'TSTP'] as const;
+export type TerminalSignal = (typeof terminalSignals)[number];
+
 /** A running launch. */
 export interface Launch {
   readonly report: Promise<LaunchReport>;
@@ -170,6 +179,10 @@ export interface Launch {
   kill(): void;
   /** Tells the program's terminal its new size, 1 to 65535 each way; nothing happens without one, or outside. */
   resize(size: TerminalSize): void;
+  /** Sends a signal to the foreground processes of the program's terminal; nothing happens without one, or before the program started. */
+  signal(name: TerminalSignal): void;
+  /** So much of the output was taken: as much again may come. Only with `outputWindowBytes`. */
+  taken(bytes: number): void;
 }
 
 /** What the launcher says about its machine. */
