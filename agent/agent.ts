@@ -14,6 +14,7 @@ import { toMemoryClaim } from '../shared/model/claim.ts';
 import type { Envelope } from '../shared/model/manifest.ts';
 import type { LeaseResultMessage } from '../shared/protocol/agent-messages.ts';
 import { encodeMessage } from '../shared/protocol/catalog.ts';
+import type { TerminalNews } from '../shared/protocol/terminal-flow.ts';
 import { closeCodes } from '../shared/protocol/version.ts';
 import type { Sandbox } from '../shared/sandbox/sandbox.ts';
 import { Connector } from './connection/connector.ts';
@@ -30,6 +31,7 @@ import {
 } from './connection/session.ts';
 import { Execution, type ExecutionListener } from './execution/executor.ts';
 import { LeaseReceipt } from './execution/lease-receipt.ts';
+import { LeaseTerminal } from './execution/lease-terminal.ts';
 import { SandboxCounts } from './execution/sandbox-counts.ts';
 import type { SlotCpus } from './execution/slot-cpus.ts';
 import { Slots } from './execution/slots.ts';
@@ -87,6 +89,7 @@ interface HeldLease {
   readonly ended: Promise<void>;
   readonly order: Received<'lease.offer'>['order'];
   readonly receipt: LeaseReceipt;
+  readonly terminal: LeaseTerminal | null;
 }
 
 /** An agent on the ports that it was given; it has not connected before `start`. `start`, `drain` and `stop` are idempotent. */
@@ -172,6 +175,7 @@ export class LeasingAgent implements SessionListener {
     this.#learn(message.trust);
     this.#layers.welcomed();
     this.#needs.site?.welcomed(message.understands ?? []);
+    for (const { terminal } of this.#leases.values()) terminal?.repeat();
     for (const { text } of this.#outbox.entries()) this.#session.sendText(text);
     if (this.#isDraining) this.#session.setDraining(true);
   }
@@ -221,6 +225,10 @@ export class LeasingAgent implements SessionListener {
   cancelled(lease: string): void {
     this.#leases.get(lease)?.execution.cancel();
     this.#outbox.forget(lease);
+  }
+
+  commanded({ lease, command }: Received<'lease.command'>): void {
+    this.#leases.get(lease)?.terminal?.command(command);
   }
 
   acknowledged(lease: string): void {
@@ -329,13 +337,16 @@ export class LeasingAgent implements SessionListener {
   }
 
   #accept(lease: string, fence: number, order: Received<'lease.offer'>['order'], slot: number): void {
-    const needs = { ...this.#needs, cpus: this.#slots.cpusOf(slot) };
+    const say = (news: TerminalNews) => this.#session.send({ type: 'lease.news', lease, news });
+    const terminal = order.terminal === undefined ? null : new LeaseTerminal(order.terminal, say);
+    const needs = { ...this.#needs, cpus: this.#slots.cpusOf(slot), terminal };
     const receipt = new LeaseReceipt(this.#needs.clock, order);
     const execution = new Execution(needs, order, slot, this.#toListener(lease, order.executionId, slot, receipt));
     const { promise: ended, resolve } = Promise.withResolvers<void>();
-    const held: HeldLease = { fence, execution, ended, order, receipt };
+    const held: HeldLease = { fence, execution, ended, order, receipt, terminal };
     this.#leases.set(lease, held);
     this.#session.send({ type: 'lease.accepted', lease });
+    terminal?.begin();
     void execution.execute().then((result) => {
       this.#leases.delete(lease);
       this.#slots.giveBack(slot);

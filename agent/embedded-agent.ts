@@ -117,8 +117,7 @@ async function assemble(
     const leasing = new LeasingAgent(edge === null ? needs : { ...needs, site: edge.site }, {
       ...config,
       ...{ slots: slotCpus.length, slotCpus, offer },
-      // Nobody else is told more of a hello than every coordinator knows.
-      facts: edge === null ? facts : { ...facts, understands: [...additions] },
+      facts: { ...facts, understands: [...additions] },
     });
     await edge?.listen();
     return { leasing, layers, identity, results, edge };

@@ -24,6 +24,7 @@ import type {
   SandboxFile,
 } from '../../shared/sandbox/sandbox.ts';
 import { toScriptLaunch } from '../../shared/sandbox/script.ts';
+import type { LeaseTerminal } from './lease-terminal.ts';
 import type { SlotCpus } from './slot-cpus.ts';
 import { toSandboxFiles, toStdin, toVariables } from './workspace.ts';
 
@@ -34,6 +35,8 @@ export interface ExecutorNeeds {
   readonly clock: Clock;
   /** Processors of its slot; null or absent: any. */
   readonly cpus?: SlotCpus;
+  /** What the run script has as standard input and output, if its order wants one. */
+  readonly terminal?: LeaseTerminal | null;
 }
 
 /** Scripts 3 and 4. */
@@ -145,6 +148,7 @@ export class Execution {
     const stdout = new OutputBuffer();
     const stderr = new OutputBuffer();
     const isCompile = stage.script === 'compile';
+    const terminal = isCompile ? null : (this.#needs.terminal ?? null);
     const launch = this.#needs.sandbox.launch(
       {
         profile: 'execution',
@@ -158,16 +162,18 @@ export class Execution {
         directory: WORKSPACE_DIRECTORY,
         files: stage.files,
         systemFiles: [file],
-        stdin: stage.stdin,
+        stdin: terminal === null ? stage.stdin : terminal.input,
         egress: null,
         limits: stage.limits,
         cpuShares: ORDINARY_CPU_SHARES,
         cpus: this.#needs.cpus ?? null,
-        terminal: null,
+        terminal: terminal?.size ?? null,
         collect: null,
+        ...(terminal !== null && { outputWindowBytes: terminal.outputWindowBytes }),
       },
-      this.#toLaunchListener(stage.script, stdout, stderr),
+      this.#toLaunchListener(stage.script, stdout, stderr, terminal),
     );
+    terminal?.launched(launch);
     this.#launch = launch;
     this.#announceRunning();
     if (isCompile) this.#compileLayer = launch.kept;
@@ -183,11 +189,18 @@ export class Execution {
     });
   }
 
-  #toLaunchListener(script: LeasedScript, stdout: OutputBuffer, stderr: OutputBuffer): LaunchListener {
-    const isStreamed = this.#order.isOutputStreamed;
+  #toLaunchListener(
+    script: LeasedScript,
+    stdout: OutputBuffer,
+    stderr: OutputBuffer,
+    terminal: LeaseTerminal | null,
+  ): LaunchListener {
+    const isStreamed = this.#order.isOutputStreamed && terminal === null;
     return {
+      started: () => terminal?.started(),
       stdout: (chunk) => {
         stdout.append(chunk);
+        terminal?.output(chunk);
         if (isStreamed) this.#listener.output(script, 'stdout', chunk);
       },
       stderr: (chunk) => {

@@ -16,6 +16,7 @@ import type { CoordinatorMessage } from '../../shared/protocol/coordinator-messa
 import { acceptedVersions, closeCodes, PROTOCOL_VERSION } from '../../shared/protocol/version.ts';
 import type { EnrolledAgent } from '../executions/state-store.ts';
 import type { LeaseEvents } from '../scheduler/scheduler.ts';
+import { labelAbilities } from './abilities.ts';
 import { type Enrolment, type Hello, toAgentKey } from './enrolment.ts';
 import { type AgentFacts, type AgentOffer, type Fleet, FleetAgent } from './fleet.ts';
 import { MessageBudget } from './message-budget.ts';
@@ -188,7 +189,7 @@ export class AgentSession {
         id: known.id,
         name,
         pool: known.pool,
-        labels,
+        labels: labelAbilities(labels, understood),
         architecture,
         release,
         kernel,
@@ -246,10 +247,13 @@ export class AgentSession {
         if (message.stage === 'running') leases.started(agent.id, message.lease);
         break;
       case 'lease.output':
-        leases.output(agent.id, message.lease, message);
+        leases.heard(agent.id, message.lease, (listener, id) => listener.output(id, message));
         break;
       case 'lease.fetching':
-        leases.fetching(agent.id, message.lease, message);
+        leases.heard(agent.id, message.lease, (listener, id) => listener.fetching(id, message));
+        break;
+      case 'lease.news':
+        leases.heard(agent.id, message.lease, (listener, id) => listener.told(id, message.news));
         break;
       case 'layers.progress':
         this.#deps.cache.progressed(agent.id, message);

@@ -11,6 +11,8 @@ import type { Execution, ExecutionRequest } from '../../shared/model/execution.t
 import type { LeaseResultMessage } from '../../shared/protocol/agent-messages.ts';
 import type { AgentFacts } from '../agents/fleet.ts';
 import type { BuildReports, ReadyEnvironment } from '../environments/environment-build.ts';
+import type { LeaseFetching } from '../scheduler/scheduler.ts';
+import { Terminal } from '../terminals/terminal.ts';
 import type { Attempt } from './placement-answer.ts';
 
 /** How an execution was asked for. */
@@ -34,6 +36,8 @@ export class LiveExecution {
   readonly log = new EventLog(LOG_BYTES_MAX);
   /** The answer once it is kept; null when it became somebody else's. */
   readonly done: Promise<Execution | null>;
+  /** Of an interactive one. */
+  readonly terminal: Terminal | null;
   environment: ReadyEnvironment | null = null;
   environmentId: string | null = null;
   built: ReadonlySet<string> = noBuilt;
@@ -65,6 +69,7 @@ export class LiveExecution {
     this.#clock = clock;
     this.id = id;
     this.terms = terms;
+    this.terminal = terms.request.interactive === true ? new Terminal(clock, id, this.log) : null;
     this.#createdAt = createdAt;
     this.#startMs = clock.monotonicMs();
     this.#stageMs = this.#startMs;
@@ -106,6 +111,12 @@ export class LiveExecution {
     } else {
       this.log.append('stage', { stage: this.#stage, cause });
     }
+  }
+
+  /** So far its agent is with fetching layers. */
+  fetching({ bytes, bytesTotal }: LeaseFetching): void {
+    const fraction = bytesTotal === 0 ? null : Math.min(1, bytes / bytesTotal);
+    this.log.append('fetch.progress', { phase: 'fetching', bytes, bytesTotal, fraction });
   }
 
   /** Tells everybody that waits; call once the result is kept. */

@@ -51,6 +51,8 @@ export async function resumeUnfinished(
     try {
       const hadSecrets = typeof request.environment !== 'string' && request.environment.secrets !== undefined;
       if (hadSecrets) throw new SystemError('build-failed', 'the secrets of its environment were lost in a restart');
+      if (execution.terminal !== null)
+        throw new SystemError('terminal-lost', 'its coordinator was restarted or replaced');
       const isMeant = () => !execution.isAbandoned && !user.isStopped();
       const opened = isMeant() ? await environments.open(tenantId, request.environment) : null;
       if (opened === null || !isMeant()) continue;

@@ -10,6 +10,7 @@ import { SystemError } from '../../shared/errors.ts';
 import type { AgentId, ExecutionId } from '../../shared/ids.ts';
 import type { PlacementAnswer } from '../../shared/model/placement.ts';
 import type { LeaseResultMessage } from '../../shared/protocol/agent-messages.ts';
+import type { TerminalCommand } from '../../shared/protocol/terminal-flow.ts';
 import type { Fleet } from '../agents/fleet.ts';
 import { openGate, type PoolGate } from '../pools/pool-gate.ts';
 import { AgentLeases, type LeaseTimes } from './agent-leases.ts';
@@ -23,10 +24,9 @@ import { type PolicyObjection, Refusals } from './refusals.ts';
 import { Retries, toRetryCause } from './retries.ts';
 import {
   type Demand,
+  type DemandListener,
   type Forecast,
   type LeaseEvents,
-  type LeaseFetching,
-  type LeaseOutput,
   type ResultCheck,
   type Scheduler,
   toRetrySeconds,
@@ -318,21 +318,18 @@ export class FairScheduler implements Scheduler, LeaseEvents {
   }
 
   started(agentId: AgentId, id: string): void {
-    const lease = this.#leases.get(id, agentId);
-    const entry = lease === undefined ? undefined : this.#entryOf(lease);
-    entry?.demand.listener.started(entry.demand.executionId);
+    this.heard(agentId, id, (listener, executionId) => listener.started(executionId));
   }
 
-  fetching(agentId: AgentId, id: string, fetching: LeaseFetching): void {
+  heard(agentId: AgentId, id: string, say: (listener: DemandListener, executionId: ExecutionId) => void): void {
     const lease = this.#leases.get(id, agentId);
     const entry = lease === undefined ? undefined : this.#entryOf(lease);
-    entry?.demand.listener.fetching(entry.demand.executionId, fetching);
+    if (entry !== undefined) say(entry.demand.listener, entry.demand.executionId);
   }
 
-  output(agentId: AgentId, id: string, output: LeaseOutput): void {
-    const lease = this.#leases.get(id, agentId);
-    const entry = lease === undefined ? undefined : this.#entryOf(lease);
-    entry?.demand.listener.output(entry.demand.executionId, output);
+  command(executionId: ExecutionId, command: TerminalCommand): void {
+    const lease = this.#entries.get(executionId)?.lease;
+    if (lease) this.#fleet.get(lease.agentId)?.send({ type: 'lease.command', lease: lease.id, command });
   }
 
   completed(agentId: AgentId, id: string, fence: number, result: LeaseResultMessage): Promise<void> | undefined {

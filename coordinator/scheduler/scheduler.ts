@@ -8,6 +8,7 @@ import type { AgentId, ExecutionId } from '../../shared/ids.ts';
 import type { PlacementAnswer } from '../../shared/model/placement.ts';
 import type { LeaseResultMessage } from '../../shared/protocol/agent-messages.ts';
 import type { LeaseOrderMessage } from '../../shared/protocol/coordinator-messages.ts';
+import type { TerminalCommand, TerminalNews } from '../../shared/protocol/terminal-flow.ts';
 import type { AgentFacts } from '../agents/fleet.ts';
 import type { SiteCase } from '../pools/site-case.ts';
 import type { Lease } from './leases.ts';
@@ -33,6 +34,8 @@ export interface DemandListener {
   started(executionId: ExecutionId): void;
   fetching(executionId: ExecutionId, fetching: LeaseFetching): void;
   output(executionId: ExecutionId, output: LeaseOutput): void;
+  /** The terminal of its lease has something to say. */
+  told(executionId: ExecutionId, news: TerminalNews): void;
   requeued(executionId: ExecutionId, cause: SystemError): void;
   /** The result is the listener's now; the agent forgets it only after the promise has resolved. */
   completed(executionId: ExecutionId, result: LeaseResultMessage): Promise<void> | undefined;
@@ -63,6 +66,8 @@ export interface Scheduler {
   submit(demand: Demand): void;
   /** Ends a demand wherever it is; nothing is heard of it afterwards. Idempotent. */
   withdraw(executionId: ExecutionId): void;
+  /** Something for the terminal of its lease; lost when it has none now. */
+  command(executionId: ExecutionId, command: TerminalCommand): void;
   /** Demands that wait for an agent. */
   readonly depth: number;
   /** Leases that are out. */
@@ -106,8 +111,8 @@ export interface LeaseEvents {
   /** `objection`: it was its owner's policy that refused. */
   refused(agentId: AgentId, lease: string, reason: string, objection?: PolicyObjection | null): void;
   started(agentId: AgentId, lease: string): void;
-  fetching(agentId: AgentId, lease: string, fetching: LeaseFetching): void;
-  output(agentId: AgentId, lease: string, output: LeaseOutput): void;
+  /** Something of a lease that its demand's listener is to hear, if that lease is the one that counts. */
+  heard(agentId: AgentId, lease: string, say: (listener: DemandListener, executionId: ExecutionId) => void): void;
   /** Resolves when the agent may forget the result. */
   completed(agentId: AgentId, lease: string, fence: number, result: LeaseResultMessage): Promise<void> | undefined;
 }

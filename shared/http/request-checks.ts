@@ -28,6 +28,7 @@ export function checkExecution(request: ExecutionRequest, maxima: AllLimits): vo
   findLimits(request.compile?.limits, '/compile/limits', 'compile', maxima, findings);
   findLimits(request.run.limits, '/run/limits', 'run', maxima, findings);
   findText(request.run.stdin ?? '', request.run.stdinEncoding, '/run/stdin', findings);
+  if (request.interactive === true) findInteractive(request, findings);
   findPlacement(request.placement?.architecture, findings);
   if (request.metadata !== undefined) findMetadata(request.metadata, findings);
   refuse(findings);
@@ -68,6 +69,11 @@ function findLimits(
     const detail = `is ${excess.asked}; the operator allows at most ${excess.maximum}`;
     excesses.push({ pointer: `${pointer}/${excess.limit}`, detail });
   }
+}
+
+function findInteractive({ run: { stdin = '' } }: ExecutionRequest, { places }: Findings): void {
+  const detail = 'has no place in an interactive execution: its client types at the terminal';
+  if (stdin !== '') places.push({ pointer: '/run/stdin', detail });
 }
 
 /** Environments are built by this machine's builder, for its architecture. */

@@ -39,6 +39,9 @@ export const ExecutionRequest = Closed({
   files: Type.Optional(Type.Array(File, { maxItems: FILES_MAX })),
   compile: Type.Optional(CompileRequest),
   run: RunRequest,
+  interactive: Type.Optional(
+    Type.Boolean({ description: 'The run script gets a terminal, served over `WS /v1/executions/:id/terminal`.' }),
+  ),
   placement: Type.Optional(PlacementRequest),
   metadata: Type.Optional(Metadata),
 });

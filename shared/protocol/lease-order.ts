@@ -6,6 +6,7 @@ import type { ExecutionRequest } from '../model/execution.ts';
 import { type AllLimits, type LimitPurpose, type Limits, resolveLimits } from '../model/limits.ts';
 import type { LayerReference } from '../model/manifest.ts';
 import type { LeaseOrderMessage } from './coordinator-messages.ts';
+import type { TerminalOrder } from './terminal-flow.ts';
 
 /** What an order is about, beside the request. */
 export interface OrderTerms {
@@ -15,12 +16,14 @@ export interface OrderTerms {
   readonly environment: { readonly id: string; readonly variables: Readonly<Record<string, string>> };
   readonly layers: readonly LayerReference[];
   readonly isOutputStreamed: boolean;
+  /** The terminal of an interactive one. */
+  readonly terminal?: TerminalOrder;
 }
 
 /** The order; limits were checked against the maxima before. */
 export function toOrder(
   { files = [], compile, run }: ExecutionRequest,
-  { executionId, tenantId, environment, layers, isOutputStreamed }: OrderTerms,
+  { executionId, tenantId, environment, layers, isOutputStreamed, terminal }: OrderTerms,
   maxima: AllLimits,
 ): LeaseOrderMessage {
   const { id, variables } = environment;
@@ -49,5 +52,6 @@ export function toOrder(
     },
     isOutputStreamed,
     environment: { id, variables: { ...variables } },
+    ...(terminal !== undefined && { terminal }),
   };
 }

@@ -5,6 +5,7 @@
  * `launcher-unavailable`; when the listener or the source of stdin fails, the run is killed and the report rejects with that error.
  */
 import type { AllLimits } from '../model/limits.ts';
+import type { TerminalSignal } from '../model/terminal.ts';
 
 /** Which kind of sandbox; see contract.def. */
 export type Profile = 'execution' | 'build' | 'bootstrap' | 'host' | 'command';
@@ -165,10 +166,6 @@ export interface LaunchListener {
   collected?(file: CollectedFile): void | Promise<void>;
   collectedData?(chunk: Uint8Array): void | Promise<void>;
 }
-
-/** Signals that a terminal's foreground processes can be sent; CONT lets those go on that TSTP has stopped. */
-export const terminalSignals = ['HUP', 'INT', 'QUIT', 'KILL', 'TERM', 'CONT', 'TSTP'] as const;
-export type TerminalSignal = (typeof terminalSignals)[number];
 
 /** A running launch. */
 export interface Launch {

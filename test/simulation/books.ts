@@ -158,6 +158,7 @@ export class Books {
       started: (id) => assert.equal(heard(id).state, 'placed'),
       fetching: () => undefined,
       output: () => undefined,
+      told: () => undefined,
       requeued: (id, cause) => this.#requeued(heard(id), cause),
       completed: (id, result) => this.#completed(heard(id), result),
       gaveUp: (id, cause) => this.#gaveUp(heard(id), cause),

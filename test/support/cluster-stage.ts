@@ -163,6 +163,7 @@ export class Site {
       started: tell('started'),
       fetching: tell('fetching'),
       output: tell('output'),
+      told: tell('told'),
       requeued: tell('requeued'),
       completed: () => void tell('completed')(),
       gaveUp: (_id, { code }) => void told.push(code),

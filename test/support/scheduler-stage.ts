@@ -32,6 +32,7 @@ export function setUpScheduler(pools: (clock: VirtualClock) => PoolGate = () => 
     started: tell('started'),
     fetching: tell('fetching'),
     output: tell('output'),
+    told: tell('told'),
     requeued: tell('requeued'),
     completed: (id) => void tell('completed')(id),
     gaveUp: (id, { code }) => void told.push(`${code} ${id.slice(5)}`),
