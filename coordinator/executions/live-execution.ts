@@ -4,7 +4,7 @@
  * Invariant: a final stage is entered once, and `done` resolves after whoever ended it has kept the result.
  */
 import { type Clock, toTimestamp } from '../../shared/clock.ts';
-import { EventLog } from '../../shared/http/event-log.ts';
+import { EventLog, numberFrom } from '../../shared/http/event-log.ts';
 import type { ExecutionId } from '../../shared/ids.ts';
 import { executionLifecycle, type Stage, type StageCause } from '../../shared/lifecycle/execution.ts';
 import type { Execution, ExecutionRequest } from '../../shared/model/execution.ts';
@@ -33,7 +33,7 @@ const noBuilt: ReadonlySet<string> = new Set();
 export class LiveExecution {
   readonly id: ExecutionId;
   readonly terms: ExecutionTerms;
-  readonly log = new EventLog(LOG_BYTES_MAX);
+  readonly log: EventLog;
   /** The answer once it is kept; null when it became somebody else's. */
   readonly done: Promise<Execution | null>;
   /** Of an interactive one. */
@@ -65,12 +65,15 @@ export class LiveExecution {
   #finishedAt: string | null = null;
   #endMs = 0;
 
-  constructor(clock: Clock, id: ExecutionId, terms: ExecutionTerms, createdAt = toTimestamp(clock.nowMs())) {
+  /** `createdAt`: of one that is taken up again. */
+  constructor(clock: Clock, id: ExecutionId, terms: ExecutionTerms, createdAt: string | null = null) {
     this.#clock = clock;
+    this.log = new EventLog(LOG_BYTES_MAX, createdAt === null ? 0 : numberFrom(clock));
+    if (createdAt !== null) this.log.append('stage', { stage: 'queued', cause: 'requeued' });
     this.id = id;
     this.terms = terms;
     this.terminal = terms.request.interactive === true ? new Terminal(clock, id, this.log) : null;
-    this.#createdAt = createdAt;
+    this.#createdAt = createdAt ?? toTimestamp(clock.nowMs());
     this.#startMs = clock.monotonicMs();
     this.#stageMs = this.#startMs;
     this.done = new Promise((resolve) => {
