@@ -18,7 +18,7 @@ import type { InstanceScenario, ScenarioResult } from '../scenario.ts';
 const LINES = 40;
 const GAPS_MS = [5, 30] as const;
 /** Until whoever listens is there. */
-const BEGIN_MS = 400;
+const BEGIN_MS = 900;
 const PROMISED_MS = 3;
 
 /** Ages of the lines in a text, at this moment; milliseconds. */

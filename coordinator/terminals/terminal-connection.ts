@@ -21,6 +21,8 @@ export interface TerminalSocket {
   /** `taken`: the kernel has it. */
   sendBytes(bytes: Buffer, taken: () => void): void;
   ping(payload: string): void;
+  /** Unless too much is unsent already. */
+  pong(payload: Buffer): void;
   pause(): void;
   resume(): void;
   close(code: number, reason: string): void;
@@ -113,11 +115,18 @@ export class TerminalConnection implements TerminalClient {
     if (!this.#isClosed && position > 0 && position <= this.#asked) this.#terminal.arrived(this, position);
   }
 
+  /** A ping: who asks without reading the answers is not answered for ever. */
+  pinged(payload: Buffer): void {
+    if (this.#isClosed) return;
+    if (this.#mayGoOn()) this.#socket.pong(payload);
+    else this.#refuseHaste();
+  }
+
   /** A message. */
   received(data: Buffer, isBinary: boolean): void {
     if (this.#isClosed) return;
     this.#silentBeats = 0;
-    if (!this.#mayGoOn()) this.#refuse('tooFast', `at most ${MESSAGES.perSecond} messages a second are listened to`);
+    if (!this.#mayGoOn()) this.#refuseHaste();
     else if (isBinary) this.#terminal.type(this, data);
     else this.#hear(data.toString());
   }
@@ -126,6 +135,10 @@ export class TerminalConnection implements TerminalClient {
     const said = parse(text);
     if (isRequest.Check(said)) this.#terminal.ask(this, said);
     else this.#refuse('messageInvalid', 'text is resize, signal or end as JSON; keys are binary: see docs/terminal.md');
+  }
+
+  #refuseHaste(): void {
+    this.#refuse('tooFast', `at most ${MESSAGES.perSecond} messages a second are listened to`);
   }
 
   #refuse(why: TerminalClosing, detail: string): void {

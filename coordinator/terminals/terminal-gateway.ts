@@ -40,9 +40,19 @@ export interface TerminalGatewayDeps {
 /** Where clients attach. */
 export const TERMINALS_PATH = '/v1/executions/:id/terminal';
 
+/** What a client is attached to. */
+interface Place {
+  readonly terminal: Terminal;
+  readonly tenantId: string;
+}
+
 const PATH = /^\/v1\/executions\/([^/?]{1,256})\/terminal(?:\?|$)/;
 const POSITION = /^\d{1,15}$/;
 const CLOSE_MS_MAX = 1000;
+/** More is unsent only while nothing is read: then no answer to a ping is. */
+const UNSENT_BYTES_MAX = 524_288;
+/** What one tenant may have of all connections. */
+const TENANT_PART = 0.5;
 
 /** See the head of this file. */
 export class TerminalGateway implements UpgradeTaker {
@@ -52,9 +62,10 @@ export class TerminalGateway implements UpgradeTaker {
     noServer: true,
     maxPayload: TERMINAL_MESSAGE_BYTES_MAX,
     perMessageDeflate: false,
+    autoPong: false,
     handleProtocols: () => TERMINAL_PROTOCOL,
   });
-  readonly #connections = new Set<TerminalConnection>();
+  readonly #connections = new Map<TerminalConnection, Place>();
   #isStopped = false;
 
   constructor(deps: TerminalGatewayDeps, options: { terminalsMax: number }) {
@@ -95,14 +106,10 @@ export class TerminalGateway implements UpgradeTaker {
     if (!offered.includes(TERMINAL_PROTOCOL))
       throw new SystemError('request-invalid', `offer the subprotocol ${TERMINAL_PROTOCOL} in Sec-WebSocket-Protocol`);
     const from = toPosition(url);
-    if (this.#connections.size >= this.#connectionsMax)
-      throw new SystemError(
-        'queue-full',
-        `${this.#connectionsMax} clients are at terminals of this coordinator; ask again later`,
-      );
+    this.#checkRoom({ terminal, tenantId });
     if (this.#isStopped) throw new SystemError('draining', 'the coordinator is stopping');
     if (ticket !== undefined) tickets.use(ticket, id);
-    this.#server.handleUpgrade(request, socket, head, (opened) => this.#open(opened, terminal, from));
+    this.#server.handleUpgrade(request, socket, head, (opened) => this.#open(opened, { terminal, tenantId }, from));
     this.#deps.log.info({ executionId: id, tenantId }, 'terminal attached');
   }
 
@@ -117,10 +124,25 @@ export class TerminalGateway implements UpgradeTaker {
     throw new SystemError('conflict', `execution ${id} ${said}: GET /v1/executions/${id} answers`);
   }
 
-  #open(socket: WebSocket, terminal: Terminal, from: number | null): void {
+  #checkRoom({ tenantId, terminal }: Place): void {
+    let ofTenant = 0;
+    for (const place of this.#connections.values()) {
+      // Whoever was there makes room.
+      if (place.terminal === terminal) return;
+      if (place.tenantId === tenantId) ofTenant += 1;
+    }
+    const isPartUsed = !this.#deps.isEmbedded && ofTenant >= this.#connectionsMax * TENANT_PART;
+    if (this.#connections.size < this.#connectionsMax && !isPartUsed) return;
+    const said = `${ofTenant} clients of this tenant, and ${this.#connections.size} in all, are at terminals here`;
+    throw new SystemError('queue-full', `${said}; ask again later, or raise terminalsMax`);
+  }
+
+  #open(socket: WebSocket, place: Place, from: number | null): void {
+    const { terminal } = place;
     const connection = new TerminalConnection(this.#deps.clock, toTerminalSocket(socket), terminal);
-    this.#connections.add(connection);
+    this.#connections.set(connection, place);
     socket.on('message', (data: Buffer, isBinary) => connection.received(data, isBinary));
+    socket.on('ping', (data) => connection.pinged(data));
     socket.on('pong', (data) => connection.ponged(data.toString('latin1')));
     socket.on('error', () => undefined);
     socket.on('close', () => {
@@ -148,7 +170,7 @@ export class TerminalGateway implements UpgradeTaker {
   /** Sends every client away; resolves when their connections are gone. Idempotent. */
   async stop(): Promise<void> {
     this.#isStopped = true;
-    for (const connection of this.#connections) connection.close('moved');
+    for (const connection of this.#connections.keys()) connection.close('moved');
     const { promise: closed, resolve } = Promise.withResolvers<void>();
     this.#server.close(() => resolve());
     const patience = this.#deps.clock.after(CLOSE_MS_MAX, () => {
@@ -172,6 +194,7 @@ function toTerminalSocket(socket: WebSocket): TerminalSocket {
   return {
     sendText: (text) => socket.send(text),
     sendBytes: (bytes, taken) => socket.send(bytes, (error) => error ?? taken()),
+    pong: (payload) => (isOpen() && socket.bufferedAmount < UNSENT_BYTES_MAX ? socket.pong(payload) : undefined),
     ping: (payload) => (isOpen() ? socket.ping(payload) : undefined),
     pause: () => (isOpen() ? socket.pause() : undefined),
     resume: () => socket.resume(),

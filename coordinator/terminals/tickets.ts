@@ -19,8 +19,8 @@ interface Content extends TicketTerms {
   readonly expiresAtMs: number;
 }
 
-/** Tickets that were issued and neither used nor are too old; who has so many asks for no more. */
-const OPEN_MAX = 10_000;
+/** Tickets of one tenant that were issued and neither used nor are too old. */
+const OPEN_MAX = 1000;
 
 /** See the head of this file. */
 export class TerminalTickets {
@@ -28,8 +28,8 @@ export class TerminalTickets {
   readonly #key: Uint8Array;
   readonly #ttlMs: number;
   readonly #issuer: string;
-  /** When each ends; the oldest first. */
-  readonly #open = new Map<number, number>();
+  /** When each ends, by tenant; the oldest first. */
+  readonly #open = new Map<string, Map<number, number>>();
   #number = 0;
 
   /** `key` is derived from the instance key, which all coordinators have. */
@@ -40,14 +40,15 @@ export class TerminalTickets {
     this.#issuer = Buffer.from(deps.random.bytes(12)).toString('base64url');
   }
 
-  /** A fresh ticket and when it ends; SystemError `queue-full` while far too many are open. */
+  /** A fresh ticket and when it ends; SystemError `queue-full` while far too many of its tenant are open. */
   issue({ tenantId, executionId }: TicketTerms): { ticket: string; expiresAtMs: number } {
     this.#forgetOld();
-    if (this.#open.size >= OPEN_MAX)
+    const open = this.#open.get(tenantId) ?? new Map<number, number>();
+    if (open.size >= OPEN_MAX)
       throw new SystemError('queue-full', `${OPEN_MAX} tickets are open and unused; use one, or wait`);
     const number = ++this.#number;
     const expiresAtMs = this.#clock.nowMs() + this.#ttlMs;
-    this.#open.set(number, expiresAtMs);
+    this.#open.set(tenantId, open.set(number, expiresAtMs));
     const content: Content = { tenantId, executionId, issuer: this.#issuer, number, expiresAtMs };
     const text = Buffer.from(JSON.stringify(content)).toString('base64url');
     return { ticket: `${text}.${this.#sign(text).toString('base64url')}`, expiresAtMs };
@@ -55,9 +56,12 @@ export class TerminalTickets {
 
   #forgetOld(): void {
     const nowMs = this.#clock.nowMs();
-    for (const [number, expiresAtMs] of this.#open) {
-      if (expiresAtMs > nowMs) return;
-      this.#open.delete(number);
+    for (const [tenantId, open] of this.#open) {
+      for (const [number, expiresAtMs] of open) {
+        if (expiresAtMs > nowMs) break;
+        open.delete(number);
+      }
+      if (open.size === 0) this.#open.delete(tenantId);
     }
   }
 
@@ -84,7 +88,7 @@ export class TerminalTickets {
   use(ticket: string, executionId: string): void {
     const content = this.#parse(ticket);
     const isOurs = content.issuer === this.#issuer && content.executionId === executionId;
-    if (!isOurs || !this.#open.delete(content.number)) throw notGood();
+    if (!isOurs || this.#open.get(content.tenantId)?.delete(content.number) !== true) throw notGood();
   }
 }
 

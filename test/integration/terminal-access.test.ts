@@ -197,3 +197,13 @@ test('an agent that does not know of terminals gets none to run; one that only s
   assert.deepEqual(order.terminal, { rows: 24, columns: 80, inputBytesMax: 65_536, outputBytesMax: 262_144 });
   assert.ok(!older.said.some(({ type }) => type === 'lease.offer'));
 });
+
+test('half of the places is the most that one tenant has; who takes a terminal over needs none', async (t) => {
+  const { coordinator, attach } = await stage(t, { terminalsMax: 2 });
+  await attach();
+  await attach();
+  const second = await postInteractive(coordinator.url, { run: { script: 'sh' } }, 'key-of-one');
+  assert.deepEqual(await TerminalScreen.refused(coordinator.url, second, { key: 'key-of-one' }), [429, 'queue-full']);
+  const foreign = await postInteractive(coordinator.url, { run: { script: 'sh' } }, 'key-of-two');
+  await TerminalScreen.attach(coordinator.url, foreign, { key: 'key-of-two' });
+});

@@ -3,10 +3,17 @@
  * Needs root, no registry.
  */
 import assert from 'node:assert/strict';
+import { spawn } from 'node:child_process';
 import { createHash } from 'node:crypto';
+import { once } from 'node:events';
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import type { CoordinatorConfig } from '../../coordinator/config.ts';
+import { terminalCloseCodes } from '../../shared/model/terminal.ts';
 import { setStage } from '../support/agent-stage.ts';
+import { CuttableRelay } from '../support/cuttable-relay.ts';
 import { postInteractive, TerminalScreen } from '../support/terminal-client.ts';
 
 const limits = { wallTimeMs: 60_000, idleTimeMs: 60_000, outputBytes: 16 * 1024 * 1024 };
@@ -138,4 +145,45 @@ test('a flood of input is held back at its client, and arrives whole', async (t)
   const { verdict } = await screen.exit();
   const digest = createHash('sha256').update(Buffer.alloc(3_000_000, 'x')).digest('hex');
   assert.deepEqual([verdict, screen.screen.includes(digest)], ['ok', true]);
+});
+
+test('the client of docs/terminal.md runs as it stands there: it types, comes back when its connection breaks, and ends with the program', async (t) => {
+  const { coordinator } = await stage(t);
+  const page = await readFile(new URL('../../docs/terminal.md', import.meta.url), 'utf8');
+  const [, example = ''] = /```js\n(.*?)```/s.exec(page) ?? [];
+  const folder = await mkdtemp(join(tmpdir(), 'envicutor-terminal-'));
+  t.after(() => rm(folder, { recursive: true }));
+  await writeFile(join(folder, 'attach.mjs'), example);
+  const relay = await CuttableRelay.open(Number(new URL(coordinator.url).port));
+  t.after(() => relay.close());
+  const script = 'stty -echo -opost; echo ready; while read line; do echo "<$line>"; done; echo bye';
+  const client = spawn(process.execPath, [join(folder, 'attach.mjs'), `http://127.0.0.1:${relay.port}`, script]);
+  t.after(() => client.kill('SIGKILL'));
+  let said = '';
+  client.stdout.on('data', (data) => {
+    said += String(data);
+  });
+  let heard = '';
+  client.stderr.on('data', (data) => {
+    heard += String(data);
+  });
+  const shows = async (text: string) => {
+    while (!said.includes(text)) await once(client.stdout, 'data');
+  };
+  await shows('ready\n');
+  client.stdin.write('one\n');
+  await shows('<one>\n');
+  relay.mend(); // breaks what is open
+  while (heard.split('"attached"').length < 3) await once(client.stderr, 'data');
+  client.stdin.write('two\n');
+  await shows('<two>\n');
+  client.stdin.end('three\n');
+  await once(client, 'close');
+  assert.equal(said, 'ready\n<one>\n<two>\n<three>\nbye\n');
+});
+
+test('every close code has its row in docs/terminal.md, under its name', async () => {
+  const page = await readFile(new URL('../../docs/terminal.md', import.meta.url), 'utf8');
+  const rows = [...page.matchAll(/^\| (\d{4}) \| `(\w+)` \|/gm)].map(([, code, name]) => [name, Number(code)]);
+  assert.deepEqual(Object.fromEntries(rows), { ...terminalCloseCodes });
 });
