@@ -11,9 +11,10 @@ import type { ManifestTrust } from '../shared/layers/manifest-trust.ts';
 import type { ConnectionState } from '../shared/lifecycle/agent.ts';
 import type { Logger } from '../shared/logger.ts';
 import type { Envelope } from '../shared/model/manifest.ts';
-import type { LeaseResultMessage } from '../shared/protocol/agent-messages.ts';
+import type { AgentMessage, LeaseResultMessage } from '../shared/protocol/agent-messages.ts';
 import { encodeMessage } from '../shared/protocol/catalog.ts';
 import { layersOf, toOrderClaim } from '../shared/protocol/lease-order.ts';
+import type { TerminalNews } from '../shared/protocol/terminal-flow.ts';
 import { closeCodes } from '../shared/protocol/version.ts';
 import type { Sandbox } from '../shared/sandbox/sandbox.ts';
 import { Connector } from './connection/connector.ts';
@@ -28,8 +29,10 @@ import {
   Session,
   type SessionListener,
 } from './connection/session.ts';
-import { Execution, type ExecutionListener } from './execution/executor.ts';
+import { Execution } from './execution/executor.ts';
+import { toLeaseListener } from './execution/lease-listener.ts';
 import { LeaseReceipt } from './execution/lease-receipt.ts';
+import { LeaseTerminal } from './execution/lease-terminal.ts';
 import { LentSlots } from './execution/lent-slots.ts';
 import { SandboxCounts } from './execution/sandbox-counts.ts';
 import type { SlotCpus } from './execution/slot-cpus.ts';
@@ -91,6 +94,7 @@ interface HeldLease {
   readonly ended: Promise<void>;
   readonly order: Received<'lease.offer'>['order'];
   readonly receipt: LeaseReceipt;
+  readonly terminal: LeaseTerminal | null;
 }
 
 /** An agent on the ports that it was given; it has not connected before `start`. `start`, `drain` and `stop` are idempotent. */
@@ -178,6 +182,7 @@ export class LeasingAgent implements SessionListener {
     this.#learn(message.trust);
     this.#layers.welcomed();
     this.#needs.site?.welcomed(message.understands ?? []);
+    for (const { terminal } of this.#leases.values()) terminal?.repeat();
     for (const { text } of this.#outbox.entries()) this.#session.sendText(text);
     if (this.#isDraining) this.#session.setDraining(true);
   }
@@ -227,6 +232,10 @@ export class LeasingAgent implements SessionListener {
   cancelled(lease: string): void {
     this.#leases.get(lease)?.execution.cancel();
     this.#outbox.forget(lease);
+  }
+
+  commanded({ lease, command }: Received<'lease.command'>): void {
+    this.#leases.get(lease)?.terminal?.command(command);
   }
 
   acknowledged(lease: string): void {
@@ -338,13 +347,17 @@ export class LeasingAgent implements SessionListener {
   }
 
   #accept(lease: string, fence: number, order: Received<'lease.offer'>['order'], slot: number): void {
-    const needs = { ...this.#needs, cpus: this.#slots.cpusOf(slot), slots: this.#lent.lenderFor(toOrderClaim(order)) };
+    const say = (news: TerminalNews) => this.#session.send({ type: 'lease.news', lease, news });
+    const terminal = order.terminal === undefined ? null : new LeaseTerminal(order.terminal, say);
+    const slots = this.#lent.lenderFor(toOrderClaim(order));
+    const needs = { ...this.#needs, cpus: this.#slots.cpusOf(slot), slots, terminal };
     const receipt = new LeaseReceipt(this.#needs.clock, order);
-    const execution = new Execution(needs, order, slot, this.#toListener(lease, order.executionId, slot, receipt));
+    const execution = new Execution(needs, order, slot, this.#toListener(lease, order, slot, receipt));
     const { promise: ended, resolve } = Promise.withResolvers<void>();
-    const held: HeldLease = { fence, execution, ended, order, receipt };
+    const held: HeldLease = { fence, execution, ended, order, receipt, terminal };
     this.#leases.set(lease, held);
     this.#session.send({ type: 'lease.accepted', lease });
+    terminal?.begin();
     void execution.execute().then((result) => {
       this.#leases.delete(lease);
       this.#slots.giveBack(slot);
@@ -373,22 +386,10 @@ export class LeasingAgent implements SessionListener {
     logger.info({ lease, executionId, verdict, endedIn, failure }, 'lease completed');
   }
 
-  #toListener(lease: string, executionId: string, slot: number, receipt: LeaseReceipt): ExecutionListener {
-    return {
-      fetching: this.#layers.atIntervals((bytes, bytesTotal) =>
-        this.#session.send({ type: 'lease.fetching', lease, bytes, bytesTotal }),
-      ),
-      running: () => {
-        this.#session.send({ type: 'lease.stage', lease, stage: 'running' });
-        this.#needs.logger.info({ lease, executionId, slot }, 'lease running');
-        receipt.prepare();
-      },
-      output: (script, stream, chunk) => {
-        const data = Buffer.from(chunk.buffer, chunk.byteOffset, chunk.length).toString('base64');
-        this.#session.send({ type: 'lease.output', lease, script, stream, data });
-      },
-      tested: (index, test) => this.#session.send({ type: 'lease.tested', lease, index, test }),
-    };
+  #toListener(lease: string, { executionId }: HeldLease['order'], slot: number, receipt: LeaseReceipt) {
+    const { logger } = this.#needs;
+    const news = { send: (message: AgentMessage) => this.#session.send(message), logger, layers: this.#layers };
+    return toLeaseListener(news, { lease, executionId, slot }, () => receipt.prepare());
   }
 
   #checkIdle(): void {

@@ -18,6 +18,7 @@ import { connectedAgents } from './scenarios/connected-agents.ts';
 import { cpuAccuracy } from './scenarios/cpu-accuracy.ts';
 import { durableAccepts } from './scenarios/durable-accepts.ts';
 import { environmentBuild } from './scenarios/environment-build.ts';
+import { eventLatency } from './scenarios/event-latency.ts';
 import { executionOverhead } from './scenarios/execution-overhead.ts';
 import { httpThroughput } from './scenarios/http-throughput.ts';
 import { idleMemory } from './scenarios/idle-memory.ts';
@@ -48,6 +49,7 @@ const scenarios: readonly Scenario[] = [
   httpThroughput,
   testsInOneRequest,
   executionOverhead,
+  eventLatency,
   // Before all that build: its store is to be empty at first.
   artefactStore,
   environmentBuild,

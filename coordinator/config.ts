@@ -78,6 +78,18 @@ export const CoordinatorConfig = Closed({
   enrolmentTokenTtlMs: integer(86_400_000, 1000, 'How long a one-time enrolment token is good; milliseconds.'),
   bodyBytesMax: integer(33_554_432, 1024, 'Largest request body; bytes.'),
   waitSecondsMax: integer(300, 1, 'Longest ?wait of an execution; seconds.'),
+  terminalsMax: integer(1000, 1, 'Connections to terminals of interactive executions; beyond it: 429.'),
+  terminalWaitMsMax: integer(
+    30_000,
+    100,
+    'How long the program of an interactive execution runs before a client must be at its terminal; milliseconds.',
+  ),
+  terminalAwayMsMax: integer(
+    60_000,
+    100,
+    'How long it goes on after its client has gone, for one that comes back; milliseconds.',
+  ),
+  terminalTicketTtlMs: integer(30_000, 100, 'How long a ticket for a terminal is good; milliseconds.'),
   queueDepthMax: integer(1000, 1, 'Executions that may wait for an agent or an environment; beyond it: 429.'),
   tenantExecutionsPerSecondMax: Type.Number({
     default: 0,

@@ -39,6 +39,7 @@ import { ApiDescription } from './http/openapi.ts';
 import { addOperatorRoutes } from './http/operator-routes.ts';
 import { addPoolRoutes } from './http/pool-routes.ts';
 import { createServer } from './http/server.ts';
+import { addTerminalRoutes } from './http/terminal-routes.ts';
 import { attachUpgrades } from './http/upgrades.ts';
 import type { InstanceKey } from './instance-key.ts';
 import { leaveToOthers } from './leaving-to-others.ts';
@@ -46,6 +47,8 @@ import { type Gauges, Metrics } from './metrics.ts';
 import { Pools } from './pools/pools.ts';
 import { FairScheduler } from './scheduler/fair-scheduler.ts';
 import { type KeyRing, localTenant, tenantsOf } from './tenants/keys.ts';
+import { TERMINALS_PATH, TerminalGateway } from './terminals/terminal-gateway.ts';
+import { TerminalTickets } from './terminals/tickets.ts';
 
 /** The adapters that a coordinator runs on; `stop` closes none of them. */
 export interface CoordinatorDeps {
@@ -213,6 +216,19 @@ function createApi(deps: CoordinatorDeps, config: CoordinatorConfig, services: S
     },
     { waitSecondsMax: config.waitSecondsMax, limitMaxima: toLimitMaxima(config) },
   );
+  const { views } = executions;
+  const tickets = new TerminalTickets(
+    { clock, random, key: instanceKey.derive('terminal-tickets') },
+    config.terminalTicketTtlMs,
+  );
+  addTerminalRoutes(server, { views, tickets });
+  const terminals = new TerminalGateway(
+    {
+      ...{ clock, random, log, authenticate: createAuthentication(keys), isEmbedded, tickets, executions: views },
+      passOn: (request, socket, head, tenantId) => forwarding.passUpgrade({ request, socket, head }, tenantId),
+    },
+    config,
+  );
   addEnvironmentRoutes(server, { clock, environments });
   addLayerRoutes(server, { store, urls });
   addCacheRoutes(server, { clock, agents: state.agents, fleet, environments, cache, trust, prefetches });
@@ -235,7 +251,7 @@ function createApi(deps: CoordinatorDeps, config: CoordinatorConfig, services: S
     ...{ agents: state.agents, fleet, elsewhere: cluster, enrolment, pools, description, requirements },
     metrics: () => metrics.read(),
   });
-  return { server, leaving };
+  return { server, leaving, terminals };
 }
 
 function toGauges(services: ReturnType<typeof createServices>): Gauges {
@@ -259,10 +275,11 @@ export function wireCoordinator(deps: CoordinatorDeps, config: CoordinatorConfig
   const services = createServices(deps, config, metrics);
   const { urls, reproductions, environments, trust, cache, local, executions, enrolment, gateway, cluster, pools } =
     services;
-  const { server, leaving } = createApi(deps, config, services, metrics);
+  const { server, leaving, terminals } = createApi(deps, config, services, metrics);
   metrics.watch(toGauges(services));
   attachUpgrades(server.server, checkUpgrade(deps.keys === null), {
     [AGENTS_PATH]: gateway,
+    [TERMINALS_PATH]: terminals,
     ...(cluster.gateway === null ? {} : { [PEERS_PATH]: cluster.gateway }),
   });
   let stopping: Promise<void> | null = null;
@@ -273,7 +290,7 @@ export function wireCoordinator(deps: CoordinatorDeps, config: CoordinatorConfig
     executions.stop();
     environments.stop();
     reproductions.stop();
-    await gateway.stop();
+    await Promise.all([gateway.stop(), terminals.stop()]);
     enrolment.stop();
     await cluster.stop();
     local.stop();

@@ -34,6 +34,8 @@ const catalog = {
   'quota-exceeded':           { http: 429, retryable: true,  fault: 'caller',      title: 'A quota of this tenant is used up' },
   'internal':                 { http: 500, retryable: false, fault: 'coordinator', title: 'Something went wrong on our side' },
   'no-agent':                 { http: 503, retryable: true,  fault: 'coordinator', title: 'No agent can run this now' },
+  'terminal-unattended':      { http: 409, retryable: false, fault: 'caller',      title: 'Nobody was at the terminal for too long' },
+  'terminal-lost':            { http: 503, retryable: true,  fault: 'coordinator', title: 'What ran in the terminal was lost, and with it what was typed' },
   'draining':                 { http: 503, retryable: true,  fault: 'coordinator', title: 'This instance is shutting down' },
   'shard-moved':              { http: 503, retryable: true,  fault: 'coordinator', title: 'Another coordinator answers for this tenant now' },
   'state-store-unavailable':  { http: 503, retryable: true,  fault: 'dependency',  title: 'The state store does not answer' },

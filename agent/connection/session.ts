@@ -34,6 +34,8 @@ export interface SessionListener {
   lost(): void;
   offered(message: Received<'lease.offer'>): void;
   cancelled(lease: string): void;
+  /** Something for the terminal of a lease. */
+  commanded(message: Received<'lease.command'>): void;
   acknowledged(lease: string): void;
   /** Leases that the coordinator wants; whatever else is held is to be ended without a result. */
   wanted(leases: readonly string[]): void;
@@ -204,6 +206,9 @@ export class Session implements ConnectionOwner {
         break;
       case 'lease.cancel':
         this.#listener.cancelled(message.lease);
+        break;
+      case 'lease.command':
+        this.#listener.commanded(message);
         break;
       case 'session.wanted':
         this.#listener.wanted(message.leases);

@@ -14,6 +14,7 @@ import type { LeaseOrderMessage } from '../../shared/protocol/coordinator-messag
 import type { KeptLayer, Sandbox } from '../../shared/sandbox/sandbox.ts';
 import type { CompiledChecks } from '../judging/compiled-checks.ts';
 import { Judging, type JudgingEnd } from '../judging/judging.ts';
+import type { LeaseTerminal } from './lease-terminal.ts';
 import { type Script, ScriptRuns, toReport } from './script-runs.ts';
 import type { SlotCpus } from './slot-cpus.ts';
 import { toSandboxFiles, toStdin, toVariables } from './workspace.ts';
@@ -25,6 +26,8 @@ export interface ExecutorNeeds {
   readonly clock: Clock;
   /** Processors of its slot; null or absent: any. */
   readonly cpus?: SlotCpus;
+  /** What the run script has as standard input and output, if its order wants one. */
+  readonly terminal?: LeaseTerminal | null;
   /** Further slots, while nobody else needs them; absent: none. */
   readonly slots?: SlotLender;
   /** Check programs of executions before; absent: each compiles its own. */
@@ -134,7 +137,8 @@ export class Execution {
   async #run(layers: AcquiredLayers, files: Script['files'], kept: KeptLayer | null): Promise<Findings | null> {
     const { run } = this.#order;
     const stdin = toStdin(run.stdin, run.stdinEncoding);
-    const script = { ...this.#toSolution(layers, files, kept), args: run.arguments, stdin };
+    const { terminal = null } = this.#needs;
+    const script = { ...this.#toSolution(layers, files, kept), args: run.arguments, stdin, terminal };
     const ran = await this.#runScript('run', script);
     return ran === null ? null : { verdict: ran.report.verdict, endedIn: 'run', run: ran.report };
   }
@@ -172,7 +176,8 @@ export class Execution {
       stderr: (chunk: Uint8Array) => this.#listener.output(name, 'stderr', chunk),
     };
     const place = { slot: this.#slot, cpus: this.#needs.cpus ?? null };
-    const running = this.#runs.begin(script, place, this.#order.isOutputStreamed ? hearer : {});
+    const isStreamed = this.#order.isOutputStreamed && (script.terminal ?? null) === null;
+    const running = this.#runs.begin(script, place, isStreamed ? hearer : {});
     this.#announceRunning();
     const end = await running.ended;
     return end === null ? null : { report: toReport(end, script.limits, this.#slot), kept: running.kept };

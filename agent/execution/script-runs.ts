@@ -19,6 +19,7 @@ import type {
   SandboxFile,
 } from '../../shared/sandbox/sandbox.ts';
 import { toScriptLaunch } from '../../shared/sandbox/script.ts';
+import type { LeaseTerminal } from './lease-terminal.ts';
 import type { SlotCpus } from './slot-cpus.ts';
 
 /** Where a script runs. */
@@ -43,6 +44,8 @@ export interface Script {
   readonly kept: readonly KeptLayer[];
   /** Is its writable layer kept for scripts after it? */
   readonly isKept: boolean;
+  /** What it has instead of pipes; absent: pipes. */
+  readonly terminal?: LeaseTerminal | null;
 }
 
 /** Who hears a script's output while it runs; a chunk is only good during the call. */
@@ -108,16 +111,20 @@ export class ScriptRuns {
     const { argv, file } = toScriptLaunch(script.text, script.args);
     const stdout = new OutputBuffer();
     const stderr = new OutputBuffer();
-    const { layers, kept, isKept, environment, files, stdin, limits } = script;
+    const { layers, kept, isKept, environment, files, stdin, limits, terminal = null } = script;
     const launch = this.#sandbox.launch(
       {
         ...{ profile: 'execution', layers, kept, isKept, target: null, capture: null },
         ...{ argv, environment, directory: WORKSPACE_DIRECTORY, files, systemFiles: [file] },
-        ...{ stdin, egress: null, limits, cpuShares: ORDINARY_CPU_SHARES, cpus, terminal: null, collect: null },
+        ...{ stdin: terminal === null ? stdin : terminal.input, egress: null, limits },
+        ...{ cpuShares: ORDINARY_CPU_SHARES, cpus, terminal: terminal?.size ?? null, collect: null },
+        ...(terminal === null ? {} : { outputWindowBytes: terminal.outputWindowBytes }),
       },
       {
+        started: () => terminal?.started(),
         stdout: (chunk) => {
           stdout.append(chunk);
+          terminal?.output(chunk);
           hearer.stdout?.(chunk);
         },
         stderr: (chunk) => {
@@ -126,6 +133,7 @@ export class ScriptRuns {
         },
       },
     );
+    terminal?.launched(launch);
     this.#launches.add(launch);
     if (isKept) this.#kept.add(launch.kept);
     return { kept: launch.kept, ended: this.#end(script.name, launch, stdout, stderr) };

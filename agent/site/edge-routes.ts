@@ -77,6 +77,7 @@ function addSubmission(server: HttpServer, executions: EdgeServerDeps['execution
       const waitMs = toWaitMs(request.query.wait, WAIT_SECONDS_MAX);
       const { edgeKey: key, body } = request;
       checkExecution(body, key.maxima);
+      if (body.interactive === true) throw toNoTerminals();
       const idempotencyKey = request.headers['idempotency-key'] ?? null;
       const submitted = await executions.submit(body, { key, isWaited: waitMs !== null, idempotencyKey });
       let answer = 'done' in submitted ? null : submitted;
@@ -98,6 +99,13 @@ function addSubmission(server: HttpServer, executions: EdgeServerDeps['execution
       return reply.code(202).header('location', `/v1/executions/${now.id}`).send(now);
     },
   );
+}
+
+function toNoTerminals(): SystemError {
+  const detail = 'is served by coordinators only: an edge has no terminals';
+  return new SystemError('request-invalid', `/interactive ${detail}`, {
+    errors: [{ pointer: '/interactive', detail }],
+  });
 }
 
 function addViews(server: HttpServer, executions: EdgeServerDeps['executions'], clock: Clock): void {

@@ -72,7 +72,14 @@ function connect(number: number, token: string): Promise<void> {
   const { promise, resolve } = Promise.withResolvers<void>();
   const nothing = () => undefined;
   const listener: SessionListener = {
-    ...{ refused: nothing, lost: nothing, offered: nothing, cancelled: nothing, acknowledged: nothing },
+    ...{
+      refused: nothing,
+      lost: nothing,
+      offered: nothing,
+      cancelled: nothing,
+      commanded: nothing,
+      acknowledged: nothing,
+    },
     ...{
       wanted: nothing,
       recorded: nothing,

@@ -255,6 +255,9 @@ export class AgentSession {
       case 'lease.fetching':
         leases.heard(agent.id, message.lease, (listener, id) => listener.fetching(id, message));
         break;
+      case 'lease.news':
+        leases.heard(agent.id, message.lease, (listener, id) => listener.told(id, message.news));
+        break;
       case 'layers.progress':
         this.#deps.cache.progressed(agent.id, message);
         break;

@@ -9,6 +9,7 @@ import { SystemError } from '../../shared/errors.ts';
 import type { ExecutionId } from '../../shared/ids.ts';
 import type { PlacementAnswer } from '../../shared/model/placement.ts';
 import type { LeaseResultMessage } from '../../shared/protocol/agent-messages.ts';
+import type { TerminalCommand, TerminalNews } from '../../shared/protocol/terminal-flow.ts';
 import type { AgentFacts, Fleet } from '../agents/fleet.ts';
 import type { PoolAccess } from '../pools/pool-access.ts';
 import type { PoolGate } from '../pools/pool-gate.ts';
@@ -249,6 +250,16 @@ export class ClusterScheduler implements Scheduler, DemandListener, PeerUser {
 
   tested(executionId: ExecutionId, test: LeaseTest): void {
     this.#listener(executionId)?.tested(executionId, test);
+  }
+
+  told(executionId: ExecutionId, news: TerminalNews): void {
+    this.#listener(executionId)?.told(executionId, news);
+  }
+
+  command(executionId: ExecutionId, command: TerminalCommand): void {
+    if (!this.#peers().some(({ loans }) => loans.command(executionId, command))) {
+      this.#local.command(executionId, command);
+    }
   }
 
   requeued(executionId: ExecutionId, cause: SystemError): void {

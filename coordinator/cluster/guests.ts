@@ -13,8 +13,12 @@ type Submission = Extract<DiallerMessage, { type: 'demand.submit' }>;
 /** Messages about demands. */
 export type GuestMessage = Extract<DiallerMessage, { type: `demand.${string}` }>;
 
+type GuestScheduler = Pick<Scheduler, 'submit' | 'withdraw' | 'command'>;
+
 interface Guest {
   readonly id: string;
+  /** It has a terminal: what that said while the link was broken is to be said again. */
+  readonly isInteractive: boolean;
   /** What the scheduler calls it: the same execution may be here twice, for the one who was its owner and the one who is. */
   readonly executionId: ExecutionId;
   /** What is said again after a broken link: that it came back from an agent, if that is not known; the last placement, whether it has started, the result. */
@@ -29,7 +33,7 @@ interface Guest {
 /** See the head of this file. */
 export class Guests {
   readonly #clock: Clock;
-  readonly #scheduler: Pick<Scheduler, 'submit' | 'withdraw'>;
+  readonly #scheduler: GuestScheduler;
   readonly #owner: string;
   readonly #graceMs: number;
   readonly #guests = new Map<string, Guest>();
@@ -37,11 +41,7 @@ export class Guests {
   #grace: Timer | null = null;
 
   /** Of the coordinator with this id. */
-  constructor(
-    owner: string,
-    deps: { clock: Clock; scheduler: Pick<Scheduler, 'submit' | 'withdraw'> },
-    options: { graceMs: number },
-  ) {
+  constructor(owner: string, deps: { clock: Clock; scheduler: GuestScheduler }, options: { graceMs: number }) {
     const { clock, scheduler } = deps;
     this.#owner = owner;
     this.#clock = clock;
@@ -109,6 +109,11 @@ export class Guests {
         guest?.keep?.();
         break;
       }
+      case 'demand.command': {
+        const guest = this.#guests.get(message.demand);
+        if (guest !== undefined) this.#scheduler.command(guest.executionId, message.command);
+        break;
+      }
       case 'demand.resume':
         this.#resume(message.demands);
     }
@@ -117,7 +122,8 @@ export class Guests {
   #submit({ demand: id, executionId: execution, order, site, ...terms }: Submission): void {
     const executionId = `${execution} ${this.#owner} ${id}` as ExecutionId;
     const nothing = { requeued: null, placed: null, started: null, ended: null };
-    const guest: Guest = { id, executionId, ...nothing, keep: null };
+    const isInteractive = order.terminal !== undefined;
+    const guest: Guest = { id, executionId, isInteractive, ...nothing, keep: null };
     this.#guests.set(id, guest);
     const demand: Demand = {
       ...{ ...terms, executionId, order: () => order, listener: this.#listen(guest) },
@@ -147,6 +153,7 @@ export class Guests {
     for (const said of [guest.requeued, guest.placed, guest.started, guest.ended])
       if (said !== null) this.#send?.(said);
     guest.requeued = null;
+    if (guest.isInteractive) this.#scheduler.command(guest.executionId, { kind: 'repeat' });
   }
 
   #listen(guest: Guest): DemandListener {
@@ -166,6 +173,7 @@ export class Guests {
       fetching: (_id, { bytes, bytesTotal }) => void say({ type: 'demand.fetching', demand, bytes, bytesTotal }),
       tested: (_id, { index, test }) => void say({ type: 'demand.tested', demand, index, test }),
       output: (_id, { script, stream, data }) => void say({ type: 'demand.output', demand, script, stream, data }),
+      told: (_id, news) => void say({ type: 'demand.news', demand, news }),
       requeued: (_id, { code, message: detail }) => {
         guest.placed = null;
         guest.started = null;

@@ -7,6 +7,7 @@
 import type { Clock, Timer } from '../../shared/clock.ts';
 import { SystemError, toErrorCode } from '../../shared/errors.ts';
 import type { ExecutionId } from '../../shared/ids.ts';
+import type { TerminalCommand } from '../../shared/protocol/terminal-flow.ts';
 import type { AgentFacts } from '../agents/fleet.ts';
 import type { Demand } from '../scheduler/scheduler.ts';
 import type { DialledMessage, DiallerMessage } from './peer-messages.ts';
@@ -115,6 +116,13 @@ export class Loans {
     return true;
   }
 
+  /** Something for the terminal of a demand that is there; false when it is not. */
+  command(executionId: ExecutionId, command: TerminalCommand): boolean {
+    const loan = this.#byExecution.get(executionId);
+    if (loan?.state === 'placed') this.#send({ type: 'demand.command', demand: loan.id, command });
+    return loan !== undefined;
+  }
+
   #forget(loan: Loan): void {
     this.#loans.delete(loan.id);
     this.#byExecution.delete(loan.demand.executionId);
@@ -174,6 +182,9 @@ export class Loans {
         return;
       case 'demand.tested':
         listener.tested(executionId, message);
+        return;
+      case 'demand.news':
+        listener.told(executionId, message.news);
         return;
       case 'demand.requeued':
         loan.state = 'waiting';

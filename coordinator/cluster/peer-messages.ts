@@ -8,6 +8,8 @@
  * agents have (`peer.room`) whenever that has changed. The dialler lends it demands: `demand.submit` puts one into the other's queue with all that a run needs; what becomes of it comes back as `demand.placed`, `.started`,
  * `.fetching`, `.output`, `.tested`, `.requeued` and at last one of `.completed` (kept until `demand.kept`) or `.gave-up`. `demand.recall` asks
  * for one back that still waits, and is answered by `.withdrawn`, or not at all when it does not wait any more; `demand.withdraw` ends one.
+ * `demand.command` and `demand.news` carry its terminal's two directions (shared/protocol/terminal-flow); a demand goes to
+ * agents that understand what it needs, and a coordinator that does not know of a part has none.
  * After a broken link the dialler says by `demand.resume` which ones it still wants: of those the other repeats what it knows, or says
  * `demand.lost`; all others it ends. `site.record` has an execution recorded that an agent ran for its own site, by the one who answers for its tenant;
  * `site.recorded` says whether it is. `changed` says that something is to be read from the store again.
@@ -21,6 +23,7 @@ import { considerations } from '../../shared/model/placement.ts';
 import { EndedExecution, LeaseResult } from '../../shared/protocol/agent-messages.ts';
 import { createDecoder, type MessageOf } from '../../shared/protocol/catalog.ts';
 import { LeaseOrder } from '../../shared/protocol/coordinator-messages.ts';
+import { TerminalCommand, TerminalNews } from '../../shared/protocol/terminal-flow.ts';
 import { Additions } from '../../shared/protocol/version.ts';
 
 const count = Type.Integer({ minimum: 0 });
@@ -109,6 +112,7 @@ export const diallerMessages = {
   }),
   'demand.recall': Closed({ demand }),
   'demand.withdraw': Closed({ demand }),
+  'demand.command': Closed({ demand, command: TerminalCommand }),
   'demand.kept': Closed({ demand }),
   'demand.resume': Closed({ demands: Type.Array(Type.String()) }),
   changed: Closed({ what: OneOf(['shards', 'revocations', 'pins', 'environments', 'pools']) }),
@@ -149,6 +153,7 @@ export const dialledMessages = {
     data: Type.String(),
   }),
   'demand.tested': Closed({ demand, index: count, test: TestResult }),
+  'demand.news': Closed({ demand, news: TerminalNews }),
   'demand.requeued': Closed({ demand, code: Type.String(), detail: Type.String() }),
   'demand.completed': Closed({ demand, result: LeaseResult }),
   'demand.gave-up': Closed({

@@ -122,6 +122,7 @@ export class PeerSession implements PeerSocketUser {
       case 'demand.submit':
       case 'demand.recall':
       case 'demand.withdraw':
+      case 'demand.command':
       case 'demand.kept':
       case 'demand.resume':
         guests.message(message);

@@ -6,7 +6,7 @@
 import { type Clock, toTimestamp } from '../../shared/clock.ts';
 import type { Digest } from '../../shared/digest.ts';
 import { SystemError, toSystemError } from '../../shared/errors.ts';
-import { EventLog } from '../../shared/http/event-log.ts';
+import { EventLog, numberFrom } from '../../shared/http/event-log.ts';
 import { PRIVATE_PREFIX } from '../../shared/layers/layer-spec.ts';
 import { type BuildCause, buildLifecycle } from '../../shared/lifecycle/build.ts';
 import type { Environment } from '../../shared/model/environment.ts';
@@ -92,7 +92,7 @@ const SUCCESSORS_MAX = 64;
 export class EnvironmentBuild {
   readonly description: EnvironmentDescription;
   readonly tenantId: string;
-  readonly log = new EventLog(LOG_BYTES_MAX);
+  readonly log: EventLog;
   readonly result: Promise<BuildResult>;
   readonly #clock: Clock;
   readonly #abort = new AbortController();
@@ -104,6 +104,7 @@ export class EnvironmentBuild {
     order: { description: EnvironmentDescription; tenant: TenantKey; generation: string; createdAt: string },
   ) {
     this.#clock = deps.clock;
+    this.log = new EventLog(LOG_BYTES_MAX, numberFrom(deps.clock));
     this.description = order.description;
     this.tenantId = order.tenant.tenantId;
     this.#answer = {

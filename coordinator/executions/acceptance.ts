@@ -10,6 +10,14 @@ import type { LiveExecution } from './live-execution.ts';
 import type { ShardLease } from './shard-store.ts';
 import type { ExecutionStore, IdempotencyKey } from './state-store.ts';
 
+/** How a client asks. */
+export interface SubmitTerms {
+  readonly tenantId: string;
+  readonly isWaited: boolean;
+  /** The client's Idempotency-Key, or null. */
+  readonly key: string | null;
+}
+
 /** The client's key and how long it is remembered. */
 export interface KeyTerms {
   readonly key: string | null;

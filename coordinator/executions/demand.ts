@@ -28,10 +28,15 @@ export function toWaitMsMax({ placement }: ExecutionRequest, queueWaitMsMax: num
 }
 
 /** Where a request may run on layers of this architecture. */
-export function toConstraints({ placement = {}, tests }: ExecutionRequest, architecture: string): Constraints {
+export function toConstraints(
+  { placement = {}, tests, interactive }: ExecutionRequest,
+  architecture: string,
+): Constraints {
   const { pool = null, labels = {}, exclusiveCore = false } = placement;
   const sorted = Object.entries(labels).sort(([a], [b]) => (a < b ? -1 : 1));
-  const needs: readonly Addition[] = tests === undefined ? [] : ['order.tests'];
+  const needs: Addition[] = [];
+  if (tests !== undefined) needs.push('order.tests');
+  if (interactive === true) needs.push('order.terminal');
   const key = JSON.stringify([architecture, pool, sorted, exclusiveCore, ...needs]);
   return { key, architecture, pool, labels, exclusiveCore, ...(needs.length === 0 ? {} : { needs }) };
 }

@@ -13,13 +13,15 @@ import type { Execution, ExecutionRequest } from '../../shared/model/execution.t
 import type { AllLimits } from '../../shared/model/limits.ts';
 import type { LayerManifest } from '../../shared/model/manifest.ts';
 import type { LeaseResultMessage } from '../../shared/protocol/agent-messages.ts';
+import type { TerminalNews } from '../../shared/protocol/terminal-flow.ts';
 import type { AgentFacts } from '../agents/fleet.ts';
 import type { ReadyEnvironment } from '../environments/environment-build.ts';
 import type { EnvironmentService } from '../environments/environment-service.ts';
 import type { Considered } from '../scheduler/placement.ts';
 import type { DemandListener, LeaseFetching, LeaseOutput, LeaseTest, Scheduler } from '../scheduler/scheduler.ts';
 import type { Tenant } from '../tenants/keys.ts';
-import { recordAcceptance } from './acceptance.ts';
+import type { TerminalOptions } from '../terminals/terminal.ts';
+import { recordAcceptance, type SubmitTerms } from './acceptance.ts';
 import type { Admission } from './admission.ts';
 import { checkNamedPool, type NamedPools, readyOf, toClaim, toWaitMsMax } from './demand.ts';
 import { EnvironmentWait, type OpenedEnvironments, openEnvironments } from './environment-wait.ts';
@@ -54,19 +56,11 @@ export interface ExecutionServiceDeps {
 }
 
 /** Bounds of the service. */
-export interface ExecutionServiceOptions {
+export interface ExecutionServiceOptions extends TerminalOptions {
   readonly queueWaitMsMax: number;
   readonly finishedKept: number;
   readonly idempotencyTtlMs: number;
   readonly limitMaxima: AllLimits;
-}
-
-/** How a client asks. */
-export interface SubmitTerms {
-  readonly tenantId: string;
-  readonly isWaited: boolean;
-  /** The client's Idempotency-Key, or null. */
-  readonly key: string | null;
 }
 
 /** See the head of this file. */
@@ -150,6 +144,10 @@ export class ExecutionService implements DemandListener {
   #begin(execution: LiveExecution, opened: OpenedEnvironments): void {
     this.#live.add(execution);
     this.#deps.admission.entered(this.#tenantOf(execution));
+    execution.terminal?.serve(this.#options, {
+      command: (command) => this.#deps.scheduler.command(execution.id, command),
+      unattended: (cause) => this.#withdraw(execution, 'unattended', cause),
+    });
     this.#wait.provide(execution, opened);
   }
 
@@ -196,9 +194,8 @@ export class ExecutionService implements DemandListener {
     if (execution?.allows('started')) this.#move(execution, 'started');
   }
 
-  fetching(id: ExecutionId, { bytes, bytesTotal }: LeaseFetching): void {
-    const fraction = bytesTotal === 0 ? null : Math.min(1, bytes / bytesTotal);
-    this.#live.get(id)?.log.append('fetch.progress', { phase: 'fetching', bytes, bytesTotal, fraction });
+  fetching(id: ExecutionId, fetching: LeaseFetching): void {
+    this.#live.get(id)?.fetching(fetching);
   }
 
   output(id: ExecutionId, { script, stream, data }: LeaseOutput): void {
@@ -212,9 +209,18 @@ export class ExecutionService implements DemandListener {
     execution.log.append('test', { index, ...test }, JSON.stringify(test).length);
   }
 
+  told(id: ExecutionId, news: TerminalNews): void {
+    this.#live.get(id)?.terminal?.heard(news);
+  }
+
   requeued(id: ExecutionId, cause: SystemError): void {
     const execution = this.#live.get(id);
     if (execution === undefined) return;
+    const lost = execution.terminal?.requeued(cause) ?? null;
+    if (lost !== null) {
+      this.#giveUp(execution, lost);
+      return;
+    }
     const { tenantId } = execution.terms;
     this.#deps.log.warn({ executionId: id, tenantId, code: cause.code, reason: cause.message }, 'execution requeued');
     execution.agent = null;
@@ -269,10 +275,7 @@ export class ExecutionService implements DemandListener {
   }
 
   #giveUp(execution: LiveExecution, cause: SystemError): void {
-    if (!execution.isOpen || this.#isStopped) return;
-    execution.unwant?.();
-    execution.failure = { code: cause.code, detail: cause.message };
-    this.#end(execution, 'gave-up')?.catch(() => undefined);
+    this.#withdraw(execution, 'gave-up', cause);
   }
 
   /** Moves to a final stage, keeps the answer, then announces it; the promise is there when keeping takes time. */
@@ -308,11 +311,16 @@ export class ExecutionService implements DemandListener {
   /** Ends an execution for its client, wherever it is; one that is over stays as it is. */
   async cancel(tenantId: string, id: string): Promise<Execution> {
     const execution = this.views.find(tenantId, id);
-    if (execution === null || execution.isOver) return await this.views.get(tenantId, id);
+    if (execution?.isOver === false) this.#withdraw(execution, 'cancelled', null);
+    return await this.views.get(tenantId, id);
+  }
+
+  #withdraw(execution: LiveExecution, how: StageCause, cause: SystemError | null): void {
+    if (!execution.isOpen || this.#isStopped) return;
     execution.unwant?.();
     this.#deps.scheduler.withdraw(execution.id);
-    this.#end(execution, 'cancelled')?.catch(() => undefined);
-    return await this.views.get(tenantId, id);
+    if (cause !== null) execution.failure = { code: cause.code, detail: cause.message };
+    this.#end(execution, how)?.catch(() => undefined);
   }
 
   /** Takes up what was accepted and not finished for tenants of these shards, before a restart or by another coordinator. */

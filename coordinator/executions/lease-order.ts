@@ -11,7 +11,7 @@ import type { LiveExecution } from './live-execution.ts';
 
 /** The order for one execution, whose environments are ready; limits were checked against the maxima before. */
 export function toLeaseOrder(
-  { id: executionId, terms, own, check }: LiveExecution,
+  { id: executionId, terms, own, check, terminal }: LiveExecution,
   environments: Pick<EnvironmentService, 'references'>,
   maxima: AllLimits,
 ): LeaseOrderMessage {
@@ -20,6 +20,9 @@ export function toLeaseOrder(
     if (ready === null) throw new Error(`${executionId} is ordered without an environment`);
     return { environment: ready, layers: environments.references(ready, built) };
   };
-  const ofCheck = check === null ? undefined : toPart(check);
-  return toOrder(request, { executionId, tenantId, ...toPart(own), check: ofCheck, isOutputStreamed }, maxima);
+  const optional = {
+    ...(check === null ? {} : { check: toPart(check) }),
+    ...(terminal === null ? {} : { terminal: terminal.order }),
+  };
+  return toOrder(request, { executionId, tenantId, ...toPart(own), ...optional, isOutputStreamed }, maxima);
 }

@@ -4,7 +4,7 @@
  * Invariant: a final stage is entered once, and `done` resolves after whoever ended it has kept the result.
  */
 import { type Clock, toTimestamp } from '../../shared/clock.ts';
-import { EventLog } from '../../shared/http/event-log.ts';
+import { EventLog, numberFrom } from '../../shared/http/event-log.ts';
 import type { ExecutionId } from '../../shared/ids.ts';
 import { toScore, toSkipped } from '../../shared/judging/course.ts';
 import { executionLifecycle, type Stage, type StageCause } from '../../shared/lifecycle/execution.ts';
@@ -12,6 +12,8 @@ import type { Execution, ExecutionRequest } from '../../shared/model/execution.t
 import type { TestResult } from '../../shared/model/judging.ts';
 import type { LeaseResultMessage } from '../../shared/protocol/agent-messages.ts';
 import type { AgentFacts } from '../agents/fleet.ts';
+import type { LeaseFetching } from '../scheduler/scheduler.ts';
+import { Terminal } from '../terminals/terminal.ts';
 import { checkEnvironmentOf } from './environment-wait.ts';
 import { ExecutionEnvironment } from './execution-environment.ts';
 import type { Attempt } from './placement-answer.ts';
@@ -33,12 +35,14 @@ const noReports = { setup: null, dependencies: null, verify: null };
 export class LiveExecution {
   readonly id: ExecutionId;
   readonly terms: ExecutionTerms;
-  readonly log = new EventLog(LOG_BYTES_MAX);
+  readonly log: EventLog;
   /** The answer once it is kept; null when it became somebody else's. */
   readonly done: Promise<Execution | null>;
   readonly own = new ExecutionEnvironment();
   /** Of its check program; null when that has none of its own. */
   readonly check: ExecutionEnvironment | null;
+  /** Of an interactive one. */
+  readonly terminal: Terminal | null;
   endedByBuild: Pick<Execution, 'verdict' | 'endedIn'> | null = null;
   result: LeaseResultMessage | null = null;
   failure: Execution['failure'] = null;
@@ -64,12 +68,16 @@ export class LiveExecution {
   #finishedAt: string | null = null;
   #endMs = 0;
 
-  constructor(clock: Clock, id: ExecutionId, terms: ExecutionTerms, createdAt = toTimestamp(clock.nowMs())) {
+  /** `createdAt`: of one that is taken up again. */
+  constructor(clock: Clock, id: ExecutionId, terms: ExecutionTerms, createdAt: string | null = null) {
     this.#clock = clock;
+    this.log = new EventLog(LOG_BYTES_MAX, createdAt === null ? 0 : numberFrom(clock));
+    if (createdAt !== null) this.log.append('stage', { stage: 'queued', cause: 'requeued' });
     this.id = id;
     this.terms = terms;
     this.check = checkEnvironmentOf(terms.request) === null ? null : new ExecutionEnvironment();
-    this.#createdAt = createdAt;
+    this.terminal = terms.request.interactive === true ? new Terminal(clock, id, this.log) : null;
+    this.#createdAt = createdAt ?? toTimestamp(clock.nowMs());
     this.#startMs = clock.monotonicMs();
     this.#stageMs = this.#startMs;
     this.done = new Promise((resolve) => {
@@ -110,6 +118,12 @@ export class LiveExecution {
     } else {
       this.log.append('stage', { stage: this.#stage, cause });
     }
+  }
+
+  /** So far its agent is with fetching layers. */
+  fetching({ bytes, bytesTotal }: LeaseFetching): void {
+    const fraction = bytesTotal === 0 ? null : Math.min(1, bytes / bytesTotal);
+    this.log.append('fetch.progress', { phase: 'fetching', bytes, bytesTotal, fraction });
   }
 
   /** Tells everybody that waits; call once the result is kept. */

@@ -52,6 +52,8 @@ export async function resumeUnfinished(
     try {
       if (hadSecrets(request))
         throw new SystemError('build-failed', 'the secrets of its environment were lost in a restart');
+      if (execution.terminal !== null)
+        throw new SystemError('terminal-lost', 'its coordinator was restarted or replaced');
       const isMeant = () => !execution.isAbandoned && !user.isStopped();
       const opened = isMeant() ? await openEnvironments(environments, tenantId, request) : null;
       if (opened === null || !isMeant()) continue;

@@ -50,6 +50,12 @@ function checkAnswered(answer: Static<typeof Execution>, nowMs: number): void {
   if (code === 'quota-exceeded') throw new SystemError(code, detail, { retryAfterSeconds: secondsToNextDay(nowMs) });
 }
 
+/** Who waits for an answer does not know its id, and can't attach. */
+function toUnwaited(): SystemError {
+  const detail = "can't be used with interactive: post it, then attach to its terminal";
+  return new SystemError('request-invalid', `?wait ${detail}`, { errors: [{ pointer: '?wait', detail }] });
+}
+
 /** Adds the routes. */
 export function addExecutionRoutes(
   server: HttpServer,
@@ -77,6 +83,7 @@ function addSubmitRoute(server: HttpServer, deps: ExecutionRoutesDeps, options: 
     async (request, reply) => {
       const waitMs = toWaitMs(request.query.wait, options.waitSecondsMax);
       checkExecution(request.body, options.limitMaxima);
+      if (waitMs !== null && request.body.interactive === true) throw toUnwaited();
       const key = request.headers['idempotency-key'] ?? null;
       const tenantId = request.tenant.id;
       const submit = () => executions.submit(request.body, { tenantId, isWaited: waitMs !== null, key });

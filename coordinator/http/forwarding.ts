@@ -13,6 +13,7 @@ import type { Logger } from '../../shared/logger.ts';
 import { Agent, type Dispatcher } from '../../shared/undici.ts';
 import type { Destination } from '../cluster/cluster.ts';
 import type { HttpServer } from './server.ts';
+import { type PendingUpgrade, relayUpgrade } from './upgrade-relay.ts';
 
 /** Where a tenant's requests go. */
 export interface Forwarder {
@@ -72,17 +73,17 @@ export class Forwarding {
     this.#key = key;
   }
 
-  #prove({ tenant }: FastifyRequest, times: number): string {
-    const proof = createHmac('sha256', this.#key).update(JSON.stringify([tenant.id, times]));
+  #prove(tenantId: string, times: number): string {
+    const proof = createHmac('sha256', this.#key).update(JSON.stringify([tenantId, times]));
     return `${times} ${proof.digest('base64url')}`;
   }
 
-  #timesForwarded(request: FastifyRequest): number {
-    const said = request.headers[FORWARDED];
+  #timesForwarded(headers: IncomingHttpHeaders, tenantId: string): number {
+    const said = headers[FORWARDED];
     if (typeof said !== 'string') return 0;
     const given = Buffer.from(said);
     for (let times = 1; times <= FORWARDS_MAX; times += 1) {
-      const expected = Buffer.from(this.#prove(request, times));
+      const expected = Buffer.from(this.#prove(tenantId, times));
       if (given.length === expected.length && timingSafeEqual(given, expected)) return times;
     }
     return 0;
@@ -93,7 +94,7 @@ export class Forwarding {
     server.addHook('onClose', () => this.#dispatcher.destroy());
     server.addHook('onRequest', async (request, reply) => {
       if (!ofTenants.test(request.routeOptions.url ?? '')) return;
-      const times = this.#timesForwarded(request);
+      const times = this.#timesForwarded(request.headers, request.tenant.id);
       if (times >= FORWARDS_MAX) return;
       const found = this.#forwarder.locate(request.tenant.id, isPassing(request), times > 0);
       const destination = found instanceof Promise ? await found : found;
@@ -104,17 +105,39 @@ export class Forwarding {
   /** Passes a request whose body was read already on to the coordinator that goes on with it; SystemError `shard-moved` when there is none. */
   async passOn(request: FastifyRequest, reply: FastifyReply): Promise<void> {
     const destination = await this.#forwarder.successor(request.tenant.id, SUCCESSOR_MS_MAX);
-    if (destination === null) throw toMoved(request);
+    if (destination === null) throw toMoved(request.tenant.id);
     await this.#pass(request, reply, destination, JSON.stringify(request.body));
   }
 
   /** The same for one that nobody has taken up yet; false: it is ours after all, or nobody's. */
   async passAnew(request: FastifyRequest, reply: FastifyReply): Promise<boolean> {
-    if (this.#timesForwarded(request) >= FORWARDS_MAX) return false;
+    if (this.#timesForwarded(request.headers, request.tenant.id) >= FORWARDS_MAX) return false;
     const destination = await this.#forwarder.locate(request.tenant.id, false, true);
     if (destination === null) return false;
     await this.#pass(request, reply, destination, JSON.stringify(request.body));
     return true;
+  }
+
+  /** Passes an upgrade on to the coordinator that answers for its tenant; false: it is ours. SystemError `shard-moved` when that does not answer. */
+  async passUpgrade(upgrade: PendingUpgrade, tenantId: string): Promise<boolean> {
+    const { headers } = upgrade.request;
+    const times = this.#timesForwarded(headers, tenantId);
+    if (times >= FORWARDS_MAX) return false;
+    const destination = await this.#forwarder.locate(tenantId, false, times > 0);
+    if (destination === null) return false;
+    const { url, lost } = destination;
+    try {
+      await relayUpgrade(upgrade, url, { ...toForwarded(headers), ...this.#once(headers, tenantId) }, lost);
+    } catch (error) {
+      this.#log.warn({ url, reason: error instanceof Error ? error.message : String(error) }, 'upgrade not passed on');
+      throw toMoved(tenantId, error);
+    }
+    return true;
+  }
+
+  /** That it was passed on once more. */
+  #once(headers: IncomingHttpHeaders, tenantId: string): Record<string, string> {
+    return { [FORWARDED]: this.#prove(tenantId, Math.min(this.#timesForwarded(headers, tenantId) + 1, FORWARDS_MAX)) };
   }
 
   async #pass(
@@ -134,10 +157,7 @@ export class Forwarding {
         origin: url,
         path: request.raw.url ?? '/',
         method: request.method as Dispatcher.HttpMethod,
-        headers: {
-          ...headers,
-          [FORWARDED]: this.#prove(request, Math.min(this.#timesForwarded(request) + 1, FORWARDS_MAX)),
-        },
+        headers: { ...headers, ...this.#once(request.headers, request.tenant.id) },
         body,
         signal: AbortSignal.any([gone.signal, lost]),
       });
@@ -152,15 +172,15 @@ export class Forwarding {
       }
       this.#log.warn({ url, requestId: request.id, reason }, 'request not passed on');
       // What is recorded can be read here as well.
-      if (request.method !== 'GET') throw toMoved(request, error);
+      if (request.method !== 'GET') throw toMoved(request.tenant.id, error);
     } finally {
       reply.raw.off('close', leave);
     }
   }
 }
 
-function toMoved({ tenant }: FastifyRequest, cause?: unknown): SystemError {
-  const detail = `the coordinator of tenant ${tenant.id} does not answer now`;
+function toMoved(tenantId: string, cause?: unknown): SystemError {
+  const detail = `the coordinator of tenant ${tenantId} does not answer now`;
   return new SystemError('shard-moved', detail, { cause, retryAfterSeconds: 2 });
 }
 

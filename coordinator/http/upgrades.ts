@@ -11,6 +11,10 @@ export type UpgradeCheck = (request: IncomingMessage) => { readonly http: number
 /** Who takes the upgrades of a path. */
 export interface UpgradeTaker {
   readonly isStopped: boolean;
+  /** Of one whose paths are many: is this one of them? */
+  takes?(path: string): boolean;
+  /** In place of everybody's. */
+  readonly check?: UpgradeCheck;
   upgrade(request: IncomingMessage, socket: Duplex, head: Buffer): void;
 }
 
@@ -37,8 +41,11 @@ export function attachUpgrades(
   const paths = Object.keys(takers).join(' and ');
   server.on('upgrade', (request: IncomingMessage, socket: Duplex, head: Buffer) => {
     const path = request.url?.split('?', 1)[0] ?? '';
-    const taker = Object.hasOwn(takers, path) ? takers[path] : undefined;
-    const refusal = taker === undefined ? { http: 404, sentence: `WebSockets are served at ${paths}` } : check(request);
+    const taker = Object.hasOwn(takers, path) ? takers[path] : Object.values(takers).find((each) => each.takes?.(path));
+    const refusal =
+      taker === undefined
+        ? { http: 404, sentence: `WebSockets are served at ${paths}` }
+        : (taker.check ?? check)(request);
     if (refusal === null && taker !== undefined && !taker.isStopped) {
       taker.upgrade(request, socket, head);
       return;

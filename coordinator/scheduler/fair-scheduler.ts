@@ -10,6 +10,7 @@ import { SystemError } from '../../shared/errors.ts';
 import type { AgentId, ExecutionId } from '../../shared/ids.ts';
 import type { PlacementAnswer } from '../../shared/model/placement.ts';
 import type { LeaseResultMessage } from '../../shared/protocol/agent-messages.ts';
+import type { TerminalCommand } from '../../shared/protocol/terminal-flow.ts';
 import type { Fleet } from '../agents/fleet.ts';
 import { openGate, type PoolGate } from '../pools/pool-gate.ts';
 import { AgentLeases, type LeaseTimes } from './agent-leases.ts';
@@ -317,15 +318,18 @@ export class FairScheduler implements Scheduler, LeaseEvents {
   }
 
   started(agentId: AgentId, id: string): void {
-    const lease = this.#leases.get(id, agentId);
-    const entry = lease === undefined ? undefined : this.#entryOf(lease);
-    entry?.demand.listener.started(entry.demand.executionId);
+    this.heard(agentId, id, (listener, executionId) => listener.started(executionId));
   }
 
   heard(agentId: AgentId, id: string, tell: LeaseNews): void {
     const lease = this.#leases.get(id, agentId);
     const entry = lease === undefined ? undefined : this.#entryOf(lease);
     if (entry !== undefined) tell(entry.demand.listener, entry.demand.executionId);
+  }
+
+  command(executionId: ExecutionId, command: TerminalCommand): void {
+    const lease = this.#entries.get(executionId)?.lease;
+    if (lease) this.#fleet.get(lease.agentId)?.send({ type: 'lease.command', lease: lease.id, command });
   }
 
   completed(agentId: AgentId, id: string, fence: number, result: LeaseResultMessage): Promise<void> | undefined {

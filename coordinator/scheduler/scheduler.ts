@@ -9,6 +9,7 @@ import type { TestResult } from '../../shared/model/judging.ts';
 import type { PlacementAnswer } from '../../shared/model/placement.ts';
 import type { LeaseResultMessage } from '../../shared/protocol/agent-messages.ts';
 import type { LeaseOrderMessage } from '../../shared/protocol/coordinator-messages.ts';
+import type { TerminalCommand, TerminalNews } from '../../shared/protocol/terminal-flow.ts';
 import type { AgentFacts } from '../agents/fleet.ts';
 import type { SiteCase } from '../pools/site-case.ts';
 import type { Lease } from './leases.ts';
@@ -41,6 +42,8 @@ export interface DemandListener {
   fetching(executionId: ExecutionId, fetching: LeaseFetching): void;
   output(executionId: ExecutionId, output: LeaseOutput): void;
   tested(executionId: ExecutionId, test: LeaseTest): void;
+  /** The terminal of its lease has something to say. */
+  told(executionId: ExecutionId, news: TerminalNews): void;
   requeued(executionId: ExecutionId, cause: SystemError): void;
   /** The result is the listener's now; the agent forgets it only after the promise has resolved. */
   completed(executionId: ExecutionId, result: LeaseResultMessage): Promise<void> | undefined;
@@ -71,6 +74,8 @@ export interface Scheduler {
   submit(demand: Demand): void;
   /** Ends a demand wherever it is; nothing is heard of it afterwards. Idempotent. */
   withdraw(executionId: ExecutionId): void;
+  /** Something for the terminal of its lease; lost when it has none now. */
+  command(executionId: ExecutionId, command: TerminalCommand): void;
   /** Demands that wait for an agent. */
   readonly depth: number;
   /** Leases that are out. */

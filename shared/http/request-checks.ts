@@ -26,6 +26,7 @@ export function checkExecution(request: ExecutionRequest, maxima: AllLimits): vo
   const { check } = request;
   if (check !== undefined && 'run' in check && check.environment !== undefined && typeof check.environment !== 'string')
     findEnvironment(check.environment, '/check/environment', findings);
+  if (request.interactive === true) findInteractive(request, findings);
   findPlacement(request.placement?.architecture, findings);
   if (request.metadata !== undefined) findMetadata(request.metadata, findings);
   refuse(findings);
@@ -54,6 +55,13 @@ function findEnvironment(request: EnvironmentRequest, pointer: string, findings:
   findLimits(request.limits, `${pointer}/limits`, 'build', buildLimitMaxima, findings);
 }
 
+function findInteractive({ run: { stdin = '' }, tests }: ExecutionRequest, { places }: Findings): void {
+  if (tests !== undefined) places.push({ pointer: '/tests', detail: 'have no place in an interactive execution' });
+  const detail = 'has no place in an interactive execution: its client types at the terminal';
+  if (stdin !== '') places.push({ pointer: '/run/stdin', detail });
+}
+
+/** Environments are built by this machine's builder, for its architecture. */
 function findPlacement(architecture: string | undefined, { places }: Findings): void {
   if (architecture === undefined || architecture === machineArchitecture) return;
   const detail = `is ${architecture}; environments are built for ${machineArchitecture} here`;

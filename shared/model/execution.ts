@@ -49,6 +49,9 @@ export const ExecutionRequest = Closed({
   files: Type.Optional(Type.Array(File, { maxItems: FILES_MAX })),
   compile: Type.Optional(CompileRequest),
   run: RunRequest,
+  interactive: Type.Optional(
+    Type.Boolean({ description: 'The run script gets a terminal, served over `WS /v1/executions/:id/terminal`.' }),
+  ),
   tests: Type.Optional(Type.Array(TestCase, { minItems: 1, maxItems: TESTS_MAX, description: 'Run once for each.' })),
   groups: Type.Optional(Type.Array(TestGroup, { minItems: 1, maxItems: TESTS_MAX })),
   check: Type.Optional(Check),

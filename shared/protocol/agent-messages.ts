@@ -8,6 +8,7 @@
  * `lease.accepted` or `lease.refused`; an offer that is not answered is repeated by the coordinator or given to somebody else.
  * `lease.tested` tells of one test as soon as it is over, and may be lost: the result has all of them. `lease.fetching` and `layers.progress` tell how far a download is and may be lost; so may `layersUsed`, which makes a layer look older than it
  * is by one report. `layer.damaged` names a layer that was right once and is not any more: the agent has put it aside.
+ * `lease.news` is what the terminal of a lease has to say (terminal-flow); it is said again over a new connection.
  * A result's `receipt` is what the agent signs of it; one that does not fit the lease and the result makes both worthless, and the lease is
  * given to somebody else.
  *
@@ -25,6 +26,7 @@ import { RECEIPT_CHARACTERS_MAX } from '../model/receipt.ts';
 import { SandboxCounts } from '../model/sandbox-gauges.ts';
 import { Report } from '../model/verdict.ts';
 import { createDecoder, type MessageOf } from './catalog.ts';
+import { TerminalNews } from './terminal-flow.ts';
 import { Additions } from './version.ts';
 
 const count = Type.Integer({ minimum: 0 });
@@ -151,6 +153,7 @@ export const agentMessages = {
     data: Type.String({ description: 'base64' }),
   }),
   'lease.tested': Closed({ lease: Type.String(), index: count, test: TestResult }),
+  'lease.news': Closed({ lease: Type.String(), news: TerminalNews }),
   'lease.fetching': Closed({ lease: Type.String(), bytes: count, bytesTotal: count }),
   'lease.completed': Closed({ lease: Type.String(), fence: count, result: LeaseResult }),
   'layers.progress': Closed({

@@ -8,7 +8,7 @@
  * renewed, as `trust.state`: the agent refuses one that is older than it has seen, and uses no layer that it revokes. `layers.pinned` is the whole
  * list of what is never to go, said after the welcome and after every change; `layers.prefetch` asks for layers before they are needed.
  * `executions.recorded` answers `executions.ended`: what is recorded may be forgotten, what is refused is refused by name; what is in neither
- * list could not be recorded now. Optional parts are sent to agents only whose hello says that they understand them.
+ * list could not be recorded now. `lease.command` is about the terminal of a lease (terminal-flow). Optional parts are sent to agents only whose hello says that they understand them.
  */
 import { type Static, Type } from '@sinclair/typebox';
 import { Closed, Nullable, OneOf, Variables } from '../model/closed.ts';
@@ -18,6 +18,7 @@ import { AllLimits } from '../model/limits.ts';
 import { Envelope, LayerReference } from '../model/manifest.ts';
 import { Encoding } from '../model/verdict.ts';
 import { createDecoder, type MessageOf } from './catalog.ts';
+import { TerminalCommand, TerminalOrder } from './terminal-flow.ts';
 import { Additions } from './version.ts';
 
 const count = Type.Integer({ minimum: 0 });
@@ -78,6 +79,7 @@ export const LeaseOrder = Closed({
   }),
   isOutputStreamed: Type.Boolean(),
   tests: Type.Optional(TestsOrder),
+  terminal: Type.Optional(TerminalOrder),
   environment: Type.Optional(
     Closed(
       { id: Type.String(), variables: Variables },
@@ -100,6 +102,7 @@ export const coordinatorMessages = {
   'session.wanted': Closed({ leases: Type.Array(Type.String()) }),
   'lease.offer': Closed({ lease: Type.String(), fence: count, order: LeaseOrder }),
   'lease.cancel': Closed({ lease: Type.String() }),
+  'lease.command': Closed({ lease: Type.String(), command: TerminalCommand }),
   'lease.acknowledged': Closed({ lease: Type.String() }),
   'executions.recorded': Closed({
     executions: Type.Array(Type.String()),

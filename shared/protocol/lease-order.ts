@@ -10,6 +10,7 @@ import type { ExecutionRequest } from '../model/execution.ts';
 import { type AllLimits, resolveLimits } from '../model/limits.ts';
 import type { LayerReference } from '../model/manifest.ts';
 import type { LeaseOrderMessage, TestsOrder } from './coordinator-messages.ts';
+import type { TerminalOrder } from './terminal-flow.ts';
 
 /** What an order is about, beside the request. */
 export interface OrderTerms {
@@ -21,12 +22,14 @@ export interface OrderTerms {
   /** Of a check program with an environment of its own; absent: it has the solution's. */
   readonly check?: Pick<OrderTerms, 'environment' | 'layers'> | undefined;
   readonly isOutputStreamed: boolean;
+  /** The terminal of an interactive one. */
+  readonly terminal?: TerminalOrder;
 }
 
 /** The order; limits were checked against the maxima before. */
 export function toOrder(request: ExecutionRequest, terms: OrderTerms, maxima: AllLimits): LeaseOrderMessage {
   const { files = [], run } = request;
-  const { executionId, tenantId, environment, layers, isOutputStreamed } = terms;
+  const { executionId, tenantId, environment, layers, isOutputStreamed, terminal } = terms;
   const { id, variables } = environment;
   const tests = toTestsOrder(request, terms, maxima);
   return {
@@ -46,6 +49,7 @@ export function toOrder(request: ExecutionRequest, terms: OrderTerms, maxima: Al
     isOutputStreamed,
     ...(tests === null ? {} : { tests }),
     environment: { id, variables: { ...variables } },
+    ...(terminal !== undefined && { terminal }),
   };
 }
 

@@ -4,7 +4,7 @@
  */
 
 /** Version of the contract; both sides must say the same. */
-export const CONTRACT_VERSION = 3;
+export const CONTRACT_VERSION = 4;
 
 /** Every message: its number, who sends it (C client, L launcher) and its fields in wire order. */
 export const messages = {
@@ -53,6 +53,7 @@ export const messages = {
       collect: 'STRS',
       collectBytesMax: 'U64',
       collectFilesMax: 'U32',
+      outputWindowBytes: 'U64',
     },
   },
   STDIN: {
@@ -125,6 +126,22 @@ export const messages = {
       launch: 'U64',
       rows: 'U32',
       columns: 'U32',
+    },
+  },
+  OUTPUT_CREDIT: {
+    number: 12,
+    direction: 'C',
+    fields: {
+      launch: 'U64',
+      bytes: 'U32',
+    },
+  },
+  SIGNAL: {
+    number: 13,
+    direction: 'C',
+    fields: {
+      launch: 'U64',
+      signal: 'U8',
     },
   },
   WELCOME: {

@@ -60,5 +60,6 @@ export function toLaunchFields(launch: number, spec: LaunchSpec): FieldsOf<'LAUN
     collect: spec.collect?.patterns ?? [],
     collectBytesMax: spec.collect?.bytesMax ?? 0,
     collectFilesMax: spec.collect?.filesMax ?? 0,
+    outputWindowBytes: spec.outputWindowBytes ?? 0,
   };
 }

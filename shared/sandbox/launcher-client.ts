@@ -72,6 +72,8 @@ class LauncherClient implements Sandbox {
       kept: { launch: BigInt(launch) },
       kill: () => connection.send('KILL', { launch }),
       resize: (size) => connection.send('RESIZE', { launch, ...size }),
+      signal: (name) => connection.send('SIGNAL', { launch, signal: constants.signals[`SIG${name}`] }),
+      taken: (bytes) => connection.send('OUTPUT_CREDIT', { launch, bytes }),
     };
     const collected = spec.collect === null ? null : new CollectedStream(listener);
     const running: RunningLaunch = { listener, stdin: null, collected, resolve, reject, failure: null };

@@ -5,6 +5,7 @@
  * `launcher-unavailable`; when the listener or the source of stdin fails, the run is killed and the report rejects with that error.
  */
 import type { AllLimits } from '../model/limits.ts';
+import type { TerminalSignal } from '../model/terminal.ts';
 
 /** Which kind of sandbox; see contract.def. */
 export type Profile = 'execution' | 'build' | 'bootstrap' | 'host' | 'command';
@@ -52,6 +53,11 @@ export interface LaunchSpec {
   readonly terminal: TerminalSize | null;
   /** What is copied out of the workspace after the last process died, or null for nothing. */
   readonly collect: CollectSpec | null;
+  /**
+   * So many bytes of output come while the program runs, and no more before `Launch.taken` says that they were taken; the program is held
+   * back meanwhile, its neighbours are not. Absent: whatever it writes comes.
+   */
+  readonly outputWindowBytes?: number;
 }
 
 /** A terminal's size in characters. */
@@ -170,6 +176,10 @@ export interface Launch {
   kill(): void;
   /** Tells the program's terminal its new size, 1 to 65535 each way; nothing happens without one, or outside. */
   resize(size: TerminalSize): void;
+  /** Sends a signal to the foreground processes of the program's terminal; nothing happens without one, or before the program started. */
+  signal(name: TerminalSignal): void;
+  /** So much of the output was taken: as much again may come. Only with `outputWindowBytes`. */
+  taken(bytes: number): void;
 }
 
 /** What the launcher says about its machine. */

@@ -22,8 +22,8 @@ const readByGenerators = /^ops\/docs\//;
 
 /** Packages that few may import: the doors to the outside. `test/` and `bench/` may open any. */
 const doors: Readonly<Record<string, RegExp>> = {
-  // Agents' endpoint, agents' side of it, and the links between coordinators.
-  ws: /^(coordinator\/agents\/agent-gateway|coordinator\/cluster\/peer-gateway|agent\/connection\/connector)\.ts$/,
+  // Agents' endpoint, agents' side of it, the links between coordinators, and terminals.
+  ws: /^(coordinator\/(agents\/agent|cluster\/peer|terminals\/terminal)-gateway|agent\/connection\/connector)\.ts$/,
   minio: /^shared\/storage\/minio-object-store\.ts$/,
   pino: /^shared\/logger\.ts$/,
   // Loading it changes what the process's own fetch goes through; its door takes that back.

@@ -6,7 +6,7 @@ import assert from 'node:assert/strict';
 import { createHash } from 'node:crypto';
 import { after, before, test } from 'node:test';
 import { limitDefaults } from '../../shared/model/limits.ts';
-import type { LaunchReport, LaunchSpec } from '../../shared/sandbox/sandbox.ts';
+import type { Launch, LaunchReport, LaunchSpec } from '../../shared/sandbox/sandbox.ts';
 import { notInGuest } from '../support/guest.ts';
 import { launchSpec } from '../support/launch-spec.ts';
 import { compileC, RealLauncher } from '../support/real-launcher.ts';
@@ -97,6 +97,7 @@ class Session {
   readonly keyboard = new Keyboard();
   readonly report: Promise<LaunchReport>;
   readonly resize: (rows: number, columns: number) => void;
+  readonly signal: Launch['signal'];
   readonly #chunks: Buffer[] = [];
   #seen: () => void = () => undefined;
 
@@ -111,6 +112,7 @@ class Session {
     });
     this.report = launch.report;
     this.resize = (rows, columns) => launch.resize({ rows, columns });
+    this.signal = (name) => launch.signal(name);
   }
 
   get screen(): Buffer {
@@ -190,6 +192,34 @@ test('Ctrl-C ends a program by its signal, which is no limit', async () => {
   session.keyboard.type('\x03');
   const { end, signal, exceeded } = await session.report;
   assert.deepEqual([end, signal, exceeded], ['signaled', 2, null]);
+});
+
+test('a signal reaches every foreground process, in raw mode too', async () => {
+  const session = shell("stty raw; trap : TERM; sh -c 'echo go; exec sleep 20'; echo ended $?; cat");
+  await session.until('go');
+  session.signal('TERM');
+  await session.until('ended 143');
+  session.signal('HUP');
+  const { end, signal } = await session.report;
+  assert.deepEqual([end, signal], ['signaled', 1]);
+});
+
+test('the foreground is who has the terminal now: its background goes on', async () => {
+  const script = 'set -m; sleep 20 & echo go; cat; echo after $?; kill -0 $! && echo still; kill $!';
+  const session = shell(script);
+  await session.until('go');
+  session.signal('KILL');
+  assert.match(await session.end(), /after 137\r\n(.*\r\n)?still/);
+});
+
+test('what TSTP has stopped goes on by CONT, and a signal before the start is lost', async () => {
+  const session = shell('set -m; sh -c "echo go; cat; echo over"; echo stopped; fg');
+  session.signal('KILL');
+  await session.until('go');
+  session.signal('TSTP');
+  await session.until('stopped');
+  session.keyboard.type('\x04');
+  assert.match(await session.end(), /over/);
 });
 
 test('Ctrl-D at the start of a line is the end of input, once', async () => {

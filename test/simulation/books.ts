@@ -159,6 +159,7 @@ export class Books {
       fetching: () => undefined,
       output: () => undefined,
       tested: () => undefined,
+      told: () => undefined,
       requeued: (id, cause) => this.#requeued(heard(id), cause),
       completed: (id, result) => this.#completed(heard(id), result),
       gaveUp: (id, cause) => this.#gaveUp(heard(id), cause),

@@ -164,6 +164,7 @@ export class Site {
       fetching: tell('fetching'),
       output: tell('output'),
       tested: tell('tested'),
+      told: tell('told'),
       requeued: tell('requeued'),
       completed: () => void tell('completed')(),
       gaveUp: (_id, { code }) => void told.push(code),

@@ -118,11 +118,15 @@ export class Coordinators {
     return coordinator;
   }
 
-  /** Asks a coordinator as a tenant. */
-  as(tenant: string, coordinator: CoordinatorProcess): ApiClient {
+  keyOf(tenant: string): string {
     const key = this.#keys.get(tenant);
     if (key === undefined) throw new Error(`there is no tenant ${tenant}`);
-    return new ApiClient(coordinator.url, key);
+    return key;
+  }
+
+  /** Asks a coordinator as a tenant. */
+  as(tenant: string, coordinator: CoordinatorProcess): ApiClient {
+    return new ApiClient(coordinator.url, this.keyOf(tenant));
   }
 
   /** A token for one agent. */

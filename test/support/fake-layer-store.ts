@@ -56,7 +56,7 @@ export class FakeLayerStore implements Pick<Sandbox, 'launch' | 'store'> {
       kill: () => {
         isKilled = true;
       },
-      resize: () => undefined,
+      ...{ resize: () => undefined, signal: () => undefined, taken: () => undefined },
     };
   }
 }

@@ -37,7 +37,9 @@ export class FakeSandbox implements Pick<Sandbox, 'launch' | 'release'> {
       resolve(launchReport({ end: 'client', exitCode: null, signal: 9 }));
     };
     new Promise<LaunchReport>((settle) => settle(this.#script(spec, listener))).then(resolve, reject);
-    return { report: promise, kept: { launch: BigInt(this.launched.length) }, kill, resize: () => undefined };
+    const nothing = () => undefined;
+    const kept = { launch: BigInt(this.launched.length) };
+    return { report: promise, kept, kill, resize: nothing, signal: nothing, taken: nothing };
   }
 
   release(kept: { readonly launch: bigint }): void {

@@ -33,6 +33,7 @@ export function setUpScheduler(pools: (clock: VirtualClock) => PoolGate = () => 
     fetching: tell('fetching'),
     output: tell('output'),
     tested: tell('tested'),
+    told: tell('told'),
     requeued: tell('requeued'),
     completed: (id) => void tell('completed')(id),
     gaveUp: (id, { code }) => void told.push(`${code} ${id.slice(5)}`),

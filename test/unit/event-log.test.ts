@@ -4,7 +4,8 @@
  */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { EventLog, type LoggedEvent } from '../../shared/http/event-log.ts';
+import { EventLog, LAST_NUMBER, type LoggedEvent, numberFrom } from '../../shared/http/event-log.ts';
+import { VirtualClock } from '../support/virtual-clock.ts';
 
 const numbersOf = (log: EventLog, after = 0): number[] => {
   const numbers: number[] = [];
@@ -41,7 +42,7 @@ test('a listener hears every event once, those before it came and those after, u
       [4, 'before'],
       [5, 'before'],
       [6, 'after'],
-      [7, 'finished'],
+      [LAST_NUMBER, 'finished'],
     ],
   );
 });
@@ -51,4 +52,40 @@ test('half a million small events pass through a log that remembers sixty thousa
   const log = new EventLog(4 * 1024 ** 2);
   for (let at = 0; at < 500_000; at += 1) log.append('a', null, 65);
   assert.equal(numbersOf(log).length, Math.floor((4 * 1024 ** 2) / 65));
+});
+
+test('whoever reads at his own pace finds each next event, and hears how many are not remembered any more', () => {
+  const log = new EventLog(100);
+  assert.deepEqual([log.after(0), log.forgottenAfter(0)], [undefined, 0]);
+  for (let at = 0; at < 25; at += 1) log.append('a', at, 10);
+  assert.deepEqual(
+    [log.forgottenAfter(0), log.forgottenAfter(10), log.forgottenAfter(15), log.forgottenAfter(20)],
+    [15, 5, 0, 0],
+  );
+  const read: number[] = [];
+  for (let at = 3; ; ) {
+    const event = log.after(at);
+    if (event === undefined) break;
+    read.push(event.number);
+    at = event.number;
+  }
+  assert.deepEqual(read, [16, 17, 18, 19, 20, 21, 22, 23, 24, 25]);
+  log.close('finished', null);
+  assert.equal(log.after(25)?.number, LAST_NUMBER);
+  assert.equal(log.after(24)?.number, 25);
+  assert.deepEqual([log.after(LAST_NUMBER), log.forgottenAfter(LAST_NUMBER)], [undefined, 0]);
+});
+
+test('a log that takes the place of another begins above all of its numbers, so that nothing of it is passed over', () => {
+  const clock = new VirtualClock();
+  const log = new EventLog(1000, numberFrom(clock));
+  for (let at = 0; at < 5000; at += 1) log.append('a', at, 1);
+  clock.pass(5);
+  const next = new EventLog(1000, numberFrom(clock));
+  next.append('again', null);
+  assert.ok((next.after(log.last)?.name ?? '') === 'again' && log.last < next.last);
+  assert.equal(next.forgottenAfter(log.last), 0);
+  const over = new EventLog(0);
+  over.close('finished', null);
+  assert.deepEqual([over.after(next.last)?.name, over.after(LAST_NUMBER)], ['finished', undefined]);
 });

@@ -56,7 +56,7 @@ test('a launcher that is not there is an error with path and remedy', async () =
 test('a launcher of another contract is refused', async () => {
   const launcher = await ScriptedLauncher.listen();
   launcher.version = 99;
-  await assert.rejects(connectLauncher({ socketPath: launcher.path }), /contract 99, this program 3/);
+  await assert.rejects(connectLauncher({ socketPath: launcher.path }), /contract 99, this program 4/);
   await launcher.close();
 });
 

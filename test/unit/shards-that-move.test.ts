@@ -75,7 +75,13 @@ function setStage(changes: Partial<ExecutionStore> = {}) {
     pools: { objectionTo: () => null },
     isRevoked: () => false,
   } as unknown as ExecutionServiceDeps;
-  const options = { queueWaitMsMax: 1000, finishedKept: 100, idempotencyTtlMs: 1000, limitMaxima };
+  const options = {
+    queueWaitMsMax: 1000,
+    finishedKept: 100,
+    ...{ terminalWaitMsMax: 1000, terminalAwayMsMax: 1000 },
+    idempotencyTtlMs: 1000,
+    limitMaxima,
+  };
   return Object.assign(stage, { service: new ExecutionService(deps, options) });
 }
 

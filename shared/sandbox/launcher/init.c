@@ -12,6 +12,7 @@
 #include <sched.h>
 #include <signal.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
@@ -134,7 +135,13 @@ static void mount_layers(struct setup *setup) {
     kill(-1, SIGKILL);
   }
   send_packet(setup->notes, &note, sizeof note, setup->terminal, note.error == 0 && setup->word.terminal != 0 ? 2 : 0);
-  for (size_t i = 0; i < 2; i++) close_descriptor(&setup->terminal[i]);
+  close_descriptor(&setup->terminal[1]); /* we keep the side that tells who is in the foreground */
+}
+
+/* Asked here, where a number means a process of this sandbox and nothing else; a new terminal has nobody there. */
+static void signal_foreground(const struct setup *setup) {
+  pid_t group = 0;
+  if (setup->terminal[0] >= 0 && ioctl(setup->terminal[0], TIOCGPGRP, &group) == 0 && group > 1) kill(-group, setup->word.signal);
 }
 
 static void hear_launcher(struct setup *setup) {
@@ -145,6 +152,8 @@ static void hear_launcher(struct setup *setup) {
   if (got < (ssize_t)sizeof setup->word.kind) return;
   if (setup->word.kind == WORD_PREPARE)
     mount_layers(setup);
+  else if (setup->word.kind == WORD_SIGNAL)
+    signal_foreground(setup);
   else
     kill(-1, SIGKILL);
 }

@@ -150,11 +150,12 @@ struct order { /* launcher to payload; the LAUNCH frame follows inline or lies i
   uint8_t pinned, terminal, in_memfd; /* each brings a descriptor, in this order: a cpuset to enter, the program's side */
 };
 
-enum word_kind { WORD_KILL = 1, WORD_PREPARE, WORD_GO_ON };
+enum word_kind { WORD_KILL = 1, WORD_PREPARE, WORD_GO_ON, WORD_SIGNAL };
 
 struct word { /* launcher to init; PREPARE: detached mounts beside it: layers, kept, target or capture */
   uint32_t kind, layers, kept; /* the last `kept` of the layers */
   uint8_t target, capture, egress, terminal;
+  uint8_t signal; /* SIGNAL */
   char directory[PATH_BYTES_MAX + 1]; /* COMMAND with kept layers; the packet ends with its text */
 };
 
@@ -181,6 +182,7 @@ struct shell {
 
 struct shell *shell_make(uint8_t profile, const struct cgroup_limits *limits); /* NULL and errno; becomes ready by stock_shell_ready */
 int shell_prepare(struct shell *shell, const struct word *word, const int *trees, size_t count); /* 0 or -errno; stock_shell_prepared follows */
+void shell_signal(struct shell *shell, uint8_t number); /* the foreground of its terminal */
 void shell_kill(struct shell *shell);      /* orderly: init kills everyone and reports */
 void shell_destroy(struct shell *shell);   /* init itself is killed */
 
@@ -304,6 +306,7 @@ struct launch {
   struct bytes input_queue;
   uint64_t input_credit, input_taken;
   size_t input_owed; /* credit not yet given */
+  uint64_t output_credit; /* of a launch with a window */
   bool pipe_input, input_watched, input_broken, input_last, input_end_typed;
   uint8_t input_last_byte;
   int terminal; /* the program's side; -1: none */
@@ -352,6 +355,7 @@ void stream_pump(struct stream *stream);
 void streams_finish(struct launch *launch); /* the program is dead: what is left in the pipes, not more */
 bool streams_over(const struct launch *launch);
 void streams_resume(struct launch *launch);
+void streams_credit(struct launch *launch, uint32_t bytes);
 void stream_open(struct launch *launch, size_t index, int descriptor);
 void input_open(struct launch *launch, int descriptor);
 void input_pump(struct launch *launch);
@@ -364,6 +368,7 @@ void egress_stop(struct launch *launch);
 void terminal_start(struct launch *launch, const int sides[2]);
 void terminal_started(struct launch *launch); /* the program runs: it can be typed to */
 void terminal_resize(struct launch *launch, uint32_t rows, uint32_t columns);
+void terminal_signal(struct launch *launch, uint8_t number);
 size_t terminal_end_keys(const struct launch *launch, uint8_t keys[2]); /* what a person presses to end the input */
 
 int collect_prepare(struct launch *launch); /* 0 or -errno; while its kept layers are certainly there */

@@ -133,6 +133,16 @@ static void resize(struct client *client, const struct message *m) {
   if (launch != NULL) terminal_resize(launch, m->RESIZE_rows, m->RESIZE_columns);
 }
 
+static void signal_terminal(struct client *client, const struct message *m) {
+  struct launch *launch = find_launch(client, m->SIGNAL_launch);
+  if (launch != NULL) terminal_signal(launch, m->SIGNAL_signal);
+}
+
+static void credit_output(struct client *client, const struct message *m) {
+  struct launch *launch = find_launch(client, m->OUTPUT_CREDIT_launch);
+  if (launch != NULL) streams_credit(launch, m->OUTPUT_CREDIT_bytes);
+}
+
 bool handle_request(struct client *client, const uint8_t *frame, size_t size) {
   struct message m;
   if (!decode_message(frame, size, &m)) return false;
@@ -142,6 +152,8 @@ bool handle_request(struct client *client, const uint8_t *frame, size_t size) {
     case MESSAGE_STDIN: return take_input(client, &m);
     case MESSAGE_KILL: kill_launch(client, m.KILL_launch); return true;
     case MESSAGE_RESIZE: resize(client, &m); return true;
+    case MESSAGE_SIGNAL: signal_terminal(client, &m); return true;
+    case MESSAGE_OUTPUT_CREDIT: credit_output(client, &m); return true;
     case MESSAGE_RELEASE: if (m.RELEASE_launch != 0) release_kept(client, m.RELEASE_launch); return true;
     case MESSAGE_LAYER_CREATE: done(client, m.LAYER_CREATE_request, with_name(m.LAYER_CREATE_layer, store_create)); return true;
     case MESSAGE_LAYER_REMOVE: done(client, m.LAYER_REMOVE_request, with_name(m.LAYER_REMOVE_layer, store_remove)); return true;

@@ -173,6 +173,12 @@ int shell_prepare(struct shell *shell, const struct word *word, const int *trees
   return send_packet(shell->notes.descriptor, word, offsetof(struct word, directory) + strlen(word->directory) + 1, trees, count);
 }
 
+/* One that does not fit is lost: init has enough of them to hear. */
+void shell_signal(struct shell *shell, uint8_t number) {
+  const struct word word = {.kind = WORD_SIGNAL, .signal = number};
+  send(shell->notes.descriptor, &word, offsetof(struct word, directory), MSG_NOSIGNAL | MSG_DONTWAIT);
+}
+
 void shell_kill(struct shell *shell) {
   const uint32_t word = WORD_KILL;
   if (shell->notes.descriptor < 0 || send(shell->notes.descriptor, &word, sizeof word, MSG_NOSIGNAL | MSG_DONTWAIT) != (ssize_t)sizeof word)

@@ -1,7 +1,8 @@
 /*
  * streams.c: a program's bytes: its two output pipes or its terminal (and the egress proxy's records and the collected
  * files) to the client, the client's to it.
- * It never holds more than the client lets it: a congested client stops the reading, not the timers.
+ * It never holds more than the client lets it: a congested client stops the reading, not the timers; a launch whose window
+ * is used up is not read, and no other launch hears of it.
  * What must stay true: exactly outputBytes of a stream are forwarded, the first byte above ends the run; and a program
  * that does not read its input never makes its client wait: what it refuses is taken and thrown away.
  */
@@ -54,6 +55,7 @@ static void forward(struct stream *stream, const uint8_t *data, size_t size) {
   uint64_t left = limit - stream->forwarded;
   size_t taken = size > left ? (size_t)left : size;
   stream->forwarded += taken;
+  launch->output_credit -= taken < launch->output_credit ? taken : launch->output_credit;
   if (taken > 0 && launch->client != NULL)
     client_send(launch->client, &(struct message){.number = MESSAGE_OUTPUT, .OUTPUT_launch = launch->number, .OUTPUT_stream = stream->number,
                                                   .OUTPUT_data = {data, (uint32_t)taken}});
@@ -67,15 +69,23 @@ static bool drained(const struct stream *stream) {
   return stream->number == 1 && stream->launch->ended && stream->launch->message.LAUNCH_terminal != 0;
 }
 
+/* How much may be read at once. What the dead have left is little, and waits for nobody. */
+static size_t room_of(const struct stream *stream, size_t most) {
+  const struct launch *launch = stream->launch;
+  bool bounded = stream->number <= 2 && launch->message.LAUNCH_outputWindowBytes > 0 && launch->client != NULL && !launch->ended;
+  return bounded && launch->output_credit < most ? (size_t)launch->output_credit : most;
+}
+
 void stream_pump(struct stream *stream) {
   static uint8_t buffer[OUTPUT_FRAME_BYTES_MAX];
   struct launch *launch = stream->launch;
   for (int turn = 0; turn < READS_PER_TURN && !stream->over; turn++) {
-    if (launch->client != NULL && client_congested(launch->client)) {
-      watch_for(&stream->source, 0); /* launches_resume will come */
+    size_t room = room_of(stream, sizeof buffer);
+    if (room == 0 || (launch->client != NULL && client_congested(launch->client))) {
+      watch_for(&stream->source, 0); /* streams_credit or launches_resume will come */
       return;
     }
-    ssize_t got = read(stream->source.descriptor, buffer, sizeof buffer);
+    ssize_t got = read(stream->source.descriptor, buffer, room);
     if (got > 0) {
       forward(stream, buffer, (size_t)got);
     } else if (got == 0 || (errno != EAGAIN && errno != EINTR) || (errno == EAGAIN && drained(stream))) {
@@ -91,6 +101,7 @@ void stream_pump(struct stream *stream) {
  * by EIO, once nobody has its other side. */
 void streams_finish(struct launch *launch) {
   close_descriptor(&launch->terminal);
+  if (launch->message.LAUNCH_outputWindowBytes > 0) streams_resume(launch);
   for (size_t i = 0; i < 2; i++)
     if (!launch->streams[i].over) stream_pump(&launch->streams[i]);
 }
@@ -104,6 +115,12 @@ bool streams_over(const struct launch *launch) {
 void streams_resume(struct launch *launch) {
   for (size_t i = 0; i < STREAMS; i++)
     if (!launch->streams[i].over) watch_for(&launch->streams[i].source, EPOLLIN);
+}
+
+void streams_credit(struct launch *launch, uint32_t bytes) {
+  if (launch->message.LAUNCH_outputWindowBytes == 0) return;
+  launch->output_credit += bytes;
+  streams_resume(launch);
 }
 
 /* ---- standard input ---- */

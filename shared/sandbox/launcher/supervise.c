@@ -48,6 +48,7 @@ static struct launch *make_launch(struct client *client, const uint8_t *frame, s
   launch->oom.descriptor = launch->input.descriptor = launch->terminal = -1;
   launch->input_last_byte = '\n';
   launch->input_credit = STDIN_CREDIT_BYTES;
+  launch->output_credit = launch->message.LAUNCH_outputWindowBytes;
   for (uint8_t i = 0; i < STREAMS; i++) launch->streams[i] = (struct stream){.launch = launch, .number = i + 1, .over = true, .source = {.descriptor = -1}};
   return launch;
 }

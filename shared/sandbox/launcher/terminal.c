@@ -9,6 +9,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/mount.h>
@@ -94,6 +95,13 @@ void terminal_resize(struct launch *launch, uint32_t rows, uint32_t columns) {
   launch->message.LAUNCH_terminalRows = rows; /* for one that is still being made */
   launch->message.LAUNCH_terminalColumns = columns;
   if (launch->terminal >= 0 && ioctl(launch->terminal, TIOCSWINSZ, &size) != 0) log_errno("terminal's size can't be set", "TIOCSWINSZ", errno);
+}
+
+/* What a key could send, and what a person would send otherwise; init knows who is in the foreground. */
+void terminal_signal(struct launch *launch, uint8_t number) {
+  static const uint8_t allowed[] = {SIGHUP, SIGINT, SIGQUIT, SIGKILL, SIGTERM, SIGCONT, SIGTSTP};
+  if (launch->terminal < 0 || !launch->started || launch->ended || launch->shell == NULL) return;
+  if (memchr(allowed, number, sizeof allowed) != NULL) shell_signal(launch->shell, number);
 }
 
 /* A terminal has no end of file but the key that a person presses: once at the start of a line, twice within one. */

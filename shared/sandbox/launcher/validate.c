@@ -121,5 +121,6 @@ int validate_launch(const struct message *m) {
   bool ok = m->LAUNCH_launch != 0 && profile_ok(m) && numbers_ok(m) && m->LAUNCH_keep <= 1 && m->LAUNCH_stdinOpen <= 1;
   ok = ok && layers_ok(m->LAUNCH_layers) && m->LAUNCH_argv.count > 0 && strings_ok(m->LAUNCH_argv) && strings_ok(m->LAUNCH_environment);
   ok = ok && directory_ok(m->LAUNCH_directory) && files_ok(m->LAUNCH_files, false) && files_ok(m->LAUNCH_systemFiles, true);
+  ok = ok && m->LAUNCH_outputWindowBytes <= NUMBER_MAX;
   return ok && cpus_ok(m->LAUNCH_cpus) && terminal_ok(m) && collect_ok(m) ? 0 : EINVAL;
 }

@@ -74,6 +74,7 @@ static void check(const struct message *m) {
   const uint64_t sizes[] = {m->LAUNCH_memoryBytes, m->LAUNCH_processes, m->LAUNCH_outputBytes, m->LAUNCH_fileSizeBytes, m->LAUNCH_openFiles,
                             m->LAUNCH_stackBytes, m->LAUNCH_diskBytes, m->LAUNCH_diskInodes, m->LAUNCH_cpuShares};
   for (size_t i = 0; i < sizeof sizes / sizeof sizes[0]; i++) insist(sizes[i] > 0 && sizes[i] <= INT64_MAX / 2 + 1);
+  insist(m->LAUNCH_outputWindowBytes <= INT64_MAX / 2 + 1);
   insist(m->LAUNCH_openFiles <= 1 << 20 && m->LAUNCH_processes <= 1 << 22 && m->LAUNCH_terminalRows <= 65535 && m->LAUNCH_terminalColumns <= 65535);
 }
 

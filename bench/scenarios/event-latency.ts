@@ -1,0 +1,120 @@
+/**
+ * Question: how old is a line of output when a client hears of it?
+ * A program writes the monotonic clock now and then, which is one for the whole machine. The rival is Node itself, which reads the same program's pipe
+ * with nothing between; ours go through launcher, agent, coordinator and HTTP (server-sent events), or WebSocket (a terminal). Runs interleaved.
+ */
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { readFileSync } from 'node:fs';
+import { get, type IncomingMessage } from 'node:http';
+import { Pool } from 'undici';
+import { WebSocket } from 'ws';
+import { TERMINAL_PROTOCOL } from '../../shared/model/terminal.ts';
+import { compiledProgram } from '../compiled-program.ts';
+import { executeTrue } from '../execute-true.ts';
+import { type Summary, summarise } from '../samples.ts';
+import type { InstanceScenario, ScenarioResult } from '../scenario.ts';
+
+const LINES = 40;
+const GAPS_MS = [5, 30] as const;
+/** Until whoever listens is there. */
+const BEGIN_MS = 900;
+const PROMISED_MS = 3;
+
+/** Ages of the lines in a text, at this moment; milliseconds. */
+function agesOf(text: string): number[] {
+  const nowNs = process.hrtime.bigint();
+  return [...text.matchAll(/^(\d+)\r?$/gm)].map(([, ns]) => Number(nowNs - BigInt(ns ?? 0)) / 1e6);
+}
+
+async function throughPipe(program: string, gapMs: number): Promise<number[]> {
+  const ages: number[] = [];
+  const child = spawn(program, [LINES, gapMs, BEGIN_MS].map(String), { stdio: ['ignore', 'pipe', 'inherit'] });
+  child.stdout.on('data', (data) => ages.push(...agesOf(String(data))));
+  await once(child, 'close');
+  return ages;
+}
+
+async function post(pool: Pool, program: string, gapMs: number, isInteractive: boolean): Promise<string> {
+  const answer = await pool.request({
+    ...{ method: 'POST', path: '/v1/executions', headers: { 'content-type': 'application/json' } },
+    body: JSON.stringify({
+      environment: {},
+      files: [{ path: 'main', content: program, encoding: 'base64', executable: true }],
+      run: { script: `exec ./main ${LINES} ${gapMs} ${BEGIN_MS}` },
+      ...(isInteractive && { interactive: true }),
+    }),
+  });
+  return ((await answer.body.json()) as { id: string }).id;
+}
+
+async function throughEvents(url: string, id: string): Promise<number[]> {
+  const ages: number[] = [];
+  const asked = get(`${url}/v1/executions/${id}/events`, { agent: false });
+  const [answer] = (await once(asked, 'response')) as [IncomingMessage];
+  for await (const chunk of answer) {
+    for (const [, data] of String(chunk).matchAll(/^event: stdout\ndata: (.*)$/gm))
+      ages.push(...agesOf(Buffer.from(JSON.parse(data ?? '{}').data, 'base64').toString()));
+  }
+  return ages;
+}
+
+async function throughTerminal(url: string, id: string): Promise<number[]> {
+  const ages: number[] = [];
+  const socket = new WebSocket(`${url.replace('http', 'ws')}/v1/executions/${id}/terminal`, TERMINAL_PROTOCOL);
+  socket.on('message', (data, isBinary) => {
+    if (isBinary) ages.push(...agesOf(String(data)));
+  });
+  await once(socket, 'close');
+  return ages;
+}
+
+interface Series {
+  readonly pipe: number[];
+  readonly events: number[];
+  readonly terminal: number[];
+}
+
+async function measure(url: string, pool: Pool, gapMs: number, runs: number): Promise<Series> {
+  const path = compiledProgram('programs/clock-lines.c');
+  const program = readFileSync(path).toString('base64');
+  const series: Series = { pipe: [], events: [], terminal: [] };
+  for (let run = 0; run < runs; run += 1) {
+    series.pipe.push(...(await throughPipe(path, gapMs)));
+    series.events.push(...(await throughEvents(url, await post(pool, program, gapMs, false))));
+    series.terminal.push(...(await throughTerminal(url, await post(pool, program, gapMs, true))));
+  }
+  return series;
+}
+
+/** The scenario; the instance is warm and holds the base environment. */
+export const eventLatency: InstanceScenario = {
+  needs: 'instance',
+  name: 'event-latency',
+  question: 'How old is a line of output when a client hears of it?',
+  async run(target, options): Promise<ScenarioResult> {
+    const pool = new Pool(target.url, { connections: 1, pipelining: 1 });
+    const rows: { label: string; summary: Summary; against?: Summary }[] = [];
+    const goals = [];
+    try {
+      for (let warmUp = 0; warmUp < options.warmUp; warmUp += 1) await executeTrue(pool);
+      for (const gapMs of GAPS_MS) {
+        const series = await measure(target.url, pool, gapMs, Math.ceil(options.rounds / LINES) + 1);
+        const [pipe, events, terminal] = [series.pipe, series.events, series.terminal].map((ages) =>
+          summarise(ages),
+        ) as [...[Summary, Summary, Summary]];
+        rows.push({ label: `Node reading the pipe, a line every ${gapMs} ms`, summary: pipe });
+        rows.push({ label: `envicutor, event over HTTP, ${gapMs} ms`, summary: events, against: pipe });
+        rows.push({ label: `envicutor, terminal over WebSocket, ${gapMs} ms`, summary: terminal, against: pipe });
+        goals.push({
+          promise: `from the write to the client's event p50 ≤ ${PROMISED_MS} ms, a line every ${gapMs} ms`,
+          seen: `${events.p50.toFixed(2)} ms (terminal ${terminal.p50.toFixed(2)} ms)`,
+          isReached: events.p50 <= PROMISED_MS && terminal.p50 <= PROMISED_MS,
+        });
+      }
+      return { rows, goals, notes: ['× is the p50 as a multiple of the pipe of the same series.'] };
+    } finally {
+      await pool.close();
+    }
+  },
+};
