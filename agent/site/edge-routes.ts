@@ -77,6 +77,10 @@ function addSubmission(server: HttpServer, executions: EdgeServerDeps['execution
       const waitMs = toWaitMs(request.query.wait, WAIT_SECONDS_MAX);
       const { edgeKey: key, body } = request;
       checkExecution(body, key.maxima);
+      if (body.webhook !== undefined) {
+        const detail = 'is delivered by coordinators alone, not by an agent that serves its own site';
+        throw new SystemError('request-invalid', `/webhook ${detail}`, { errors: [{ pointer: '/webhook', detail }] });
+      }
       const idempotencyKey = request.headers['idempotency-key'] ?? null;
       const submitted = await executions.submit(body, { key, isWaited: waitMs !== null, idempotencyKey });
       let answer = 'done' in submitted ? null : submitted;

@@ -49,7 +49,7 @@ async function accepting({ store }: Engine): Promise<() => Promise<unknown>> {
   for (const lease of held) leases[lease.shard] = lease;
   return () => {
     const entry = nextEntry();
-    return store.executions.accept(entry, leases[shardOf(entry.tenantId)] as ShardLease, 0);
+    return store.executions.accept(entry, leases[shardOf(entry.tenantId)] as ShardLease);
   };
 }
 

@@ -10,6 +10,7 @@ import { Limits } from './limits.ts';
 import { PlacementRequest } from './placement.ts';
 import { ReceiptText } from './receipt.ts';
 import { Encoding, Report, Verdict } from './verdict.ts';
+import { WebhookRequest } from './webhook.ts';
 
 const Argument = Type.String({ maxLength: 131_072, pattern: '^[^\\u0000]*$' });
 
@@ -41,8 +42,21 @@ export const ExecutionRequest = Closed({
   run: RunRequest,
   placement: Type.Optional(PlacementRequest),
   metadata: Type.Optional(Metadata),
+  webhook: Type.Optional(WebhookRequest),
 });
 export type ExecutionRequest = Static<typeof ExecutionRequest>;
+
+/** How many executions one request may hold. */
+export const BATCH_MAX = 1000;
+
+/** Many at once, all or none. */
+export const BatchRequest = Closed({
+  executions: Type.Array(ExecutionRequest, { minItems: 1, maxItems: BATCH_MAX }),
+});
+export type BatchRequest = Static<typeof BatchRequest>;
+
+/** What a batch is answered with: which executions its requests have become, in their order. */
+export const BatchAnswer = Closed({ executions: Type.Array(Closed({ id: Type.String() })) });
 
 /** Which script a verdict is about. */
 export const endings = ['setup', 'dependencies', 'verify', 'compile', 'run', 'tests', 'check'] as const;

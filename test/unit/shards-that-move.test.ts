@@ -50,6 +50,8 @@ function setStage(changes: Partial<ExecutionStore> = {}) {
   };
   const store: ExecutionStore = {
     accept: async () => null,
+    acceptAll: async () => null,
+    findKey: async () => null,
     finish: async (answer) => void finished.push(answer),
     record: async () => true,
     get: async () => null,
@@ -64,6 +66,7 @@ function setStage(changes: Partial<ExecutionStore> = {}) {
     scheduler: { submit: ({ executionId }: Demand) => void submitted.push(executionId), withdraw: () => undefined },
     admission: {
       admit: () => undefined,
+      giveBack: () => undefined,
       entered: () => {
         counts.waiting += 1;
       },
