@@ -23,7 +23,10 @@ const rules: readonly Rule[] = [
     allowed: [
       clockItself,
       supervisor,
-      [/^client\/typescript\/webhook\.ts$/, 'runs in programs of others, which have no port of ours; they may say the time'],
+      [
+        /^client\/typescript\/webhook\.ts$/,
+        'runs in programs of others, which have no port of ours; they may say the time',
+      ],
     ],
   },
   {

@@ -67,7 +67,11 @@ test('a server that dies while batches are written has each of them whole or not
     [],
     'none is there in part',
   );
-  assert.deepEqual(rows.map(({ first }) => first).sort(), [...kept.values()].sort(), 'each key has one batch, the one told');
+  assert.deepEqual(
+    rows.map(({ first }) => first).sort(),
+    [...kept.values()].sort(),
+    'each key has one batch, the one told',
+  );
   assert.ok(refused > 0, 'the kills met somebody');
 });
 
@@ -91,7 +95,11 @@ test('coordinators that are killed while they accept a batch leave all of it or 
     assert.equal(again.status, 202, JSON.stringify(again.body));
     const ids = again.body.executions.map(({ id }) => id);
     assert.equal(new Set(ids).size, 400);
-    if (told?.status === 202) assert.deepEqual(told.body.executions.map(({ id }) => id), ids);
+    if (told?.status === 202)
+      assert.deepEqual(
+        told.body.executions.map(({ id }) => id),
+        ids,
+      );
     for (const id of ids) all.add(id);
   }
   const recorded: string[] = [];

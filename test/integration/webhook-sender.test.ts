@@ -41,7 +41,8 @@ function makeSender({ resolve, allowed = ['127.0.0.1'], timeoutMs = 3000, roots 
     },
     timeoutMs,
   );
-  const send = (url: string, signal = never) => sender.send({ url, headers: { 'webhook-id': 'delivery_a' }, body }, signal);
+  const send = (url: string, signal = never) =>
+    sender.send({ url, headers: { 'webhook-id': 'delivery_a' }, body }, signal);
   return { send, resolved };
 }
 
@@ -64,7 +65,12 @@ async function receiveRaw(t: TestContext, connected: (write: (text: string) => b
   const server = createTcpServer((socket) => {
     sockets.add(socket);
     socket.on('error', () => undefined);
-    socket.once('data', () => connected((chunk) => socket.write(chunk), () => socket.destroy()));
+    socket.once('data', () =>
+      connected(
+        (chunk) => socket.write(chunk),
+        () => socket.destroy(),
+      ),
+    );
   });
   t.after(() => {
     for (const socket of sockets) socket.destroy();
@@ -175,17 +181,32 @@ test('a name that leads to an address that is not public is not dialled, whateve
     asked += 1;
     response.end();
   });
-  const bad = ['127.0.0.1', '10.0.0.1', '::1', '::ffff:127.0.0.1', 'fe80::1', '100.64.0.1', '169.254.169.254', 'fd00::1'];
+  const bad = [
+    '127.0.0.1',
+    '10.0.0.1',
+    '::1',
+    '::ffff:127.0.0.1',
+    'fe80::1',
+    '100.64.0.1',
+    '169.254.169.254',
+    'fd00::1',
+  ];
   for (const address of bad) {
     const family = address.includes(':') ? 6 : 4;
-    const found = [{ address: '203.0.113.1', family: 4 }, { address, family }];
+    const found = [
+      { address: '203.0.113.1', family: 4 },
+      { address, family },
+    ];
     const { send } = makeSender({ allowed: [], resolve: async () => found });
     const { status, error } = await send(url);
     assert.equal(status, null);
     assert.match(error ?? '', /which webhooks may not reach/, address);
   }
   const literal = makeSender({ allowed: [] });
-  assert.match((await literal.send(url.replace('receiver.example', '127.0.0.1'))).error ?? '', /may not reach: loopback/);
+  assert.match(
+    (await literal.send(url.replace('receiver.example', '127.0.0.1'))).error ?? '',
+    /may not reach: loopback/,
+  );
   assert.deepEqual(literal.resolved, []);
   assert.equal(asked, 0);
 });
@@ -212,7 +233,10 @@ test('TLS is verified for the name, against the given roots', async (t) => {
   assert.equal((await makeSender({ roots: origin.roots }).send(url)).status, 202);
   const other = await startOrigin(() => undefined);
   t.after(() => other.stop());
-  assert.match((await makeSender({ roots: other.roots }).send(url)).error ?? '', /could not be reached \([A-Z_]*(CERT|SIGN|VERIFY)/);
+  assert.match(
+    (await makeSender({ roots: other.roots }).send(url)).error ?? '',
+    /could not be reached \([A-Z_]*(CERT|SIGN|VERIFY)/,
+  );
 });
 
 test('an attempt that is given up ends at once', async (t) => {

@@ -89,7 +89,11 @@ test('a delivery is sent again when its tenant wants it, under the same id, and 
   for (const secret of [before, rotated.secret]) assert.ok((await check(second, secret)).isValid);
   assert.ok(!(await check(first, rotated.secret)).isValid);
   await coordinator.restart();
-  assert.equal((await coordinator.json('GET', '/v1/webhooks/secret')).body.secret, rotated.secret, 'it is derived again');
+  assert.equal(
+    (await coordinator.json('GET', '/v1/webhooks/secret')).body.secret,
+    rotated.secret,
+    'it is derived again',
+  );
   assert.equal((await coordinator.json('POST', '/v1/webhooks/deliveries/delivery_none/replay')).status, 404);
 });
 
@@ -104,6 +108,11 @@ test('a waited execution with a webhook is durable, and goes on when its client 
   const { lease, fence, order } = await agent.heard('lease.offer');
   leaving.abort();
   await assert.rejects(waited);
+  // Requests that came after it went: by the last of them the coordinator knows.
+  for (let index = 0; index < 10; index += 1) {
+    const { body } = await coordinator.json('GET', `/v1/executions/${order.executionId}`);
+    assert.notEqual(body.stage, 'cancelled');
+  }
   agent.say({ type: 'lease.completed', lease, fence, result: makeResult() });
   const [received] = await coordinator.receiver.received(1);
   assert.equal(JSON.parse(received?.body ?? '').data.id, order.executionId);
@@ -164,7 +173,9 @@ test('a delivery that is handed back to the API causes nothing', async (t) => {
     response.writeHead(200).end();
     const carried = Object.fromEntries(Object.entries(headers).filter(([name]) => /^(webhook|envicutor)-/.test(name)));
     const webhook = { url: coordinator.receiver.url() };
-    outcome.resolve(coordinator.json('POST', '/v1/executions', { ...request, webhook }, carried as Record<string, string>));
+    outcome.resolve(
+      coordinator.json('POST', '/v1/executions', { ...request, webhook }, carried as Record<string, string>),
+    );
   };
   await coordinator.submit();
   const { status, body } = await outcome.promise;
@@ -178,16 +189,26 @@ test("deliveries and secrets are each tenant's own", async (t) => {
   const coordinator = await start(t, {}, createKeyRing({ tenants }));
   const as = (id: string) => ({ authorization: `Bearer ${id}` });
   await coordinator.join(willing);
-  await coordinator.json('POST', '/v1/executions', { ...request, webhook: { url: coordinator.receiver.url() } }, as('one'));
+  await coordinator.json(
+    'POST',
+    '/v1/executions',
+    { ...request, webhook: { url: coordinator.receiver.url() } },
+    as('one'),
+  );
   const [received] = await coordinator.receiver.received(1);
   const id = String(received?.headers['webhook-id']);
   const secrets = await Promise.all(
-    ['one', 'two'].map(async (name) => (await coordinator.json('GET', '/v1/webhooks/secret', undefined, as(name))).body.secret),
+    ['one', 'two'].map(
+      async (name) => (await coordinator.json('GET', '/v1/webhooks/secret', undefined, as(name))).body.secret,
+    ),
   );
   assert.notEqual(secrets[0], secrets[1]);
   assert.equal((await coordinator.json('GET', `/v1/webhooks/deliveries/${id}`, undefined, as('one'))).status, 200);
   assert.equal((await coordinator.json('GET', `/v1/webhooks/deliveries/${id}`, undefined, as('two'))).status, 404);
-  assert.equal((await coordinator.json('POST', `/v1/webhooks/deliveries/${id}/replay`, undefined, as('two'))).status, 404);
+  assert.equal(
+    (await coordinator.json('POST', `/v1/webhooks/deliveries/${id}/replay`, undefined, as('two'))).status,
+    404,
+  );
   assert.deepEqual((await coordinator.json('GET', '/v1/webhooks/deliveries', undefined, as('two'))).body.items, []);
   assert.equal((await coordinator.ask('GET', '/v1/webhooks/secret')).status, 401);
 });

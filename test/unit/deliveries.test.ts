@@ -115,7 +115,10 @@ test('what was sent and not recorded when the process died is sent again, under 
   second.wake();
   await stage.settle();
   const [again] = stage.open;
-  assert.deepEqual([again?.id, Buffer.from(again?.body ?? []).toString()], [id, Buffer.from(before?.body ?? []).toString()]);
+  assert.deepEqual(
+    [again?.id, Buffer.from(again?.body ?? []).toString()],
+    [id, Buffer.from(before?.body ?? []).toString()],
+  );
   again?.answer(200);
   await stage.settle();
   assert.equal((await stage.store.deliveries.get('one', id ?? ''))?.state, 'delivered');

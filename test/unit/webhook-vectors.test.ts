@@ -15,8 +15,9 @@ const key = new InstanceKey(Buffer.from(vectors.instanceKey, 'hex')).derive('web
 const overlapMs = 60_000;
 const secrets = new WebhookSecrets(key, { overlapMs });
 const secretOf = (tenant: string, generation: number): string =>
-  vectors.secrets.find((one: { tenant: string; generation: number }) => one.tenant === tenant && one.generation === generation)
-    .secret;
+  vectors.secrets.find(
+    (one: { tenant: string; generation: number }) => one.tenant === tenant && one.generation === generation,
+  ).secret;
 const [first, second] = vectors.attempts;
 const nowMs = first.timestamp * 1000;
 const tenant = 'contest-site';
