@@ -9,7 +9,7 @@ import type { CoordinatorDeps } from './coordinator.ts';
 import { Deliveries } from './deliveries/deliveries.ts';
 import type { ReceiverRules } from './deliveries/receiver-rules.ts';
 import { resolveByDns } from './deliveries/resolver.ts';
-import { createSender } from './deliveries/sender.ts';
+import { HttpSender } from './deliveries/sender.ts';
 import { WebhookSecrets } from './deliveries/signatures.ts';
 import { Webhooks } from './deliveries/webhooks.ts';
 import { createAddressPolicy } from './egress/address-policy.ts';
@@ -38,7 +38,7 @@ export function createWebhookServices(
 ) {
   const receivers = toReceiverRules(config);
   const secrets = new WebhookSecrets(instanceKey.derive('webhooks'), { overlapMs: config.webhookSecretOverlapMs });
-  const sender = createSender(
+  const sender = new HttpSender(
     { clock, rules: receivers, resolve, loadRoots: () => loadRoots(null) },
     config.webhookTimeoutMs,
   );

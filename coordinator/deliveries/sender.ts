@@ -9,7 +9,7 @@ import { Agent as HttpsAgent, request as requestSecurely } from 'node:https';
 import { isIP } from 'node:net';
 import { createSecureContext } from 'node:tls';
 import type { Clock } from '../../shared/clock.ts';
-import { findDenied, type Resolve, toLookup } from '../egress/vetted-lookup.ts';
+import { findDenied, type Resolve, type ResolvedAddress, toLookup } from '../egress/vetted-lookup.ts';
 import { hostOf, type ReceiverRules, whyRefused } from './receiver-rules.ts';
 import type { Sent } from './schedule.ts';
 
@@ -78,44 +78,66 @@ async function passOver(answer: IncomingMessage): Promise<void> {
   });
 }
 
-/** A sender over node's own HTTP. */
-export function createSender({ clock, rules, resolve, loadRoots }: SenderDeps, timeoutMs: number): Sender {
-  let secure: HttpsAgent | null = null;
+/** Resolves to addresses that may all be dialled; AttemptError otherwise. */
+async function findAddresses(host: string, { rules, resolve }: SenderDeps): Promise<readonly ResolvedAddress[]> {
+  const family = isIP(host);
+  const found = family === 0 ? await resolve(host) : [{ address: host, family }];
+  const denied = findDenied(found, rules.addresses);
+  if (denied !== null) {
+    throw new AttemptError(`${host} is at ${denied.address}, which webhooks may not reach: ${denied.why}`);
+  }
+  if (found.length === 0) throw new AttemptError(`${host} has no address`);
+  return found;
+}
 
-  async function findAddresses(host: string): Promise<Awaited<ReturnType<Resolve>>> {
-    const family = isIP(host);
-    const found = family === 0 ? await resolve(host) : [{ address: host, family }];
-    const denied = findDenied(found, rules.addresses);
-    if (denied !== null) {
-      throw new AttemptError(`${host} is at ${denied.address}, which webhooks may not reach: ${denied.why}`);
-    }
-    if (found.length === 0) throw new AttemptError(`${host} has no address`);
-    return found;
+/** Rejects when the signal is aborted, with its reason; never resolves. */
+function untilAborted(signal: AbortSignal): Promise<never> {
+  const { promise, reject } = Promise.withResolvers<never>();
+  promise.catch(() => undefined);
+  signal.addEventListener('abort', () => reject(signal.reason), { once: true });
+  return promise;
+}
+
+/** A sender over node's own HTTP; `timeoutMs` is for all of an attempt. */
+export class HttpSender implements Sender {
+  readonly #deps: SenderDeps;
+  readonly #timeoutMs: number;
+  #secure: HttpsAgent | null = null;
+
+  constructor(deps: SenderDeps, timeoutMs: number) {
+    this.#deps = deps;
+    this.#timeoutMs = timeoutMs;
   }
 
-  async function open({ url: text, headers, body }: Outgoing): Promise<ClientRequest> {
-    const why = whyRefused(text, rules);
-    if (why !== null) throw new AttemptError(`the URL ${why}`);
-    const url = new URL(text);
-    const host = hostOf(url);
-    const found = await findAddresses(host);
-    const options = {
-      ...{ host, port: url.port === '' ? undefined : url.port, path: `${url.pathname}${url.search}`, method: 'POST' },
-      headers: { ...headers, host: url.host, 'content-length': String(body.length), connection: 'close' },
-      ...{ lookup: toLookup(async () => found), maxHeaderSize: HEADER_BYTES_MAX },
-    };
-    if (url.protocol === 'http:') return requestPlainly({ ...options, agent: false });
-    // Parsing a bundle takes 10 ms and more: once.
-    secure ??= new HttpsAgent({
-      ...{ keepAlive: false, maxCachedSessions: 0, ALPNProtocols: ['http/1.1'] },
-      secureContext: createSecureContext({ ca: loadRoots() }),
+  async send(outgoing: Outgoing, signal: AbortSignal): Promise<Sent> {
+    const over = new AbortController();
+    const end = (why: string) => () => over.abort(new AttemptError(why));
+    const late = end(`the receiver did not answer within ${this.#timeoutMs} ms`);
+    const timer = this.#deps.clock.after(this.#timeoutMs, late);
+    const abort = end('the attempt was given up');
+    signal.addEventListener('abort', abort, { once: true });
+    const lost = untilAborted(over.signal);
+    let sent = failed('the receiver gave no answer');
+    let isTold = false;
+    const attempt = this.#exchange(outgoing, over.signal, (told) => {
+      sent = told;
+      isTold = true;
     });
-    const servername = isIP(host) === 0 ? { servername: host } : {};
-    return requestSecurely({ ...options, ...servername, agent: secure });
+    attempt.catch(() => undefined);
+    try {
+      await Promise.race([attempt, lost]);
+      return sent;
+    } catch (error) {
+      // A status that was heard stands, however its body ends.
+      return isTold ? sent : failed(toSentence(error));
+    } finally {
+      timer.cancel();
+      signal.removeEventListener('abort', abort);
+    }
   }
 
-  async function exchange(outgoing: Outgoing, over: AbortSignal, told: (sent: Sent) => void): Promise<void> {
-    const request = await open(outgoing);
+  async #exchange(outgoing: Outgoing, over: AbortSignal, told: (sent: Sent) => void): Promise<void> {
+    const request = await this.#open(outgoing);
     const destroy = () => request.destroy(over.reason as Error);
     if (over.aborted) destroy();
     else over.addEventListener('abort', destroy, { once: true });
@@ -126,7 +148,7 @@ export function createSender({ clock, rules, resolve, loadRoots }: SenderDeps, t
         request.on('error', lost);
         request.end(outgoing.body);
       });
-      told(toSent(answer, clock.nowMs()));
+      told(toSent(answer, this.#deps.clock.nowMs()));
       await passOver(answer);
     } finally {
       over.removeEventListener('abort', destroy);
@@ -134,34 +156,28 @@ export function createSender({ clock, rules, resolve, loadRoots }: SenderDeps, t
     }
   }
 
-  return {
-    async send(outgoing, signal) {
-      const over = new AbortController();
-      const end = (why: string) => () => over.abort(new AttemptError(why));
-      const timer = clock.after(timeoutMs, end(`the receiver did not answer within ${timeoutMs} ms`));
-      const abort = end('the attempt was given up');
-      signal.addEventListener('abort', abort, { once: true });
-      const lost = new Promise<never>((_, reject) => {
-        over.signal.addEventListener('abort', () => reject(over.signal.reason), { once: true });
-      });
-      lost.catch(() => undefined);
-      let sent = failed('the receiver gave no answer');
-      let isTold = false;
-      const attempt = exchange(outgoing, over.signal, (told) => {
-        sent = told;
-        isTold = true;
-      });
-      attempt.catch(() => undefined);
-      try {
-        await Promise.race([attempt, lost]);
-        return sent;
-      } catch (error) {
-        // A status that was heard stands, however its body ends.
-        return isTold ? sent : failed(toSentence(error));
-      } finally {
-        timer.cancel();
-        signal.removeEventListener('abort', abort);
-      }
-    },
-  };
+  async #open({ url: text, headers, body }: Outgoing): Promise<ClientRequest> {
+    const why = whyRefused(text, this.#deps.rules);
+    if (why !== null) throw new AttemptError(`the URL ${why}`);
+    const url = new URL(text);
+    const host = hostOf(url);
+    const found = await findAddresses(host, this.#deps);
+    const options = {
+      ...{ host, port: url.port === '' ? undefined : url.port, path: `${url.pathname}${url.search}`, method: 'POST' },
+      headers: { ...headers, host: url.host, 'content-length': String(body.length), connection: 'close' },
+      ...{ lookup: toLookup(async () => found), maxHeaderSize: HEADER_BYTES_MAX },
+    };
+    if (url.protocol === 'http:') return requestPlainly({ ...options, agent: false });
+    const servername = isIP(host) === 0 ? { servername: host } : {};
+    return requestSecurely({ ...options, ...servername, agent: this.#secureAgent() });
+  }
+
+  #secureAgent(): HttpsAgent {
+    // Parsing a bundle takes 10 ms and more: once.
+    this.#secure ??= new HttpsAgent({
+      ...{ keepAlive: false, maxCachedSessions: 0, ALPNProtocols: ['http/1.1'] },
+      secureContext: createSecureContext({ ca: this.#deps.loadRoots() }),
+    });
+    return this.#secure;
+  }
 }

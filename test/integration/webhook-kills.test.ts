@@ -154,6 +154,8 @@ test('a coordinator that leaves in good order gives its deliveries to the others
   await submit(other);
   await receiver.received(1);
   const [delivery] = await untilDelivered(other);
+  const rotated = await coordinators.as('one', other).post<{ generation: number }>('/v1/webhooks/secret/rotate', {});
+  assert.deepEqual([rotated.status, rotated.body.generation], [200, 2], 'another coordinator answers for the tenant');
   await owner.end('SIGTERM');
   // Whoever has the tenant now sends it.
   for (;;) {

@@ -8,7 +8,7 @@ import { createServer, type RequestListener, type Server } from 'node:http';
 import { type AddressInfo, createServer as createTcpServer, type Server as TcpServer } from 'node:net';
 import { text } from 'node:stream/consumers';
 import { type TestContext, test } from 'node:test';
-import { createSender } from '../../coordinator/deliveries/sender.ts';
+import { HttpSender } from '../../coordinator/deliveries/sender.ts';
 import { createAddressPolicy } from '../../coordinator/egress/address-policy.ts';
 import type { Resolve } from '../../coordinator/egress/vetted-lookup.ts';
 import { systemClock } from '../../shared/clock.ts';
@@ -29,7 +29,7 @@ function makeSender({ resolve, allowed = ['127.0.0.1'], timeoutMs = 3000, roots 
   const resolved: string[] = [];
   const addresses = createAddressPolicy({ allowedPrivateRanges: allowed, deniedRanges: [], ownAddresses: [] });
   const loopback: Resolve = async () => [{ address: '127.0.0.1', family: 4 }];
-  const sender = createSender(
+  const sender = new HttpSender(
     {
       clock: systemClock,
       rules: { addresses, allowsPlainHttp: true, ports: ['*'] },
