@@ -116,9 +116,9 @@ function createServices(deps: CoordinatorDeps, config: CoordinatorConfig, metric
         const access = pools.accessOfLayers(tenants(tenantId), environment);
         warming.placed(environment, toConstraints(request, environment.architecture), access);
       },
-      ended: (answer) => {
+      ended: (answer, { webhook }) => {
         metrics.ended(answer);
-        hooks.deliveries.wake();
+        if (webhook !== undefined) hooks.deliveries.wake();
         const { environment, timing } = answer;
         if (environment !== null) warming.took(environment.id, timing.prepareMs + timing.executeMs + timing.collectMs);
       },
@@ -296,7 +296,14 @@ export function wireCoordinator(deps: CoordinatorDeps, config: CoordinatorConfig
   let stopping: Promise<void> | null = null;
 
   async function stop(): Promise<void> {
-    if (cluster.hasSuccessor) await leaveToOthers({ clock: deps.clock, leaving, executions, gateway, cluster }, config);
+    const leave = async () => {
+      // Whoever has the tenants next sends what is to be sent.
+      await services.deliveries.stop();
+      await cluster.leave();
+    };
+    const leavers = { clock: deps.clock, leaving, executions, gateway };
+    const drain = (timeMsMax: number) => cluster.drain(timeMsMax);
+    if (cluster.hasSuccessor) await leaveToOthers({ ...leavers, cluster: { drain, leave } }, config);
     else await Promise.all([executions.drain(config.drainMsMax), cluster.drain(config.drainMsMax)]);
     executions.stop();
     await services.deliveries.stop();

@@ -13,7 +13,7 @@ import { type ShardLease, shardOf } from '../executions/shard-store.ts';
 import type { ExecutionStore } from '../executions/state-store.ts';
 import { type Delivery, type DeliveryStore, type Except, receiverOf } from './delivery-store.ts';
 import { toPayload } from './payload.ts';
-import { type Sent, toAttempted } from './schedule.ts';
+import { toAttempted, toLost } from './schedule.ts';
 import type { Outgoing, Sender } from './sender.ts';
 import type { WebhookSecrets } from './signatures.ts';
 import { Tally } from './tally.ts';
@@ -209,10 +209,11 @@ export class Deliveries {
     shards.leaseFor(delivery.tenantId);
     const outgoing = await this.#toOutgoing(delivery);
     if (gone.aborted) return;
-    const sent: Sent =
-      outgoing === null
-        ? { status: null, error: 'its execution was deleted', retryAfterMs: null }
-        : await sender.send(outgoing, gone);
+    if (outgoing === null) {
+      await this.#record(delivery, toLost(delivery, clock.nowMs()));
+      return;
+    }
+    const sent = await sender.send(outgoing, gone);
     // What was given up has told nothing; what was told is recorded, though it may be somebody else's to send by now.
     if (gone.aborted && sent.error !== null) return;
     const receiver = receiverOf(delivery);

@@ -24,8 +24,9 @@ const REPLAY = `${UNDER_LEASE}, written AS (
   UPDATE deliveries SET state = 'waiting', round = attempts, begun_at = $5::bigint, next_at = $5::bigint
   WHERE id = $3 AND tenant = $4 AND shard = (SELECT shard FROM valid)
 ) SELECT EXISTS (SELECT FROM valid) AS is_held`;
-const LIST = `SELECT sequence, ${DELIVERY} FROM deliveries
-  WHERE tenant = $1 AND sequence < $2 AND ($3::text IS NULL OR execution = $3::text) ORDER BY sequence DESC LIMIT $4`;
+const LIST = `SELECT sequence, ${DELIVERY} FROM deliveries WHERE tenant = $1 AND sequence < $2 ORDER BY sequence DESC LIMIT $3`;
+const LIST_OF_ONE = `SELECT sequence, ${DELIVERY} FROM deliveries
+  WHERE tenant = $1 AND sequence < $2 AND execution = $4 ORDER BY sequence DESC LIMIT $3`;
 const FORGET = `DELETE FROM deliveries WHERE ctid = ANY (ARRAY (
   SELECT ctid FROM deliveries WHERE next_at IS NULL AND shard = ANY ($1::integer[]) AND last_at < $2 LIMIT $3 FOR UPDATE SKIP LOCKED
 )) RETURNING 1`;
@@ -66,8 +67,10 @@ export function postgresDeliveryStore(database: PostgresDatabase): DeliveryStore
     },
     get,
     list: async (tenantId, executionId, cursor, limit) => {
-      const values = [tenantId, cursor ?? Number.MAX_SAFE_INTEGER, executionId, limit + 1];
-      return toPage(await database.read(LIST, values), limit, toDelivery);
+      const values = [tenantId, cursor ?? Number.MAX_SAFE_INTEGER, limit + 1];
+      const sql = executionId === null ? LIST : LIST_OF_ONE;
+      const rows = await database.read(sql, executionId === null ? values : [...values, executionId]);
+      return toPage(rows, limit, toDelivery);
     },
     forget: async (shards, beforeMs, limit) => (await database.write(FORGET, [shards, beforeMs, limit])).length,
     secretOf,

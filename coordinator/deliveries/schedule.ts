@@ -38,6 +38,12 @@ export function delayAfter(failures: number, random: Pick<Random, 'next'>): numb
   return delayMs * (1 - JITTER + 2 * JITTER * random.next());
 }
 
+/** What is made of a delivery whose execution was deleted: there is nothing to send, and never will be. */
+export function toLost({ state, lastStatus }: Delivery, nowMs: number): Attempted {
+  const to = deliveryLifecycle.next(state, 'ran-out');
+  return { state: to, nextAtMs: null, lastAtMs: nowMs, lastStatus, lastError: 'its execution was deleted' };
+}
+
 /** What an attempt that ended at `nowMs` makes of its delivery. */
 export function toAttempted(
   { state, attempts, round, begunAtMs }: Delivery,

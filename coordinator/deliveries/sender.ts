@@ -174,10 +174,14 @@ export class HttpSender implements Sender {
 
   #secureAgent(): HttpsAgent {
     // Parsing a bundle takes 10 ms and more: once.
-    this.#secure ??= new HttpsAgent({
-      ...{ keepAlive: false, maxCachedSessions: 0, ALPNProtocols: ['http/1.1'] },
-      secureContext: createSecureContext({ ca: this.#deps.loadRoots() }),
-    });
-    return this.#secure;
+    if (this.#secure !== null) return this.#secure;
+    try {
+      const secureContext = createSecureContext({ ca: this.#deps.loadRoots() });
+      const options = { keepAlive: false, maxCachedSessions: 0, ALPNProtocols: ['http/1.1'], secureContext };
+      this.#secure = new HttpsAgent(options);
+      return this.#secure;
+    } catch {
+      throw new AttemptError('this coordinator finds no CA bundle: its operator has to install ca-certificates');
+    }
   }
 }

@@ -31,8 +31,9 @@ const NEXT = `SELECT next_at FROM deliveries INDEXED BY deliveries_waiting
 const ATTEMPTED = `UPDATE deliveries SET attempts = attempts + 1, state = ?, next_at = ?, last_at = ?, last_status = ?, last_error = ?
   WHERE id = ? AND shard = ?`;
 const REPLAY = `UPDATE deliveries SET state = 'waiting', round = attempts, begun_at = ?, next_at = ? WHERE id = ? AND tenant = ?`;
-const LIST = `SELECT sequence, ${DELIVERY} FROM deliveries WHERE tenant = ? AND sequence < ? AND (? IS NULL OR execution = ?)
-  ORDER BY sequence DESC LIMIT ?`;
+const LIST = `SELECT sequence, ${DELIVERY} FROM deliveries WHERE tenant = ? AND sequence < ? ORDER BY sequence DESC LIMIT ?`;
+const LIST_OF_ONE = `SELECT sequence, ${DELIVERY} FROM deliveries INDEXED BY deliveries_by_execution
+  WHERE tenant = ? AND sequence < ? AND execution = ? ORDER BY sequence DESC LIMIT ?`;
 const FORGET = `DELETE FROM deliveries WHERE sequence IN (SELECT sequence FROM deliveries INDEXED BY deliveries_over
   WHERE next_at IS NULL AND shard IN (SELECT value FROM json_each(?)) AND last_at < ? LIMIT ?)`;
 const ROTATE = `INSERT INTO webhook_secrets VALUES (?, 2, ?)
@@ -75,8 +76,9 @@ export function sqliteDeliveryStore(database: SqliteDatabase): DeliveryStore {
     get: (tenantId, id) => database.read(() => find(tenantId, id)),
     list: (tenantId, executionId, cursor, limit) =>
       database.read(() => {
-        const from = cursor ?? Number.MAX_SAFE_INTEGER;
-        const rows = database.prepare(LIST).all(tenantId, from, executionId, executionId, limit + 1);
+        const [from, of] = [cursor ?? Number.MAX_SAFE_INTEGER, executionId === null ? [] : [executionId]];
+        const sql = executionId === null ? LIST : LIST_OF_ONE;
+        const rows = database.prepare(sql).all(tenantId, from, ...of, limit + 1);
         return toPage(rows, limit, toDelivery);
       }),
     forget: (shards, beforeMs, limit) =>

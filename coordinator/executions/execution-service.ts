@@ -49,7 +49,7 @@ export interface ExecutionServiceDeps {
   /** Hears of every placement. */
   readonly placed?: (environment: ReadyEnvironment, terms: ExecutionTerms) => void;
   /** Hears of every execution that is over. */
-  readonly ended?: (answer: Execution) => void;
+  readonly ended?: (answer: Execution, request: ExecutionRequest) => void;
 }
 
 /** Bounds of the service. */
@@ -296,7 +296,7 @@ export class ExecutionService implements DemandListener {
     const { tenantId } = execution.terms;
     const { id, stage, verdict, endedIn, attempts } = answer;
     this.#deps.log.info({ executionId: id, tenantId, stage, verdict, endedIn, attempts }, 'execution ended');
-    this.#deps.ended?.(answer);
+    this.#deps.ended?.(answer, execution.terms.request);
     execution.announce(answer);
   }
 

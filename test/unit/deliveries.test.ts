@@ -182,6 +182,20 @@ test('a shard that is lost takes its deliveries along: what is under way is give
   await second.stop();
 });
 
+test('a delivery whose execution was deleted is over at once', async (t) => {
+  const stage = setUp(t);
+  const [id = ''] = await stage.promise(['a.example']);
+  const deliveries = await stage.deliveries({ executions: { get: async () => null } });
+  deliveries.wake();
+  await stage.settle();
+  const delivery = await stage.store.deliveries.get('one', id);
+  assert.deepEqual(
+    [delivery?.state, delivery?.lastError, stage.open.length],
+    ['exhausted', 'its execution was deleted', 0],
+  );
+  await deliveries.stop();
+});
+
 test('what was over long ago is forgotten, hour by hour', async (t) => {
   const stage = setUp(t);
   const [id = ''] = await stage.promise(['a.example']);
