@@ -6,6 +6,7 @@ import { type Static, type TInteger, Type } from '@sinclair/typebox';
 import { Closed, OneOf } from '../shared/model/closed.ts';
 import { baseNames } from '../shared/model/environment.ts';
 import { type LimitName, limitMaxima, limitNames, limitProperties } from '../shared/model/limits.ts';
+import { toRange } from './egress/address-policy.ts';
 
 /** Prefix of the coordinator's environment variables. */
 export const CONFIG_PREFIX = 'ENVICUTOR';
@@ -90,7 +91,7 @@ export const CoordinatorConfig = Closed({
     'How long it goes on after its client has gone, for one that comes back; milliseconds.',
   ),
   terminalTicketTtlMs: integer(30_000, 100, 'How long a ticket for a terminal is good; milliseconds.'),
-  queueDepthMax: integer(1000, 1, 'Executions that may wait for an agent or an environment; beyond it: 429.'),
+  queueDepthMax: integer(2000, 1, 'Executions that may wait for an agent or an environment; beyond it: 429.'),
   tenantExecutionsPerSecondMax: Type.Number({
     default: 0,
     minimum: 0,
@@ -117,6 +118,29 @@ export const CoordinatorConfig = Closed({
   ),
   finishedKept: integer(1000, 1, 'Finished executions without a durable record that are kept in memory.'),
   idempotencyTtlMs: integer(86_400_000, 1000, 'How long an Idempotency-Key is remembered; milliseconds.'),
+  webhookPlainHttp: flag(false, 'Let webhooks go to http:// receivers, whom anybody on the way can read.'),
+  webhookPorts: Type.Array(Type.String({ pattern: '^(\\*|[1-9][0-9]{0,4})$' }), {
+    default: ['443', '8443'],
+    description: 'Ports that webhooks may be sent to; * is any. Comma separated.',
+  }),
+  webhookPrivateRanges: Type.Array(Type.String(), {
+    default: [],
+    description:
+      'Addresses and ranges that webhooks may be sent to though they are not public, for example 10.1.2.0/24. Comma separated.',
+  }),
+  webhookDeniedRanges: Type.Array(Type.String(), {
+    default: [],
+    description: 'Addresses and ranges that webhooks may never be sent to. Comma separated.',
+  }),
+  webhookTimeoutMs: integer(15_000, 100, 'How long one attempt of a webhook may take, all of it; milliseconds.'),
+  webhooksAtOnceMax: integer(64, 1, 'Attempts of webhooks that are under way at the same time.'),
+  webhooksPerTenantMax: integer(16, 1, 'The same of one tenant.'),
+  webhookDeliveryDaysMax: integer(30, 1, 'How long deliveries that are over can be seen and replayed; days.'),
+  webhookSecretOverlapMs: integer(
+    86_400_000,
+    0,
+    "How long a tenant's secret signs beside the one that has replaced it; milliseconds.",
+  ),
   failureTtlMs: integer(30_000, 0, "How long a script's failure in a build is remembered, doubling; milliseconds."),
   unreachableTtlMs: integer(3000, 0, 'The same when the registry could not be reached; milliseconds.'),
   reproduceBuilds: OneOf(['auto', 'on', 'off'], {
@@ -193,6 +217,12 @@ export function findConfigProblems(config: CoordinatorConfig): string[] {
   const needed = ['minioEndpoint', 'minioAccessKey', 'minioSecretKey'] as const;
   for (const field of config.storeKind === 'minio' ? needed : []) {
     if (config[field] === '') problems.push(`${field} is needed when storeKind is minio`);
+  }
+  for (const field of ['webhookPrivateRanges', 'webhookDeniedRanges'] as const) {
+    for (const range of config[field]) {
+      if (toRange(range) === null)
+        problems.push(`${field}: ${range} is no address or range; write 10.1.2.3 or 10.1.2.0/24`);
+    }
   }
   const known: readonly string[] = baseNames;
   for (const base of config.warmBases) {

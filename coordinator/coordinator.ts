@@ -20,6 +20,7 @@ import { createCacheServices, createPreWarming } from './cache-wiring.ts';
 import { Cluster } from './cluster/cluster.ts';
 import { PEERS_PATH } from './cluster/peer-gateway.ts';
 import { type CoordinatorConfig, toLimitMaxima } from './config.ts';
+import type { Resolve } from './egress/vetted-lookup.ts';
 import type { Builder } from './environments/builder-client.ts';
 import type { Verifier } from './environments/verifier-client.ts';
 import { Admission } from './executions/admission.ts';
@@ -41,6 +42,7 @@ import { addPoolRoutes } from './http/pool-routes.ts';
 import { createServer } from './http/server.ts';
 import { addTerminalRoutes } from './http/terminal-routes.ts';
 import { attachUpgrades } from './http/upgrades.ts';
+import { addWebhookRoutes, refuseDeliveries } from './http/webhook-routes.ts';
 import type { InstanceKey } from './instance-key.ts';
 import { leaveToOthers } from './leaving-to-others.ts';
 import { type Gauges, Metrics } from './metrics.ts';
@@ -49,6 +51,7 @@ import { FairScheduler } from './scheduler/fair-scheduler.ts';
 import { type KeyRing, localTenant, tenantsOf } from './tenants/keys.ts';
 import { TERMINALS_PATH, TerminalGateway } from './terminals/terminal-gateway.ts';
 import { TerminalTickets } from './terminals/tickets.ts';
+import { createWebhookServices } from './webhook-wiring.ts';
 
 /** The adapters that a coordinator runs on; `stop` closes none of them. */
 export interface CoordinatorDeps {
@@ -62,6 +65,8 @@ export interface CoordinatorDeps {
   readonly instanceKey: InstanceKey;
   /** Keys of tenants, or null for the embedded mode. */
   readonly keys: KeyRing | null;
+  /** How names of webhooks' receivers are resolved; absent: by DNS. */
+  readonly resolve?: Resolve;
   /** The operator's rules of the build network. */
   readonly egress: EgressRules;
 }
@@ -103,6 +108,7 @@ function createServices(deps: CoordinatorDeps, config: CoordinatorConfig, metric
     { ...config, isEmbedded },
   );
   const tenants = tenantsOf(deps.keys);
+  const hooks = createWebhookServices(deps, config, metrics, cluster);
   const warming = createPreWarming(known, clock, config);
   const executions = new ExecutionService(
     {
@@ -113,8 +119,9 @@ function createServices(deps: CoordinatorDeps, config: CoordinatorConfig, metric
         const access = pools.accessOfLayers(tenants(tenantId), environment);
         warming.placed(environment, toConstraints(request, environment.architecture), access);
       },
-      ended: (answer) => {
+      ended: (answer, { webhook }) => {
         metrics.ended(answer);
+        if (webhook !== undefined) hooks.deliveries.wake();
         const { environment, timing } = answer;
         if (environment !== null) warming.took(environment.id, timing.prepareMs + timing.executeMs + timing.collectMs);
       },
@@ -146,25 +153,41 @@ function createServices(deps: CoordinatorDeps, config: CoordinatorConfig, metric
       executions.layersRevoked();
     },
   });
-  serveCluster(deps, { ...known, executions, agentKeys, site });
-  return { ...known, scheduler, admission, executions, enrolment, agentKeys, gateway };
+  serveCluster(deps, { ...known, ...hooks, executions, agentKeys, site });
+  return { ...known, ...hooks, scheduler, admission, executions, enrolment, agentKeys, gateway };
 }
 
 /** What other coordinators and shards that come and go ask of this one. */
 function serveCluster(
   { log }: CoordinatorDeps,
-  { cluster, fleet, environments, executions, site, trust, cache, layers, agentKeys, pools }: ClusterServices,
+  {
+    cluster,
+    fleet,
+    environments,
+    executions,
+    deliveries,
+    site,
+    trust,
+    cache,
+    layers,
+    agentKeys,
+    pools,
+  }: ClusterServices,
 ): void {
   const warn = (error: unknown) => log.warn({ err: error }, 'not read again');
   cluster.serve({
-    tenants: () => new Set([...executions.tenants(), ...environments.tenantsBuilding()]),
+    tenants: () => new Set([...executions.tenants(), ...environments.tenantsBuilding(), ...deliveries.tenants()]),
     takeUp: async (shards) => {
       // Somebody else may have built or revoked meanwhile.
       environments.invalidateAll();
       await environments.resume(shards);
       await executions.resume(shards);
+      deliveries.wake();
     },
-    letGo: (shards) => executions.abandon(shards),
+    letGo: (shards) => {
+      executions.abandon(shards);
+      deliveries.letGo(shards);
+    },
     readAgain: (what) => {
       if (what === 'revocations') trust.readAgain().catch(warn);
       else if (what === 'pins') cache.readPins().catch(warn);
@@ -187,6 +210,7 @@ function serveCluster(
 }
 
 type ClusterServices = Pick<Scheduling, 'cluster' | 'fleet' | 'pools'> &
+  Pick<ReturnType<typeof createWebhookServices>, 'deliveries'> &
   Pick<ReturnType<typeof createCacheServices>, 'environments' | 'trust' | 'cache' | 'layers'> & {
     readonly executions: ExecutionService;
     readonly agentKeys: AgentKeys;
@@ -206,6 +230,7 @@ function createApi(deps: CoordinatorDeps, config: CoordinatorConfig, services: S
   const forwarding = new Forwarding(cluster, log, instanceKey.derive('forwarding'));
   const leaving = new Leaving(clock);
   leaving.watch(server);
+  refuseDeliveries(server);
   forwarding.serve(server);
   addExecutionRoutes(
     server,
@@ -213,9 +238,11 @@ function createApi(deps: CoordinatorDeps, config: CoordinatorConfig, services: S
       ...{ clock, executions },
       passOn: (request, reply) => forwarding.passOn(request, reply),
       passAnew: (request, reply) => forwarding.passAnew(request, reply),
+      webhooks: services.receivers,
     },
     { waitSecondsMax: config.waitSecondsMax, limitMaxima: toLimitMaxima(config) },
   );
+  addWebhookRoutes(server, services.webhooks);
   const { views } = executions;
   const tickets = new TerminalTickets(
     { clock, random, key: instanceKey.derive('terminal-tickets') },
@@ -255,7 +282,7 @@ function createApi(deps: CoordinatorDeps, config: CoordinatorConfig, services: S
 }
 
 function toGauges(services: ReturnType<typeof createServices>): Gauges {
-  const { admission, scheduler, environments, reproductions, fleet, trust } = services;
+  const { admission, scheduler, environments, reproductions, fleet, trust, deliveries } = services;
   return {
     queueDepth: () => admission.waiting,
     leases: () => scheduler.running,
@@ -265,6 +292,7 @@ function toGauges(services: ReturnType<typeof createServices>): Gauges {
     slots: () => fleet.slots(),
     sandboxes: () => fleet.sandboxes(),
     trustAgeSeconds: () => trust.ageSeconds,
+    webhooks: () => deliveries.underWay,
   };
 }
 
@@ -285,9 +313,17 @@ export function wireCoordinator(deps: CoordinatorDeps, config: CoordinatorConfig
   let stopping: Promise<void> | null = null;
 
   async function stop(): Promise<void> {
-    if (cluster.hasSuccessor) await leaveToOthers({ clock: deps.clock, leaving, executions, gateway, cluster }, config);
+    const leave = async () => {
+      // Whoever has the tenants next sends what is to be sent.
+      await services.deliveries.stop();
+      await cluster.leave();
+    };
+    const leavers = { clock: deps.clock, leaving, executions, gateway };
+    const drain = (timeMsMax: number) => cluster.drain(timeMsMax);
+    if (cluster.hasSuccessor) await leaveToOthers({ ...leavers, cluster: { drain, leave } }, config);
     else await Promise.all([executions.drain(config.drainMsMax), cluster.drain(config.drainMsMax)]);
     executions.stop();
+    await services.deliveries.stop();
     environments.stop();
     reproductions.stop();
     await Promise.all([gateway.stop(), terminals.stop()]);
@@ -315,6 +351,7 @@ export function wireCoordinator(deps: CoordinatorDeps, config: CoordinatorConfig
       urls.serveFrom(config.publicUrl === '' ? url : config.publicUrl);
       await enrolment.writeTokenFile();
       local.start();
+      services.deliveries.start();
       await cluster.start(config.clusterUrl === '' ? url : config.clusterUrl);
       for (const base of config.warmBases) {
         const name = base as (typeof baseNames)[number];

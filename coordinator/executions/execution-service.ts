@@ -5,8 +5,8 @@
  * accepted and not finished is taken up again after a restart.
  */
 import type { Clock, Random } from '../../shared/clock.ts';
-import { SystemError, toSystemError } from '../../shared/errors.ts';
-import { createId, type ExecutionId } from '../../shared/ids.ts';
+import { type SystemError, toSystemError } from '../../shared/errors.ts';
+import type { ExecutionId } from '../../shared/ids.ts';
 import type { StageCause } from '../../shared/lifecycle/execution.ts';
 import type { Logger } from '../../shared/logger.ts';
 import type { Execution, ExecutionRequest } from '../../shared/model/execution.ts';
@@ -21,18 +21,18 @@ import type { Considered } from '../scheduler/placement.ts';
 import type { DemandListener, LeaseFetching, LeaseOutput, LeaseTest, Scheduler } from '../scheduler/scheduler.ts';
 import type { Tenant } from '../tenants/keys.ts';
 import type { TerminalOptions } from '../terminals/terminal.ts';
-import { recordAcceptance, type SubmitTerms } from './acceptance.ts';
 import type { Admission } from './admission.ts';
-import { checkNamedPool, type NamedPools, readyOf, toClaim, toWaitMsMax } from './demand.ts';
+import { type NamedPools, readyOf, toClaim } from './demand.ts';
 import { EnvironmentWait, type OpenedEnvironments, openEnvironments } from './environment-wait.ts';
 import { ExecutionViews } from './execution-views.ts';
 import { toLeaseOrder } from './lease-order.ts';
-import { type ExecutionTerms, LiveExecution } from './live-execution.ts';
+import type { ExecutionTerms, LiveExecution } from './live-execution.ts';
 import { LiveExecutions, type Submitted } from './live-executions.ts';
 import { ResultKeeping } from './result-keeping.ts';
 import { resumeUnfinished } from './resumption.ts';
 import { type ShardLease, shardOf } from './shard-store.ts';
 import type { ExecutionStore } from './state-store.ts';
+import { Submissions, type SubmitTerms } from './submissions.ts';
 
 /** What the service talks to. */
 export interface ExecutionServiceDeps {
@@ -44,7 +44,7 @@ export interface ExecutionServiceDeps {
   readonly shards: { leaseFor(tenantId: string): ShardLease; isKept(shard: number): boolean };
   readonly environments: EnvironmentService;
   readonly scheduler: Scheduler;
-  readonly admission: Pick<Admission, 'admit' | 'entered' | 'left'>;
+  readonly admission: Pick<Admission, 'admit' | 'giveBack' | 'entered' | 'left'>;
   readonly tenants: (id: string) => Tenant;
   readonly pools: NamedPools;
   /** Is a layer with this manifest not to be used any more? */
@@ -52,7 +52,7 @@ export interface ExecutionServiceDeps {
   /** Hears of every placement. */
   readonly placed?: (environment: ReadyEnvironment, terms: ExecutionTerms) => void;
   /** Hears of every execution that is over. */
-  readonly ended?: (answer: Execution) => void;
+  readonly ended?: (answer: Execution, request: ExecutionRequest) => void;
 }
 
 /** Bounds of the service. */
@@ -70,6 +70,7 @@ export class ExecutionService implements DemandListener {
   readonly #live: LiveExecutions;
   readonly #results: ResultKeeping;
   readonly #wait: EnvironmentWait;
+  readonly #submissions: Submissions;
   /** What clients see. */
   readonly views: ExecutionViews;
   #isDraining = false;
@@ -95,6 +96,12 @@ export class ExecutionService implements DemandListener {
       gaveUp: (execution, cause) => this.#giveUp(execution, cause),
       isOver: (execution) => !execution.isOpen || this.#isStopped,
     });
+    this.#submissions = new Submissions(deps, options, this.#live, {
+      isDraining: () => this.#isDraining,
+      isLeaving: () => this.#isLeaving,
+      begin: (execution, opened) => this.#begin(execution, opened),
+      abandon: (executions) => this.#abandonAll((one) => executions.has(one)),
+    });
   }
 
   /** Tenants that have something without a result here. */
@@ -102,43 +109,14 @@ export class ExecutionService implements DemandListener {
     return this.#live.tenants();
   }
 
-  /** Accepts a request: SystemError `queue-full`, `rate-exceeded`, `draining`, `environment-not-found`, `forbidden`, `idempotency-key-reused`, `shard-moved`. */
-  async submit(request: ExecutionRequest, { tenantId, isWaited, key }: SubmitTerms): Promise<Submitted> {
-    this.#admit(tenantId, request);
-    const { clock, random, environments, pools, tenants } = this.#deps;
-    const isDurable = !isWaited || key !== null;
-    const terms: ExecutionTerms = { tenantId, request, isDurable, isStreamed: !isWaited };
-    const execution = new LiveExecution(clock, createId('execution', random), terms);
-    // Refuses an unknown environment before anything is recorded.
-    const isSuccessors = this.#isLeaving && isDurable && typeof request.environment !== 'string';
-    const opened = isSuccessors ? null : await openEnvironments(environments, tenantId, request);
-    if (opened !== null) checkNamedPool(pools, tenants(tenantId), request, opened, this.#options.limitMaxima);
-    if (isDurable) {
-      const before = await this.#accept(execution, key);
-      if (before !== null) return before;
-    }
-    // Its shard may have been lost, or be about to be left, while it was recorded.
-    const isOthers = execution.isAbandoned || (this.#isLeaving && isDurable);
-    if (opened === null || isOthers) this.#abandonAll((one) => one === execution);
-    else this.#begin(execution, opened);
-    return execution;
+  /** Accepts a request; its errors are those of Submissions. */
+  submit(request: ExecutionRequest, terms: SubmitTerms): Promise<Submitted> {
+    return this.#submissions.submit(request, terms);
   }
 
-  #admit(tenantId: string, request: ExecutionRequest): void {
-    if (this.#isDraining) {
-      throw new SystemError('draining', 'this instance is stopping; ask again in a moment', { retryAfterSeconds: 5 });
-    }
-    const { admission, tenants } = this.#deps;
-    admission.admit(tenants(tenantId), toWaitMsMax(request, this.#options.queueWaitMsMax));
-  }
-
-  async #accept(execution: LiveExecution, key: string | null): Promise<Submitted | null> {
-    const { store, clock, shards } = this.#deps;
-    const lease = shards.leaseFor(execution.terms.tenantId);
-    const terms = { key, nowMs: clock.nowMs(), ttlMs: this.#options.idempotencyTtlMs, lease };
-    const taken = await this.#live.accepting(execution, () => recordAcceptance(store, execution, terms));
-    if (taken === null) return null;
-    return await this.#live.found(taken, () => store.get(execution.terms.tenantId, taken), clock);
+  /** Accepts many requests, all or none. */
+  submitAll(...batch: Parameters<Submissions['submitAll']>): Promise<readonly ExecutionId[]> {
+    return this.#submissions.submitAll(...batch);
   }
 
   #begin(execution: LiveExecution, opened: OpenedEnvironments): void {
@@ -304,7 +282,7 @@ export class ExecutionService implements DemandListener {
     const { tenantId } = execution.terms;
     const { id, stage, verdict, endedIn, attempts } = answer;
     this.#deps.log.info({ executionId: id, tenantId, stage, verdict, endedIn, attempts }, 'execution ended');
-    this.#deps.ended?.(answer);
+    this.#deps.ended?.(answer, execution.terms.request);
     execution.announce(answer);
   }
 

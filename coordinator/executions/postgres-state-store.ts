@@ -4,6 +4,7 @@
  * key in clear.
  */
 import type { Environment } from '../../shared/model/environment.ts';
+import { postgresDeliveryStore } from '../deliveries/postgres-delivery-store.ts';
 import { postgresCacheStore } from './postgres-cache-store.ts';
 import { PostgresDatabase, type PostgresOptions } from './postgres-database.ts';
 import { postgresExecutionStore } from './postgres-execution-store.ts';
@@ -119,6 +120,7 @@ export async function openPostgresStateStore(options: PostgresOptions): Promise<
     buildUsage: buildUsageStore(database),
     cache: postgresCacheStore(database),
     shards: postgresShardStore(database),
+    deliveries: postgresDeliveryStore(database),
     check: async () => void (await database.write(check)),
     close: async () => {
       await executions.drain();

@@ -9,15 +9,22 @@ import type { AgentId, EnvironmentId, ExecutionId } from '../../shared/ids.ts';
 import type { Environment, EnvironmentRequest } from '../../shared/model/environment.ts';
 import type { Execution, ExecutionRequest } from '../../shared/model/execution.ts';
 import type { LayerSpec } from '../../shared/model/manifest.ts';
+import type { DeliveryStore, NewDelivery } from '../deliveries/delivery-store.ts';
 import type { CacheStore } from './cache-store.ts';
 import type { PoolStore } from './pool-store.ts';
 import type { ShardLease, ShardStore } from './shard-store.ts';
 
-/** A key that makes a repeated request the same request; `bodyDigest` tells another body. */
+/** A key that makes a repeated request the same request; `bodyDigest` tells another body. It is remembered for `ttlMs` of the store's own time. */
 export interface IdempotencyKey {
   readonly key: string;
   readonly bodyDigest: Digest;
-  readonly expiresAtMs: number;
+  readonly ttlMs: number;
+}
+
+/** Whose a key is: the executions of the request that came with it first, in its order. */
+export interface TakenKey {
+  readonly ids: readonly ExecutionId[];
+  readonly bodyDigest: Digest;
 }
 
 /** An accepted execution; the request holds no secrets any more. */
@@ -25,6 +32,13 @@ export interface AcceptedExecution {
   readonly tenantId: string;
   readonly answer: Execution;
   readonly request: ExecutionRequest;
+  readonly idempotency: IdempotencyKey | null;
+}
+
+/** Executions of one request, at least one, which are accepted together or not at all. */
+export interface AcceptedBatch {
+  readonly tenantId: string;
+  readonly executions: readonly Pick<AcceptedExecution, 'answer' | 'request'>[];
   readonly idempotency: IdempotencyKey | null;
 }
 
@@ -47,13 +61,16 @@ export interface Page<Item> {
  */
 export interface ExecutionStore {
   /** Records an execution, unless its idempotency key is taken: then who took it, and nothing is recorded. */
-  accept(
-    entry: AcceptedExecution,
-    lease: ShardLease,
-    nowMs: number,
-  ): Promise<{ id: ExecutionId; bodyDigest: Digest } | null>;
-  /** Records the final answer and forgets the request; an execution that has its final answer keeps it. */
-  finish(answer: Execution, lease: ShardLease): Promise<void>;
+  accept(entry: AcceptedExecution, lease: ShardLease): Promise<TakenKey | null>;
+  /** The same for many at once: all of them are recorded, or none is. */
+  acceptAll(batch: AcceptedBatch, lease: ShardLease): Promise<TakenKey | null>;
+  /** Whose an idempotency key is; null: nobody's. */
+  findKey(tenantId: string, key: string): Promise<TakenKey | null>;
+  /**
+   * Records the final answer, with the delivery that it promises its client, and forgets the request; an execution that has its final answer keeps it, and
+   * promises nothing more.
+   */
+  finish(answer: Execution, lease: ShardLease, delivery?: NewDelivery | null): Promise<void>;
   /**
    * Records an execution that has ended elsewhere, once: true also when that was done before. False, and nothing is changed, when the id is another
    * tenant's, or that of an execution which has no result yet.
@@ -137,6 +154,7 @@ export interface StateStore {
   readonly buildUsage: BuildUsageStore;
   readonly cache: CacheStore;
   readonly shards: ShardStore;
+  readonly deliveries: DeliveryStore;
   /** Resolves when the store can write. */
   check(): Promise<void>;
   close(): Promise<void>;

@@ -32,6 +32,19 @@ export function checkExecution(request: ExecutionRequest, maxima: AllLimits): vo
   refuse(findings);
 }
 
+/** The same for each of a batch, in a body's list `/executions`; the first that is wrong is told with all that is wrong in it. */
+export function checkBatch(requests: readonly ExecutionRequest[], maxima: AllLimits): void {
+  for (const [index, request] of requests.entries()) {
+    try {
+      checkExecution(request, maxima);
+    } catch (error) {
+      if (!(error instanceof SystemError)) throw error;
+      const errors = error.errors.map(({ pointer, detail }) => ({ pointer: `/executions/${index}${pointer}`, detail }));
+      throw new SystemError(error.code, `/executions/${index}${error.message}`, { errors });
+    }
+  }
+}
+
 /** The same for an environment on its own. */
 export function checkEnvironment(request: EnvironmentRequest): void {
   const findings: Findings = { places: [], excesses: [] };

@@ -22,6 +22,7 @@ import { Limits } from './limits.ts';
 import { PlacementRequest } from './placement.ts';
 import { ReceiptText } from './receipt.ts';
 import { Encoding, Report } from './verdict.ts';
+import { WebhookRequest } from './webhook.ts';
 
 /** Script 3. */
 export const CompileRequest = Closed({
@@ -67,8 +68,21 @@ export const ExecutionRequest = Closed({
   ),
   placement: Type.Optional(PlacementRequest),
   metadata: Type.Optional(Metadata),
+  webhook: Type.Optional(WebhookRequest),
 });
 export type ExecutionRequest = Static<typeof ExecutionRequest>;
+
+/** How many executions one request may hold. */
+export const BATCH_MAX = 1000;
+
+/** Many at once, all or none. */
+export const BatchRequest = Closed({
+  executions: Type.Array(ExecutionRequest, { minItems: 1, maxItems: BATCH_MAX }),
+});
+export type BatchRequest = Static<typeof BatchRequest>;
+
+/** What a batch is answered with: which executions its requests have become, in their order. */
+export const BatchAnswer = Closed({ executions: Type.Array(Closed({ id: Type.String() })) });
 
 /** Which script a verdict is about. */
 export const endings = ['setup', 'dependencies', 'verify', 'compile', 'run', 'tests', 'check'] as const;
