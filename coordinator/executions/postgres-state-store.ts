@@ -9,6 +9,7 @@ import { PostgresDatabase, type PostgresOptions } from './postgres-database.ts';
 import { postgresExecutionStore } from './postgres-execution-store.ts';
 import { postgresPoolStore } from './postgres-pool-store.ts';
 import { postgresShardStore } from './postgres-shard-store.ts';
+import { postgresAuditStore, postgresTenantStore, postgresUsageStore } from './postgres-tenant-store.ts';
 import { toAgent, toAnswer, toEnvironmentRow, toPage } from './rows.ts';
 import { shardOf } from './shard-store.ts';
 import type { AgentStore, BuildUsageStore, EnvironmentStore, StateStore } from './state-store.ts';
@@ -119,6 +120,9 @@ export async function openPostgresStateStore(options: PostgresOptions): Promise<
     buildUsage: buildUsageStore(database),
     cache: postgresCacheStore(database),
     shards: postgresShardStore(database),
+    tenants: postgresTenantStore(database),
+    usage: postgresUsageStore(database),
+    audit: postgresAuditStore(database),
     check: async () => void (await database.write(check)),
     close: async () => {
       await executions.drain();

@@ -15,6 +15,7 @@ import { sqliteCacheStore } from './sqlite-cache-store.ts';
 import { SqliteDatabase } from './sqlite-database.ts';
 import { sqlitePoolStore } from './sqlite-pool-store.ts';
 import { assertLease, sqliteShardStore } from './sqlite-shard-store.ts';
+import { sqliteAuditStore, sqliteTenantStore, sqliteUsageStore } from './sqlite-tenant-store.ts';
 import type {
   AcceptedExecution,
   AgentStore,
@@ -252,6 +253,9 @@ export function openSqliteStateStore(path: string): StateStore {
     buildUsage: buildUsageStore(database),
     cache: sqliteCacheStore(database),
     shards: sqliteShardStore(database),
+    tenants: sqliteTenantStore(database),
+    usage: sqliteUsageStore(database),
+    audit: sqliteAuditStore(database),
     check: () => database.write(() => undefined),
     close: async () => database.close(),
   };

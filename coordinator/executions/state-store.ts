@@ -12,6 +12,7 @@ import type { LayerSpec } from '../../shared/model/manifest.ts';
 import type { CacheStore } from './cache-store.ts';
 import type { PoolStore } from './pool-store.ts';
 import type { ShardLease, ShardStore } from './shard-store.ts';
+import type { AuditStore, TenantStore, UsageStore } from './tenant-store.ts';
 
 /** A key that makes a repeated request the same request; `bodyDigest` tells another body. */
 export interface IdempotencyKey {
@@ -137,6 +138,9 @@ export interface StateStore {
   readonly buildUsage: BuildUsageStore;
   readonly cache: CacheStore;
   readonly shards: ShardStore;
+  readonly tenants: TenantStore;
+  readonly usage: UsageStore;
+  readonly audit: AuditStore;
   /** Resolves when the store can write. */
   check(): Promise<void>;
   close(): Promise<void>;
