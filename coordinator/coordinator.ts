@@ -5,6 +5,8 @@
 import type { AddressInfo } from 'node:net';
 import type { Clock, Random } from '../shared/clock.ts';
 import { SystemError } from '../shared/errors.ts';
+import { readAuthority } from '../shared/http/authority.ts';
+import { TlsIdentity } from '../shared/http/tls.ts';
 import type { AgentId } from '../shared/ids.ts';
 import type { Logger } from '../shared/logger.ts';
 import type { EgressRules } from '../shared/model/egress.ts';
@@ -28,6 +30,7 @@ import { ExecutionService } from './executions/execution-service.ts';
 import { SiteRecording } from './executions/site-records.ts';
 import type { StateStore } from './executions/state-store.ts';
 import { addAgentKeyRoutes } from './http/agent-key-routes.ts';
+import { auditActions } from './http/auditing.ts';
 import { checkUpgrade, createAuthentication } from './http/authentication.ts';
 import { addCacheRoutes } from './http/cache-routes.ts';
 import { addEnvironmentRoutes } from './http/environment-routes.ts';
@@ -44,8 +47,11 @@ import type { InstanceKey } from './instance-key.ts';
 import { leaveToOthers } from './leaving-to-others.ts';
 import { type Gauges, Metrics } from './metrics.ts';
 import { Pools } from './pools/pools.ts';
+import type { Concurrency } from './scheduler/concurrency.ts';
 import { FairScheduler } from './scheduler/fair-scheduler.ts';
-import { type KeyRing, localTenant, tenantsOf } from './tenants/keys.ts';
+import { addTenancyRoutes, createTenancy, type Tenancy } from './tenant-wiring.ts';
+import { type KeyRing, localTenant } from './tenants/keys.ts';
+import type { TenantDirectory } from './tenants/tenant-directory.ts';
 
 /** The adapters that a coordinator runs on; `stop` closes none of them. */
 export interface CoordinatorDeps {
@@ -74,44 +80,54 @@ export interface Coordinator {
 }
 
 /** Where demands wait and for whom this coordinator answers. */
-function createScheduling({ clock, random, log, state, instanceKey }: CoordinatorDeps, config: CoordinatorConfig) {
+function createScheduling(
+  { clock, random, log, state, instanceKey }: CoordinatorDeps,
+  config: CoordinatorConfig,
+  concurrency: Concurrency,
+) {
   const fleet = new Fleet();
   const tell = () => cluster.tell({ type: 'changed', what: 'pools' });
   const pools = new Pools({ clock, log, store: state.pools, tell });
-  const local = new FairScheduler({ clock, random, fleet, pools, check: createReceiptCheck(fleet, log) }, config);
+  const check = createReceiptCheck(fleet, log);
+  const local = new FairScheduler({ clock, random, fleet, pools, check, concurrency }, config);
   pools.listen(() => local.poolsChanged());
   const key = instanceKey.derive('peers');
-  const cluster = new Cluster({ clock, random, log, store: state.shards, key, fleet, local, pools }, config);
+  const cluster = new Cluster(
+    { clock, random, log, store: state.shards, key, fleet, local, pools, concurrency },
+    { ...config, ca: readAuthority(config.clusterCaFile) },
+  );
   return { fleet, local, cluster, pools };
 }
 
 type Scheduling = ReturnType<typeof createScheduling>;
 
-function createServices(deps: CoordinatorDeps, config: CoordinatorConfig, metrics: Metrics) {
+function createServices(deps: KeyedDeps, config: CoordinatorConfig, metrics: Metrics) {
+  const { tenancy } = deps;
+  const { tenants, storage, boundsOf, concurrency } = tenancy;
   const { clock, random, log, state } = deps;
-  const scheduling = createScheduling(deps, config);
+  const scheduling = createScheduling(deps, config, concurrency);
   const { fleet, local, cluster, pools } = scheduling;
   const known = { ...scheduling, ...createCacheServices(deps, config, metrics, scheduling) };
   const { layers, environments, trust, cache } = known;
   const { scheduler } = cluster;
   const isEmbedded = deps.keys === null;
   const admission = new Admission(
-    { clock, scheduler, refused: (reason) => metrics.refused(reason) },
+    { clock, scheduler, quotasOf: ({ id }) => boundsOf(id), refused: (reason) => metrics.refused(reason) },
     { ...config, isEmbedded },
   );
-  const tenants = tenantsOf(deps.keys);
   const warming = createPreWarming(known, clock, config);
   const executions = new ExecutionService(
     {
       ...{ clock, random, log, store: state.executions, environments, scheduler, admission, tenants },
-      ...{ pools, shards: cluster.keeper },
+      ...{ pools, shards: cluster.keeper, storage },
       isRevoked: (manifest) => trust.isRevoked(manifest),
       placed: (environment, { tenantId, request }) => {
         const access = pools.accessOfLayers(tenants(tenantId), environment);
         warming.placed(environment, toConstraints(request, environment.architecture), access);
       },
-      ended: (answer) => {
+      ended: (answer, tenantId) => {
         metrics.ended(answer);
+        tenancy.ledger.ended(tenantId, answer);
         const { environment, timing } = answer;
         if (environment !== null) warming.took(environment.id, timing.prepareMs + timing.executeMs + timing.collectMs);
       },
@@ -144,7 +160,7 @@ function createServices(deps: CoordinatorDeps, config: CoordinatorConfig, metric
     },
   });
   serveCluster(deps, { ...known, executions, agentKeys, site });
-  return { ...known, scheduler, admission, executions, enrolment, agentKeys, gateway };
+  return { ...known, tenancy, scheduler, admission, executions, enrolment, agentKeys, gateway };
 }
 
 /** What other coordinators and shards that come and go ask of this one. */
@@ -192,18 +208,25 @@ type ClusterServices = Pick<Scheduling, 'cluster' | 'fleet' | 'pools'> &
 
 type Services = ReturnType<typeof createServices>;
 
-function createApi(deps: CoordinatorDeps, config: CoordinatorConfig, services: Services, metrics: Metrics) {
-  const { clock, log, random, state, store, keys, builder, instanceKey } = deps;
+function createApi(deps: KeyedDeps, config: CoordinatorConfig, services: Services, metrics: Metrics) {
+  const { clock, log, random, state, store, keys, builder, instanceKey, tls } = deps;
   const { urls, environments, fleet, trust, cache, prefetches, executions, enrolment, cluster, pools } = services;
   const isEmbedded = keys === null;
   const answered: Metrics['answered'] = (...answer) => metrics.answered(...answer);
-  const server = createServer({ log, random, authenticate: createAuthentication(keys), isEmbedded, answered }, config);
+  const authenticate = createAuthentication(keys);
+  const server = createServer({ log, random, authenticate, isEmbedded, answered, tls: tls ?? undefined }, config);
   const description = new ApiDescription(RELEASE);
   server.addHook('onRoute', (route) => description.add(route));
-  const forwarding = new Forwarding(cluster, log, instanceKey.derive('forwarding'));
+  const forwarding = new Forwarding(
+    cluster,
+    log,
+    instanceKey.derive('forwarding'),
+    readAuthority(config.clusterCaFile),
+  );
   const leaving = new Leaving(clock);
   leaving.watch(server);
   forwarding.serve(server);
+  auditActions(server, { clock, log, audit: state.audit });
   addExecutionRoutes(
     server,
     {
@@ -213,7 +236,11 @@ function createApi(deps: CoordinatorDeps, config: CoordinatorConfig, services: S
     },
     { waitSecondsMax: config.waitSecondsMax, limitMaxima: toLimitMaxima(config) },
   );
-  addEnvironmentRoutes(server, { clock, environments });
+  addEnvironmentRoutes(server, { clock, environments, storage: services.tenancy.storage });
+  addTenancyRoutes(server, deps, services.tenancy, {
+    waiting: (id) => services.admission.waitingOf(id),
+    begunInMinute: (id) => services.admission.begunInMinute(id),
+  });
   addLayerRoutes(server, { store, urls });
   addCacheRoutes(server, { clock, agents: state.agents, fleet, environments, cache, trust, prefetches });
   addPoolRoutes(server, { pools, isTenant: (id) => keys?.has(id) ?? id === localTenant.id });
@@ -252,8 +279,23 @@ function toGauges(services: ReturnType<typeof createServices>): Gauges {
   };
 }
 
-/** Puts a coordinator together; nothing listens or runs before `start`. */
-export function wireCoordinator(deps: CoordinatorDeps, config: CoordinatorConfig): Coordinator {
+/** What everything here is put together from: adapters, and who the tenants are. */
+type KeyedDeps = Omit<CoordinatorDeps, 'keys'> & {
+  readonly keys: TenantDirectory | null;
+  readonly tenancy: Tenancy;
+  readonly tls: TlsIdentity | null;
+};
+
+function openTls({ clock, log }: CoordinatorDeps, config: CoordinatorConfig): TlsIdentity | null {
+  const { tlsCertFile: certFile, tlsKeyFile: keyFile, tlsReloadMs: reloadMs } = config;
+  return certFile === '' ? null : new TlsIdentity({ certFile, keyFile }, { clock, log }, { reloadMs });
+}
+
+/** Puts a coordinator together; nothing listens or runs before `start`. SystemError `configuration-invalid` for a certificate that can't serve. */
+export function wireCoordinator(adapters: CoordinatorDeps, config: CoordinatorConfig): Coordinator {
+  const tenancy = createTenancy(adapters, config);
+  const tls = openTls(adapters, config);
+  const deps: KeyedDeps = { ...adapters, tenancy, keys: tenancy.directory, tls };
   const { log } = deps;
   const metrics = new Metrics();
   const services = createServices(deps, config, metrics);
@@ -281,6 +323,8 @@ export function wireCoordinator(deps: CoordinatorDeps, config: CoordinatorConfig
     services.agentKeys.stop();
     await cache.stop();
     await server.close();
+    tls?.stop();
+    await tenancy.stop();
     log.info({}, 'coordinator stopped');
   }
 
@@ -288,13 +332,14 @@ export function wireCoordinator(deps: CoordinatorDeps, config: CoordinatorConfig
     enrolment,
     async start() {
       await deps.state.check();
+      await tenancy.start(() => cluster.isOnDuty);
       await pools.readAgain();
       await trust.start();
       await cache.start();
       await server.listen({ host: config.listenHost, port: config.listenPort });
       const { port } = server.server.address() as AddressInfo;
       const host = config.listenHost.includes(':') ? `[${config.listenHost}]` : config.listenHost;
-      const url = `http://${host}:${port}`;
+      const url = `${tls === null ? 'http' : 'https'}://${host}:${port}`;
       urls.serveFrom(config.publicUrl === '' ? url : config.publicUrl);
       await enrolment.writeTokenFile();
       local.start();

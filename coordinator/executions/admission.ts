@@ -7,8 +7,10 @@
 import { LRUCache } from 'lru-cache';
 import type { Clock } from '../../shared/clock.ts';
 import { SystemError } from '../../shared/errors.ts';
+import type { Quotas } from '../../shared/model/tenant.ts';
 import { type Scheduler, toRetrySeconds } from '../scheduler/scheduler.ts';
 import type { Tenant } from '../tenants/keys.ts';
+import { MinuteCounts } from '../tenants/minute-counts.ts';
 
 /** Bounds of everybody; a tenant may have its own. */
 export interface AdmissionOptions {
@@ -28,6 +30,8 @@ export type AdmissionRefusal = 'rate' | 'queue' | 'time';
 export interface AdmissionDeps {
   readonly clock: Clock;
   readonly scheduler: Pick<Scheduler, 'forecast'>;
+  /** Bounds of one tenant; 0: none. Absent: only how many of its executions wait, as the tenants file says. */
+  readonly quotasOf?: (tenant: Tenant) => Pick<Required<Quotas>, 'queueDepthMax' | 'executionsPerMinuteMax'>;
   /** For counters. */
   readonly refused?: (reason: AdmissionRefusal) => void;
 }
@@ -48,11 +52,13 @@ export class Admission {
   readonly #buckets = new LRUCache<string, Bucket>({ max: BUCKETS_MAX });
   /** Tenants with something that waits. */
   readonly #waiting = new Map<string, { weight: number; count: number }>();
+  readonly #minute: MinuteCounts;
   #total = 0;
 
   constructor(deps: AdmissionDeps, options: AdmissionOptions) {
     this.#deps = deps;
     this.#options = options;
+    this.#minute = new MinuteCounts(deps.clock);
   }
 
   /** Executions that wait. */
@@ -60,12 +66,24 @@ export class Admission {
     return this.#total;
   }
 
+  /** How many of a tenant's wait. */
+  waitingOf(tenantId: string): number {
+    return this.#waiting.get(tenantId)?.count ?? 0;
+  }
+
+  /** How many of a tenant's have begun in the present minute of the clock. */
+  begunInMinute(tenantId: string): number {
+    return this.#minute.of(tenantId);
+  }
+
   /** Throws SystemError `rate-exceeded` or `queue-full` unless one more execution that may wait this long has a chance. */
   admit(tenant: Tenant, waitMsMax: number): void {
     this.#checkQueue(tenant);
     this.#checkTime(tenant, waitMsMax);
+    this.#checkMinute(tenant);
     // Last, so that what is refused otherwise takes no token.
     this.#takeToken(tenant);
+    this.#minute.add(tenant.id);
   }
 
   /** An execution waits from now on. */
@@ -89,7 +107,8 @@ export class Admission {
     const heaviest = Math.max(tenant.weight, ...[...this.#waiting.values()].map(({ weight }) => weight));
     const room = queueDepthMax - this.#total;
     const share = isEmbedded ? Number.POSITIVE_INFINITY : Math.ceil((THRESHOLD * room * tenant.weight) / heaviest);
-    const ownMax = Math.min(tenant.queueDepthMax ?? Number.POSITIVE_INFINITY, share);
+    const depthMax = this.#quotasOf(tenant).queueDepthMax || Number.POSITIVE_INFINITY;
+    const ownMax = Math.min(depthMax, share);
     if (room > 0 && own < ownMax) return;
     const { meanMs } = this.#deps.scheduler.forecast(tenant.id, tenant.weight);
     const over = room > 0 ? own - ownMax + 1 : 1 - room;
@@ -107,6 +126,18 @@ export class Admission {
     if (slots === 0 || waitMs <= waitMsMax) return;
     const what = `this would wait for about ${Math.ceil(waitMs / 1000)} s and may wait for ${waitMsMax / 1000} s`;
     throw this.#refuse('time', 'queue-full', what, waitMs - waitMsMax);
+  }
+
+  #quotasOf(tenant: Tenant) {
+    const { quotasOf = ({ queueDepthMax = 0 }) => ({ queueDepthMax, executionsPerMinuteMax: 0 }) } = this.#deps;
+    return quotasOf(tenant);
+  }
+
+  #checkMinute(tenant: Tenant): void {
+    const { executionsPerMinuteMax: max } = this.#quotasOf(tenant);
+    if (max === 0 || this.#minute.of(tenant.id) < max) return;
+    const what = `tenant ${tenant.id} may begin ${max} executions in a minute of the clock and has`;
+    throw this.#refuse('rate', 'rate-exceeded', what, this.#minute.leftMs);
   }
 
   #takeToken(tenant: Tenant): void {

@@ -49,7 +49,9 @@ export interface ExecutionServiceDeps {
   /** Hears of every placement. */
   readonly placed?: (environment: ReadyEnvironment, terms: ExecutionTerms) => void;
   /** Hears of every execution that is over. */
-  readonly ended?: (answer: Execution) => void;
+  readonly ended?: (answer: Execution, tenantId: string) => void;
+  /** Refuses what is to be kept for a tenant that has too much stored. */
+  readonly storage?: { check(tenantId: string): Promise<void> };
 }
 
 /** Bounds of the service. */
@@ -94,11 +96,12 @@ export class ExecutionService implements DemandListener {
     return this.#live.tenants();
   }
 
-  /** Accepts a request: SystemError `queue-full`, `rate-exceeded`, `draining`, `environment-not-found`, `forbidden`, `idempotency-key-reused`, `shard-moved`. */
+  /** Accepts a request: SystemError `queue-full`, `rate-exceeded`, `quota-exceeded`, `draining`, `environment-not-found`, `forbidden`, `idempotency-key-reused`, `shard-moved`. */
   async submit(request: ExecutionRequest, { tenantId, isWaited, key }: SubmitTerms): Promise<Submitted> {
     this.#admit(tenantId, request);
     const { clock, random, environments, pools, tenants } = this.#deps;
     const isDurable = !isWaited || key !== null;
+    if (isDurable) await this.#deps.storage?.check(tenantId);
     const terms: ExecutionTerms = { tenantId, request, isDurable, isStreamed: !isWaited };
     const execution = new LiveExecution(clock, createId('execution', random), terms);
     // Refuses an unknown environment before anything is recorded.
@@ -326,7 +329,7 @@ export class ExecutionService implements DemandListener {
     const { tenantId } = execution.terms;
     const { id, stage, verdict, endedIn, attempts } = answer;
     this.#deps.log.info({ executionId: id, tenantId, stage, verdict, endedIn, attempts }, 'execution ended');
-    this.#deps.ended?.(answer);
+    this.#deps.ended?.(answer, tenantId);
     execution.announce(answer);
   }
 

@@ -10,7 +10,7 @@ import { postgresExecutionStore } from './postgres-execution-store.ts';
 import { postgresPoolStore } from './postgres-pool-store.ts';
 import { postgresShardStore } from './postgres-shard-store.ts';
 import { postgresAuditStore, postgresTenantStore, postgresUsageStore } from './postgres-tenant-store.ts';
-import { toAgent, toAnswer, toEnvironmentRow, toPage } from './rows.ts';
+import { toAgent, toAnswer, toBuildUsage, toEnvironmentRow, toPage } from './rows.ts';
 import { shardOf } from './shard-store.ts';
 import type { AgentStore, BuildUsageStore, EnvironmentStore, StateStore } from './state-store.ts';
 
@@ -97,11 +97,14 @@ function buildUsageStore(database: PostgresDatabase): BuildUsageStore {
     get: async (tenantId, day) => {
       const sql = 'SELECT egress_bytes, egress_requests, build_ms FROM build_usage WHERE tenant = $1 AND day = $2';
       const [row] = await database.read(sql, [tenantId, day]);
-      return {
-        egressBytes: Number(row?.['egress_bytes'] ?? 0),
-        egressRequests: Number(row?.['egress_requests'] ?? 0),
-        buildMs: Number(row?.['build_ms'] ?? 0),
-      };
+      return toBuildUsage(row);
+    },
+    days: async (tenantId, fromDay) => {
+      const rows = await database.read('SELECT * FROM build_usage WHERE tenant = $1 AND day >= $2', [
+        tenantId,
+        fromDay,
+      ]);
+      return rows.map((row) => ({ day: String(row['day']), ...toBuildUsage(row) }));
     },
   };
 }

@@ -9,7 +9,7 @@ import { buildLifecycle } from '../../shared/lifecycle/build.ts';
 import { executionLifecycle } from '../../shared/lifecycle/execution.ts';
 import type { Environment } from '../../shared/model/environment.ts';
 import type { Execution } from '../../shared/model/execution.ts';
-import { type Row, toAgent, toAnswer, toEnvironmentRow, toPage, toUnfinished } from './rows.ts';
+import { type Row, toAgent, toAnswer, toBuildUsage, toEnvironmentRow, toPage, toUnfinished } from './rows.ts';
 import { shardOf } from './shard-store.ts';
 import { sqliteCacheStore } from './sqlite-cache-store.ts';
 import { SqliteDatabase } from './sqlite-database.ts';
@@ -233,12 +233,15 @@ function buildUsageStore(database: SqliteDatabase): BuildUsageStore {
     get: (tenantId, day) =>
       database.read(() => {
         const row = database.prepare('SELECT * FROM build_usage WHERE tenant = ? AND day = ?').get(tenantId, day);
-        return {
-          egressBytes: Number(row?.['egress_bytes'] ?? 0),
-          egressRequests: Number(row?.['egress_requests'] ?? 0),
-          buildMs: Number(row?.['build_ms'] ?? 0),
-        };
+        return toBuildUsage(row);
       }),
+    days: (tenantId, fromDay) =>
+      database.read(() =>
+        database
+          .prepare('SELECT * FROM build_usage WHERE tenant = ? AND day >= ?')
+          .all(tenantId, fromDay)
+          .map((row) => ({ day: String(row['day']), ...toBuildUsage(row) })),
+      ),
   };
 }
 

@@ -127,6 +127,8 @@ export interface BuildUsageStore {
   add(tenantId: string, day: string, used: BuildUsage): Promise<void>;
   /** What the tenant used on that day; nothing is zero. */
   get(tenantId: string, day: string): Promise<BuildUsage>;
+  /** Days of a tenant from this one on on which builds used anything. */
+  days(tenantId: string, fromDay: string): Promise<readonly (BuildUsage & { readonly day: string })[]>;
 }
 
 /** All durable state of a coordinator. */
