@@ -138,7 +138,10 @@ function createServices(deps: KeyedDeps, config: CoordinatorConfig, metrics: Met
   const agentKeys = new AgentKeys({ clock, log, agents: state.agents, verifier: deps.verifier, retired });
   const enrolment = new Enrolment(
     { clock, random, agents: state.agents, keys: agentKeys },
-    { tokenTtlMs: config.enrolmentTokenTtlMs, tokenFile: config.enrolmentTokenFile },
+    {
+      ...{ tokenTtlMs: config.enrolmentTokenTtlMs, tokenFile: config.enrolmentTokenFile },
+      ...{ tokensMax: config.enrolmentTokensMax, agents: config },
+    },
   );
   const joined = (agentId: AgentId) => cluster.tell({ type: 'agent.joined', agentId });
   const site = new SiteRecording({

@@ -32,7 +32,7 @@ export type Ask = (sql: string, values?: readonly unknown[]) => Promise<readonly
 /** Of advisory locks of this program; the second number says of what. */
 const LOCK_CLASS = 0x656e7669;
 /** Advisory locks; each is held to the end of its transaction. */
-export const advisoryLocks = { migrations: 1, membership: 2 } as const;
+export const advisoryLocks = { migrations: 1, membership: 2, enrolment: 3 } as const;
 
 const MIGRATION_MS_MAX = 600_000;
 const ATTEMPTS_MAX = 3;

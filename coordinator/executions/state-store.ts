@@ -99,15 +99,34 @@ export interface EnrolledAgent {
   readonly isDraining: boolean;
 }
 
-/** Why a token lets nobody in: it is not known, used or expired; or it is bound to no pool, and the agent's pool is a tenant's. */
-export type TokenRefusal = 'token-unknown' | 'pool-owned';
+/** Why a token lets nobody in: it is not known, used or expired; or it is bound to no pool, and the agent's pool is a tenant's; or there are too many. */
+export type TokenRefusal = 'token-unknown' | 'pool-owned' | 'pool-full' | 'fleet-full';
+
+/** How many agents there may be, those that were retired among them. */
+export interface AgentBounds {
+  readonly agentsMax: number;
+  /** In one pool that is a tenant's. */
+  readonly poolAgentsMax: number;
+}
+
+/** How many tokens of one pool, or of none, may be good at a time. */
+export interface TokenBound {
+  readonly nowMs: number;
+  readonly tokensMax: number;
+}
 
 /** Durable agents and one-time tokens; tokens are stored as digests. */
 export interface AgentStore {
   /** `pool`: what its agent will be in, whatever it says; null: what it says, unless that is a tenant's. */
-  addToken(tokenDigest: Digest, expiresAtMs: number, pool: string | null): Promise<void>;
+  /** Null: done; else there are too many, and the first of them is over at this time. */
+  addToken(tokenDigest: Digest, expiresAtMs: number, pool: string | null, bound?: TokenBound): Promise<number | null>;
   /** Uses up the token and records the agent, in the token's pool if that has one, both or neither. */
-  enrol(tokenDigest: Digest, agent: EnrolledAgent, nowMs: number): Promise<EnrolledAgent | TokenRefusal>;
+  enrol(
+    tokenDigest: Digest,
+    agent: EnrolledAgent,
+    nowMs: number,
+    bounds?: AgentBounds,
+  ): Promise<EnrolledAgent | TokenRefusal>;
   get(id: string): Promise<EnrolledAgent | null>;
   findByKey(publicKey: string): Promise<EnrolledAgent | null>;
   list(): Promise<readonly EnrolledAgent[]>;
