@@ -22,15 +22,15 @@ export const noBounds: ConcurrencyBounds = {
 export class Concurrency implements ConcurrencyBounds {
   readonly #counts = new Map<string, number>();
   readonly #maxOf: (tenantId: string) => number;
-  #roomed: (tenantId: string) => void = () => undefined;
+  #roomed: (tenantIds: readonly string[]) => void = () => undefined;
 
   /** `maxOf`: how many a tenant may have at once; 0: no bound. */
   constructor(maxOf: (tenantId: string) => number) {
     this.#maxOf = maxOf;
   }
 
-  /** Tells the listener, the only one, which tenant may have room now that had none. */
-  listen(roomed: (tenantId: string) => void): void {
+  /** Tells the listener, the only one, which tenants may have room now that had none. */
+  listen(roomed: (tenantIds: readonly string[]) => void): void {
     this.#roomed = roomed;
   }
 
@@ -57,11 +57,11 @@ export class Concurrency implements ConcurrencyBounds {
   /** What was lent is over, or here again: its tenant may have another. */
   cameBack(tenantId: string): void {
     this.released(tenantId);
-    this.#roomed(tenantId);
+    this.#roomed([tenantId]);
   }
 
-  /** Bounds are others now. */
-  boundsChanged(tenantIds: Iterable<string>): void {
-    for (const tenantId of tenantIds) this.#roomed(tenantId);
+  /** Bounds of these are others now. */
+  boundsChanged(tenantIds: readonly string[]): void {
+    this.#roomed(tenantIds);
   }
 }

@@ -69,8 +69,8 @@ export class FairScheduler implements Scheduler, LeaseEvents {
   ) {
     const { clock, random, fleet, pools = openGate, check = () => null } = deps;
     this.#concurrency = deps.concurrency ?? new Concurrency(() => 0);
-    this.#concurrency.listen((tenantId) => {
-      this.#queue.boundChanged(tenantId);
+    this.#concurrency.listen((tenantIds) => {
+      for (const tenantId of tenantIds) this.#queue.boundChanged(tenantId);
       this.#placeAll();
     });
     this.#queue = new FairQueue(this.#concurrency);

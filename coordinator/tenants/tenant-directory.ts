@@ -185,14 +185,14 @@ export class TenantDirectory implements KeyRing {
 
   /** One question for all who wait, as soon as there may be another one. */
   #lookSoon(): Promise<void> {
+    if (this.#looking !== null) return this.#looking;
     const { clock } = this.#deps;
-    const look = async () => {
-      const waitMs = this.#askedAtMs + LOOK_MS - clock.monotonicMs();
-      if (waitMs > 0) await passed(clock, waitMs);
+    const waitMs = this.#askedAtMs + LOOK_MS - clock.monotonicMs();
+    const waited = waitMs > 0 ? passed(clock, waitMs) : Promise.resolve();
+    this.#looking = waited.then(() => {
       this.#looking = null;
-      await this.readAgain();
-    };
-    this.#looking ??= look();
+      return this.readAgain();
+    });
     return this.#looking;
   }
 

@@ -88,6 +88,14 @@ test('a key that was given out a moment ago elsewhere is found at once, and gues
   const finding = directory.lookFor(key);
   await pass(250);
   assert.equal((await finding)?.tenant.id, 'file');
+  // Each of those that are given out later is looked for anew, also when the last look is long ago.
+  for (let count = 0; count < 3; count += 1) {
+    await pass(400);
+    const { key: later } = await issue('file');
+    const again = directory.lookFor(later);
+    await pass(250);
+    assert.equal((await again)?.tenant.id, 'file');
+  }
   const before = asked.version;
   const guesses = Array.from({ length: 500 }, () => directory.lookFor(createKeyText(systemRandom)));
   await pass(250);
