@@ -67,6 +67,8 @@ export interface AgentOptions {
   readonly facts: AgentFacts;
   /** One, or several separated by commas. */
   readonly coordinatorUrl: string;
+  /** By whom they are known that serve over TLS, as PEM. */
+  readonly ca?: string | undefined;
   readonly slots: number;
   /** What all leases together may be promised, and what layers may weigh; bytes. */
   readonly offer: { readonly memoryBytes: number; readonly diskBytes: number };
@@ -116,9 +118,9 @@ export class LeasingAgent implements SessionListener {
     this.#layers = new LayerNews(needs, (message) => this.#session.send(message));
     this.#fence = options.whenCutOff === 'end' ? new Fence(clock, () => this.#endFenced()) : null;
     this.#session = new Session({ identity, token, facts: options.facts, clock, logger }, this);
-    const { redialMinMs, redialMaxMs, heartbeatMs, coordinatorUrl } = options;
+    const { redialMinMs, redialMaxMs, heartbeatMs, coordinatorUrl, ca } = options;
     this.#connector = new Connector(
-      { urls: coordinatorUrl.split(','), redialMinMs, redialMaxMs, heartbeatMs, clock, random, logger },
+      { urls: coordinatorUrl.split(','), ca, redialMinMs, redialMaxMs, heartbeatMs, clock, random, logger },
       this.#session,
     );
     this.#serveSite();

@@ -10,6 +10,7 @@ import { hostname } from 'node:os';
 import { join, resolve } from 'node:path';
 import { type Clock, type Random, stayAlive, systemClock, systemRandom, type Timer } from '../shared/clock.ts';
 import { SystemError } from '../shared/errors.ts';
+import { readAuthority } from '../shared/http/authority.ts';
 import { machineArchitecture } from '../shared/layers/layer-manifest.ts';
 import type { ConnectionState } from '../shared/lifecycle/agent.ts';
 import { atLeast, type Logger, silentLogger } from '../shared/logger.ts';
@@ -116,6 +117,7 @@ async function assemble(
     const edge = await openEdgeIfWanted(needs, facts, layers, config);
     const leasing = new LeasingAgent(edge === null ? needs : { ...needs, site: edge.site }, {
       ...config,
+      ca: readAuthority(config.coordinatorCaFile),
       ...{ slots: slotCpus.length, slotCpus, offer },
       // Nobody else is told more of a hello than every coordinator knows.
       facts: edge === null ? facts : { ...facts, understands: [...additions] },

@@ -287,14 +287,14 @@ export class FairQueue<Item extends Queued> {
   }
 
   /**
-   * Virtual time is never behind the one who was served least of those who have anything and may have more, without what is only charged in advance; who has
+   * Virtual time is never behind the one who was served least of those who have anything, without what is only charged in advance; who has
    * nothing and is not ahead is forgotten.
    */
   #catchUp(): void {
     let least = Number.POSITIVE_INFINITY;
     let most = this.#virtualTime;
-    for (const { tag, items, running, unspentCost, weight, isHeldBack } of this.#accounts.values()) {
-      if ((items > 0 || running > 0) && !isHeldBack) least = Math.min(least, tag - unspentCost / weight);
+    for (const { tag, items, running, unspentCost, weight } of this.#accounts.values()) {
+      if (items > 0 || running > 0) least = Math.min(least, tag - unspentCost / weight);
       most = Math.max(most, tag);
     }
     this.#virtualTime = Math.max(this.#virtualTime, least === Number.POSITIVE_INFINITY ? most : least);

@@ -78,6 +78,7 @@ export class Site {
   readonly peers: Peers;
   readonly id: string;
   readonly submitted: Submitted[] = [];
+  readonly concurrency: Concurrency;
   readonly #clock: VirtualClock;
   #number = 0;
 
@@ -89,6 +90,7 @@ export class Site {
     concurrency: Concurrency,
   ) {
     this.id = id;
+    this.concurrency = concurrency;
     this.#clock = clock;
     const random = systemRandom;
     this.local = new FairScheduler({ clock, random, fleet: this.fleet, pools, concurrency }, schedulerOptions);

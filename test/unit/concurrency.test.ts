@@ -123,6 +123,7 @@ test('the bound holds over the agents of several coordinators, and what comes ba
   assert.equal(most, 3, 'as many as it may, and never more');
   for (let count = 0; count < 1000 && first.served('one') < 60; count += 1) stage.clock.pass(50);
   assert.equal(first.served('one'), 60);
+  assert.deepEqual([first.concurrency.countOf('one'), second.concurrency.countOf('one')], [0, 0]);
   const served = () => second.served('two');
   for (let index = 0; index < 8; index += 1) second.submit('two');
   stage.clock.pass(500);
