@@ -287,6 +287,12 @@ function addPrefetches(server: HttpServer, { clock, agents, cache, prefetches }:
   );
 }
 
+const rotationSummaries = {
+  announce: 'Rotate, first: another key is made and trusted, and signs nothing yet',
+  switch: 'Rotate, second: the announced key signs; the one before it is still trusted',
+  retire: 'Rotate, last: the previous key is trusted no more, and its layers are built again',
+};
+
 function addTrustRoutes(server: HttpServer, { cache, trust, fleet }: CacheRoutesDeps): void {
   server.post(
     '/v1/cache/revoke',
@@ -335,16 +341,11 @@ function addTrustRoutes(server: HttpServer, { cache, trust, fleet }: CacheRoutes
   );
 
   for (const step of rotationSteps) {
-    const summaries = {
-      announce: 'Rotate, first: another key is made and trusted, and signs nothing yet',
-      switch: 'Rotate, second: the announced key signs; the one before it is still trusted',
-      retire: 'Rotate, last: the previous key is trusted no more, and its layers are built again',
-    };
     server.post(
       `/v1/cache/keys/${step}`,
       {
         config: { scope: 'operate' },
-        schema: { summary: summaries[step], response: { 200: KeysAnswer, ...problems } },
+        schema: { summary: rotationSummaries[step], response: { 200: KeysAnswer, ...problems } },
       },
       async (request) => {
         requireOperator(request.tenant);
