@@ -31,10 +31,12 @@ export interface EnvironmentRoutesDeps {
 const Bases = Closed({ items: Type.Array(Closed({ name: Type.String(), isDefault: Type.Boolean() })) });
 
 /** Adds the routes. */
-export function addEnvironmentRoutes(
-  server: HttpServer,
-  { clock, environments, storage }: EnvironmentRoutesDeps,
-): void {
+export function addEnvironmentRoutes(server: HttpServer, deps: EnvironmentRoutesDeps): void {
+  addDeclaration(server, deps);
+  addRecords(server, deps);
+}
+
+function addDeclaration(server: HttpServer, { environments, storage }: EnvironmentRoutesDeps): void {
   server.post(
     '/v1/environments',
     {
@@ -56,7 +58,10 @@ export function addEnvironmentRoutes(
         .send(answer);
     },
   );
+}
 
+/** What is known of environments, and what to build them on. */
+function addRecords(server: HttpServer, { clock, environments }: EnvironmentRoutesDeps): void {
   server.get(
     '/v1/environments',
     {
