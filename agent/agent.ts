@@ -3,90 +3,30 @@
  * Never knows how a lease is executed (executor), how messages travel (session, connector), or where its ports come from (embedded-agent).
  * Invariant: a lease is executed at most once here, and its result is kept until the coordinator acknowledged or disowned it.
  */
-import type { Clock, Random } from '../shared/clock.ts';
+
 import type { Digest } from '../shared/digest.ts';
 import { toSystemError } from '../shared/errors.ts';
-import type { LayerCache } from '../shared/layers/layer-cache.ts';
-import type { ManifestTrust } from '../shared/layers/manifest-trust.ts';
 import type { ConnectionState } from '../shared/lifecycle/agent.ts';
-import type { Logger } from '../shared/logger.ts';
 import type { Envelope } from '../shared/model/manifest.ts';
 import type { AgentMessage, LeaseResultMessage } from '../shared/protocol/agent-messages.ts';
 import { encodeMessage } from '../shared/protocol/catalog.ts';
 import { layersOf, toOrderClaim } from '../shared/protocol/lease-order.ts';
 import type { TerminalNews } from '../shared/protocol/terminal-flow.ts';
 import { closeCodes } from '../shared/protocol/version.ts';
-import type { Sandbox } from '../shared/sandbox/sandbox.ts';
+import type { AgentNeeds, AgentOptions } from './agent-needs.ts';
 import { Connector } from './connection/connector.ts';
 import { Fence } from './connection/fence.ts';
-import type { Identity } from './connection/identity.ts';
-import type { KeptResults } from './connection/kept-results.ts';
 import { Outbox } from './connection/outbox.ts';
-import {
-  type AgentFacts,
-  type AgentReport,
-  type Received,
-  Session,
-  type SessionListener,
-} from './connection/session.ts';
+import { type AgentReport, type Received, Session, type SessionListener } from './connection/session.ts';
 import { Execution } from './execution/executor.ts';
 import { toLeaseListener } from './execution/lease-listener.ts';
 import { LeaseReceipt } from './execution/lease-receipt.ts';
 import { LeaseTerminal } from './execution/lease-terminal.ts';
 import { LentSlots } from './execution/lent-slots.ts';
 import { SandboxCounts } from './execution/sandbox-counts.ts';
-import type { SlotCpus } from './execution/slot-cpus.ts';
 import { Slots } from './execution/slots.ts';
-import type { CompiledChecks } from './judging/compiled-checks.ts';
 import { LayerNews } from './layers/layer-news.ts';
 import { findOrderObjection } from './site/order-objection.ts';
-import type { PolicySource } from './site/policy-file.ts';
-import type { Site } from './site/site.ts';
-
-/** A cache as the agent uses it. */
-export type AgentLayers = Pick<
-  LayerCache,
-  'acquire' | 'held' | 'prefetch' | 'takeUsed' | 'pinExactly' | 'discard' | 'watch'
->;
-
-/** What an agent works with. */
-export interface AgentNeeds {
-  readonly sandbox: Pick<Sandbox, 'launch' | 'release'> & Partial<Pick<Sandbox, 'gauges'>>;
-  readonly layers: AgentLayers;
-  readonly trust: Pick<ManifestTrust, 'accept' | 'fatal' | 'version' | 'revoked' | 'open'>;
-  /** What its owner says; absent: nothing. */
-  readonly policy?: PolicySource;
-  readonly identity: Pick<Identity, 'publicKey' | 'agentId' | 'prove' | 'sign' | 'enrolled'>;
-  readonly token: () => string | null;
-  /** The work of its own site; absent: there is none. */
-  readonly site?: Site;
-  /** Where results outlive this process; absent: they do not. */
-  readonly results?: Pick<KeptResults, 'before' | 'keep' | 'forget'>;
-  /** Check programs that were compiled before; absent: none are kept. */
-  readonly checks?: CompiledChecks;
-  readonly clock: Clock;
-  readonly random: Random;
-  readonly logger: Logger;
-}
-
-/** Settings of an agent; see agent/config.ts for their meaning. */
-export interface AgentOptions {
-  readonly facts: AgentFacts;
-  /** One, or several separated by commas. */
-  readonly coordinatorUrl: string;
-  readonly slots: number;
-  /** What all leases together may be promised, and what layers may weigh; bytes. */
-  readonly offer: { readonly memoryBytes: number; readonly diskBytes: number };
-  /** Processors of each slot; absent: any. */
-  readonly slotCpus?: readonly SlotCpus[];
-  /** What becomes of leases while the coordinator is away for longer than they are good. */
-  readonly whenCutOff: 'end' | 'finish';
-  readonly outboxEntriesMax: number;
-  readonly outboxBytesMax: number;
-  readonly redialMinMs: number;
-  readonly redialMaxMs: number;
-  readonly heartbeatMs: number;
-}
 
 interface HeldLease {
   fence: number;
@@ -126,9 +66,9 @@ export class LeasingAgent implements SessionListener {
     this.#layers = new LayerNews(needs, (message) => this.#session.send(message));
     this.#fence = options.whenCutOff === 'end' ? new Fence(clock, () => this.#endFenced()) : null;
     this.#session = new Session({ identity, token, facts: options.facts, clock, logger }, this);
-    const { redialMinMs, redialMaxMs, heartbeatMs, coordinatorUrl } = options;
+    const { redialMinMs, redialMaxMs, heartbeatMs, coordinatorUrl, ca } = options;
     this.#connector = new Connector(
-      { urls: coordinatorUrl.split(','), redialMinMs, redialMaxMs, heartbeatMs, clock, random, logger },
+      { urls: coordinatorUrl.split(','), ca, redialMinMs, redialMaxMs, heartbeatMs, clock, random, logger },
       this.#session,
     );
     this.#serveSite();

@@ -20,6 +20,10 @@ export const AgentConfig = Closed({
     description:
       "WebSocket URL of the coordinator's endpoint for agents, ws:// or wss://; several coordinators of one database, separated by commas: any of them will do.",
   }),
+  coordinatorCaFile: text(
+    '',
+    'PEM file of the authority by which coordinators at wss:// are known, and https:// addresses of layers besides the usual authorities; empty: those only.',
+  ),
   name: Type.String({ default: '', maxLength: 128, description: 'Name shown to operators; empty: the host name.' }),
   pool: text('default', 'Pool that this agent belongs to.'),
   labels: Type.Array(Type.String({ pattern: '^[^=]+=.*$' }), {

@@ -10,6 +10,7 @@ import { hostname } from 'node:os';
 import { join, resolve } from 'node:path';
 import { type Clock, type Random, stayAlive, systemClock, systemRandom, type Timer } from '../shared/clock.ts';
 import { SystemError } from '../shared/errors.ts';
+import { readAuthority } from '../shared/http/authority.ts';
 import { machineArchitecture } from '../shared/layers/layer-manifest.ts';
 import type { ConnectionState } from '../shared/lifecycle/agent.ts';
 import { atLeast, type Logger, silentLogger } from '../shared/logger.ts';
@@ -17,7 +18,8 @@ import { additions } from '../shared/protocol/version.ts';
 import { borrowSandbox, hostSandbox } from '../shared/sandbox/hosted-sandbox.ts';
 import { connectLauncher } from '../shared/sandbox/launcher-client.ts';
 import type { Sandbox, SandboxFacts } from '../shared/sandbox/sandbox.ts';
-import { type AgentNeeds, LeasingAgent } from './agent.ts';
+import { LeasingAgent } from './agent.ts';
+import type { AgentNeeds } from './agent-needs.ts';
 import { type AgentOptions, toAgentConfig } from './agent-options.ts';
 import type { AgentConfig } from './config.ts';
 import { Identity } from './connection/identity.ts';
@@ -121,6 +123,7 @@ async function assemble(
     const edge = await openEdgeIfWanted(needs, facts, layers, config);
     const leasing = new LeasingAgent(edge === null ? needs : { ...needs, site: edge.site }, {
       ...config,
+      ca: readAuthority(config.coordinatorCaFile),
       ...{ slots: slotCpus.length, slotCpus, offer },
       facts: { ...facts, understands: [...additions] },
     });

@@ -53,7 +53,7 @@ export function createEdgeServer({ keys, executions, clock, log, random }: EdgeS
   };
   const server = createStrictServer(
     { log, random, admit, who: 'agent', description: 'docs/edge.md: an edge serves /v1/executions alone' },
-    { bodyBytesMax: BODY_BYTES_MAX, trustProxy: false },
+    { bodyBytesMax: BODY_BYTES_MAX, trustProxy: [] },
   );
   server.decorateRequest('edgeKey');
   addSubmission(server, executions, clock);

@@ -7,8 +7,10 @@
 import { LRUCache } from 'lru-cache';
 import type { Clock } from '../../shared/clock.ts';
 import { SystemError } from '../../shared/errors.ts';
+import type { Quotas } from '../../shared/model/tenant.ts';
 import { type Scheduler, toRetrySeconds } from '../scheduler/scheduler.ts';
 import type { Tenant } from '../tenants/keys.ts';
+import { MinuteCounts } from '../tenants/minute-counts.ts';
 
 /** Bounds of everybody; a tenant may have its own. */
 export interface AdmissionOptions {
@@ -28,6 +30,8 @@ export type AdmissionRefusal = 'rate' | 'queue' | 'time';
 export interface AdmissionDeps {
   readonly clock: Clock;
   readonly scheduler: Pick<Scheduler, 'forecast'>;
+  /** Bounds of one tenant; 0: none. Absent: only how many of its executions wait, as the tenants file says. */
+  readonly quotasOf?: (tenant: Tenant) => Pick<Required<Quotas>, 'queueDepthMax' | 'executionsPerMinuteMax'>;
   /** For counters. */
   readonly refused?: (reason: AdmissionRefusal) => void;
 }
@@ -54,16 +58,28 @@ export class Admission {
   readonly #buckets = new LRUCache<string, Bucket>({ max: BUCKETS_MAX });
   /** Tenants with something that waits. */
   readonly #waiting = new Map<string, { weight: number; count: number }>();
+  readonly #minute: MinuteCounts;
   #total = 0;
 
   constructor(deps: AdmissionDeps, options: AdmissionOptions) {
     this.#deps = deps;
     this.#options = options;
+    this.#minute = new MinuteCounts(deps.clock);
   }
 
   /** Executions that wait. */
   get waiting(): number {
     return this.#total;
+  }
+
+  /** How many of a tenant's wait. */
+  waitingOf(tenantId: string): number {
+    return this.#waiting.get(tenantId)?.count ?? 0;
+  }
+
+  /** How many of a tenant's have begun in the present minute of the clock. */
+  begunInMinute(tenantId: string): number {
+    return this.#minute.of(tenantId);
   }
 
   /**
@@ -74,14 +90,17 @@ export class Admission {
     this.#checkSize(tenant, count);
     this.#checkQueue(tenant, count);
     this.#checkTime(tenant, waitMsMax, count);
+    this.#checkMinute(tenant, count);
     // Last, so that what is refused otherwise takes no token.
     this.#takeTokens(tenant, count);
+    this.#minute.add(tenant.id, count);
   }
 
   /** What was admitted is not wanted after all: it counts against nobody's rate. */
   giveBack(tenant: Tenant, count: number): void {
     const bucket = this.#buckets.get(tenant.id);
     if (bucket !== undefined) bucket.tokens += count;
+    this.#minute.add(tenant.id, -count);
   }
 
   /** So many executions wait from now on. */
@@ -104,7 +123,7 @@ export class Admission {
     const { queueDepthMax, isEmbedded } = this.#options;
     const room = queueDepthMax - waiting;
     const share = isEmbedded ? Number.POSITIVE_INFINITY : Math.ceil((THRESHOLD * room * tenant.weight) / heaviest);
-    return Math.min(tenant.queueDepthMax ?? Number.POSITIVE_INFINITY, share);
+    return Math.min(this.#quotasOf(tenant).queueDepthMax || Number.POSITIVE_INFINITY, share);
   }
 
   /** A batch that an empty queue has no room for is not told to come again. */
@@ -148,6 +167,19 @@ export class Admission {
     const who = count === 1 ? 'this' : `the last of ${count}`;
     const what = `${who} would wait for about ${Math.ceil(waitMs / 1000)} s and may wait for ${waitMsMax / 1000} s`;
     throw this.#refuse('time', 'queue-full', what, waitMs - waitMsMax);
+  }
+
+  #quotasOf(tenant: Tenant) {
+    const { quotasOf = ({ queueDepthMax = 0 }) => ({ queueDepthMax, executionsPerMinuteMax: 0 }) } = this.#deps;
+    return quotasOf(tenant);
+  }
+
+  /** A batch that is larger than a minute's is let in when nothing else was. */
+  #checkMinute(tenant: Tenant, count: number): void {
+    const { executionsPerMinuteMax: max } = this.#quotasOf(tenant);
+    if (max === 0 || this.#minute.of(tenant.id) + Math.min(count, max) <= max) return;
+    const what = `tenant ${tenant.id} may begin ${max} executions in a minute of the clock and has`;
+    throw this.#refuse('rate', 'rate-exceeded', what, this.#minute.leftMs);
   }
 
   /** A batch that is larger than the burst is let in when the bucket is full, and leaves it in debt: over time the rate is what it is. */

@@ -52,7 +52,9 @@ export interface ExecutionServiceDeps {
   /** Hears of every placement. */
   readonly placed?: (environment: ReadyEnvironment, terms: ExecutionTerms) => void;
   /** Hears of every execution that is over. */
-  readonly ended?: (answer: Execution, request: ExecutionRequest) => void;
+  readonly ended?: (answer: Execution, terms: ExecutionTerms) => void;
+  /** Refuses what is to be kept for a tenant that has too much stored. */
+  readonly storage?: { check(tenantId: string): Promise<void> };
 }
 
 /** Bounds of the service. */
@@ -282,7 +284,7 @@ export class ExecutionService implements DemandListener {
     const { tenantId } = execution.terms;
     const { id, stage, verdict, endedIn, attempts } = answer;
     this.#deps.log.info({ executionId: id, tenantId, stage, verdict, endedIn, attempts }, 'execution ended');
-    this.#deps.ended?.(answer, execution.terms.request);
+    this.#deps.ended?.(answer, execution.terms);
     execution.announce(answer);
   }
 

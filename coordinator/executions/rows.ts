@@ -8,7 +8,7 @@ import type { LayerManifest } from '../../shared/model/manifest.ts';
 import type { Revocation } from '../../shared/model/trust.ts';
 import type { Pin, RecordedLayer } from './cache-store.ts';
 import type { Pool } from './pool-store.ts';
-import type { EnrolledAgent, EnvironmentRow, Page, TakenKey, UnfinishedExecution } from './state-store.ts';
+import type { BuildUsage, EnrolledAgent, EnvironmentRow, Page, TakenKey, UnfinishedExecution } from './state-store.ts';
 
 /** A row by its columns' names. */
 export type Row = Readonly<Record<string, unknown>>;
@@ -65,6 +65,15 @@ export function toAgent(row: Row): EnrolledAgent {
     pool: String(row['pool']),
     enrolledAtMs: Number(row['enrolled_at']),
     isDraining: isTrue(row['is_draining']),
+  };
+}
+
+/** What builds used; of a day without a row nothing. */
+export function toBuildUsage(row: Row = {}): BuildUsage {
+  return {
+    egressBytes: Number(row['egress_bytes'] ?? 0),
+    egressRequests: Number(row['egress_requests'] ?? 0),
+    buildMs: Number(row['build_ms'] ?? 0),
   };
 }
 

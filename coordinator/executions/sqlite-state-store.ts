@@ -9,14 +9,25 @@ import { executionLifecycle } from '../../shared/lifecycle/execution.ts';
 import type { Environment } from '../../shared/model/environment.ts';
 import type { Execution } from '../../shared/model/execution.ts';
 import { insertDelivery, sqliteDeliveryStore } from '../deliveries/sqlite-delivery-store.ts';
-import { type Row, toAgent, toAnswer, toEnvironmentRow, toPage, toTakenKey, toUnfinished } from './rows.ts';
+import {
+  type Row,
+  toAgent,
+  toAnswer,
+  toBuildUsage,
+  toEnvironmentRow,
+  toPage,
+  toTakenKey,
+  toUnfinished,
+} from './rows.ts';
 import { shardOf } from './shard-store.ts';
 import { sqliteCacheStore } from './sqlite-cache-store.ts';
 import { SqliteDatabase } from './sqlite-database.ts';
 import { sqlitePoolStore } from './sqlite-pool-store.ts';
 import { assertLease, sqliteShardStore } from './sqlite-shard-store.ts';
+import { sqliteAuditStore, sqliteTenantStore, sqliteUsageStore } from './sqlite-tenant-store.ts';
 import type {
   AcceptedBatch,
+  AgentBounds,
   AgentStore,
   BuildUsageStore,
   EnrolledAgent,
@@ -186,12 +197,15 @@ function environmentStore(database: SqliteDatabase): EnvironmentStore {
   };
 }
 
+const unbounded: AgentBounds = { agentsMax: LAST, poolAgentsMax: LAST };
+
 /** Within a write: uses up the token and records the agent. */
 function useToken(
   database: SqliteDatabase,
   tokenDigest: Digest,
   agent: EnrolledAgent,
   nowMs: number,
+  { agentsMax, poolAgentsMax }: AgentBounds = unbounded,
 ): EnrolledAgent | TokenRefusal {
   database.prepare('DELETE FROM enrolment_tokens WHERE expires_at <= ?').run(nowMs);
   const token = database.prepare('SELECT pool FROM enrolment_tokens WHERE digest = ?').get(tokenDigest);
@@ -199,6 +213,11 @@ function useToken(
   const owned = database.prepare('SELECT 1 FROM pools WHERE name = ? AND owner IS NOT NULL').get(agent.pool);
   if (token['pool'] === null && owned !== undefined) return 'pool-owned';
   const enrolled = { ...agent, pool: token['pool'] === null ? agent.pool : String(token['pool']) };
+  const count = (sql: string, ...values: string[]) => Number(database.prepare(sql).get(...values)?.['count']);
+  if (count('SELECT count(*) AS count FROM agents') >= agentsMax) return 'fleet-full';
+  const inPool = `SELECT count(*) AS count FROM agents JOIN pools ON pools.name = agents.pool
+    WHERE agents.pool = ? AND owner IS NOT NULL`;
+  if (count(inPool, enrolled.pool) >= poolAgentsMax) return 'pool-full';
   database.prepare('DELETE FROM enrolment_tokens WHERE digest = ?').run(tokenDigest);
   const { id, name, publicKey, pool, enrolledAtMs, isDraining } = enrolled;
   database
@@ -214,13 +233,19 @@ function agentStore(database: SqliteDatabase): AgentStore {
       return row === undefined ? null : toAgent(row);
     });
   return {
-    addToken: (tokenDigest, expiresAtMs, pool) =>
+    addToken: (tokenDigest, expiresAtMs, pool, bound = { nowMs: 0, tokensMax: LAST }) =>
       database.write(() => {
+        const good = `SELECT count(*) AS count, min(expires_at) AS first FROM enrolment_tokens
+          WHERE pool IS ? AND expires_at > ?`;
+        const known = database.prepare(good).get(pool, bound.nowMs);
+        if (Number(known?.['count']) >= bound.tokensMax) return Number(known?.['first']);
         database
           .prepare('INSERT INTO enrolment_tokens (digest, expires_at, pool) VALUES (?, ?, ?)')
           .run(tokenDigest, expiresAtMs, pool);
+        return null;
       }),
-    enrol: (tokenDigest, agent, nowMs) => database.write(() => useToken(database, tokenDigest, agent, nowMs)),
+    enrol: (tokenDigest, agent, nowMs, bounds) =>
+      database.write(() => useToken(database, tokenDigest, agent, nowMs, bounds)),
     get: (id) => find('SELECT * FROM agents WHERE id = ?', id),
     findByKey: (publicKey) => find('SELECT * FROM agents WHERE public_key = ?', publicKey),
     list: () => database.read(() => database.prepare('SELECT * FROM agents ORDER BY enrolled_at').all().map(toAgent)),
@@ -248,12 +273,15 @@ function buildUsageStore(database: SqliteDatabase): BuildUsageStore {
     get: (tenantId, day) =>
       database.read(() => {
         const row = database.prepare('SELECT * FROM build_usage WHERE tenant = ? AND day = ?').get(tenantId, day);
-        return {
-          egressBytes: Number(row?.['egress_bytes'] ?? 0),
-          egressRequests: Number(row?.['egress_requests'] ?? 0),
-          buildMs: Number(row?.['build_ms'] ?? 0),
-        };
+        return toBuildUsage(row);
       }),
+    days: (tenantId, fromDay) =>
+      database.read(() =>
+        database
+          .prepare('SELECT * FROM build_usage WHERE tenant = ? AND day >= ?')
+          .all(tenantId, fromDay)
+          .map((row) => ({ day: String(row['day']), ...toBuildUsage(row) })),
+      ),
   };
 }
 
@@ -269,6 +297,9 @@ export function openSqliteStateStore(path: string): StateStore {
     cache: sqliteCacheStore(database),
     shards: sqliteShardStore(database),
     deliveries: sqliteDeliveryStore(database),
+    tenants: sqliteTenantStore(database),
+    usage: sqliteUsageStore(database),
+    audit: sqliteAuditStore(database),
     check: () => database.write(() => undefined),
     close: async () => database.close(),
   };

@@ -13,6 +13,7 @@ import type { DeliveryStore, NewDelivery } from '../deliveries/delivery-store.ts
 import type { CacheStore } from './cache-store.ts';
 import type { PoolStore } from './pool-store.ts';
 import type { ShardLease, ShardStore } from './shard-store.ts';
+import type { AuditStore, TenantStore, UsageStore } from './tenant-store.ts';
 
 /** A key that makes a repeated request the same request; `bodyDigest` tells another body. It is remembered for `ttlMs` of the store's own time. */
 export interface IdempotencyKey {
@@ -115,15 +116,34 @@ export interface EnrolledAgent {
   readonly isDraining: boolean;
 }
 
-/** Why a token lets nobody in: it is not known, used or expired; or it is bound to no pool, and the agent's pool is a tenant's. */
-export type TokenRefusal = 'token-unknown' | 'pool-owned';
+/** Why a token lets nobody in: it is not known, used or expired; or it is bound to no pool, and the agent's pool is a tenant's; or there are too many. */
+export type TokenRefusal = 'token-unknown' | 'pool-owned' | 'pool-full' | 'fleet-full';
+
+/** How many agents there may be, those that were retired among them. */
+export interface AgentBounds {
+  readonly agentsMax: number;
+  /** In one pool that is a tenant's. */
+  readonly poolAgentsMax: number;
+}
+
+/** How many tokens of one pool, or of none, may be good at a time. */
+export interface TokenBound {
+  readonly nowMs: number;
+  readonly tokensMax: number;
+}
 
 /** Durable agents and one-time tokens; tokens are stored as digests. */
 export interface AgentStore {
   /** `pool`: what its agent will be in, whatever it says; null: what it says, unless that is a tenant's. */
-  addToken(tokenDigest: Digest, expiresAtMs: number, pool: string | null): Promise<void>;
+  /** Null: done; else there are too many, and the first of them is over at this time. */
+  addToken(tokenDigest: Digest, expiresAtMs: number, pool: string | null, bound?: TokenBound): Promise<number | null>;
   /** Uses up the token and records the agent, in the token's pool if that has one, both or neither. */
-  enrol(tokenDigest: Digest, agent: EnrolledAgent, nowMs: number): Promise<EnrolledAgent | TokenRefusal>;
+  enrol(
+    tokenDigest: Digest,
+    agent: EnrolledAgent,
+    nowMs: number,
+    bounds?: AgentBounds,
+  ): Promise<EnrolledAgent | TokenRefusal>;
   get(id: string): Promise<EnrolledAgent | null>;
   findByKey(publicKey: string): Promise<EnrolledAgent | null>;
   list(): Promise<readonly EnrolledAgent[]>;
@@ -143,6 +163,8 @@ export interface BuildUsageStore {
   add(tenantId: string, day: string, used: BuildUsage): Promise<void>;
   /** What the tenant used on that day; nothing is zero. */
   get(tenantId: string, day: string): Promise<BuildUsage>;
+  /** Days of a tenant from this one on on which builds used anything. */
+  days(tenantId: string, fromDay: string): Promise<readonly (BuildUsage & { readonly day: string })[]>;
 }
 
 /** All durable state of a coordinator. */
@@ -155,6 +177,9 @@ export interface StateStore {
   readonly cache: CacheStore;
   readonly shards: ShardStore;
   readonly deliveries: DeliveryStore;
+  readonly tenants: TenantStore;
+  readonly usage: UsageStore;
+  readonly audit: AuditStore;
   /** Resolves when the store can write. */
   check(): Promise<void>;
   close(): Promise<void>;

@@ -72,7 +72,7 @@ export class Submissions {
     this.#user = user;
   }
 
-  /** Accepts a request: SystemError `queue-full`, `rate-exceeded`, `draining`, `environment-not-found`, `forbidden`, `idempotency-key-reused`, `shard-moved`. */
+  /** Accepts a request: SystemError `queue-full`, `rate-exceeded`, `quota-exceeded`, `draining`, `environment-not-found`, `forbidden`, `idempotency-key-reused`, `shard-moved`. */
   async submit(request: ExecutionRequest, { tenantId, isWaited, key }: SubmitTerms): Promise<Submitted> {
     const isDurable = !isWaited || key !== null || request.webhook !== undefined;
     const terms: ExecutionTerms = { tenantId, request, isDurable, isStreamed: !isWaited };
@@ -110,6 +110,7 @@ export class Submissions {
     const tenant = tenants(first.tenantId);
     const known = idempotency === null ? null : await store.findKey(tenant.id, idempotency.key);
     if (known !== null) return checkTaken(known, idempotency);
+    if (first.isDurable) await this.#deps.storage?.check(tenant.id);
     const waits = all.map(({ request }) => toWaitMsMax(request, this.#options.queueWaitMsMax));
     admission.admit(tenant, Math.min(...waits), all.length);
     // Until they begin: whoever asks meanwhile is to find less room.

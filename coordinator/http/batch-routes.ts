@@ -28,6 +28,7 @@ export function addBatchRoutes(
   server.post(
     '/v1/executions/batch',
     {
+      config: { scope: 'execute' },
       schema: {
         summary: 'Run many requests: all are accepted, or none is',
         body: BatchRequest,

@@ -77,6 +77,7 @@ function addSubmitRoute(server: HttpServer, deps: ExecutionRoutesDeps, options: 
   server.post(
     '/v1/executions',
     {
+      config: { scope: 'execute' },
       schema: {
         summary: 'Run code in an environment that the request describes',
         body: ExecutionRequest,
@@ -128,6 +129,7 @@ function addRecordRoutes(server: HttpServer, { executions }: Pick<ExecutionRoute
   server.get(
     '/v1/executions',
     {
+      config: { scope: 'execute' },
       schema: {
         summary: "The tenant's executions, newest first",
         querystring: PageQuery,
@@ -142,13 +144,19 @@ function addRecordRoutes(server: HttpServer, { executions }: Pick<ExecutionRoute
 
   server.get(
     '/v1/executions/:id',
-    { schema: { summary: 'One execution', params: IdParams, response: { 200: Execution, ...problems } } },
+    {
+      config: { scope: 'execute' },
+      schema: { summary: 'One execution', params: IdParams, response: { 200: Execution, ...problems } },
+    },
     (request) => executions.views.get(request.tenant.id, request.params.id),
   );
 
   server.delete(
     '/v1/executions/:id',
-    { schema: { summary: 'Cancel an execution', params: IdParams, response: { 200: Execution, ...problems } } },
+    {
+      config: { scope: 'execute' },
+      schema: { summary: 'Cancel an execution', params: IdParams, response: { 200: Execution, ...problems } },
+    },
     (request) => executions.cancel(request.tenant.id, request.params.id),
   );
 }
@@ -158,6 +166,7 @@ function addViews(server: HttpServer, { executions, clock }: ExecutionRoutesDeps
   server.get(
     '/v1/executions/:id/placement',
     {
+      config: { scope: 'execute' },
       schema: {
         summary: 'Why an execution runs where it does, or still waits',
         params: IdParams,
@@ -169,7 +178,10 @@ function addViews(server: HttpServer, { executions, clock }: ExecutionRoutesDeps
 
   server.get(
     '/v1/executions/:id/events',
-    { schema: { summary: 'Follow an execution (server-sent events)', params: IdParams, headers: StreamHeaders } },
+    {
+      config: { scope: 'execute' },
+      schema: { summary: 'Follow an execution (server-sent events)', params: IdParams, headers: StreamHeaders },
+    },
     async (request, reply) => {
       const { id } = request.params;
       const live = executions.views.find(request.tenant.id, id);

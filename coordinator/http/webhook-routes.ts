@@ -30,6 +30,7 @@ export function addWebhookRoutes(server: HttpServer, webhooks: Webhooks): void {
   server.get(
     '/v1/webhooks/deliveries',
     {
+      config: { scope: 'execute' },
       schema: {
         summary: "Deliveries of the tenant's webhooks, newest first",
         querystring: DeliveriesQuery,
@@ -44,19 +45,26 @@ export function addWebhookRoutes(server: HttpServer, webhooks: Webhooks): void {
 
   server.get(
     '/v1/webhooks/deliveries/:id',
-    { schema: { summary: 'One delivery', params: IdParams, response: { 200: DeliveryAnswer, ...problems } } },
+    {
+      config: { scope: 'execute' },
+      schema: { summary: 'One delivery', params: IdParams, response: { 200: DeliveryAnswer, ...problems } },
+    },
     ({ tenant, params }) => webhooks.get(tenant.id, params.id),
   );
 
   server.post(
     '/v1/webhooks/deliveries/:id/replay',
-    { schema: { summary: 'Send it again', params: IdParams, response: { 202: DeliveryAnswer, ...problems } } },
+    {
+      config: { scope: 'execute' },
+      schema: { summary: 'Send it again', params: IdParams, response: { 202: DeliveryAnswer, ...problems } },
+    },
     async ({ tenant, params }, reply) => reply.code(202).send(await webhooks.replay(tenant.id, params.id)),
   );
 
   server.get(
     '/v1/webhooks/secret',
     {
+      config: { scope: 'execute' },
       schema: {
         summary: "What receivers check the tenant's signatures with",
         response: { 200: WebhookSecretAnswer, ...problems },
@@ -68,6 +76,7 @@ export function addWebhookRoutes(server: HttpServer, webhooks: Webhooks): void {
   server.post(
     '/v1/webhooks/secret/rotate',
     {
+      config: { scope: 'execute' },
       schema: {
         summary: 'Another secret; the one before signs as well for a while',
         response: { 200: WebhookSecretAnswer, ...problems },

@@ -3,9 +3,10 @@
  * over the dominant resource's time (Ghodsi et al., "Multi-Resource Fair Queueing", 2012): decision 18.
  * Never knows agents, clocks or what an item is: costs are given, and what could not be served stays where it was.
  * Invariants: a tenant's tag is its charges by its weight, and while it has anything waiting or running it moves by them alone; a tenant that
- * comes back begins where the others are, without credit for its absence; within a tenant the same holds between lanes; in a lane what came
+ * comes back, or was at its bound, begins where the others are, without credit for its absence; within a tenant the same holds between lanes; in a lane what came
  * first goes first, and what came back goes before it.
  */
+import { type ConcurrencyBounds, noBounds } from './concurrency.ts';
 import { type Heaped, IndexedHeap } from './indexed-heap.ts';
 
 /** What waits: whose it is, in which lane of its tenant, and what it will probably cost, in slot-milliseconds. */
@@ -45,6 +46,8 @@ interface Account<Item> extends Heaped {
   readonly unspent: Map<string, number>;
   unspentCost: number;
   laneTime: number;
+  /** As much runs as may at once: what waits is nobody's turn. */
+  isHeldBack: boolean;
   readonly lanes: Map<string, Lane<Item>>;
 }
 
@@ -67,13 +70,18 @@ const LANE_TRIES = 4;
 export class FairQueue<Item extends Queued> {
   readonly #accounts = new Map<string, Account<Item>>();
   readonly #backlogged = new IndexedHeap<Account<Item>>(isBefore);
+  readonly #bounds: ConcurrencyBounds;
   readonly #reasonOf: (item: Item) => string;
   #virtualTime = 0;
   #order = 0;
   #size = 0;
 
-  /** `reasonOf`: what an item that comes back may have to wait for while others of its lane need not; the same text for the same. */
-  constructor(reasonOf: (item: Item) => string = () => '') {
+  /**
+   * Without bounds a tenant may have everything at once. `reasonOf`: what an item that comes back may have to wait for while others of its lane need not;
+   * the same text for the same.
+   */
+  constructor(bounds: ConcurrencyBounds = noBounds, reasonOf: (item: Item) => string = () => '') {
+    this.#bounds = bounds;
     this.#reasonOf = reasonOf;
   }
 
@@ -118,7 +126,25 @@ export class FairQueue<Item extends Queued> {
         offer.give(served.item, served.taker);
       }
     }
-    for (const account of aside) if (account.items > 0) this.#backlogged.place(account);
+    for (const account of aside) this.#place(account);
+  }
+
+  /** This tenant may have more, or less, at once than before. */
+  boundChanged(tenantId: string): void {
+    const account = this.#accounts.get(tenantId);
+    if (account !== undefined) this.#place(account);
+  }
+
+  /** Puts a tenant where its turn is; one that has nothing waiting, or may have nothing more at once, has none. */
+  #place(account: Account<Item>): void {
+    const wasHeldBack = account.isHeldBack;
+    account.isHeldBack = account.items > 0 && this.#bounds.isFull(account.tenantId);
+    if (account.items === 0 || account.isHeldBack) {
+      this.#backlogged.remove(account);
+      return;
+    }
+    if (wasHeldBack) account.tag = Math.max(account.tag, this.#virtualTime);
+    this.#backlogged.place(account);
   }
 
   /** The first item of this tenant that is taken, from its lanes in their order. */
@@ -154,6 +180,7 @@ export class FairQueue<Item extends Queued> {
     account.laneTime = Math.max(account.laneTime, lane.tag);
     lane.tag += item.cost;
     account.running += 1;
+    this.#bounds.took(account.tenantId);
     account.unspent.set(item.id, item.cost);
     account.unspentCost += item.cost;
     account.tag += item.cost / account.weight;
@@ -166,7 +193,7 @@ export class FairQueue<Item extends Queued> {
     if (account === undefined || difference === 0) return;
     spend(account, item);
     account.tag += difference / account.weight;
-    if (account.items > 0) this.#backlogged.place(account);
+    this.#place(account);
   }
 
   /** An item that was taken is over. */
@@ -175,7 +202,8 @@ export class FairQueue<Item extends Queued> {
     if (account === undefined) return;
     spend(account, item);
     account.running -= 1;
-    if (account.items > 0) this.#backlogged.place(account);
+    this.#bounds.released(account.tenantId);
+    this.#place(account);
   }
 
   /** Charges a tenant for what it had elsewhere, in slot-milliseconds; one that has nothing here begins where the others are anyway. */
@@ -183,7 +211,7 @@ export class FairQueue<Item extends Queued> {
     const account = this.#accounts.get(tenantId);
     if (account === undefined) return;
     account.tag += cost / account.weight;
-    if (account.items > 0) this.#backlogged.place(account);
+    this.#place(account);
   }
 
   /** Everything that waits, a tenant after the other by their turns, each time one item, in its order. */
@@ -194,9 +222,10 @@ export class FairQueue<Item extends Queued> {
     return inRounds(waiting.map(({ lanes }) => itemsOf(lanes)));
   }
 
-  /** Who has work that waits. */
-  backlogs(): Backlog[] {
-    return [...this.#accounts.values()].filter(({ items }) => items > 0);
+  /** Who has work that waits, without others that are at their bounds: these are in nobody's way. */
+  backlogs(askingId = ''): Backlog[] {
+    const all = [...this.#accounts.values()];
+    return all.filter(({ items, isHeldBack, tenantId }) => items > 0 && (!isHeldBack || tenantId === askingId));
   }
 
   /** What waits of one tenant. */
@@ -224,6 +253,7 @@ export class FairQueue<Item extends Queued> {
         unspent: new Map(),
         unspentCost: 0,
         laneTime: 0,
+        isHeldBack: false,
         lanes: new Map(),
         ...rank,
       };
@@ -245,19 +275,15 @@ export class FairQueue<Item extends Queued> {
     account.items += 1;
     account.cost += item.cost;
     this.#size += 1;
-    this.#backlogged.place(account);
+    this.#place(account);
   }
 
   #removed(account: Account<Item>, item: Item): void {
     account.items -= 1;
     account.cost = account.items === 0 ? 0 : account.cost - item.cost;
     this.#size -= 1;
-    if (account.items === 0) {
-      this.#backlogged.remove(account);
-      account.lanes.clear();
-    } else {
-      this.#backlogged.place(account);
-    }
+    if (account.items === 0) account.lanes.clear();
+    this.#place(account);
   }
 
   /**

@@ -41,6 +41,26 @@ async function verifyExecutions({ executions }: StateStore): Promise<void> {
   assert.deepEqual(await executions.get('one', 'exec_finished'), finished);
 }
 
+const tenants = `INSERT INTO tenants (id, settings, created_at) VALUES ('two', '{"weight":2}', 5);
+  INSERT INTO tenant_keys (id, tenant, name, digest, scopes, created_at) VALUES ('key_a', 'two', 'a', '${digest}', '["execute"]', 6);
+  UPDATE tenants_version SET version = 9;
+  INSERT INTO usage_days (tenant, day, executions, cpu_ms, wall_ms, stored_bytes) VALUES ('two', '2026-11-28', 1, 2, 3, 4);
+  INSERT INTO audit (at, tenant, key, key_name, address, request_id, action, target, detail)
+    VALUES (7, 'one', 'k', 'n', '::1', 'req_1', 'PUT /v1/tenants/:id', 'two', '');`;
+
+async function verifyTenants(store: StateStore): Promise<void> {
+  const times = { createdAtMs: 6, expiresAtMs: null, lastUsedAtMs: null };
+  assert.deepEqual(await store.tenants.read(), {
+    version: 9,
+    tenants: [{ id: 'two', settings: { weight: 2 }, createdAtMs: 5 }],
+    keys: [{ id: 'key_a', tenantId: 'two', name: 'a', digest, scopes: ['execute'], ...times }],
+  });
+  const day = { tenantId: 'two', day: '2026-11-28', executions: 1, cpuMs: 2, wallMs: 3, storedBytes: 4 };
+  assert.deepEqual(await store.usage.days('two', ''), [day]);
+  const [entry] = (await store.audit.list(null, 5)).items;
+  assert.deepEqual([entry?.atMs, entry?.target, entry?.outcome], [7, 'two', null]);
+}
+
 /** Goes last: it writes. */
 async function verifyWriting(store: StateStore): Promise<void> {
   const lease = (await takeLeases(store, 'new'))('one');
@@ -168,6 +188,7 @@ const sqlite: readonly Filling[] = [
   },
   { form: 6, sql: pools, verify: verifyPools },
   { form: 7, sql: deliveries, verify: verifyDeliveries },
+  { form: 8, sql: tenants, verify: verifyTenants },
 ];
 
 const postgres: readonly Filling[] = [
@@ -220,6 +241,7 @@ const postgres: readonly Filling[] = [
   },
   { form: 2, sql: pools, verify: verifyPools },
   { form: 3, sql: deliveries, verify: verifyDeliveries },
+  { form: 4, sql: tenants, verify: verifyTenants },
 ];
 
 /** Everything that a database of this form could hold. */

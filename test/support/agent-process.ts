@@ -2,7 +2,6 @@
  * Starts agent/main.ts as a process of its own, as an operator would, and looks at it from outside.
  * Never reaches into it: log lines, /proc and signals.
  */
-import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { LoggedProcess, type LogLine } from './logged-process.ts';
@@ -25,10 +24,5 @@ export class AgentProcess extends LoggedProcess {
   get residentBytes(): number {
     const kib = /^VmRSS:\s+(\d+) kB$/m.exec(readFileSync(`/proc/${this.child.pid}/status`, 'utf8'))?.[1];
     return Number(kib) * 1024;
-  }
-
-  async exited(): Promise<number | null> {
-    if (this.child.exitCode === null) await once(this.child, 'close');
-    return this.child.exitCode;
   }
 }

@@ -3,7 +3,7 @@
  */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { Admission, type AdmissionRefusal } from '../../coordinator/executions/admission.ts';
+import { Admission, type AdmissionDeps, type AdmissionRefusal } from '../../coordinator/executions/admission.ts';
 import type { Forecast } from '../../coordinator/scheduler/scheduler.ts';
 import type { Tenant } from '../../coordinator/tenants/keys.ts';
 import { SystemError } from '../../shared/errors.ts';
@@ -12,12 +12,17 @@ import { VirtualClock } from '../support/virtual-clock.ts';
 const options = { queueDepthMax: 90, tenantExecutionsPerSecondMax: 0, tenantExecutionsBurstMax: 3, isEmbedded: false };
 const tenant = (id: string, more: Partial<Tenant> = {}): Tenant => ({ id, weight: 1, isOperator: false, ...more });
 
-function setUp(changes: Partial<typeof options> = {}, forecast: Partial<Forecast> = {}) {
+function setUp(
+  changes: Partial<typeof options> = {},
+  forecast: Partial<Forecast> = {},
+  quotasOf?: AdmissionDeps['quotasOf'],
+) {
   const clock = new VirtualClock();
   const refused: AdmissionRefusal[] = [];
   const said = { slots: 4, waitMs: 0, meanMs: 500, ...forecast };
   const scheduler = { forecast: () => said };
-  const deps = { clock, scheduler, refused: (reason: AdmissionRefusal) => refused.push(reason) };
+  const own = quotasOf === undefined ? {} : { quotasOf };
+  const deps = { clock, scheduler, ...own, refused: (reason: AdmissionRefusal) => refused.push(reason) };
   const admission = new Admission(deps, { ...options, ...changes });
   /** Lets one in, or says with which code it was refused and when it may come again. */
   const ask = (who: Tenant, waitMsMax = 60_000): string => {
@@ -163,4 +168,38 @@ test('the last of a batch waits for the others, and a batch of which it could no
   const local = tenant('local');
   admission.admit(local, 10_000, 17);
   assert.throws(() => admission.admit(local, 10_000, 20), { code: 'queue-full', message: /the last of 20.* 12 s/ });
+});
+
+test('a tenant begins as many in a minute of the clock as its quota says, and is told when the next minute begins', () => {
+  const said = { queueDepthMax: 0, executionsPerMinuteMax: 2 };
+  const { clock, ask, admission } = setUp({}, {}, ({ id }) =>
+    id === 'one' ? said : { ...said, executionsPerMinuteMax: 0 },
+  );
+  const one = tenant('one');
+  const intoMinute = clock.nowMs() % 60_000;
+  clock.pass(60_000 - intoMinute + 45_500);
+  assert.deepEqual(
+    [1, 2, 3].map(() => ask(one)),
+    ['in', 'in', 'rate-exceeded 15'],
+  );
+  assert.deepEqual([admission.begunInMinute('one'), admission.waitingOf('one')], [2, 2]);
+  assert.deepEqual(
+    [1, 2, 3].map(() => ask(tenant('two'))),
+    ['in', 'in', 'in'],
+  );
+  said.executionsPerMinuteMax = 3;
+  assert.deepEqual([ask(one), ask(one)], ['in', 'rate-exceeded 15'], 'another quota holds at once');
+  clock.pass(14_500);
+  assert.deepEqual(
+    [1, 2, 3, 4].map(() => ask(one)),
+    ['in', 'in', 'in', 'rate-exceeded 60'],
+  );
+});
+
+test("a tenant's own bound of what waits is told as such", () => {
+  const { ask } = setUp({}, {}, () => ({ queueDepthMax: 2, executionsPerMinuteMax: 0 }));
+  assert.deepEqual(
+    [1, 2, 3].map(() => ask(tenant('one'))),
+    ['in', 'in', 'queue-full 1'],
+  );
 });

@@ -173,7 +173,7 @@ test('what nobody can take holds up neither the lane beside it nor another tenan
 
 test('what came back and may go to nobody who has room holds up neither what came after it nor what came back otherwise', () => {
   const avoided = new Map<string, string>();
-  const queue = new FairQueue<Queued>(({ id }) => avoided.get(id) ?? '');
+  const queue = new FairQueue<Queued>(undefined, ({ id }) => avoided.get(id) ?? '');
   const back = Array.from({ length: 10 }, () => item('a'));
   for (const each of back) {
     queue.push(each);
