@@ -70,6 +70,24 @@ export const CoordinatorConfig = Closed({
   minioRegion: text('us-east-1', 'Region that requests are signed for.'),
   minioAccessKey: text('', 'Access key of a user that may only read.'),
   minioSecretKey: secret('Secret key of that user.'),
+  filesDirectory: text(
+    '',
+    'Folder of files that clients send or collect, while minioFilesBucket is empty; empty: files in stateDirectory. Several coordinators share it.',
+  ),
+  minioFilesBucket: text('', 'Bucket of such files, in the MinIO of minioEndpoint; empty: filesDirectory.'),
+  minioFilesReaderAccessKey: text('', 'Access key of a user that may only read that bucket: agents see it.'),
+  minioFilesReaderSecretKey: secret('Secret key of that user.'),
+  minioFilesWriterAccessKey: text('', 'Access key of a user that may only write to that bucket.'),
+  minioFilesWriterSecretKey: secret('Secret key of that user.'),
+  minioFilesPurgerAccessKey: text('', 'Access key of a user that may only list that bucket and delete from it.'),
+  minioFilesPurgerSecretKey: secret('Secret key of that user.'),
+  fileBytesMax: integer(1_073_741_824, 1, 'Largest file that a client may send; bytes.'),
+  tenantFileBytesMax: integer(107_374_182_400, 0, 'What all files of one tenant may weigh; 0: no bound; bytes.'),
+  fileTtlMs: integer(
+    604_800_000,
+    1000,
+    'How long a file is kept after it was sent, sent again, or used by an execution; milliseconds.',
+  ),
   tenantsFile: text('', 'JSON file of tenants and their keys; empty: one tenant `local` without a key, on loopback.'),
   enrolmentTokenFile: text(
     '',
@@ -182,9 +200,24 @@ export function findConfigProblems(config: CoordinatorConfig): string[] {
   for (const field of config.storeKind === 'minio' ? needed : []) {
     if (config[field] === '') problems.push(`${field} is needed when storeKind is minio`);
   }
+  problems.push(...findFilesProblems(config));
   const known: readonly string[] = baseNames;
   for (const base of config.warmBases) {
     if (!known.includes(base)) problems.push(`warmBases: there is no base '${base}'; there are ${known.join(', ')}`);
   }
   return problems;
+}
+
+/** The same for where files are kept. */
+function findFilesProblems(config: CoordinatorConfig): string[] {
+  if (config.minioFilesBucket === '') {
+    if (config.databaseUrl === '' || config.filesDirectory !== '') return [];
+    return ['minioFilesBucket or filesDirectory is needed with databaseUrl: coordinators of one database share files'];
+  }
+  const needed = [
+    ...['minioEndpoint', 'minioFilesReaderAccessKey', 'minioFilesReaderSecretKey', 'minioFilesWriterAccessKey'],
+    ...['minioFilesWriterSecretKey', 'minioFilesPurgerAccessKey', 'minioFilesPurgerSecretKey'],
+  ] as (keyof CoordinatorConfig)[];
+  const missing = needed.filter((field) => config[field] === '');
+  return missing.map((field) => `${field} is needed with minioFilesBucket`);
 }

@@ -27,11 +27,13 @@ import { toConstraints } from './executions/demand.ts';
 import { ExecutionService } from './executions/execution-service.ts';
 import { SiteRecording } from './executions/site-records.ts';
 import type { StateStore } from './executions/state-store.ts';
+import { createFileServices } from './files/file-wiring.ts';
 import { addAgentKeyRoutes } from './http/agent-key-routes.ts';
 import { checkUpgrade, createAuthentication } from './http/authentication.ts';
 import { addCacheRoutes } from './http/cache-routes.ts';
 import { addEnvironmentRoutes } from './http/environment-routes.ts';
 import { addExecutionRoutes } from './http/execution-routes.ts';
+import { addFileRoutes } from './http/file-routes.ts';
 import { Forwarding } from './http/forwarding.ts';
 import { addLayerRoutes } from './http/layer-routes.ts';
 import { Leaving } from './http/leaving.ts';
@@ -54,6 +56,8 @@ export interface CoordinatorDeps {
   readonly log: Logger;
   readonly state: StateStore;
   readonly store: ObjectStore;
+  /** Clients' files, apart from layers. */
+  readonly fileObjects: ObjectStore;
   readonly builder: Builder;
   readonly verifier: Verifier;
   readonly instanceKey: InstanceKey;
@@ -94,6 +98,7 @@ function createServices(deps: CoordinatorDeps, config: CoordinatorConfig, metric
   const known = { ...scheduling, ...createCacheServices(deps, config, metrics, scheduling) };
   const { layers, environments, trust, cache } = known;
   const { scheduler } = cluster;
+  const filing = createFileServices(deps, config, cluster.keeper);
   const isEmbedded = deps.keys === null;
   const admission = new Admission(
     { clock, scheduler, refused: (reason) => metrics.refused(reason) },
@@ -144,7 +149,7 @@ function createServices(deps: CoordinatorDeps, config: CoordinatorConfig, metric
     },
   });
   serveCluster(deps, { ...known, executions, agentKeys, site });
-  return { ...known, scheduler, admission, executions, enrolment, agentKeys, gateway };
+  return { ...known, ...filing, scheduler, admission, executions, enrolment, agentKeys, gateway };
 }
 
 /** What other coordinators and shards that come and go ask of this one. */
@@ -195,6 +200,7 @@ type Services = ReturnType<typeof createServices>;
 function createApi(deps: CoordinatorDeps, config: CoordinatorConfig, services: Services, metrics: Metrics) {
   const { clock, log, random, state, store, keys, builder, instanceKey } = deps;
   const { urls, environments, fleet, trust, cache, prefetches, executions, enrolment, cluster, pools } = services;
+  const { files, fileUrls } = services;
   const isEmbedded = keys === null;
   const answered: Metrics['answered'] = (...answer) => metrics.answered(...answer);
   const server = createServer({ log, random, authenticate: createAuthentication(keys), isEmbedded, answered }, config);
@@ -215,6 +221,7 @@ function createApi(deps: CoordinatorDeps, config: CoordinatorConfig, services: S
   );
   addEnvironmentRoutes(server, { clock, environments });
   addLayerRoutes(server, { store, urls });
+  addFileRoutes(server, { files, urls: fileUrls, objects: deps.fileObjects });
   addCacheRoutes(server, { clock, agents: state.agents, fleet, environments, cache, trust, prefetches });
   addPoolRoutes(server, { pools, isTenant: (id) => keys?.has(id) ?? id === localTenant.id });
   const agents = async () => {
@@ -295,7 +302,9 @@ export function wireCoordinator(deps: CoordinatorDeps, config: CoordinatorConfig
       const { port } = server.server.address() as AddressInfo;
       const host = config.listenHost.includes(':') ? `[${config.listenHost}]` : config.listenHost;
       const url = `http://${host}:${port}`;
-      urls.serveFrom(config.publicUrl === '' ? url : config.publicUrl);
+      const publicUrl = config.publicUrl === '' ? url : config.publicUrl;
+      urls.serveFrom(publicUrl);
+      services.fileUrls.serveFrom(publicUrl);
       await enrolment.writeTokenFile();
       local.start();
       await cluster.start(config.clusterUrl === '' ? url : config.clusterUrl);

@@ -26,6 +26,7 @@ export type ExecutionId = Id<'execution'>;
 export type EnvironmentId = Id<'environment'>;
 export type AgentId = Id<'agent'>;
 export type LeaseId = Id<'lease'>;
+export type FileId = Id<'file'>;
 export type BuildId = Id<'build'>;
 
 const alphabet = '0123456789abcdefghjkmnpqrstvwxyz';

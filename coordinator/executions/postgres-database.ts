@@ -8,10 +8,11 @@ import { Pool, type PoolClient } from 'pg';
 import { SystemError } from '../../shared/errors.ts';
 import { initial } from './postgres-migrations/0001-initial.ts';
 import { pools } from './postgres-migrations/0002-pools.ts';
+import { files } from './postgres-migrations/0003-files.ts';
 import { fromText, toText } from './postgres-text.ts';
 
 /** What makes a database of form n out of one of form n - 1; the first stands at 0. */
-export const postgresMigrations: readonly string[] = [initial, pools];
+export const postgresMigrations: readonly string[] = [initial, pools, files];
 
 /** How a database is reached. */
 export interface PostgresOptions {

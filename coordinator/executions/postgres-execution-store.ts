@@ -12,7 +12,7 @@ import { executionLifecycle } from '../../shared/lifecycle/execution.ts';
 import type { Execution } from '../../shared/model/execution.ts';
 import type { PostgresDatabase, PostgresRow } from './postgres-database.ts';
 import { type BatchStatement, WriteLane } from './postgres-write-lane.ts';
-import { toAnswer, toPage, toUnfinished } from './rows.ts';
+import { toAnswer, toEndMs, toExecutionName, toPage, toUnfinished } from './rows.ts';
 import { type ShardLease, shardOf, toShardMoved } from './shard-store.ts';
 import type { AcceptedExecution, ExecutionStore, IdempotencyKey } from './state-store.ts';
 
@@ -30,6 +30,7 @@ interface Result {
   readonly id: string;
   readonly lease: ShardLease;
   readonly answer: string;
+  readonly endMs: number;
 }
 
 type Taken = { id: ExecutionId; bodyDigest: Digest } | null;
@@ -69,12 +70,12 @@ ORDER BY batch.position`;
 
 const FINISH = `
 WITH batch AS (
-  SELECT * FROM unnest($1::text[], $2::integer[], $3::bigint[], $4::text[])
-    WITH ORDINALITY AS batch (id, shard, epoch, answer, position)
+  SELECT * FROM unnest($1::text[], $2::integer[], $3::bigint[], $4::text[], $5::bigint[])
+    WITH ORDINALITY AS batch (id, shard, epoch, answer, finished_at, position)
 ), ${owned('$2')}, first AS (
-  SELECT DISTINCT ON (id) id, shard, answer FROM batch JOIN owned USING (shard, epoch) ORDER BY id, position
+  SELECT DISTINCT ON (id) id, shard, answer, finished_at FROM batch JOIN owned USING (shard, epoch) ORDER BY id, position
 ), finished AS (
-  UPDATE executions SET is_finished = true, request = NULL, answer = first.answer
+  UPDATE executions SET is_finished = true, request = NULL, answer = first.answer, finished_at = first.finished_at
   FROM first WHERE executions.id = ANY ($1::text[]) AND executions.id = first.id AND executions.shard = first.shard AND NOT is_finished
 )
 SELECT owned.shard IS NOT NULL AS is_held, known.shard AS shard
@@ -91,12 +92,25 @@ const RECORD = `
 WITH ${owned('$3')}, valid AS (
   SELECT shard FROM owned WHERE epoch = $4::bigint
 ), inserted AS (
-  INSERT INTO executions (id, tenant, shard, request, answer)
-  SELECT $1::text, $2::text, shard, NULL, $5::text FROM valid
+  INSERT INTO executions (id, tenant, shard, request, answer, finished_at)
+  SELECT $1::text, $2::text, shard, NULL, $5::text, $6::bigint FROM valid
   ON CONFLICT (id) DO NOTHING
   RETURNING id
 )
 SELECT EXISTS (SELECT FROM valid) AS is_held, EXISTS (SELECT FROM inserted) AS is_inserted`;
+
+const REMOVE = `
+WITH ${owned('$3')}, valid AS (
+  SELECT shard FROM owned WHERE epoch = $4::bigint
+), removed AS (
+  DELETE FROM executions USING valid
+  WHERE executions.id = $2::text AND tenant = $1::text AND executions.shard = valid.shard AND request IS NULL RETURNING id
+), forgotten AS (
+  DELETE FROM idempotency_keys USING removed WHERE tenant = $1::text AND execution = removed.id
+), expired AS (
+  UPDATE files SET expires_at = 0 FROM removed WHERE files.execution = removed.id AND tenant = $1::text
+)
+SELECT EXISTS (SELECT FROM valid) AS is_held, EXISTS (SELECT FROM removed) AS is_removed`;
 
 const FORGET_PERIOD_MS = 10_000;
 const FORGOTTEN_AT_ONCE_MAX = 5000;
@@ -134,6 +148,7 @@ function finishStatement(database: PostgresDatabase): BatchStatement<Result, und
       batch.map(({ lease }) => lease.shard),
       batch.map(({ lease }) => lease.epoch),
       batch.map(({ answer }) => answer),
+      batch.map(({ endMs }) => endMs),
     ]);
     return batch.map(({ lease }, index) => {
       const row = rows[index];
@@ -176,13 +191,13 @@ export function postgresExecutionStore(database: PostgresDatabase): ExecutionSto
     finish: async (execution, lease) => {
       assert(executionLifecycle.isFinal(execution.stage), `${execution.stage} is no final stage`);
       const answer = JSON.stringify(execution);
-      await lane.add(finishing, { id: execution.id, lease, answer }, answer.length);
+      await lane.add(finishing, { id: execution.id, lease, answer, endMs: toEndMs(execution) }, answer.length);
     },
     record: async (tenantId, execution, lease) => {
       assert(executionLifecycle.isFinal(execution.stage), `${execution.stage} is no final stage`);
       assert.equal(lease.shard, shardOf(tenantId), 'a lease of another shard');
       const { id } = execution;
-      const values = [id, tenantId, [lease.shard], lease.epoch, JSON.stringify(execution)];
+      const values = [id, tenantId, [lease.shard], lease.epoch, JSON.stringify(execution), toEndMs(execution)];
       const [row] = await database.write(RECORD, values);
       if (row?.['is_held'] !== true) throw toShardMoved(lease);
       if (row['is_inserted'] === true) return true;
@@ -206,6 +221,17 @@ export function postgresExecutionStore(database: PostgresDatabase): ExecutionSto
       const sql = `SELECT tenant, request, answer FROM executions WHERE shard = ANY ($1::integer[]) AND request IS NOT NULL
         ORDER BY sequence`;
       return (await database.read(sql, [shards])).map(toUnfinished);
+    },
+    outdated: async (shards, endedAtMs, limit) => {
+      const sql = `SELECT tenant, id FROM executions WHERE finished_at <= $1 AND shard = ANY ($2::integer[])
+        ORDER BY finished_at LIMIT $3`;
+      return (await database.read(sql, [Math.floor(endedAtMs), shards, limit])).map(toExecutionName);
+    },
+    remove: async ({ tenantId, id }, lease) => {
+      assert.equal(lease.shard, shardOf(tenantId), 'a lease of another shard');
+      const [row] = await database.write(REMOVE, [tenantId, id, [lease.shard], lease.epoch]);
+      if (row?.['is_held'] !== true) throw toShardMoved(lease);
+      return row['is_removed'] === true;
     },
     drain: () => lane.drain(),
   };

@@ -7,6 +7,7 @@ import type { Environment } from '../../shared/model/environment.ts';
 import { postgresCacheStore } from './postgres-cache-store.ts';
 import { PostgresDatabase, type PostgresOptions } from './postgres-database.ts';
 import { postgresExecutionStore } from './postgres-execution-store.ts';
+import { postgresFileStore } from './postgres-file-store.ts';
 import { postgresPoolStore } from './postgres-pool-store.ts';
 import { postgresShardStore } from './postgres-shard-store.ts';
 import { toAgent, toAnswer, toEnvironmentRow, toPage } from './rows.ts';
@@ -114,6 +115,7 @@ export async function openPostgresStateStore(options: PostgresOptions): Promise<
   return {
     executions,
     environments: environmentStore(database),
+    files: postgresFileStore(database),
     agents: agentStore(database),
     pools: postgresPoolStore(database),
     buildUsage: buildUsageStore(database),

@@ -10,6 +10,7 @@ import type { Environment, EnvironmentRequest } from '../../shared/model/environ
 import type { Execution, ExecutionRequest } from '../../shared/model/execution.ts';
 import type { LayerSpec } from '../../shared/model/manifest.ts';
 import type { CacheStore } from './cache-store.ts';
+import type { FileStore } from './file-store.ts';
 import type { PoolStore } from './pool-store.ts';
 import type { ShardLease, ShardStore } from './shard-store.ts';
 
@@ -33,6 +34,12 @@ export interface UnfinishedExecution {
   readonly tenantId: string;
   readonly answer: Execution;
   readonly request: ExecutionRequest;
+}
+
+/** An execution by its name. */
+export interface ExecutionName {
+  readonly tenantId: string;
+  readonly id: ExecutionId;
 }
 
 /** A page of a listing, newest first; `next` continues it. */
@@ -63,6 +70,13 @@ export interface ExecutionStore {
   list(tenantId: string, cursor: number | null, limit: number): Promise<Page<Execution>>;
   /** Those of tenants of these shards, oldest first. */
   unfinished(shards: readonly number[]): Promise<readonly UnfinishedExecution[]>;
+  /** Those of tenants of these shards that ended at that time or before, the longest ago first. */
+  outdated(shards: readonly number[], endedAtMs: number, limit: number): Promise<readonly ExecutionName[]>;
+  /**
+   * Removes one that has its final answer, and the key that it was asked for with; the time of what was collected from it is over. False: there is
+   * none that has.
+   */
+  remove(execution: ExecutionName, lease: ShardLease): Promise<boolean>;
 }
 
 /** What is known about an environment of a tenant; `manifests` are the object keys of its current build, lowest layer first. */
@@ -132,6 +146,7 @@ export interface BuildUsageStore {
 export interface StateStore {
   readonly executions: ExecutionStore;
   readonly environments: EnvironmentStore;
+  readonly files: FileStore;
   readonly agents: AgentStore;
   readonly pools: PoolStore;
   readonly buildUsage: BuildUsageStore;

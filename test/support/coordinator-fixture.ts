@@ -14,10 +14,11 @@ import { createVerifierClient } from '../../coordinator/environments/verifier-cl
 import { openSqliteStateStore } from '../../coordinator/executions/sqlite-state-store.ts';
 import { openInstanceKey } from '../../coordinator/instance-key.ts';
 import type { KeyRing } from '../../coordinator/tenants/keys.ts';
-import { systemClock, systemRandom } from '../../shared/clock.ts';
+import { type Clock, systemClock, systemRandom } from '../../shared/clock.ts';
 import type { Logger } from '../../shared/logger.ts';
 import type { EgressRules } from '../../shared/model/egress.ts';
 import { DirectoryObjectStore } from '../../shared/storage/directory-object-store.ts';
+import type { ObjectStore } from '../../shared/storage/object-store.ts';
 import { startBuildServices } from './fake-build-services.ts';
 import type { LogLine } from './logged-process.ts';
 import { type AgentScript, ScriptedAgent } from './scripted-agent.ts';
@@ -31,30 +32,36 @@ function rulesOf({ egressPolicyFile }: CoordinatorConfig): EgressRules {
   return policy.rules;
 }
 
+/** Only what the coordinator calls; everything that is said is kept for the test. */
+function keepLog(logged: LogLine[]): Logger {
+  const note = (fields: object, msg: string) => logged.push({ ...fields, msg });
+  return { debug: () => 0, info: note, warn: note, error: note } as never as Logger;
+}
+
 /** A coordinator that is stopped when the test ends. */
 export async function startCoordinator(
   test: TestContext,
   changes: Partial<CoordinatorConfig> = {},
   keys: KeyRing | null = null,
+  given: { readonly fileObjects?: ObjectStore; readonly clock?: Clock } = {},
 ) {
   const folder = await mkdtemp(join(tmpdir(), 'envicutor-coordinator-'));
   const store = new DirectoryObjectStore(join(folder, 'store'));
+  const fileObjects = given.fileObjects ?? new DirectoryObjectStore(join(folder, 'files'));
   const services = await startBuildServices(folder, store);
   // Second builds begin by themselves when it has been quiet: only where a test is about them.
   const quiet = { drainMsMax: 0, reproduceBuilds: 'off' } as const;
   const defaults = { ...Value.Create(CoordinatorConfig), ...quiet, listenPort: 0, stateDirectory: folder };
   let config: CoordinatorConfig = { ...defaults, ...changes };
   const logged: LogLine[] = [];
-  const note = (fields: object, msg: string) => logged.push({ ...fields, msg });
-  // Only what the coordinator calls; everything that is said is kept for the test.
-  const log = { debug: () => 0, info: note, warn: note, error: note } as never as Logger;
+  const log = keepLog(logged);
   const start = async (port = 0) => {
     const state = openSqliteStateStore(join(folder, 'coordinator.sqlite'));
     const builder = createBuilderClient(`${folder}/builder.sock`);
     const verifier = createVerifierClient(`${folder}/verifier.sock`);
     const instanceKey = openInstanceKey(folder, systemRandom);
-    const ports = { clock: systemClock, random: systemRandom, log, egress: rulesOf(config) };
-    const deps = { ...ports, state, store, builder, verifier, instanceKey, keys };
+    const ports = { clock: given.clock ?? systemClock, random: systemRandom, log, egress: rulesOf(config) };
+    const deps = { ...ports, state, store, fileObjects, builder, verifier, instanceKey, keys };
     const coordinator = wireCoordinator(deps, { ...config, listenPort: port });
     const { url } = await coordinator.start();
     const stop = async () => {

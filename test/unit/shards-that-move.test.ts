@@ -55,6 +55,8 @@ function setStage(changes: Partial<ExecutionStore> = {}) {
     get: async () => null,
     list: async () => ({ items: [], next: null }),
     unfinished: async () => [],
+    outdated: async () => [],
+    remove: async () => false,
     ...changes,
   };
   const deps = {
