@@ -33,6 +33,7 @@ import { LeaseReceipt } from './execution/lease-receipt.ts';
 import { SandboxCounts } from './execution/sandbox-counts.ts';
 import type { SlotCpus } from './execution/slot-cpus.ts';
 import { Slots } from './execution/slots.ts';
+import type { AgentFiles } from './files/agent-files.ts';
 import { LayerNews } from './layers/layer-news.ts';
 import { findOrderObjection } from './site/order-objection.ts';
 import type { PolicySource } from './site/policy-file.ts';
@@ -55,6 +56,8 @@ export interface AgentNeeds {
   readonly token: () => string | null;
   /** The work of its own site; absent: there is none. */
   readonly site?: Site;
+  /** Files that orders name; absent: it takes no such orders. */
+  readonly files?: Pick<AgentFiles, 'acquire'>;
   /** Where results outlive this process; absent: they do not. */
   readonly results?: Pick<KeptResults, 'before' | 'keep' | 'forget'>;
   readonly clock: Clock;

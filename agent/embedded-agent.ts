@@ -10,6 +10,7 @@ import { hostname } from 'node:os';
 import { join, resolve } from 'node:path';
 import { type Clock, type Random, stayAlive, systemClock, systemRandom, type Timer } from '../shared/clock.ts';
 import { SystemError } from '../shared/errors.ts';
+import { LayerFetcher } from '../shared/layers/layer-fetcher.ts';
 import { machineArchitecture } from '../shared/layers/layer-manifest.ts';
 import type { ConnectionState } from '../shared/lifecycle/agent.ts';
 import { atLeast, type Logger, silentLogger } from '../shared/logger.ts';
@@ -24,6 +25,7 @@ import { Identity } from './connection/identity.ts';
 import { KeptResults } from './connection/kept-results.ts';
 import type { AgentFacts } from './connection/session.ts';
 import type { SlotCpus } from './execution/slot-cpus.ts';
+import { AgentFiles } from './files/agent-files.ts';
 import { type OpenAgentLayers, openAgentLayers } from './layers/agent-layers.ts';
 import { preflight } from './preflight.ts';
 import type { Edge } from './site/edge.ts';
@@ -109,19 +111,21 @@ async function assemble(
     // What layers could weigh at most: those that are here and the room beside them. What is in use may be heavier than layerBytesMax.
     diskBytes: cache.gauges().bytes + bavail * bsize,
   };
+  const files = new AgentFiles(new LayerFetcher({ directory: join(config.stateDirectory, 'files') }), {
+    bytesMax: config.fileBytesMax,
+  });
   const token = () => options.enrolmentToken ?? readToken(config.enrolmentTokenFile, ports.logger);
   const facts = toFacts(sandbox.facts, config, slotCpus);
-  const needs = { sandbox, layers: cache, trust, identity, token, results, ...ports };
+  const needs = { sandbox, layers: cache, files, trust, identity, token, results, ...ports };
   try {
     const edge = await openEdgeIfWanted(needs, facts, layers, config);
     const leasing = new LeasingAgent(edge === null ? needs : { ...needs, site: edge.site }, {
       ...config,
       ...{ slots: slotCpus.length, slotCpus, offer },
-      // Nobody else is told more of a hello than every coordinator knows.
-      facts: edge === null ? facts : { ...facts, understands: [...additions] },
+      facts: { ...facts, understands: [...additions] },
     });
     await edge?.listen();
-    return { leasing, layers, identity, results, edge };
+    return { leasing, layers, files, identity, results, edge };
   } catch (error) {
     await layers.stop();
     throw error;
@@ -164,6 +168,7 @@ function readToken(path: string, logger: Logger): string | null {
 interface Opened {
   readonly leasing: LeasingAgent;
   readonly layers: OpenAgentLayers;
+  readonly files: AgentFiles;
   readonly identity: Identity;
   readonly results: KeptResults;
   readonly edge: Edge | null;
@@ -225,9 +230,9 @@ export class EmbeddedAgent implements AsyncDisposable {
 
   async #stop(): Promise<void> {
     this.#isStopping.resolve(false);
-    const { leasing, layers, identity, results, edge, sandbox, alive } = this.#opened;
+    const { leasing, layers, files, identity, results, edge, sandbox, alive } = this.#opened;
     try {
-      await layers.breakOff();
+      await Promise.all([layers.breakOff(), files.close()]);
       await Promise.all([leasing.stop(), edge?.close()]);
       await Promise.all([layers.stop(), identity.settled(), results.settled(), edge?.settled()]);
     } finally {

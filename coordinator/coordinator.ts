@@ -109,7 +109,7 @@ function createServices(deps: CoordinatorDeps, config: CoordinatorConfig, metric
   const executions = new ExecutionService(
     {
       ...{ clock, random, log, store: state.executions, environments, scheduler, admission, tenants },
-      ...{ pools, shards: cluster.keeper },
+      ...{ pools, shards: cluster.keeper, files: filing.requestFiles },
       isRevoked: (manifest) => trust.isRevoked(manifest),
       placed: (environment, { tenantId, request }) => {
         const access = pools.accessOfLayers(tenants(tenantId), environment);

@@ -46,6 +46,7 @@ const catalog = {
   'verifier-unavailable':     { http: 503, retryable: true,  fault: 'coordinator', title: 'The verifier does not answer' },
   'publication-refused':      { http: 422, retryable: false, fault: 'coordinator', title: 'The verifier refused a layer' },
   'layer-corrupt':            { http: 502, retryable: true,  fault: 'dependency',  title: 'A layer is not what its manifest says' },
+  'file-corrupt':             { http: 502, retryable: true,  fault: 'dependency',  title: 'A file is not what was sent' },
   'layer-untrusted':          { http: 502, retryable: false, fault: 'dependency',  title: 'A manifest is not signed by a trusted key' },
   'layer-revoked':            { http: 502, retryable: true,  fault: 'dependency',  title: 'A layer was revoked; its environment is built anew when it is asked for again' },
   'trust-refused':            { http: 502, retryable: false, fault: 'coordinator', title: 'A trust state is not signed as it must be, or older than one seen before' },

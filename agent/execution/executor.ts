@@ -20,10 +20,12 @@ import type {
   Launch,
   LaunchListener,
   LaunchReport,
+  LaunchSpec,
   Sandbox,
   SandboxFile,
 } from '../../shared/sandbox/sandbox.ts';
 import { toScriptLaunch } from '../../shared/sandbox/script.ts';
+import { type AcquiredFiles, type AgentFiles, acquireFiles } from '../files/agent-files.ts';
 import type { SlotCpus } from './slot-cpus.ts';
 import { toSandboxFiles, toStdin, toVariables } from './workspace.ts';
 
@@ -32,6 +34,8 @@ export interface ExecutorNeeds {
   readonly sandbox: Pick<Sandbox, 'launch' | 'release'>;
   readonly layers: Pick<LayerSource, 'acquire'>;
   readonly clock: Clock;
+  /** Files that orders name; absent: an order that names some fails. */
+  readonly files?: Pick<AgentFiles, 'acquire'>;
   /** Processors of its slot; null or absent: any. */
   readonly cpus?: SlotCpus;
 }
@@ -54,7 +58,7 @@ interface Stage {
   readonly args: readonly string[];
   readonly variables: Readonly<Record<string, string>>;
   readonly limits: AllLimits;
-  readonly stdin: Uint8Array | null;
+  readonly stdin: LaunchSpec['stdin'];
   readonly files: readonly SandboxFile[];
   readonly kept: readonly KeptLayer[];
 }
@@ -97,22 +101,25 @@ export class Execution {
   /** The result, or null after `cancel`. Never rejects: our own failures are the result's `failure`. */
   async execute(): Promise<LeaseResultMessage | null> {
     let layers: AcquiredLayers | null = null;
+    let files: AcquiredFiles | null = null;
     try {
       const startMs = this.#needs.clock.monotonicMs();
       const { layers: references, tenantId } = this.#order;
       const listener = (bytes: number, bytesTotal: number) => this.#listener.fetching(bytes, bytesTotal);
       layers = await this.#needs.layers.acquire(references, tenantId, listener);
+      files = await acquireFiles(this.#needs.files, this.#order);
       this.#timing.fetchMs = this.#needs.clock.monotonicMs() - startMs;
-      return await this.#runScripts(layers);
+      return await this.#runScripts(layers, files);
     } catch (error) {
       return this.#isCancelled ? null : this.#toFailure(toSystemError(error), layers);
     } finally {
       if (this.#compileLayer !== null) this.#needs.sandbox.release(this.#compileLayer);
       layers?.release();
+      files?.release();
     }
   }
 
-  async #runScripts(layers: AcquiredLayers): Promise<LeaseResultMessage | null> {
+  async #runScripts(layers: AcquiredLayers, acquired: AcquiredFiles): Promise<LeaseResultMessage | null> {
     const { compile, run, files } = this.#order;
     if (this.#isCancelled) return null;
     let compiled: Report | null = null;
@@ -120,7 +127,7 @@ export class Execution {
       const { script: text, limits, variables } = compile;
       const stage: Stage = {
         ...{ script: 'compile', text, limits, variables, args: nothing, stdin: null, kept: nothing },
-        files: toSandboxFiles(files),
+        files: await toSandboxFiles(files, acquired),
       };
       compiled = await this.#runScript(stage, layers);
       if (compiled === null) return null;
@@ -129,8 +136,8 @@ export class Execution {
     const { script: text, limits, variables, arguments: args } = run;
     const ran = await this.#runScript(
       {
-        ...{ script: 'run', text, limits, variables, args, stdin: toStdin(run.stdin, run.stdinEncoding) },
-        files: compiled === null ? toSandboxFiles(files) : nothing,
+        ...{ script: 'run', text, limits, variables, args, stdin: toStdin(run.stdin, run.stdinEncoding, acquired) },
+        files: compiled === null ? await toSandboxFiles(files, acquired) : nothing,
         kept: this.#compileLayer === null ? nothing : [this.#compileLayer],
       },
       layers,

@@ -20,6 +20,7 @@ import { checkExecution } from '../../shared/http/request-checks.ts';
 import { createStrictServer, type HttpServer, type ServerDeps } from '../../shared/http/server.ts';
 import { untilDone } from '../../shared/http/waiting.ts';
 import { Execution, ExecutionRequest } from '../../shared/model/execution.ts';
+import { findFilePlaces } from '../../shared/model/file-places.ts';
 import type { EdgeKey, EdgeKeyRing } from './edge-keys.ts';
 import type { SiteExecutions } from './site-executions.ts';
 
@@ -61,6 +62,16 @@ export function createEdgeServer({ keys, executions, clock, log, random }: EdgeS
   return server;
 }
 
+/** Files that were sent before are the coordinator's. */
+function refuseStoredFiles(body: ExecutionRequest): void {
+  const errors = findFilePlaces(body).map(({ pointer, id }) => ({
+    pointer,
+    detail: `names ${id}, which is the coordinator's; send its content with the request`,
+  }));
+  const [first] = errors;
+  if (first !== undefined) throw new SystemError('file-not-found', `${first.pointer} ${first.detail}`, { errors });
+}
+
 function addSubmission(server: HttpServer, executions: EdgeServerDeps['executions'], clock: Clock): void {
   server.post(
     '/v1/executions',
@@ -77,6 +88,7 @@ function addSubmission(server: HttpServer, executions: EdgeServerDeps['execution
       const waitMs = toWaitMs(request.query.wait, WAIT_SECONDS_MAX);
       const { edgeKey: key, body } = request;
       checkExecution(body, key.maxima);
+      refuseStoredFiles(body);
       const idempotencyKey = request.headers['idempotency-key'] ?? null;
       const submitted = await executions.submit(body, { key, isWaited: waitMs !== null, idempotencyKey });
       let answer = 'done' in submitted ? null : submitted;

@@ -5,8 +5,8 @@
  * about what the answer tells, and about what the request asked if it is given, was compared.
  */
 import type { AgentKey, AgentKeyList } from '../../shared/model/agent-keys.ts';
-import type { File } from '../../shared/model/environment.ts';
 import type { Execution, ExecutionRequest } from '../../shared/model/execution.ts';
+import type { InputFile } from '../../shared/model/file.ts';
 import type { Envelope } from '../../shared/model/manifest.ts';
 import type { ReceiptStatement } from '../../shared/model/receipt.ts';
 import type { Encoding, Report } from '../../shared/model/verdict.ts';
@@ -54,6 +54,8 @@ export interface ReceiptEvidence {
   readonly request?: ExecutionRequest;
   /** Of an environment that the request names by its id; one that it describes has them with it. */
   readonly environmentVariables?: Readonly<Record<string, string>>;
+  /** `sha256` of files that the request names by their ids, as their upload was answered; by id. */
+  readonly fileDigests?: Readonly<Record<string, string>>;
   /** Whose execution it is. */
   readonly tenant?: string;
   /** The highest version of a list that was seen: an older list may lack a retirement. */
@@ -114,7 +116,7 @@ async function verify(evidence: ReceiptEvidence): Promise<ReceiptVerdict> {
   if (agent === undefined) throw new Unproven('agent-unknown');
   const statement = await openStatement(receipt, agent.publicKey);
   const told = await readAnswer(execution, named.id);
-  const asked = request === undefined ? {} : await readRequest(request, evidence.environmentVariables ?? {});
+  const asked = request === undefined ? {} : await readRequest(request, evidence);
   const difference = findDifference(statement, { ...told, ...asked, ...(tenant === undefined ? {} : { tenant }) });
   if (difference !== null) throw new Unproven(difference);
   if (agent.retiredAt !== undefined && Date.parse(statement.completedAt) > Date.parse(agent.retiredAt)) {
@@ -192,18 +194,21 @@ async function readReport(report: Report | null): Promise<ToldScript | null> {
 
 async function readRequest(
   { environment, files = [], compile, run }: ExecutionRequest,
-  ofEnvironment: Readonly<Record<string, string>>,
+  { environmentVariables = {}, fileDigests = {} }: Pick<ReceiptEvidence, 'environmentVariables' | 'fileDigests'>,
 ): Promise<Pick<Told, 'request' | 'limits'>> {
   try {
-    const variables = typeof environment === 'string' ? ofEnvironment : (environment.variables ?? {});
+    const variables = typeof environment === 'string' ? environmentVariables : (environment.variables ?? {});
     const { script, arguments: words = [], stdin = '', stdinEncoding = 'utf8' } = run;
     const asked = toAskedText({
-      files: await Promise.all(files.map(readFile)),
+      files: await Promise.all(files.map((file) => readFile(file, fileDigests))),
       compile:
         compile === undefined ? null : { script: compile.script, variables: { ...variables, ...compile.variables } },
       run: {
         ...{ script, arguments: words, variables: { ...variables, ...run.variables } },
-        stdin: await digestOfText(stdin, stdinEncoding, 'request-malformed'),
+        stdin:
+          stdinEncoding === 'file'
+            ? digestOfStored(stdin, fileDigests)
+            : await digestOfText(stdin, stdinEncoding, 'request-malformed'),
       },
     });
     const limits = { compile: compile?.limits ?? null, run: run.limits ?? {} };
@@ -213,8 +218,17 @@ async function readRequest(
   }
 }
 
-async function readFile({ path, content, encoding = 'utf8', executable = false }: File) {
-  return { path, executable, content: await digestOfText(content, encoding, 'request-malformed') };
+async function readFile(file: InputFile, fileDigests: Readonly<Record<string, string>>) {
+  const { path, executable = false } = file;
+  if ('file' in file) return { path, executable, content: digestOfStored(file.file, fileDigests) };
+  return { path, executable, content: await digestOfText(file.content, file.encoding ?? 'utf8', 'request-malformed') };
+}
+
+/** What the client knows of a file that it has sent before. */
+function digestOfStored(id: string, fileDigests: Readonly<Record<string, string>>): string {
+  const digest = Object.hasOwn(fileDigests, id) ? fileDigests[id] : undefined;
+  if (digest === undefined) throw new Unproven('request-malformed');
+  return `sha256:${digest}`;
 }
 
 async function digestOfText(text: string, encoding: Encoding, otherwise: ReceiptProblem): Promise<string> {

@@ -13,7 +13,7 @@ import type { Envelope } from '../../shared/model/manifest.ts';
 import { type AgentMessage, decodeAgentMessage, type EndedExecution } from '../../shared/protocol/agent-messages.ts';
 import { encodeMessage } from '../../shared/protocol/catalog.ts';
 import type { CoordinatorMessage } from '../../shared/protocol/coordinator-messages.ts';
-import { acceptedVersions, closeCodes, PROTOCOL_VERSION } from '../../shared/protocol/version.ts';
+import { acceptedVersions, closeCodes, PROTOCOL_VERSION, toAgentLabels } from '../../shared/protocol/version.ts';
 import type { EnrolledAgent } from '../executions/state-store.ts';
 import type { LeaseEvents } from '../scheduler/scheduler.ts';
 import { type Enrolment, type Hello, toAgentKey } from './enrolment.ts';
@@ -188,7 +188,7 @@ export class AgentSession {
         id: known.id,
         name,
         pool: known.pool,
-        labels,
+        labels: toAgentLabels(labels, understood),
         architecture,
         release,
         kernel,

@@ -5,7 +5,9 @@
 import type { SystemError } from '../../shared/errors.ts';
 import { toMemoryClaim } from '../../shared/model/claim.ts';
 import type { ExecutionRequest } from '../../shared/model/execution.ts';
+import { findFilePlaces } from '../../shared/model/file-places.ts';
 import { type AllLimits, resolveLimits } from '../../shared/model/limits.ts';
+import { toNeededLabels } from '../../shared/protocol/version.ts';
 import type { ReadyEnvironment } from '../environments/environment-build.ts';
 import type { EnvironmentService } from '../environments/environment-service.ts';
 import { type SiteCase, toSiteCase } from '../pools/site-case.ts';
@@ -25,8 +27,9 @@ export function toWaitMsMax({ placement }: ExecutionRequest, queueWaitMsMax: num
 }
 
 /** Where a request may run on layers of this architecture. */
-export function toConstraints({ placement = {} }: ExecutionRequest, architecture: string): Constraints {
-  const { pool = null, labels = {}, exclusiveCore = false } = placement;
+export function toConstraints(request: ExecutionRequest, architecture: string): Constraints {
+  const { pool = null, labels: wanted = {}, exclusiveCore = false } = request.placement ?? {};
+  const labels = { ...wanted, ...toNeededLabels(findFilePlaces(request).length > 0 ? ['order.inputs'] : []) };
   const sorted = Object.entries(labels).sort(([a], [b]) => (a < b ? -1 : 1));
   const key = JSON.stringify([architecture, pool, sorted, exclusiveCore]);
   return { key, architecture, pool, labels, exclusiveCore };

@@ -16,6 +16,7 @@ import type { LeaseResultMessage } from '../../shared/protocol/agent-messages.ts
 import type { AgentFacts } from '../agents/fleet.ts';
 import type { BuildResult, EnvironmentBuild, ReadyEnvironment } from '../environments/environment-build.ts';
 import type { EnvironmentService } from '../environments/environment-service.ts';
+import { heldBy, type RequestFiles } from '../files/request-files.ts';
 import type { Considered } from '../scheduler/placement.ts';
 import type { DemandListener, LeaseFetching, LeaseOutput, Scheduler } from '../scheduler/scheduler.ts';
 import type { Tenant } from '../tenants/keys.ts';
@@ -25,7 +26,7 @@ import { checkNamedPool, type NamedPools, toClaim, toWaitMsMax } from './demand.
 import { ExecutionViews } from './execution-views.ts';
 import { toLeaseOrder } from './lease-order.ts';
 import { type ExecutionTerms, LiveExecution } from './live-execution.ts';
-import { LiveExecutions, type Submitted } from './live-executions.ts';
+import { LiveExecutions, type SubmitTerms, type Submitted } from './live-executions.ts';
 import { ResultKeeping } from './result-keeping.ts';
 import { resumeUnfinished } from './resumption.ts';
 import { type ShardLease, shardOf } from './shard-store.ts';
@@ -44,6 +45,7 @@ export interface ExecutionServiceDeps {
   readonly admission: Pick<Admission, 'admit' | 'entered' | 'left'>;
   readonly tenants: (id: string) => Tenant;
   readonly pools: NamedPools;
+  readonly files: Pick<RequestFiles, 'hold' | 'holdAgain'>;
   /** Is a layer with this manifest not to be used any more? */
   readonly isRevoked: (manifest: LayerManifest) => boolean;
   /** Hears of every placement. */
@@ -58,14 +60,6 @@ export interface ExecutionServiceOptions {
   readonly finishedKept: number;
   readonly idempotencyTtlMs: number;
   readonly limitMaxima: AllLimits;
-}
-
-/** How a client asks. */
-export interface SubmitTerms {
-  readonly tenantId: string;
-  readonly isWaited: boolean;
-  /** The client's Idempotency-Key, or null. */
-  readonly key: string | null;
 }
 
 /** See the head of this file. */
@@ -97,10 +91,17 @@ export class ExecutionService implements DemandListener {
   /** Accepts a request: SystemError `queue-full`, `rate-exceeded`, `draining`, `environment-not-found`, `forbidden`, `idempotency-key-reused`, `shard-moved`. */
   async submit(request: ExecutionRequest, { tenantId, isWaited, key }: SubmitTerms): Promise<Submitted> {
     this.#admit(tenantId, request);
-    const { clock, random, environments, pools, tenants } = this.#deps;
+    const { clock, random, files } = this.#deps;
     const isDurable = !isWaited || key !== null;
     const terms: ExecutionTerms = { tenantId, request, isDurable, isStreamed: !isWaited };
     const execution = new LiveExecution(clock, createId('execution', random), terms);
+    execution.files = await files.hold(tenantId, request);
+    return await heldBy(execution, this.#take(execution, key));
+  }
+
+  async #take(execution: LiveExecution, key: string | null): Promise<Submitted> {
+    const { environments, pools, tenants } = this.#deps;
+    const { tenantId, request, isDurable } = execution.terms;
     // Refuses an unknown environment before anything is recorded.
     const isSuccessors = this.#isLeaving && isDurable && typeof request.environment !== 'string';
     const opened = isSuccessors ? null : await environments.open(tenantId, request.environment);

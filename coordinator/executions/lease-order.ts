@@ -11,11 +11,15 @@ import type { LiveExecution } from './live-execution.ts';
 
 /** The order for one execution in this environment on these layers; limits were checked against the maxima before. */
 export function toLeaseOrder(
-  { id: executionId, terms }: LiveExecution,
+  { id: executionId, terms, files }: LiveExecution,
   environment: ReadyEnvironment,
   layers: readonly LayerReference[],
   maxima: AllLimits,
 ): LeaseOrderMessage {
   const { tenantId, request, isStreamed: isOutputStreamed } = terms;
-  return toOrder(request, { executionId, tenantId, environment, layers, isOutputStreamed }, maxima);
+  return toOrder(
+    request,
+    { executionId, tenantId, environment, layers, isOutputStreamed, inputs: files.toInputs() },
+    maxima,
+  );
 }

@@ -11,6 +11,7 @@ import type { Execution, ExecutionRequest } from '../../shared/model/execution.t
 import type { LeaseResultMessage } from '../../shared/protocol/agent-messages.ts';
 import type { AgentFacts } from '../agents/fleet.ts';
 import type { BuildReports, ReadyEnvironment } from '../environments/environment-build.ts';
+import { type HeldFiles, noFiles } from '../files/request-files.ts';
 import type { Attempt } from './placement-answer.ts';
 
 /** How an execution was asked for. */
@@ -48,6 +49,8 @@ export class LiveExecution {
   isOver = false;
   /** It is somebody else's: whatever happens here is not its result. */
   isAbandoned = false;
+  /** What its request names, as long as it is not over here. */
+  files: HeldFiles = noFiles;
   /** Stops waiting for the environment's build, while there is one. */
   unwant: (() => void) | null = null;
   readonly #clock: Clock;
@@ -110,6 +113,7 @@ export class LiveExecution {
 
   /** Tells everybody that waits; call once the result is kept. */
   announce(answer: Execution): void {
+    this.files.release();
     this.log.append('stage', { stage: this.#stage, cause: null });
     this.log.close('finished', answer);
     this.#resolve(answer);
@@ -118,6 +122,7 @@ export class LiveExecution {
   /** Whoever waits here is to ask again. */
   abandon(): void {
     this.isAbandoned = true;
+    this.files.release();
     this.unwant?.();
     this.log.cut();
     this.#resolve(null);

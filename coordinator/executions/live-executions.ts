@@ -10,6 +10,14 @@ import type { Execution } from '../../shared/model/execution.ts';
 import { rememberFinished } from './finished-executions.ts';
 import type { LiveExecution } from './live-execution.ts';
 
+/** How a client asks. */
+export interface SubmitTerms {
+  readonly tenantId: string;
+  readonly isWaited: boolean;
+  /** The client's Idempotency-Key, or null. */
+  readonly key: string | null;
+}
+
 /** An accepted execution: live, or only recorded, most often because it is over: then its idempotency key was known. */
 export type Submitted = LiveExecution | { readonly answer: Execution };
 

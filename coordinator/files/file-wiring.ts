@@ -11,6 +11,7 @@ import type { StateStore } from '../executions/state-store.ts';
 import type { InstanceKey } from '../instance-key.ts';
 import { FileService } from './file-service.ts';
 import { FileUrls } from './file-urls.ts';
+import { RequestFiles } from './request-files.ts';
 
 /** What they work with. */
 export interface FileWiringDeps {
@@ -36,5 +37,9 @@ export function createFileServices(
   );
   const urlKey = instanceKey.derive('file-urls');
   const fileUrls = new FileUrls({ clock, objects, key: urlKey }, { ttlSeconds: config.layerUrlTtlSeconds });
-  return { files, fileUrls };
+  const requestFiles = new RequestFiles(
+    { clock, rows: state.files, holds: files.holds, urls: fileUrls, shards },
+    config,
+  );
+  return { files, fileUrls, requestFiles };
 }

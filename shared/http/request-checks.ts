@@ -3,11 +3,12 @@
  * Never changes a request. Runs before anything is started.
  */
 import { type ErrorPlace, SystemError } from '../errors.ts';
+import { isId } from '../ids.ts';
 import { machineArchitecture } from '../layers/layer-manifest.ts';
-import type { EnvironmentRequest, File } from '../model/environment.ts';
+import type { EnvironmentRequest } from '../model/environment.ts';
 import type { ExecutionRequest } from '../model/execution.ts';
+import type { InputEncoding, InputFile } from '../model/file.ts';
 import { type AllLimits, buildLimitMaxima, type LimitPurpose, type Limits, resolveLimits } from '../model/limits.ts';
-import type { Encoding } from '../model/verdict.ts';
 
 const METADATA_BYTES_MAX = 4096;
 const NAME_BYTES_MAX = 255;
@@ -88,11 +89,13 @@ function findMetadata(metadata: Readonly<Record<string, unknown>>, { places }: F
   }
 }
 
-function findText(text: string, encoding: Encoding | undefined, pointer: string, { places }: Findings): void {
+function findText(text: string, encoding: InputEncoding | undefined, pointer: string, { places }: Findings): void {
   if (encoding === 'base64') {
     if (text.length % 4 !== 0 || !base64Pattern.test(text)) {
       places.push({ pointer, detail: 'is not base64 with padding' });
     }
+  } else if (encoding === 'file') {
+    if (!isId('file', text)) places.push({ pointer, detail: 'is not the id of a file, as stdinEncoding says' });
   } else if (!text.isWellFormed()) {
     places.push({ pointer, detail: 'holds half of a surrogate pair; send such bytes as base64' });
   }
@@ -113,15 +116,21 @@ function pathProblem(path: string, reserved: ReadonlySet<string>): string | null
   return reserved.has(first) ? `begins with '${first}', which the system keeps for itself` : null;
 }
 
-function findFiles(files: readonly File[], pointer: string, findings: Findings, reserved: ReadonlySet<string>): void {
+function findFiles(
+  files: readonly InputFile[],
+  pointer: string,
+  findings: Findings,
+  reserved: ReadonlySet<string>,
+): void {
   const paths = new Map<string, number>();
-  for (const [index, { path, content, encoding }] of files.entries()) {
+  for (const [index, file] of files.entries()) {
+    const { path } = file;
     const place = `${pointer}/${index}`;
     const before = paths.get(path);
     const problem = before === undefined ? pathProblem(path, reserved) : `is the same as that of file ${before}`;
     if (problem !== null) findings.places.push({ pointer: `${place}/path`, detail: problem });
     paths.set(path, index);
-    findText(content, encoding, `${place}/content`, findings);
+    if ('content' in file) findText(file.content, file.encoding, `${place}/content`, findings);
   }
   findOverlaps(paths, pointer, findings);
 }

@@ -81,12 +81,28 @@ function explainUnion(error: ValueError): ErrorPlace[] {
     return [{ pointer: error.path, detail: `must be one of ${literals.join(', ')}, not ${quote(error.value)}` }];
   }
   const kind = Array.isArray(error.value) ? 'array' : typeof error.value;
-  const meant = members.find((member) => member['type'] === kind);
+  const meant = nearestMember(
+    members.filter((member) => member['type'] === kind),
+    error.value,
+  );
   if (meant === undefined) {
     const kinds = members.map((member) => String(member['type'])).join(' or ');
     return [{ pointer: error.path, detail: `must be ${kinds}, not ${quote(error.value)}` }];
   }
   return findPlaces(meant, error.value).map(({ pointer, detail }) => ({ pointer: `${error.path}${pointer}`, detail }));
+}
+
+/** Of several objects the one whose fields are most like the value's: the fewest are missing or unknown. */
+function nearestMember(members: readonly TSchema[], value: unknown): TSchema | undefined {
+  if (members.length < 2 || typeof value !== 'object' || value === null) return members[0];
+  const given = Object.keys(value);
+  const distances = members.map((member) => {
+    const known = Object.keys((member['properties'] as object | undefined) ?? {});
+    const required = (member['required'] as readonly string[] | undefined) ?? [];
+    const unknown = given.filter((name) => !known.includes(name)).length;
+    return unknown + required.filter((name) => !given.includes(name)).length;
+  });
+  return members[distances.indexOf(Math.min(...distances))];
 }
 
 function toSentence({ message, schema }: ValueError): string {

@@ -5,11 +5,12 @@
 import { type Static, Type } from '@sinclair/typebox';
 import { stages } from '../lifecycle/execution.ts';
 import { Closed, Nullable, OneOf, Variables } from './closed.ts';
-import { EnvironmentReference, EnvironmentRequest, EnvironmentUse, FILES_MAX, File, Script } from './environment.ts';
+import { EnvironmentReference, EnvironmentRequest, EnvironmentUse, FILES_MAX, Script } from './environment.ts';
+import { InputEncoding, InputFile } from './file.ts';
 import { Limits } from './limits.ts';
 import { PlacementRequest } from './placement.ts';
 import { ReceiptText } from './receipt.ts';
-import { Encoding, Report, Verdict } from './verdict.ts';
+import { Report, Verdict } from './verdict.ts';
 
 const Argument = Type.String({ maxLength: 131_072, pattern: '^[^\\u0000]*$' });
 
@@ -25,7 +26,7 @@ export const RunRequest = Closed({
   script: Script,
   arguments: Type.Optional(Type.Array(Argument, { maxItems: 10_000 })),
   stdin: Type.Optional(Type.String()),
-  stdinEncoding: Type.Optional(Encoding),
+  stdinEncoding: Type.Optional(InputEncoding),
   variables: Type.Optional(Variables),
   limits: Type.Optional(Limits),
 });
@@ -36,7 +37,7 @@ export const Metadata = Type.Record(Type.String(), Type.Unknown());
 /** What a client posts. */
 export const ExecutionRequest = Closed({
   environment: Type.Union([EnvironmentReference, EnvironmentRequest]),
-  files: Type.Optional(Type.Array(File, { maxItems: FILES_MAX })),
+  files: Type.Optional(Type.Array(InputFile, { maxItems: FILES_MAX })),
   compile: Type.Optional(CompileRequest),
   run: RunRequest,
   placement: Type.Optional(PlacementRequest),

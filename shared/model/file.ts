@@ -37,3 +37,6 @@ export type InputFile = Static<typeof InputFile>;
 /** How a standard input is given; `file`: it is the id of a file. */
 export const InputEncoding = OneOf(['utf8', 'base64', 'file']);
 export type InputEncoding = Static<typeof InputEncoding>;
+
+/** What files that are named by id may weigh together in one workspace: the launcher takes a workspace in one frame. Bytes. */
+export const INPUT_FILES_BYTES_MAX = 100 * 1024 * 1024;

@@ -10,33 +10,46 @@
  * `executions.recorded` answers `executions.ended`: what is recorded may be forgotten, what is refused is refused by name; what is in neither
  * list could not be recorded now. Optional parts are sent to agents only whose hello says that they understand them.
  */
-import { Type } from '@sinclair/typebox';
+import { type Static, Type } from '@sinclair/typebox';
 import { Closed, Nullable, OneOf, Variables } from '../model/closed.ts';
-import { File } from '../model/environment.ts';
+import { DigestText, FileIdText, InputEncoding, InputFile } from '../model/file.ts';
 import { AllLimits } from '../model/limits.ts';
 import { Envelope, LayerReference } from '../model/manifest.ts';
-import { Encoding } from '../model/verdict.ts';
 import { createDecoder, type MessageOf } from './catalog.ts';
 import { Additions } from './version.ts';
 
 const count = Type.Integer({ minimum: 0 });
+
+/** A file that an order names: what it must be, and where it is for a while. */
+export const OrderInput = Closed({
+  file: FileIdText,
+  sha256: DigestText,
+  bytes: count,
+  url: Type.String({ description: 'The permission to fetch it, for a while.' }),
+});
+export type OrderInput = Static<typeof OrderInput>;
 
 /** What an agent is to run: limits resolved, layers named lowest first. */
 export const LeaseOrder = Closed({
   executionId: Type.String(),
   tenantId: Type.String(),
   layers: Type.Array(LayerReference, { minItems: 1 }),
-  files: Type.Array(File),
+  files: Type.Array(InputFile),
   compile: Nullable(Closed({ script: Type.String(), variables: Variables, limits: AllLimits })),
   run: Closed({
     script: Type.String(),
     arguments: Type.Array(Type.String()),
     stdin: Type.String(),
-    stdinEncoding: Encoding,
+    stdinEncoding: InputEncoding,
     variables: Variables,
     limits: AllLimits,
   }),
   isOutputStreamed: Type.Boolean(),
+  inputs: Type.Optional(
+    Type.Array(OrderInput, {
+      description: 'Every file that the order names by its id; only to agents that understand it.',
+    }),
+  ),
   environment: Type.Optional(
     Closed(
       { id: Type.String(), variables: Variables },

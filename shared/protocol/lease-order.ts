@@ -5,7 +5,7 @@
 import type { ExecutionRequest } from '../model/execution.ts';
 import { type AllLimits, type LimitPurpose, type Limits, resolveLimits } from '../model/limits.ts';
 import type { LayerReference } from '../model/manifest.ts';
-import type { LeaseOrderMessage } from './coordinator-messages.ts';
+import type { LeaseOrderMessage, OrderInput } from './coordinator-messages.ts';
 
 /** What an order is about, beside the request. */
 export interface OrderTerms {
@@ -15,12 +15,14 @@ export interface OrderTerms {
   readonly environment: { readonly id: string; readonly variables: Readonly<Record<string, string>> };
   readonly layers: readonly LayerReference[];
   readonly isOutputStreamed: boolean;
+  /** Files that the request names by their ids; absent: it names none. */
+  readonly inputs?: readonly OrderInput[];
 }
 
 /** The order; limits were checked against the maxima before. */
 export function toOrder(
   { files = [], compile, run }: ExecutionRequest,
-  { executionId, tenantId, environment, layers, isOutputStreamed }: OrderTerms,
+  { executionId, tenantId, environment, layers, isOutputStreamed, inputs = [] }: OrderTerms,
   maxima: AllLimits,
 ): LeaseOrderMessage {
   const { id, variables } = environment;
@@ -48,6 +50,7 @@ export function toOrder(
       limits: limits(run.limits, 'run'),
     },
     isOutputStreamed,
+    ...(inputs.length === 0 ? {} : { inputs: [...inputs] }),
     environment: { id, variables: { ...variables } },
   };
 }

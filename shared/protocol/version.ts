@@ -11,10 +11,33 @@ export const acceptedVersions: readonly number[] = [1];
 
 /**
  * Optional parts of this version that the other side may be too old for: it says which ones it takes, and is sent no other.
- * `order.environment`: an order names its environment · `executions.ended`: what an agent ran for its own site is recorded.
+ * `order.environment`: an order names its environment · `executions.ended`: what an agent ran for its own site is recorded ·
+ * `order.inputs`: an order names files that are to be fetched.
  */
-export const additions = ['order.environment', 'executions.ended'] as const;
+export const additions = ['order.environment', 'executions.ended', 'order.inputs'] as const;
 export type Addition = (typeof additions)[number];
+/** Those without which an agent can't have certain work: for placement each is a label of the agents that understand it. */
+export const placedAdditions = ['order.inputs'] as const satisfies readonly Addition[];
+
+/** Labels that begin like this are the coordinator's own. */
+const UNDERSTANDS = 'understands:';
+
+/** The labels of an agent that understands these, over what it says itself. */
+export function toAgentLabels(
+  said: Readonly<Record<string, string>>,
+  understood: ReadonlySet<string>,
+): Record<string, string> {
+  const own = Object.entries(said).filter(([name]) => !name.startsWith(UNDERSTANDS));
+  return {
+    ...Object.fromEntries(own),
+    ...toNeededLabels(placedAdditions.filter((addition) => understood.has(addition))),
+  };
+}
+
+/** The labels that agents must have for work which needs these. */
+export function toNeededLabels(needed: readonly (typeof placedAdditions)[number][]): Record<string, string> {
+  return Object.fromEntries(needed.map((addition) => [`${UNDERSTANDS}${addition}`, 'yes']));
+}
 
 /** What one side says that it takes; names of a later release mean nothing to this one. */
 export const Additions = Type.Array(Type.String({ maxLength: 64 }), {

@@ -13,7 +13,7 @@ import type { TrustedKey } from '../model/manifest.ts';
 import { RECEIPT_CHARACTERS_MAX, ReceiptStatement, type ScriptStatement } from '../model/receipt.ts';
 import { decodeInput, type Encoding, type Report } from '../model/verdict.ts';
 import type { LeaseResultMessage } from '../protocol/agent-messages.ts';
-import type { LeaseOrderMessage } from '../protocol/coordinator-messages.ts';
+import type { LeaseOrderMessage, OrderInput } from '../protocol/coordinator-messages.ts';
 import { toAskedText } from './asked.ts';
 import {
   findDifference,
@@ -27,18 +27,29 @@ import {
 const statementCheck = TypeCompiler.Compile(ReceiptStatement);
 const receiptForm = /^([A-Za-z0-9_-]+)\.([A-Za-z0-9_-]{86})$/;
 
-type Order = Pick<LeaseOrderMessage, 'executionId' | 'tenantId' | 'files' | 'compile' | 'run'>;
+type Order = Pick<LeaseOrderMessage, 'executionId' | 'tenantId' | 'files' | 'compile' | 'run' | 'inputs'>;
 
 /** Digest of what an order asks for. */
-export function digestOfAsked({ files, compile, run }: Pick<Order, 'files' | 'compile' | 'run'>): Digest {
+export function digestOfAsked({ files, compile, run, inputs = [] }: Omit<Order, 'executionId' | 'tenantId'>): Digest {
   const asked = toAskedText({
-    files: files.map(({ path, content, encoding = 'utf8', executable = false }) => ({
-      ...{ path, executable, content: digestOfText(content, encoding) },
+    files: files.map((file) => ({
+      ...{ path: file.path, executable: file.executable ?? false },
+      content: 'file' in file ? digestOfInput(file.file, inputs) : digestOfText(file.content, file.encoding ?? 'utf8'),
     })),
     compile,
-    run: { ...run, stdin: digestOfText(run.stdin, run.stdinEncoding) },
+    run: { ...run, stdin: digestOfStdin(run, inputs) },
   });
   return digestOf(asked);
+}
+
+/** Of an input that an order carries, or names. */
+function digestOfStdin({ stdin, stdinEncoding }: Order['run'], inputs: readonly OrderInput[]): Digest {
+  return stdinEncoding === 'file' ? digestOfInput(stdin, inputs) : digestOfText(stdin, stdinEncoding);
+}
+
+/** Known already: whoever runs the order has checked that the bytes have it. One that the order does not tell of has none that fits. */
+function digestOfInput(id: string, inputs: readonly OrderInput[]): Digest {
+  return (inputs.find(({ file }) => file === id)?.sha256 ?? digestOf(id)) as Digest;
 }
 
 function digestOfText(text: string, encoding: Encoding): Digest {

@@ -75,6 +75,7 @@ function setStage(changes: Partial<ExecutionStore> = {}) {
     },
     tenants: (id: string) => ({ id, weight: 1 }) as Tenant,
     pools: { objectionTo: () => null },
+    files: { hold: async () => noFiles, holdAgain: async () => noFiles },
     isRevoked: () => false,
   } as unknown as ExecutionServiceDeps;
   const options = { queueWaitMsMax: 1000, finishedKept: 100, idempotencyTtlMs: 1000, limitMaxima };
