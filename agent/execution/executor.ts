@@ -25,7 +25,7 @@ import type {
   SandboxFile,
 } from '../../shared/sandbox/sandbox.ts';
 import { toScriptLaunch } from '../../shared/sandbox/script.ts';
-import { type AcquiredFiles, type AgentFiles, acquireFiles } from '../files/agent-files.ts';
+import { type AcquiredFiles, type AgentFiles, acquireFiles, noFiles } from '../files/agent-files.ts';
 import type { SlotCpus } from './slot-cpus.ts';
 import { toSandboxFiles, toStdin, toVariables } from './workspace.ts';
 
@@ -101,13 +101,13 @@ export class Execution {
   /** The result, or null after `cancel`. Never rejects: our own failures are the result's `failure`. */
   async execute(): Promise<LeaseResultMessage | null> {
     let layers: AcquiredLayers | null = null;
-    let files: AcquiredFiles | null = null;
+    let files = noFiles;
     try {
       const startMs = this.#needs.clock.monotonicMs();
       const { layers: references, tenantId } = this.#order;
       const listener = (bytes: number, bytesTotal: number) => this.#listener.fetching(bytes, bytesTotal);
       layers = await this.#needs.layers.acquire(references, tenantId, listener);
-      files = await acquireFiles(this.#needs.files, this.#order);
+      if (this.#order.inputs !== undefined) files = await acquireFiles(this.#needs.files, this.#order);
       this.#timing.fetchMs = this.#needs.clock.monotonicMs() - startMs;
       return await this.#runScripts(layers, files);
     } catch (error) {
@@ -115,7 +115,7 @@ export class Execution {
     } finally {
       if (this.#compileLayer !== null) this.#needs.sandbox.release(this.#compileLayer);
       layers?.release();
-      files?.release();
+      files.release();
     }
   }
 
@@ -127,7 +127,7 @@ export class Execution {
       const { script: text, limits, variables } = compile;
       const stage: Stage = {
         ...{ script: 'compile', text, limits, variables, args: nothing, stdin: null, kept: nothing },
-        files: await toSandboxFiles(files, acquired),
+        files: toSandboxFiles(files, acquired),
       };
       compiled = await this.#runScript(stage, layers);
       if (compiled === null) return null;
@@ -137,7 +137,7 @@ export class Execution {
     const ran = await this.#runScript(
       {
         ...{ script: 'run', text, limits, variables, args, stdin: toStdin(run.stdin, run.stdinEncoding, acquired) },
-        files: compiled === null ? await toSandboxFiles(files, acquired) : nothing,
+        files: compiled === null ? toSandboxFiles(files, acquired) : nothing,
         kept: this.#compileLayer === null ? nothing : [this.#compileLayer],
       },
       layers,

@@ -12,14 +12,12 @@ import type { AcquiredFiles } from '../files/agent-files.ts';
 type Variables = Readonly<Record<string, string>>;
 
 /** The request's files as bytes, those included that it names by id. */
-export async function toSandboxFiles(files: readonly InputFile[], acquired: AcquiredFiles): Promise<SandboxFile[]> {
-  return await Promise.all(
-    files.map(async (file) => ({
-      path: file.path,
-      isExecutable: file.executable ?? false,
-      content: 'file' in file ? await acquired.bytesOf(file.file) : decodeInput(file.content, file.encoding ?? 'utf8'),
-    })),
-  );
+export function toSandboxFiles(files: readonly InputFile[], acquired: AcquiredFiles): SandboxFile[] {
+  return files.map((file) => ({
+    path: file.path,
+    isExecutable: file.executable ?? false,
+    content: 'file' in file ? acquired.contentOf(file.file) : decodeInput(file.content, file.encoding ?? 'utf8'),
+  }));
 }
 
 /** Standard input as bytes, or as a stream when it is a file's, or null when there is none. */

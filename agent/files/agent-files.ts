@@ -14,6 +14,8 @@ import type { LeaseOrderMessage, OrderInput } from '../../shared/protocol/coordi
 
 /** Files of one order, while it runs. */
 export interface AcquiredFiles {
+  /** Bytes of a file of the workspace, which are in memory until `release`; SystemError `message-invalid` for any other. */
+  contentOf(file: string): Buffer;
   /** All bytes of a file; SystemError `message-invalid` for one that the order does not name. */
   bytesOf(file: string): Promise<Buffer>;
   /** The same as a stream, once for each call. */
@@ -55,26 +57,34 @@ export class AgentFiles {
     return this.#kept.calculatedSize;
   }
 
-  /** The files of an order of this tenant. SystemError `file-corrupt`, `object-store-unavailable`. */
-  async acquire(inputs: readonly OrderInput[], tenantId: string): Promise<AcquiredFiles> {
+  /** The files of an order of this tenant; `workspace`: which of them are to be in memory. SystemError `file-corrupt`, `object-store-unavailable`. */
+  async acquire(
+    inputs: readonly OrderInput[],
+    tenantId: string,
+    workspace: readonly string[] = [],
+  ): Promise<AcquiredFiles> {
     const used = new Map<string, { readonly entry: Entry; readonly blob: FetchedBlob }>();
     const entries = inputs.map((input) => [input, this.#use(input, tenantId)] as const);
+    const contents = new Map<string, Buffer>();
     const release = once(() => {
+      contents.clear();
       for (const [, entry] of entries) this.#letGo(entry);
     });
+    const blobOf = (file: string) => used.get(file)?.blob ?? refuse(file);
+    const acquired: AcquiredFiles = {
+      contentOf: (file) => contents.get(file) ?? refuse(file),
+      bytesOf: async (file) => await buffer(blobOf(file).read()),
+      streamOf: (file) => blobOf(file).read(),
+      release,
+    };
     try {
       for (const [{ file }, entry] of entries) used.set(file, { entry, blob: await entry.blob });
+      for (const file of new Set(workspace)) contents.set(file, await acquired.bytesOf(file));
+      return acquired;
     } catch (error) {
       release();
       throw error;
     }
-    const blobOf = (file: string) => {
-      const blob = used.get(file)?.blob;
-      if (blob === undefined)
-        throw new SystemError('message-invalid', `the order names ${file} and says nothing of it`);
-      return blob;
-    };
-    return { bytesOf: (file) => buffer(blobOf(file).read()), streamOf: (file) => blobOf(file).read(), release };
   }
 
   /** Downloads under way fail, and so does what is asked for from now on; what is in use is closed by its users. */
@@ -131,16 +141,28 @@ export class AgentFiles {
   }
 }
 
-/** The files of an order, from where there is such a place; SystemError `message-invalid` when there is none and the order names some. */
+function refuse(file: string): never {
+  throw new SystemError(
+    'message-invalid',
+    `the order names ${file}, which it does not tell of, or this agent can't fetch`,
+  );
+}
+
+/** Of an order that names none. */
+export const noFiles: AcquiredFiles = {
+  contentOf: refuse,
+  bytesOf: async (file) => refuse(file),
+  streamOf: refuse,
+  release: () => undefined,
+};
+
+/** The files that an order names; what it names that can't be had is refused where it is used. */
 export async function acquireFiles(
-  files: Pick<AgentFiles, 'acquire'> | undefined,
-  { inputs = [], tenantId }: Pick<LeaseOrderMessage, 'inputs' | 'tenantId'>,
+  source: Pick<AgentFiles, 'acquire'> | undefined,
+  { inputs = [], tenantId, files }: Pick<LeaseOrderMessage, 'inputs' | 'tenantId' | 'files'>,
 ): Promise<AcquiredFiles> {
-  if (files !== undefined) return await files.acquire(inputs, tenantId);
-  const refuse = (file: string): never => {
-    throw new SystemError('message-invalid', `this agent can't fetch ${file}`);
-  };
-  return { bytesOf: async (file) => refuse(file), streamOf: refuse, release: () => undefined };
+  const workspace = files.flatMap((file) => ('file' in file ? [file.file] : []));
+  return source === undefined ? noFiles : await source.acquire(inputs, tenantId, workspace);
 }
 
 function once(action: () => void): () => void {

@@ -6,7 +6,7 @@ import assert from 'node:assert/strict';
 import { Readable } from 'node:stream';
 import { text } from 'node:stream/consumers';
 import { test } from 'node:test';
-import { AgentFiles, acquireFiles } from '../../agent/files/agent-files.ts';
+import { AgentFiles, acquireFiles, noFiles } from '../../agent/files/agent-files.ts';
 import { SystemError } from '../../shared/errors.ts';
 import type { FetchedBlob } from '../../shared/layers/layer-fetcher.ts';
 import type { OrderInput } from '../../shared/protocol/coordinator-messages.ts';
@@ -105,8 +105,20 @@ test('a download that fails fails everybody who waits, under a name of its own, 
   await assert.rejects(files.acquire([input('z')], 'one'), { code: 'object-store-unavailable' });
 });
 
-test('an agent without a place for files fails orders that name some, and runs all others', async () => {
-  const acquired = await acquireFiles(undefined, { tenantId: 'one' });
-  await assert.rejects(async () => acquired.bytesOf('file_a'), { code: 'message-invalid' });
+test('files of a workspace are in memory, others are not', async () => {
+  const { files } = prepare();
+  const named = [
+    { path: 'x', file: 'file_a' as const },
+    { path: 'y', content: '' },
+  ];
+  const acquired = await acquireFiles(files, { tenantId: 'one', inputs: [input('a'), input('b')], files: named });
+  assert.equal(String(acquired.contentOf('file_a')), 'a');
+  assert.throws(() => acquired.contentOf('file_b'), { code: 'message-invalid' });
   acquired.release();
+  assert.throws(() => acquired.contentOf('file_a'), { code: 'message-invalid' });
+});
+
+test('an agent without a place for files refuses what an order names', async () => {
+  assert.equal(await acquireFiles(undefined, { tenantId: 'one', files: [] }), noFiles);
+  await assert.rejects(async () => noFiles.bytesOf('file_a'), { code: 'message-invalid' });
 });

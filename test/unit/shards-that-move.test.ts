@@ -9,6 +9,7 @@ import type { EnvironmentService } from '../../coordinator/environments/environm
 import { ExecutionService, type ExecutionServiceDeps } from '../../coordinator/executions/execution-service.ts';
 import { shardOf } from '../../coordinator/executions/shard-store.ts';
 import type { ExecutionStore, UnfinishedExecution } from '../../coordinator/executions/state-store.ts';
+import { noFiles } from '../../coordinator/files/request-files.ts';
 import type { Demand } from '../../coordinator/scheduler/scheduler.ts';
 import type { Tenant } from '../../coordinator/tenants/keys.ts';
 import { systemRandom } from '../../shared/clock.ts';
