@@ -4,6 +4,7 @@
  */
 import { type Static, type TInteger, Type } from '@sinclair/typebox';
 import { Closed, OneOf } from '../shared/model/closed.ts';
+import { COLLECTED_FILES_MAX } from '../shared/model/collection.ts';
 import { baseNames } from '../shared/model/environment.ts';
 import { type LimitName, limitMaxima, limitNames, limitProperties } from '../shared/model/limits.ts';
 
@@ -87,6 +88,18 @@ export const CoordinatorConfig = Closed({
     604_800_000,
     1000,
     'How long a file is kept after it was sent, sent again, or used by an execution; milliseconds.',
+  ),
+  collectBytesMax: integer(33_554_432, 0, 'What all files may weigh that one execution leaves to be kept; bytes.'),
+  collectFilesMax: Type.Integer({
+    default: 100,
+    minimum: 0,
+    maximum: COLLECTED_FILES_MAX,
+    description: 'How many files one execution may leave to be kept.',
+  }),
+  collectedFileTtlMs: integer(
+    604_800_000,
+    1000,
+    'How long they are kept, at most as long as the execution; milliseconds.',
   ),
   tenantsFile: text('', 'JSON file of tenants and their keys; empty: one tenant `local` without a key, on loopback.'),
   enrolmentTokenFile: text(

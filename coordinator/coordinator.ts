@@ -31,6 +31,7 @@ import { createFileServices } from './files/file-wiring.ts';
 import { addAgentKeyRoutes } from './http/agent-key-routes.ts';
 import { checkUpgrade, createAuthentication } from './http/authentication.ts';
 import { addCacheRoutes } from './http/cache-routes.ts';
+import { addCollectedRoutes, nameCollectors } from './http/collected-routes.ts';
 import { addEnvironmentRoutes } from './http/environment-routes.ts';
 import { addExecutionRoutes } from './http/execution-routes.ts';
 import { addFileRoutes } from './http/file-routes.ts';
@@ -200,7 +201,7 @@ type Services = ReturnType<typeof createServices>;
 function createApi(deps: CoordinatorDeps, config: CoordinatorConfig, services: Services, metrics: Metrics) {
   const { clock, log, random, state, store, keys, builder, instanceKey } = deps;
   const { urls, environments, fleet, trust, cache, prefetches, executions, enrolment, cluster, pools } = services;
-  const { files, fileUrls } = services;
+  const { files, fileUrls, collections } = services;
   const isEmbedded = keys === null;
   const answered: Metrics['answered'] = (...answer) => metrics.answered(...answer);
   const server = createServer({ log, random, authenticate: createAuthentication(keys), isEmbedded, answered }, config);
@@ -209,6 +210,8 @@ function createApi(deps: CoordinatorDeps, config: CoordinatorConfig, services: S
   const forwarding = new Forwarding(cluster, log, instanceKey.derive('forwarding'));
   const leaving = new Leaving(clock);
   leaving.watch(server);
+  const collecting = { collections, tenants: tenantsOf(keys) };
+  nameCollectors(server, collecting);
   forwarding.serve(server);
   addExecutionRoutes(
     server,
@@ -222,6 +225,7 @@ function createApi(deps: CoordinatorDeps, config: CoordinatorConfig, services: S
   addEnvironmentRoutes(server, { clock, environments });
   addLayerRoutes(server, { store, urls });
   addFileRoutes(server, { files, urls: fileUrls, objects: deps.fileObjects });
+  addCollectedRoutes(server, collecting);
   addCacheRoutes(server, { clock, agents: state.agents, fleet, environments, cache, trust, prefetches });
   addPoolRoutes(server, { pools, isTenant: (id) => keys?.has(id) ?? id === localTenant.id });
   const agents = async () => {

@@ -26,6 +26,7 @@ import type {
 } from '../../shared/sandbox/sandbox.ts';
 import { toScriptLaunch } from '../../shared/sandbox/script.ts';
 import { type AcquiredFiles, type AgentFiles, acquireFiles, noFiles } from '../files/agent-files.ts';
+import { type Collected, Collection } from '../files/collection.ts';
 import type { SlotCpus } from './slot-cpus.ts';
 import { toSandboxFiles, toStdin, toVariables } from './workspace.ts';
 
@@ -75,6 +76,7 @@ export class Execution {
   readonly #timing = { fetchMs: 0, prepareMs: 0, executeMs: 0, collectMs: 0 };
   #launch: Launch | null = null;
   #compileLayer: KeptLayer | null = null;
+  readonly #collection: Collection | null;
   #isCancelled = false;
   #failure: SystemError | null = null;
   #isAnnounced = false;
@@ -84,17 +86,20 @@ export class Execution {
     this.#order = order;
     this.#slot = slot;
     this.#listener = listener;
+    this.#collection = Collection.of(order, needs.clock);
   }
 
   /** Ends it without a result. Idempotent. */
   cancel(): void {
     this.#isCancelled = true;
+    this.#collection?.cancel();
     this.#launch?.kill();
   }
 
   /** Ends it with this as its failure. Idempotent. */
   fail(failure: SystemError): void {
     this.#failure ??= failure;
+    this.#collection?.cancel();
     this.#launch?.kill();
   }
 
@@ -142,7 +147,9 @@ export class Execution {
       },
       layers,
     );
-    return ran === null ? null : this.#toResult(layers, 'run', compiled, ran);
+    if (ran === null) return null;
+    const collected = await this.#collect();
+    return this.#isCancelled ? null : { ...this.#toResult(layers, 'run', compiled, ran), ...collected };
   }
 
   /** The script's Report, or null when it was cancelled. */
@@ -171,7 +178,7 @@ export class Execution {
         cpuShares: ORDINARY_CPU_SHARES,
         cpus: this.#needs.cpus ?? null,
         terminal: null,
-        collect: null,
+        collect: isCompile ? null : (this.#collection?.spec ?? null),
       },
       this.#toLaunchListener(stage.script, stdout, stderr),
     );
@@ -201,7 +208,18 @@ export class Execution {
         stderr.append(chunk);
         if (isStreamed) this.#listener.output(script, 'stderr', chunk);
       },
+      ...this.#collection?.listener,
     };
+  }
+
+  /** Sends what the run has left; it is not over for its client before that. */
+  async #collect(): Promise<Collected> {
+    if (this.#collection === null) return {};
+    const startMs = this.#needs.clock.monotonicMs();
+    const collected = await this.#collection.send();
+    this.#timing.collectMs += this.#needs.clock.monotonicMs() - startMs;
+    if (this.#failure !== null) throw this.#failure;
+    return collected;
   }
 
   /** Said once, after the launcher has its order: it works while we say it. */

@@ -64,12 +64,14 @@ export function createEdgeServer({ keys, executions, clock, log, random }: EdgeS
 
 /** Files that were sent before are the coordinator's. */
 function refuseStoredFiles(body: ExecutionRequest): void {
-  const errors = findFilePlaces(body).map(({ pointer, id }) => ({
+  const collected = { pointer: '/run/collect', detail: 'is for the coordinator: nobody keeps files here' };
+  const named = findFilePlaces(body).map(({ pointer, id }) => ({
     pointer,
     detail: `names ${id}, which is the coordinator's; send its content with the request`,
   }));
+  const errors = body.run.collect === undefined ? named : [...named, collected];
   const [first] = errors;
-  if (first !== undefined) throw new SystemError('file-not-found', `${first.pointer} ${first.detail}`, { errors });
+  if (first !== undefined) throw new SystemError('request-invalid', `${first.pointer} ${first.detail}`, { errors });
 }
 
 function addSubmission(server: HttpServer, executions: EdgeServerDeps['executions'], clock: Clock): void {

@@ -7,7 +7,7 @@ import { toMemoryClaim } from '../../shared/model/claim.ts';
 import type { ExecutionRequest } from '../../shared/model/execution.ts';
 import { findFilePlaces } from '../../shared/model/file-places.ts';
 import { type AllLimits, resolveLimits } from '../../shared/model/limits.ts';
-import { toNeededLabels } from '../../shared/protocol/version.ts';
+import { type PlacedAddition, toNeededLabels } from '../../shared/protocol/version.ts';
 import type { ReadyEnvironment } from '../environments/environment-build.ts';
 import type { EnvironmentService } from '../environments/environment-service.ts';
 import { type SiteCase, toSiteCase } from '../pools/site-case.ts';
@@ -26,10 +26,16 @@ export function toWaitMsMax({ placement }: ExecutionRequest, queueWaitMsMax: num
   return Math.min(placement?.deadlineMs ?? queueWaitMsMax, queueWaitMsMax);
 }
 
+/** What agents must understand for a request. */
+function findNeeds(request: ExecutionRequest): PlacedAddition[] {
+  const hasInputs = findFilePlaces(request).length > 0;
+  return [...(hasInputs ? ['order.inputs' as const] : []), ...(request.run.collect ? ['order.collect' as const] : [])];
+}
+
 /** Where a request may run on layers of this architecture. */
 export function toConstraints(request: ExecutionRequest, architecture: string): Constraints {
   const { pool = null, labels: wanted = {}, exclusiveCore = false } = request.placement ?? {};
-  const labels = { ...wanted, ...toNeededLabels(findFilePlaces(request).length > 0 ? ['order.inputs'] : []) };
+  const labels = { ...wanted, ...toNeededLabels(findNeeds(request)) };
   const sorted = Object.entries(labels).sort(([a], [b]) => (a < b ? -1 : 1));
   const key = JSON.stringify([architecture, pool, sorted, exclusiveCore]);
   return { key, architecture, pool, labels, exclusiveCore };

@@ -95,7 +95,7 @@ export class ExecutionService implements DemandListener {
     const isDurable = !isWaited || key !== null;
     const terms: ExecutionTerms = { tenantId, request, isDurable, isStreamed: !isWaited };
     const execution = new LiveExecution(clock, createId('execution', random), terms);
-    execution.files = await files.hold(tenantId, request);
+    execution.files = await files.hold(execution);
     return await heldBy(execution, this.#take(execution, key));
   }
 

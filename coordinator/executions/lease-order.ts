@@ -17,9 +17,5 @@ export function toLeaseOrder(
   maxima: AllLimits,
 ): LeaseOrderMessage {
   const { tenantId, request, isStreamed: isOutputStreamed } = terms;
-  return toOrder(
-    request,
-    { executionId, tenantId, environment, layers, isOutputStreamed, inputs: files.toInputs() },
-    maxima,
-  );
+  return toOrder(request, { executionId, tenantId, environment, layers, isOutputStreamed, ...files.toOrder() }, maxima);
 }

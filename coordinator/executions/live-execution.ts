@@ -113,7 +113,7 @@ export class LiveExecution {
 
   /** Tells everybody that waits; call once the result is kept. */
   announce(answer: Execution): void {
-    this.files.release();
+    this.files.release(answer);
     this.log.append('stage', { stage: this.#stage, cause: null });
     this.log.close('finished', answer);
     this.#resolve(answer);
@@ -122,7 +122,7 @@ export class LiveExecution {
   /** Whoever waits here is to ask again. */
   abandon(): void {
     this.isAbandoned = true;
-    this.files.release();
+    this.files.release(null);
     this.unwant?.();
     this.log.cut();
     this.#resolve(null);
@@ -172,7 +172,7 @@ export class LiveExecution {
       timing: this.#timing(),
       certificate: null,
       receipt: result?.receipt ?? null,
-      files: [],
+      ...this.files.toAnswer(result),
       agent: agent === null ? null : { id: agent.id, name: agent.name, pool: agent.pool },
       attempts: this.attempts,
       failure: this.failure,

@@ -51,20 +51,20 @@ export async function resumeUnfinished(
   for (const execution of executions) {
     const { tenantId, request } = execution.terms;
     try {
-      execution.files = await files.holdAgain(tenantId, request);
+      execution.files = await files.holdAgain(execution);
       const hadSecrets = typeof request.environment !== 'string' && request.environment.secrets !== undefined;
       if (hadSecrets) throw new SystemError('build-failed', 'the secrets of its environment were lost in a restart');
       const isMeant = () => !execution.isAbandoned && !user.isStopped();
       const opened = isMeant() ? await environments.open(tenantId, request.environment) : null;
       if (opened === null || !isMeant()) {
-        execution.files.release();
+        execution.files.release(null);
         continue;
       }
       log.info({ executionId: execution.id, tenantId }, 'execution taken up again');
       user.begin(execution, opened);
     } catch (error) {
       const cause = toSystemError(error);
-      execution.files.release();
+      execution.files.release(null);
       if (cause.code === 'state-store-unavailable') {
         live.forget(execution);
         postponed = cause;

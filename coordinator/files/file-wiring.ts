@@ -9,6 +9,7 @@ import type { CoordinatorConfig } from '../config.ts';
 import type { ShardLease } from '../executions/shard-store.ts';
 import type { StateStore } from '../executions/state-store.ts';
 import type { InstanceKey } from '../instance-key.ts';
+import { Collections } from './collections.ts';
 import { FileService } from './file-service.ts';
 import { FileUrls } from './file-urls.ts';
 import { RequestFiles } from './request-files.ts';
@@ -37,9 +38,22 @@ export function createFileServices(
   );
   const urlKey = instanceKey.derive('file-urls');
   const fileUrls = new FileUrls({ clock, objects, key: urlKey }, { ttlSeconds: config.layerUrlTtlSeconds });
-  const requestFiles = new RequestFiles(
-    { clock, rows: state.files, holds: files.holds, urls: fileUrls, shards },
+  const collections = new Collections(
+    {
+      clock,
+      random,
+      log,
+      files,
+      rows: state.files,
+      shards,
+      key: instanceKey.derive('collect'),
+      origin: () => fileUrls.origin,
+    },
     config,
   );
-  return { files, fileUrls, requestFiles };
+  const requestFiles = new RequestFiles(
+    { clock, rows: state.files, holds: files.holds, urls: fileUrls, shards, collections },
+    config,
+  );
+  return { files, fileUrls, collections, requestFiles };
 }

@@ -4,21 +4,26 @@
  */
 import type { Clock } from '../../shared/clock.ts';
 import { type ErrorPlace, SystemError } from '../../shared/errors.ts';
-import type { ExecutionRequest } from '../../shared/model/execution.ts';
+import type { ExecutionId } from '../../shared/ids.ts';
+import type { Execution, ExecutionRequest } from '../../shared/model/execution.ts';
 import { INPUT_FILES_BYTES_MAX } from '../../shared/model/file.ts';
 import { type FilePlace, findFilePlaces } from '../../shared/model/file-places.ts';
-import type { OrderInput } from '../../shared/protocol/coordinator-messages.ts';
+import type { LeaseResultMessage } from '../../shared/protocol/agent-messages.ts';
+import type { LeaseOrderMessage, OrderInput } from '../../shared/protocol/coordinator-messages.ts';
 import type { FileRow, FileStore } from '../executions/file-store.ts';
 import type { ShardLease } from '../executions/shard-store.ts';
+import type { Collections } from './collections.ts';
 import type { FileHolds } from './file-holds.ts';
 import type { FileUrls } from './file-urls.ts';
 
-/** Files of one execution, held. */
+/** Files of one execution: those that its request names, held, and those that it leaves. */
 export interface HeldFiles {
-  /** What an agent is told of them, with URLs that are fresh. */
-  toInputs(): OrderInput[];
-  /** They may go. Idempotent. */
-  release(): void;
+  /** What an agent is told of them, with URLs and a ticket that are fresh; called for each placement. */
+  toOrder(): { readonly inputs: readonly OrderInput[]; readonly collect: LeaseOrderMessage['collect'] };
+  /** What the answer says of files that were left. */
+  toAnswer(result: LeaseResultMessage | null): Pick<Execution, 'files' | 'uncollected'>;
+  /** The execution is over, with this answer; null: here. What it used may go, and what it left and the answer does not name. Idempotent. */
+  release(answer: Pick<Execution, 'files'> | null): void;
 }
 
 /** What it talks to. */
@@ -28,10 +33,21 @@ export interface RequestFilesDeps {
   readonly holds: FileHolds;
   readonly urls: Pick<FileUrls, 'urlOf'>;
   readonly shards: { leaseFor(tenantId: string): ShardLease };
+  readonly collections: Pick<Collections, 'begin' | 'cameOf' | 'end'>;
+}
+
+/** What files are held for. */
+export interface Holder {
+  readonly id: ExecutionId;
+  readonly terms: { readonly tenantId: string; readonly request: ExecutionRequest };
 }
 
 /** Of an execution that names none. */
-export const noFiles: HeldFiles = { toInputs: () => [], release: () => undefined };
+export const noFiles: HeldFiles = {
+  toOrder: () => ({ inputs: [], collect: undefined }),
+  toAnswer: () => ({ files: [] }),
+  release: () => undefined,
+};
 
 /** What comes of taking a holder; its files are let go of unless that is the holder itself. */
 export async function heldBy<Taken>(holder: { readonly files: HeldFiles }, taking: Promise<Taken>): Promise<Taken> {
@@ -40,7 +56,7 @@ export async function heldBy<Taken>(holder: { readonly files: HeldFiles }, takin
     taken = await taking;
     return taken as Taken;
   } finally {
-    if (taken !== holder) holder.files.release();
+    if (taken !== holder) holder.files.release(null);
   }
 }
 
@@ -58,18 +74,20 @@ export class RequestFiles {
    * Holds the files of a request. SystemError `file-not-found` names every place of one that is not there, not the tenant's or over; `request-invalid`
    * when they are too large for a workspace.
    */
-  async hold(tenantId: string, request: ExecutionRequest): Promise<HeldFiles> {
-    return await this.#hold(tenantId, request, this.#deps.clock.nowMs());
+  async hold(holder: Holder): Promise<HeldFiles> {
+    return await this.#hold(holder, this.#deps.clock.nowMs());
   }
 
   /** The same for a request that was accepted before: its files are still there, though their time may be over. */
-  async holdAgain(tenantId: string, request: ExecutionRequest): Promise<HeldFiles> {
-    return await this.#hold(tenantId, request, Number.NEGATIVE_INFINITY);
+  async holdAgain(holder: Holder): Promise<HeldFiles> {
+    return await this.#hold(holder, Number.NEGATIVE_INFINITY);
   }
 
-  async #hold(tenantId: string, request: ExecutionRequest, nowMs: number): Promise<HeldFiles> {
+  async #hold(holder: Holder, nowMs: number): Promise<HeldFiles> {
+    const { tenantId, request } = holder.terms;
     const places = findFilePlaces(request);
-    if (places.length === 0) return noFiles;
+    if (places.length === 0)
+      return request.run.collect === undefined ? noFiles : this.#toHeld(holder, [], () => undefined);
     const ids = [...new Set(places.map(({ id }) => id))];
     // Before they are looked at: what is held from here on is not removed.
     const release = this.#deps.holds.take(ids.map((id) => ({ tenantId, id })));
@@ -79,11 +97,33 @@ export class RequestFiles {
       refuseMissing(places, rows);
       refuseLarge(places, rows);
       await this.#extend(tenantId, [...rows.values()]);
-      return { toInputs: () => [...rows.values()].map((row) => this.#toInput(row)), release };
+      return this.#toHeld(holder, [...rows.values()], release);
     } catch (error) {
       release();
       throw error;
     }
+  }
+
+  #toHeld({ id, terms }: Holder, rows: readonly FileRow[], letGo: () => void): HeldFiles {
+    const { collections } = this.#deps;
+    const { tenantId, request } = terms;
+    const { collect } = request.run;
+    let isOver = false;
+    return {
+      toOrder: () => ({
+        inputs: rows.map((row) => this.#toInput(row)),
+        collect: collect && collections.begin(tenantId, id, collect),
+      }),
+      toAnswer: (result) => ({
+        files: collections.cameOf(id, result?.files ?? []),
+        ...(result?.uncollected === undefined ? {} : { uncollected: result.uncollected }),
+      }),
+      release: (answer) => {
+        letGo();
+        if (!isOver && collect !== undefined) collections.end(tenantId, id, answer?.files ?? null);
+        isOver = true;
+      },
+    };
   }
 
   /** Use keeps files; a write for each execution would cost more than it is worth. */

@@ -5,6 +5,7 @@
 import { type ErrorPlace, SystemError } from '../errors.ts';
 import { isId } from '../ids.ts';
 import { machineArchitecture } from '../layers/layer-manifest.ts';
+import { COLLECT_PARTS_MAX } from '../model/collection.ts';
 import type { EnvironmentRequest } from '../model/environment.ts';
 import type { ExecutionRequest } from '../model/execution.ts';
 import type { InputEncoding, InputFile } from '../model/file.ts';
@@ -29,6 +30,7 @@ export function checkExecution(request: ExecutionRequest, maxima: AllLimits): vo
   findLimits(request.compile?.limits, '/compile/limits', 'compile', maxima, findings);
   findLimits(request.run.limits, '/run/limits', 'run', maxima, findings);
   findText(request.run.stdin ?? '', request.run.stdinEncoding, '/run/stdin', findings);
+  findPatterns(request.run.collect ?? [], findings);
   findPlacement(request.placement?.architecture, findings);
   if (request.metadata !== undefined) findMetadata(request.metadata, findings);
   refuse(findings);
@@ -98,6 +100,15 @@ function findText(text: string, encoding: InputEncoding | undefined, pointer: st
     if (!isId('file', text)) places.push({ pointer, detail: 'is not the id of a file, as stdinEncoding says' });
   } else if (!text.isWellFormed()) {
     places.push({ pointer, detail: 'holds half of a surrogate pair; send such bytes as base64' });
+  }
+}
+
+/** A pattern is a path whose names may have wildcards. */
+function findPatterns(patterns: readonly string[], { places }: Findings): void {
+  for (const [index, pattern] of patterns.entries()) {
+    const isDeep = pattern.split('/').length > COLLECT_PARTS_MAX;
+    const detail = isDeep ? `has more than ${COLLECT_PARTS_MAX} parts` : pathProblem(pattern, noNames);
+    if (detail !== null) places.push({ pointer: `/run/collect/${index}`, detail });
   }
 }
 

@@ -5,6 +5,7 @@
 import { type Static, Type } from '@sinclair/typebox';
 import { stages } from '../lifecycle/execution.ts';
 import { Closed, Nullable, OneOf, Variables } from './closed.ts';
+import { CollectedFile, CollectPatterns, UncollectedFile } from './collection.ts';
 import { EnvironmentReference, EnvironmentRequest, EnvironmentUse, FILES_MAX, Script } from './environment.ts';
 import { InputEncoding, InputFile } from './file.ts';
 import { Limits } from './limits.ts';
@@ -29,6 +30,7 @@ export const RunRequest = Closed({
   stdinEncoding: Type.Optional(InputEncoding),
   variables: Type.Optional(Variables),
   limits: Type.Optional(Limits),
+  collect: Type.Optional(CollectPatterns),
 });
 
 /** Anything JSON; its size is bounded where it is read. */
@@ -80,7 +82,8 @@ export const Execution = Closed({
   timing: Timing,
   certificate: Type.Null(),
   receipt: Nullable(ReceiptText),
-  files: Type.Array(Type.Unknown(), { maxItems: 0 }),
+  files: Type.Array(CollectedFile),
+  uncollected: Type.Optional(Type.Array(UncollectedFile, { description: 'What matched and was not kept.' })),
   agent: Nullable(Closed({ id: Type.String(), name: Type.String(), pool: Type.String() })),
   attempts: Type.Integer({ minimum: 0 }),
   failure: Nullable(Closed({ code: Type.String(), detail: Type.String() })),

@@ -12,6 +12,7 @@
  */
 import { type Static, Type } from '@sinclair/typebox';
 import { Closed, Nullable, OneOf, Variables } from '../model/closed.ts';
+import { CollectPatterns } from '../model/collection.ts';
 import { DigestText, FileIdText, InputEncoding, InputFile } from '../model/file.ts';
 import { AllLimits } from '../model/limits.ts';
 import { Envelope, LayerReference } from '../model/manifest.ts';
@@ -49,6 +50,17 @@ export const LeaseOrder = Closed({
     Type.Array(OrderInput, {
       description: 'Every file that the order names by its id; only to agents that understand it.',
     }),
+  ),
+  collect: Type.Optional(
+    Closed(
+      {
+        patterns: CollectPatterns,
+        bytesMax: count,
+        filesMax: count,
+        url: Type.String({ description: 'Where each file is put, with its path as ?path=; the permission to do so.' }),
+      },
+      { description: 'Files of the run that are sent before its result is told; only to agents that understand it.' },
+    ),
   ),
   environment: Type.Optional(
     Closed(

@@ -17,12 +17,14 @@ export interface OrderTerms {
   readonly isOutputStreamed: boolean;
   /** Files that the request names by their ids; absent: it names none. */
   readonly inputs?: readonly OrderInput[];
+  /** Files that it leaves and that are to be sent; absent: none. */
+  readonly collect?: LeaseOrderMessage['collect'];
 }
 
 /** The order; limits were checked against the maxima before. */
 export function toOrder(
   { files = [], compile, run }: ExecutionRequest,
-  { executionId, tenantId, environment, layers, isOutputStreamed, inputs = [] }: OrderTerms,
+  { executionId, tenantId, environment, layers, isOutputStreamed, inputs = [], collect }: OrderTerms,
   maxima: AllLimits,
 ): LeaseOrderMessage {
   const { id, variables } = environment;
@@ -51,6 +53,7 @@ export function toOrder(
     },
     isOutputStreamed,
     ...(inputs.length === 0 ? {} : { inputs: [...inputs] }),
+    ...(collect === undefined ? {} : { collect }),
     environment: { id, variables: { ...variables } },
   };
 }

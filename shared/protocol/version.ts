@@ -12,12 +12,15 @@ export const acceptedVersions: readonly number[] = [1];
 /**
  * Optional parts of this version that the other side may be too old for: it says which ones it takes, and is sent no other.
  * `order.environment`: an order names its environment · `executions.ended`: what an agent ran for its own site is recorded ·
- * `order.inputs`: an order names files that are to be fetched.
+ * `order.inputs`: an order names files that are to be fetched ·
+ * `order.collect`: an order wants files that are left to be sent.
  */
-export const additions = ['order.environment', 'executions.ended', 'order.inputs'] as const;
+export const additions = ['order.environment', 'executions.ended', 'order.inputs', 'order.collect'] as const;
 export type Addition = (typeof additions)[number];
 /** Those without which an agent can't have certain work: for placement each is a label of the agents that understand it. */
-export const placedAdditions = ['order.inputs'] as const satisfies readonly Addition[];
+export const placedAdditions = ['order.inputs', 'order.collect'] as const satisfies readonly Addition[];
+
+export type PlacedAddition = (typeof placedAdditions)[number];
 
 /** Labels that begin like this are the coordinator's own. */
 const UNDERSTANDS = 'understands:';
@@ -35,7 +38,7 @@ export function toAgentLabels(
 }
 
 /** The labels that agents must have for work which needs these. */
-export function toNeededLabels(needed: readonly (typeof placedAdditions)[number][]): Record<string, string> {
+export function toNeededLabels(needed: readonly PlacedAddition[]): Record<string, string> {
   return Object.fromEntries(needed.map((addition) => [`${UNDERSTANDS}${addition}`, 'yes']));
 }
 
