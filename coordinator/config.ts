@@ -89,6 +89,12 @@ export const CoordinatorConfig = Closed({
     1000,
     'How long a file is kept after it was sent, sent again, or used by an execution; milliseconds.',
   ),
+  resultTtlMs: integer(
+    2_592_000_000,
+    0,
+    'How long a finished execution is kept, with its output and what it left; 0: for ever; milliseconds.',
+  ),
+  retentionIntervalMs: integer(600_000, 0, 'How often what is over is removed; 0: never; milliseconds.'),
   collectBytesMax: integer(33_554_432, 0, 'What all files may weigh that one execution leaves to be kept; bytes.'),
   collectFilesMax: Type.Integer({
     default: 100,

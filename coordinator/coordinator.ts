@@ -20,6 +20,8 @@ import { createCacheServices, createPreWarming } from './cache-wiring.ts';
 import { Cluster } from './cluster/cluster.ts';
 import { PEERS_PATH } from './cluster/peer-gateway.ts';
 import { type CoordinatorConfig, toLimitMaxima } from './config.ts';
+import { createDeliveries } from './deliveries/delivery-wiring.ts';
+import type { Retention } from './deliveries/retention.ts';
 import type { Builder } from './environments/builder-client.ts';
 import type { Verifier } from './environments/verifier-client.ts';
 import { Admission } from './executions/admission.ts';
@@ -124,6 +126,7 @@ function createServices(deps: CoordinatorDeps, config: CoordinatorConfig, metric
     },
     { ...config, limitMaxima: toLimitMaxima(config) },
   );
+  const { deletion, retention } = createDeliveries(deps, config, { executions, shards: cluster.keeper, ...filing });
   const retired = (agentId: string) => fleet.get(agentId as AgentId)?.superseded();
   const agentKeys = new AgentKeys({ clock, log, agents: state.agents, verifier: deps.verifier, retired });
   const enrolment = new Enrolment(
@@ -149,14 +152,26 @@ function createServices(deps: CoordinatorDeps, config: CoordinatorConfig, metric
       executions.layersRevoked();
     },
   });
-  serveCluster(deps, { ...known, executions, agentKeys, site });
-  return { ...known, ...filing, scheduler, admission, executions, enrolment, agentKeys, gateway };
+  serveCluster(deps, { ...known, executions, agentKeys, site, retention });
+  return { ...known, ...filing, deletion, retention, scheduler, admission, executions, enrolment, agentKeys, gateway };
 }
 
 /** What other coordinators and shards that come and go ask of this one. */
 function serveCluster(
   { log }: CoordinatorDeps,
-  { cluster, fleet, environments, executions, site, trust, cache, layers, agentKeys, pools }: ClusterServices,
+  {
+    cluster,
+    fleet,
+    environments,
+    executions,
+    site,
+    trust,
+    cache,
+    layers,
+    agentKeys,
+    pools,
+    retention,
+  }: ClusterServices,
 ): void {
   const warn = (error: unknown) => log.warn({ err: error }, 'not read again');
   cluster.serve({
@@ -166,8 +181,12 @@ function serveCluster(
       environments.invalidateAll();
       await environments.resume(shards);
       await executions.resume(shards);
+      retention.took(shards);
     },
-    letGo: (shards) => executions.abandon(shards),
+    letGo: (shards) => {
+      retention.letGo(shards);
+      executions.abandon(shards);
+    },
     readAgain: (what) => {
       if (what === 'revocations') trust.readAgain().catch(warn);
       else if (what === 'pins') cache.readPins().catch(warn);
@@ -194,6 +213,7 @@ type ClusterServices = Pick<Scheduling, 'cluster' | 'fleet' | 'pools'> &
     readonly executions: ExecutionService;
     readonly agentKeys: AgentKeys;
     readonly site: SiteRecording;
+    readonly retention: Retention;
   };
 
 type Services = ReturnType<typeof createServices>;
@@ -216,7 +236,7 @@ function createApi(deps: CoordinatorDeps, config: CoordinatorConfig, services: S
   addExecutionRoutes(
     server,
     {
-      ...{ clock, executions },
+      ...{ clock, executions, deletion: services.deletion },
       passOn: (request, reply) => forwarding.passOn(request, reply),
       passAnew: (request, reply) => forwarding.passAnew(request, reply),
     },
@@ -281,6 +301,7 @@ export function wireCoordinator(deps: CoordinatorDeps, config: CoordinatorConfig
   async function stop(): Promise<void> {
     if (cluster.hasSuccessor) await leaveToOthers({ clock: deps.clock, leaving, executions, gateway, cluster }, config);
     else await Promise.all([executions.drain(config.drainMsMax), cluster.drain(config.drainMsMax)]);
+    await services.retention.stop();
     executions.stop();
     environments.stop();
     reproductions.stop();
@@ -311,6 +332,7 @@ export function wireCoordinator(deps: CoordinatorDeps, config: CoordinatorConfig
       services.fileUrls.serveFrom(publicUrl);
       await enrolment.writeTokenFile();
       local.start();
+      services.retention.start();
       await cluster.start(config.clusterUrl === '' ? url : config.clusterUrl);
       for (const base of config.warmBases) {
         const name = base as (typeof baseNames)[number];

@@ -341,6 +341,11 @@ export class ExecutionService implements DemandListener {
     return await this.views.get(tenantId, id);
   }
 
+  /** What is remembered of executions that are over is forgotten: of those that ended by then, or of one. */
+  forget(what: Parameters<LiveExecutions['forgetEnded']>[0]): void {
+    this.#live.forgetEnded(what);
+  }
+
   /** Takes up what was accepted and not finished for tenants of these shards, before a restart or by another coordinator. */
   async resume(shards: readonly number[]): Promise<void> {
     await resumeUnfinished(shards, this.#deps, this.#live, {

@@ -90,6 +90,11 @@ export class LiveExecution {
     return !this.isOver && !this.isAbandoned;
   }
 
+  /** By the wall clock; one that is not over has not ended. */
+  get endedAtMs(): number {
+    return this.#finishedAt === null ? Number.POSITIVE_INFINITY : Date.parse(this.#finishedAt);
+  }
+
   allows(cause: StageCause): boolean {
     return executionLifecycle.allows(this.#stage, cause);
   }

@@ -9,6 +9,7 @@ import { type ExecutionId, isId } from '../../shared/ids.ts';
 import type { Execution } from '../../shared/model/execution.ts';
 import { rememberFinished } from './finished-executions.ts';
 import type { LiveExecution } from './live-execution.ts';
+import type { ExecutionName } from './state-store.ts';
 
 /** How a client asks. */
 export interface SubmitTerms {
@@ -110,6 +111,17 @@ export class LiveExecutions {
   finished(execution: LiveExecution): void {
     this.#live.delete(execution.id);
     this.#finished.set(execution.id, execution);
+  }
+
+  /** Those that ended by then, or one of a tenant, are not remembered any more. */
+  forgetEnded(what: { readonly endedAtMs: number } | ExecutionName): void {
+    if ('id' in what) {
+      if (this.#finished.peek(what.id)?.terms.tenantId === what.tenantId) this.#finished.delete(what.id);
+      return;
+    }
+    for (const [id, execution] of [...this.#finished.entries()]) {
+      if (execution.endedAtMs <= what.endedAtMs) this.#finished.delete(id);
+    }
   }
 
   /** It is somebody else's; was it here already? */
