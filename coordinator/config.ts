@@ -83,6 +83,11 @@ export const CoordinatorConfig = Closed({
   minioFilesPurgerAccessKey: text('', 'Access key of a user that may only list that bucket and delete from it.'),
   minioFilesPurgerSecretKey: secret('Secret key of that user.'),
   fileBytesMax: integer(1_073_741_824, 1, 'Largest file that a client may send; bytes.'),
+  uploadBytesMax: integer(
+    8_589_934_592,
+    1,
+    'Files that may be on their way into the store together, on the disk of stateDirectory; of one tenant half of that; beyond it: 429; bytes.',
+  ),
   tenantFileBytesMax: integer(107_374_182_400, 0, 'What all files of one tenant may weigh; 0: no bound; bytes.'),
   fileTtlMs: integer(
     604_800_000,

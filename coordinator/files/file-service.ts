@@ -38,6 +38,8 @@ export interface FileServiceOptions {
   /** Of all files of a tenant; 0: no bound. */
   readonly tenantFileBytesMax: number;
   readonly fileTtlMs: number;
+  /** Of all bodies that are on their way; of one tenant half of that. */
+  readonly uploadBytesMax: number;
 }
 
 /** A body that comes in. */
@@ -67,7 +69,7 @@ export class FileService {
   constructor(deps: FileServiceDeps, options: FileServiceOptions) {
     this.#deps = deps;
     this.#options = options;
-    this.#spool = new Spool(deps.spoolDirectory);
+    this.#spool = new Spool(deps.spoolDirectory, options);
   }
 
   /** What the tenant's files weigh; bytes. */
@@ -76,14 +78,13 @@ export class FileService {
   }
 
   /**
-   * Takes a file in, or lets the time of one that is here begin anew. SystemError `body-too-large`, `request-invalid` (cut off), `quota-exceeded`,
-   * `object-store-unavailable`, `shard-moved`.
+   * Takes a file in, or lets the time of one that is here begin anew, which takes no room. SystemError `body-too-large`, `request-invalid` (cut off),
+   * `rate-exceeded` (too much on its way), `quota-exceeded`, `object-store-unavailable`, `shard-moved`.
    */
   async upload(tenantId: string, { body, announced }: IncomingBody): Promise<FileRow> {
     const { fileBytesMax: bytesMax, fileTtlMs: ttlMs } = this.#options;
     this.#deps.shards.leaseFor(tenantId);
-    if (announced !== null) await this.#checkRoom(tenantId, Math.min(announced, bytesMax));
-    const spooled = await this.#spool.take(body, { bytesMax, announced });
+    const spooled = await this.#spool.take(body, { tenantId, bytesMax, announced });
     try {
       const id = this.#idOf([tenantId, spooled.sha256]);
       const expiresAtMs = this.#deps.clock.nowMs() + ttlMs;
@@ -100,7 +101,7 @@ export class FileService {
     incoming: IncomingBody,
     { bytesMax, ttlMs }: { bytesMax: number; ttlMs: number },
   ): Promise<FileRow> {
-    const spooled = await this.#spool.take(incoming.body, { bytesMax, announced: incoming.announced });
+    const spooled = await this.#spool.take(incoming.body, { tenantId, bytesMax, announced: incoming.announced });
     try {
       const id = this.#idOf([tenantId, executionId, path, spooled.sha256]);
       return await this.#store(tenantId, spooled, { id, executionId, ttlMs });

@@ -1,6 +1,8 @@
 /**
  * Owns bodies on their way into the files' store: written into a file without a name while their digest is made, so that they are known before they
- * are stored. Never holds more than a few chunks in memory. Invariant: one that was interrupted or is too large leaves nothing.
+ * are stored. Never holds more than a few chunks in memory.
+ * Invariants: one that was interrupted or is too large leaves nothing; all together never have more than their bound on this disk, on which the state is,
+ * and those of one tenant no more than half of it.
  */
 import type { FileHandle } from 'node:fs/promises';
 import { mkdir } from 'node:fs/promises';
@@ -21,35 +23,65 @@ export interface SpooledBody {
   close(): Promise<void>;
 }
 
+/** Whose a body is, how large it may be, and what its sender says that it has. */
+export interface BodyTerms {
+  readonly tenantId: string;
+  readonly bytesMax: number;
+  readonly announced: number | null;
+}
+
+const RETRY_SECONDS = 2;
+
 /** See the head of this file; its folder is touched with the first body. */
 export class Spool {
   readonly #directory: string;
+  readonly #bytesMax: number;
+  /** What may come of each tenant. */
+  readonly #coming = new Map<string, number>();
   #prepared: Promise<unknown> | null = null;
 
-  constructor(directory: string) {
+  constructor(directory: string, { uploadBytesMax }: { readonly uploadBytesMax: number }) {
     this.#directory = directory;
+    this.#bytesMax = uploadBytesMax;
   }
 
   /**
-   * Takes a body in. SystemError `body-too-large`; `request-invalid` when it ends before its announced length, or its sender goes away;
-   * `object-store-unavailable` when this disk can't hold it.
+   * Takes a body in. SystemError `body-too-large`; `rate-exceeded` when too much is on its way; `request-invalid` when it ends before its announced length,
+   * or its sender goes away; `object-store-unavailable` when this disk can't hold it.
    */
-  async take(
-    body: Readable,
-    { bytesMax, announced }: { bytesMax: number; announced: number | null },
-  ): Promise<SpooledBody> {
+  async take(body: Readable, { tenantId, bytesMax, announced }: BodyTerms): Promise<SpooledBody> {
     if (announced !== null && announced > bytesMax) throw tooLarge(bytesMax);
+    const leave = this.#enter(tenantId, announced ?? bytesMax);
     let file: FileHandle | null = null;
     try {
       file = await this.#create();
       const { bytes, sha256 } = await receive(body, file, bytesMax);
       if (announced !== null && announced !== bytes)
         throw new SystemError('request-invalid', `the body has ${bytes} bytes; its content-length said ${announced}`);
-      return toSpooled(file, bytes, sha256);
+      return toSpooled(file, bytes, sha256, leave);
     } catch (error) {
+      leave();
       await file?.close();
       throw error instanceof SystemError ? error : unavailable(error);
     }
+  }
+
+  /** Room for a body, until the answer is called. One alone is always let in. */
+  #enter(tenantId: string, bytes: number): () => void {
+    let all = 0;
+    for (const coming of this.#coming.values()) all += coming;
+    const own = this.#coming.get(tenantId) ?? 0;
+    const isFull = all > 0 && all + bytes > this.#bytesMax;
+    if (isFull || (own > 0 && own + bytes > this.#bytesMax / 2)) {
+      const detail = `files of ${own} bytes of this tenant are on their way, ${all} of all; send this one when they are there`;
+      throw new SystemError('rate-exceeded', detail, { retryAfterSeconds: RETRY_SECONDS });
+    }
+    this.#coming.set(tenantId, own + bytes);
+    return () => {
+      const left = (this.#coming.get(tenantId) ?? 0) - bytes;
+      if (left > 0) this.#coming.set(tenantId, left);
+      else this.#coming.delete(tenantId);
+    };
   }
 
   async #create(): Promise<FileHandle> {
@@ -84,14 +116,14 @@ async function receive(body: Readable, file: FileHandle, bytesMax: number): Prom
   return { bytes: digesting.bytes, sha256: digesting.digest() };
 }
 
-function toSpooled(file: FileHandle, bytes: number, sha256: Digest): SpooledBody {
+function toSpooled(file: FileHandle, bytes: number, sha256: Digest, leave: () => void): SpooledBody {
   let closed: Promise<void> | null = null;
   return {
     bytes,
     sha256,
     read: () => streamFile(file),
     close: () => {
-      closed ??= file.close();
+      closed ??= file.close().finally(leave);
       return closed;
     },
   };

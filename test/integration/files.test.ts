@@ -2,15 +2,17 @@
  * Owns files over real HTTP: sent once, found by their tenant alone, read in parts, deleted; and bodies that are cut off, too large or none at all.
  */
 import assert from 'node:assert/strict';
+import { execFile } from 'node:child_process';
 import { createHash, randomBytes } from 'node:crypto';
 import { once } from 'node:events';
-import { readdir } from 'node:fs/promises';
+import { mkdir, readdir } from 'node:fs/promises';
 import { request as httpRequest } from 'node:http';
 import { connect } from 'node:net';
 import { join } from 'node:path';
 import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { test } from 'node:test';
+import { promisify } from 'node:util';
 import { type KeyRing, localTenant } from '../../coordinator/tenants/keys.ts';
 import { startMinioServer } from '../../ops/minio/private-minio.ts';
 import { MinioObjectStore } from '../../shared/storage/minio-object-store.ts';
@@ -145,7 +147,27 @@ test('bodies that are no bytes, too large, too many or of another page are refus
   assert.equal(posted.status, 415);
   assert.equal((await send(coordinator, randomBytes(900))).status, 200);
   assert.deepEqual(await refused(randomBytes(900), {}), [429, 'quota-exceeded']);
-  assert.equal(await countStored(coordinator), 1);
+  assert.equal((await send(coordinator, Buffer.alloc(600))).status, 200);
+  assert.equal((await send(coordinator, Buffer.alloc(600))).status, 200, 'what is there takes no room');
+  assert.equal(await countStored(coordinator), 2);
+});
+
+test('more than may be on its way is told to come later, and others still come', async (t) => {
+  const coordinator = await startCoordinator(t, { fileBytesMax: 1000, uploadBytesMax: 1000 });
+  const begun = httpRequest(`${coordinator.url}/v1/files`, {
+    method: 'POST',
+    headers: { ...bytesType, 'content-length': 600 },
+  });
+  const answered = once(begun, 'response');
+  begun.write(randomBytes(300));
+  const later = async () => (await send(coordinator, randomBytes(600))).status;
+  while ((await later()) !== 429);
+  assert.equal((await send(coordinator, 'x'.repeat(10))).status, 429, 'of one tenant half may be on its way');
+  begun.end(randomBytes(300));
+  const [answer] = await answered;
+  answer.resume();
+  assert.equal(answer.statusCode, 200);
+  assert.equal(await later(), 200);
 });
 
 test('an upload that is cut off, or shorter than it said, leaves nothing', async (t) => {
@@ -198,6 +220,21 @@ test('a gigabyte goes in and out without being held in memory', async (t) => {
   assert.equal(bytes, total);
   // Server, client and both directions are in this one process.
   assert.ok(peak - before < 256 * MIB, `memory grew by ${Math.round((peak - before) / MIB)} MiB`);
+});
+
+test('a disk that is full, or a folder that can not be made, refuses an upload by name and leaves nothing', async (t) => {
+  const coordinator = await startCoordinator(t);
+  const spool = join(coordinator.folder, 'incoming');
+  await mkdir(spool);
+  await promisify(execFile)('mount', ['-t', 'tmpfs', '-o', 'size=1m', 'tmpfs', spool]);
+  try {
+    const full = await send(coordinator, randomBytes(2 * MIB));
+    assert.deepEqual([full.status, ((await full.json()) as { code: string }).code], [503, 'object-store-unavailable']);
+    assert.deepEqual(await readdir(spool), []);
+    assert.equal((await send(coordinator, 'small')).status, 200);
+  } finally {
+    await promisify(execFile)('umount', [spool]);
+  }
 });
 
 test('in MinIO files have a bucket of their own, and deleted ones leave no version behind', async (t) => {

@@ -38,7 +38,7 @@ async function setStage(t: TestContext, name: string, options: Partial<Retention
   const shared = { clock, log: silentLogger, rows: store.files, objects, shards: { leaseFor } };
   const files = new FileService(
     { ...shared, random: systemRandom, key: Buffer.alloc(32), spoolDirectory: join(folder, 'spool') },
-    { fileBytesMax: 1e6, tenantFileBytesMax: 0, fileTtlMs: DAY_MS },
+    { fileBytesMax: 1e6, tenantFileBytesMax: 0, fileTtlMs: DAY_MS, uploadBytesMax: 1e6 },
   );
   const forgotten: object[] = [];
   const retention = new Retention(
