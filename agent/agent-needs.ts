@@ -11,6 +11,7 @@ import type { Identity } from './connection/identity.ts';
 import type { KeptResults } from './connection/kept-results.ts';
 import type { AgentFacts } from './connection/session.ts';
 import type { SlotCpus } from './execution/slot-cpus.ts';
+import type { AgentFiles } from './files/agent-files.ts';
 import type { CompiledChecks } from './judging/compiled-checks.ts';
 import type { PolicySource } from './site/policy-file.ts';
 import type { Site } from './site/site.ts';
@@ -32,6 +33,8 @@ export interface AgentNeeds {
   readonly token: () => string | null;
   /** The work of its own site; absent: there is none. */
   readonly site?: Site;
+  /** Files that orders name; absent: it takes no such orders. */
+  readonly files?: Pick<AgentFiles, 'acquire'>;
   /** Where results outlive this process; absent: they do not. */
   readonly results?: Pick<KeptResults, 'before' | 'keep' | 'forget'>;
   /** Check programs that were compiled before; absent: none are kept. */

@@ -59,6 +59,11 @@ export const AgentConfig = Closed({
     description:
       "What one tenant's own layers may weigh when room is needed, in hundredths of layerBytesMax; above it they go first.",
   }),
+  fileBytesMax: integer(
+    2_147_483_648,
+    0,
+    'Weight of files that orders name, kept here for the next ones; what is in use counts beside it; bytes.',
+  ),
   scrubIntervalMs: integer(
     600_000,
     0,

@@ -11,6 +11,7 @@ import { join, resolve } from 'node:path';
 import { type Clock, type Random, stayAlive, systemClock, systemRandom, type Timer } from '../shared/clock.ts';
 import { SystemError } from '../shared/errors.ts';
 import { readAuthority } from '../shared/http/authority.ts';
+import { LayerFetcher } from '../shared/layers/layer-fetcher.ts';
 import { machineArchitecture } from '../shared/layers/layer-manifest.ts';
 import type { ConnectionState } from '../shared/lifecycle/agent.ts';
 import { atLeast, type Logger, silentLogger } from '../shared/logger.ts';
@@ -26,6 +27,7 @@ import { Identity } from './connection/identity.ts';
 import { KeptResults } from './connection/kept-results.ts';
 import type { AgentFacts } from './connection/session.ts';
 import type { SlotCpus } from './execution/slot-cpus.ts';
+import { AgentFiles } from './files/agent-files.ts';
 import { CompiledChecks } from './judging/compiled-checks.ts';
 import { type OpenAgentLayers, openAgentLayers } from './layers/agent-layers.ts';
 import { preflight } from './preflight.ts';
@@ -115,10 +117,13 @@ async function assemble(
     // What layers could weigh at most: those that are here and the room beside them. What is in use may be heavier than layerBytesMax.
     diskBytes: cache.gauges().bytes + bavail * bsize,
   };
+  const files = new AgentFiles(new LayerFetcher({ directory: join(config.stateDirectory, 'files') }), {
+    bytesMax: config.fileBytesMax,
+  });
   const token = () => options.enrolmentToken ?? readToken(config.enrolmentTokenFile, ports.logger);
   const facts = toFacts(sandbox.facts, config, slotCpus);
   const checks = new CompiledChecks(sandbox, config.compiledChecksBytesMax);
-  const needs = { sandbox, layers: cache, trust, identity, token, results, checks, ...ports };
+  const needs = { sandbox, layers: cache, files, trust, identity, token, results, checks, ...ports };
   try {
     const edge = await openEdgeIfWanted(needs, facts, layers, config);
     const leasing = new LeasingAgent(edge === null ? needs : { ...needs, site: edge.site }, {
@@ -128,7 +133,7 @@ async function assemble(
       facts: { ...facts, understands: [...additions] },
     });
     await edge?.listen();
-    return { leasing, layers, identity, results, edge };
+    return { leasing, layers, files, identity, results, edge };
   } catch (error) {
     await layers.stop();
     throw error;
@@ -171,6 +176,7 @@ function readToken(path: string, logger: Logger): string | null {
 interface Opened {
   readonly leasing: LeasingAgent;
   readonly layers: OpenAgentLayers;
+  readonly files: AgentFiles;
   readonly identity: Identity;
   readonly results: KeptResults;
   readonly edge: Edge | null;
@@ -232,9 +238,9 @@ export class EmbeddedAgent implements AsyncDisposable {
 
   async #stop(): Promise<void> {
     this.#isStopping.resolve(false);
-    const { leasing, layers, identity, results, edge, sandbox, alive } = this.#opened;
+    const { leasing, layers, files, identity, results, edge, sandbox, alive } = this.#opened;
     try {
-      await layers.breakOff();
+      await Promise.all([layers.breakOff(), files.close()]);
       await Promise.all([leasing.stop(), edge?.close()]);
       await Promise.all([layers.stop(), identity.settled(), results.settled(), edge?.settled()]);
     } finally {

@@ -11,8 +11,10 @@ import { auditActions } from './http/auditing.ts';
 import type { Authenticate } from './http/authentication.ts';
 import { createAuthentication } from './http/authentication.ts';
 import { addCacheRoutes } from './http/cache-routes.ts';
+import { addCollectedRoutes, nameCollectors } from './http/collected-routes.ts';
 import { addEnvironmentRoutes } from './http/environment-routes.ts';
 import { addExecutionRoutes } from './http/execution-routes.ts';
+import { addFileRoutes } from './http/file-routes.ts';
 import { Forwarding } from './http/forwarding.ts';
 import { addLayerRoutes } from './http/layer-routes.ts';
 import { Leaving } from './http/leaving.ts';
@@ -48,12 +50,14 @@ export function createApi(deps: KeyedDeps, config: CoordinatorConfig, services: 
   const leaving = new Leaving(clock);
   leaving.watch(server);
   refuseDeliveries(server);
+  const collecting = { collections: services.collections, tenants: services.tenancy.tenants };
+  nameCollectors(server, collecting);
   forwarding.serve(server);
   auditActions(server, { clock, log, audit: state.audit });
   addExecutionRoutes(
     server,
     {
-      ...{ clock, executions },
+      ...{ clock, executions, deletion: services.deletion },
       passOn: (request, reply) => forwarding.passOn(request, reply),
       passAnew: (request, reply) => forwarding.passAnew(request, reply),
       webhooks: services.receivers,
@@ -67,6 +71,8 @@ export function createApi(deps: KeyedDeps, config: CoordinatorConfig, services: 
     waiting: (id) => services.admission.waitingOf(id),
     begunInMinute: (id) => services.admission.begunInMinute(id),
   });
+  addFileRoutes(server, { files: services.files, urls: services.fileUrls, objects: deps.fileObjects });
+  addCollectedRoutes(server, collecting);
   addLayerRoutes(server, { store, urls });
   addCacheRoutes(server, { clock, agents: state.agents, fleet, environments, cache, trust, prefetches });
   addPoolRoutes(server, { pools, isTenant: (id) => keys?.has(id) ?? id === localTenant.id });

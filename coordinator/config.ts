@@ -5,6 +5,7 @@
 import { isIP } from 'node:net';
 import { type Static, type TInteger, Type } from '@sinclair/typebox';
 import { Closed, OneOf } from '../shared/model/closed.ts';
+import { COLLECTED_FILES_MAX } from '../shared/model/collection.ts';
 import { baseNames } from '../shared/model/environment.ts';
 import { type LimitName, limitMaxima, limitNames, limitProperties } from '../shared/model/limits.ts';
 import { toRange } from './egress/address-policy.ts';
@@ -93,6 +94,47 @@ export const CoordinatorConfig = Closed({
   minioRegion: text('us-east-1', 'Region that requests are signed for.'),
   minioAccessKey: text('', 'Access key of a user that may only read.'),
   minioSecretKey: secret('Secret key of that user.'),
+  filesDirectory: text(
+    '',
+    'Folder of files that clients send or collect, while minioFilesBucket is empty; empty: files in stateDirectory. Several coordinators share it.',
+  ),
+  minioFilesBucket: text('', 'Bucket of such files, in the MinIO of minioEndpoint; empty: filesDirectory.'),
+  minioFilesReaderAccessKey: text('', 'Access key of a user that may only read that bucket: agents see it.'),
+  minioFilesReaderSecretKey: secret('Secret key of that user.'),
+  minioFilesWriterAccessKey: text('', 'Access key of a user that may only write to that bucket.'),
+  minioFilesWriterSecretKey: secret('Secret key of that user.'),
+  minioFilesPurgerAccessKey: text('', 'Access key of a user that may only list that bucket and delete from it.'),
+  minioFilesPurgerSecretKey: secret('Secret key of that user.'),
+  fileBytesMax: integer(1_073_741_824, 1, 'Largest file that a client may send; bytes.'),
+  uploadBytesMax: integer(
+    8_589_934_592,
+    1,
+    'Files that may be on their way into the store together, on the disk of stateDirectory; of one tenant half of that; beyond it: 429; bytes.',
+  ),
+  tenantFileBytesMax: integer(107_374_182_400, 0, 'What all files of one tenant may weigh; 0: no bound; bytes.'),
+  fileTtlMs: integer(
+    604_800_000,
+    1000,
+    'How long a file is kept after it was sent, sent again, or used by an execution; milliseconds.',
+  ),
+  resultTtlMs: integer(
+    2_592_000_000,
+    0,
+    'How long a finished execution is kept, with its output and what it left; 0: for ever; milliseconds.',
+  ),
+  retentionIntervalMs: integer(600_000, 0, 'How often what is over is removed; 0: never; milliseconds.'),
+  collectBytesMax: integer(33_554_432, 0, 'What all files may weigh that one execution leaves to be kept; bytes.'),
+  collectFilesMax: Type.Integer({
+    default: 100,
+    minimum: 0,
+    maximum: COLLECTED_FILES_MAX,
+    description: 'How many files one execution may leave to be kept.',
+  }),
+  collectedFileTtlMs: integer(
+    604_800_000,
+    1000,
+    'How long they are kept, at most as long as the execution; milliseconds.',
+  ),
   tenantsFile: text('', 'JSON file of tenants and their keys; empty: one tenant `local` without a key, on loopback.'),
   tenantsMax: integer(10_000, 1, 'Tenants that may be made over HTTP.'),
   tenantKeysMax: integer(100, 1, 'Keys of one tenant that may be given out over HTTP.'),
@@ -309,9 +351,24 @@ export function findConfigProblems(config: CoordinatorConfig): string[] {
         problems.push(`${field}: ${range} is no address or range; write 10.1.2.3 or 10.1.2.0/24`);
     }
   }
+  problems.push(...findFilesProblems(config));
   const known: readonly string[] = baseNames;
   for (const base of config.warmBases) {
     if (!known.includes(base)) problems.push(`warmBases: there is no base '${base}'; there are ${known.join(', ')}`);
   }
   return problems;
+}
+
+/** The same for where files are kept. */
+function findFilesProblems(config: CoordinatorConfig): string[] {
+  if (config.minioFilesBucket === '') {
+    if (config.databaseUrl === '' || config.filesDirectory !== '') return [];
+    return ['minioFilesBucket or filesDirectory is needed with databaseUrl: coordinators of one database share files'];
+  }
+  const needed = [
+    ...['minioEndpoint', 'minioFilesReaderAccessKey', 'minioFilesReaderSecretKey', 'minioFilesWriterAccessKey'],
+    ...['minioFilesWriterSecretKey', 'minioFilesPurgerAccessKey', 'minioFilesPurgerSecretKey'],
+  ] as (keyof CoordinatorConfig)[];
+  const missing = needed.filter((field) => config[field] === '');
+  return missing.map((field) => `${field} is needed with minioFilesBucket`);
 }

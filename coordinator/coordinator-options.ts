@@ -19,6 +19,8 @@ import { type KeyRing, readTenants } from './tenants/keys.ts';
 export interface CoordinatorOptions extends Partly<CoordinatorConfig> {
   readonly state?: StateStore | undefined;
   readonly store?: ObjectStore | undefined;
+  /** Where files that clients send, and that executions leave, are kept; it is written to and deleted from. */
+  readonly fileObjects?: ObjectStore | undefined;
   readonly builder?: Builder | undefined;
   readonly verifier?: Verifier | undefined;
   /** Who hears what goes on, from logLevel up; by default nobody. */
@@ -38,7 +40,7 @@ export interface CoordinatorPlan {
 
 /** Completes and checks everything; SystemError `configuration-invalid` with all that is wrong. */
 export function readCoordinatorOptions(options: CoordinatorOptions): CoordinatorPlan {
-  const { state, store, builder, verifier, logger, clock, random, ...settings } = options;
+  const { state, store, fileObjects, builder, verifier, logger, clock, random, ...settings } = options;
   const completed = completeConfig(CoordinatorConfig, settings);
   if ('problems' in completed) throw toConfigError(completed.problems);
   const config = completed.values;

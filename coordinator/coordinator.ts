@@ -21,6 +21,8 @@ import { createCacheServices, createPreWarming } from './cache-wiring.ts';
 import { Cluster } from './cluster/cluster.ts';
 import { PEERS_PATH } from './cluster/peer-gateway.ts';
 import { type CoordinatorConfig, toLimitMaxima } from './config.ts';
+import { createDeliveries } from './deliveries/delivery-wiring.ts';
+import type { Retention } from './deliveries/retention.ts';
 import type { Resolve } from './egress/vetted-lookup.ts';
 import type { Builder } from './environments/builder-client.ts';
 import type { Verifier } from './environments/verifier-client.ts';
@@ -29,6 +31,7 @@ import { toConstraints } from './executions/demand.ts';
 import { ExecutionService } from './executions/execution-service.ts';
 import { SiteRecording } from './executions/site-records.ts';
 import type { StateStore } from './executions/state-store.ts';
+import { createFileServices } from './files/file-wiring.ts';
 import { checkUpgrade } from './http/authentication.ts';
 import { attachUpgrades } from './http/upgrades.ts';
 import type { InstanceKey } from './instance-key.ts';
@@ -50,6 +53,8 @@ export interface CoordinatorDeps {
   readonly log: Logger;
   readonly state: StateStore;
   readonly store: ObjectStore;
+  /** Clients' files, apart from layers. */
+  readonly fileObjects: ObjectStore;
   readonly builder: Builder;
   readonly verifier: Verifier;
   readonly instanceKey: InstanceKey;
@@ -102,6 +107,7 @@ function createServices(deps: KeyedDeps, config: CoordinatorConfig, metrics: Met
   const known = { ...scheduling, ...createCacheServices(deps, config, metrics, scheduling) };
   const { layers, environments, trust, cache } = known;
   const { scheduler } = cluster;
+  const filing = createFileServices(deps, config, cluster.keeper);
   const isEmbedded = deps.keys === null;
   const admission = new Admission(
     { clock, scheduler, quotasOf: ({ id }) => boundsOf(id), refused: (reason) => metrics.refused(reason) },
@@ -112,7 +118,7 @@ function createServices(deps: KeyedDeps, config: CoordinatorConfig, metrics: Met
   const executions = new ExecutionService(
     {
       ...{ clock, random, log, store: state.executions, environments, scheduler, admission, tenants },
-      ...{ pools, shards: cluster.keeper, storage },
+      ...{ pools, shards: cluster.keeper, storage, files: filing.requestFiles },
       isRevoked: (manifest) => trust.isRevoked(manifest),
       placed: (environment, { tenantId, request }) => {
         const access = pools.accessOfLayers(tenants(tenantId), environment);
@@ -128,6 +134,7 @@ function createServices(deps: KeyedDeps, config: CoordinatorConfig, metrics: Met
     },
     { ...config, limitMaxima: toLimitMaxima(config) },
   );
+  const { deletion, retention } = createDeliveries(deps, config, { executions, shards: cluster.keeper, ...filing });
   const retired = (agentId: string) => fleet.get(agentId as AgentId)?.superseded();
   const agentKeys = new AgentKeys({ clock, log, agents: state.agents, verifier: deps.verifier, retired });
   const enrolment = new Enrolment(
@@ -156,8 +163,9 @@ function createServices(deps: KeyedDeps, config: CoordinatorConfig, metrics: Met
       executions.layersRevoked();
     },
   });
-  serveCluster(deps, { ...known, ...hooks, executions, agentKeys, site });
-  return { ...known, ...hooks, tenancy, scheduler, admission, executions, enrolment, agentKeys, gateway };
+  serveCluster(deps, { ...known, ...hooks, executions, agentKeys, site, retention });
+  const ours = { ...filing, ...hooks, deletion, retention, tenancy };
+  return { ...known, ...ours, scheduler, admission, executions, enrolment, agentKeys, gateway };
 }
 
 /** What other coordinators and shards that come and go ask of this one. */
@@ -175,6 +183,7 @@ function serveCluster(
     layers,
     agentKeys,
     pools,
+    retention,
   }: ClusterServices,
 ): void {
   const warn = (error: unknown) => log.warn({ err: error }, 'not read again');
@@ -185,9 +194,11 @@ function serveCluster(
       environments.invalidateAll();
       await environments.resume(shards);
       await executions.resume(shards);
+      retention.took(shards);
       deliveries.wake();
     },
     letGo: (shards) => {
+      retention.letGo(shards);
       executions.abandon(shards);
       deliveries.letGo(shards);
     },
@@ -218,6 +229,7 @@ type ClusterServices = Pick<Scheduling, 'cluster' | 'fleet' | 'pools'> &
     readonly executions: ExecutionService;
     readonly agentKeys: AgentKeys;
     readonly site: SiteRecording;
+    readonly retention: Retention;
   };
 
 /** Everything that a coordinator does, put together. */
@@ -280,10 +292,13 @@ export function wireCoordinator(adapters: CoordinatorDeps, config: CoordinatorCo
       const { port } = server.server.address() as AddressInfo;
       const host = config.listenHost.includes(':') ? `[${config.listenHost}]` : config.listenHost;
       const url = `${tls === null ? 'http' : 'https'}://${host}:${port}`;
-      urls.serveFrom(config.publicUrl === '' ? url : config.publicUrl);
+      const publicUrl = config.publicUrl === '' ? url : config.publicUrl;
+      urls.serveFrom(publicUrl);
+      services.fileUrls.serveFrom(publicUrl);
       await enrolment.writeTokenFile();
       local.start();
       services.deliveries.start();
+      services.retention.start();
       await cluster.start(config.clusterUrl === '' ? url : config.clusterUrl);
       for (const base of config.warmBases) {
         const name = base as (typeof baseNames)[number];
@@ -318,6 +333,7 @@ async function stopAll(
   const drain = (timeMsMax: number) => cluster.drain(timeMsMax);
   if (cluster.hasSuccessor) await leaveToOthers({ ...leavers, cluster: { drain, leave } }, config);
   else await Promise.all([executions.drain(config.drainMsMax), cluster.drain(config.drainMsMax)]);
+  await services.retention.stop();
   executions.stop();
   await services.deliveries.stop();
   environments.stop();

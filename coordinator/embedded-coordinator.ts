@@ -62,7 +62,7 @@ export async function createCoordinator(options: CoordinatorOptions = {}): Promi
   }
 }
 
-type Adapters = Pick<CoordinatorDeps, 'instanceKey' | 'state' | 'store' | 'builder' | 'verifier'>;
+type Adapters = Pick<CoordinatorDeps, 'instanceKey' | 'state' | 'store' | 'fileObjects' | 'builder' | 'verifier'>;
 
 /** What was given, and what is missing opened; how to close the latter is noted one by one. */
 async function openAdapters(
@@ -81,9 +81,10 @@ async function openAdapters(
       : readInstanceKey(config.instanceKeyFile);
   const state = options.state ?? owned(await openState(config));
   const store = options.store ?? (await openStore(config, opened));
+  const fileObjects = options.fileObjects ?? (await openFileObjects(config, opened));
   const builder = options.builder ?? owned(createBuilderClient(config.builderSocketPath));
   const verifier = options.verifier ?? owned(createVerifierClient(config.verifierSocketPath));
-  return { instanceKey, state, store, builder, verifier };
+  return { instanceKey, state, store, fileObjects, builder, verifier };
 }
 
 /** The shared database, or one of our own. */
@@ -104,6 +105,22 @@ async function openStore(config: CoordinatorConfig, opened: Close[]): Promise<Ob
     bucket: config.minioBucket,
     region: config.minioRegion,
     reader: { accessKey: config.minioAccessKey, secretKey: config.minioSecretKey },
+  });
+  opened.push(() => store.close());
+  return store;
+}
+
+/** Where clients' files are: never where layers are, which only the verifier writes. */
+async function openFileObjects(config: CoordinatorConfig, opened: Close[]): Promise<ObjectStore> {
+  const { minioFilesBucket: bucket, minioEndpoint: endpoint, minioPublicEndpoint, minioRegion: region } = config;
+  if (bucket === '') return new DirectoryObjectStore(config.filesDirectory || join(config.stateDirectory, 'files'));
+  const { MinioObjectStore } = await import('../shared/storage/minio-object-store.ts');
+  const store = new MinioObjectStore({
+    ...{ endpoint, bucket, region },
+    ...(minioPublicEndpoint === '' ? {} : { publicEndpoint: minioPublicEndpoint }),
+    reader: { accessKey: config.minioFilesReaderAccessKey, secretKey: config.minioFilesReaderSecretKey },
+    writer: { accessKey: config.minioFilesWriterAccessKey, secretKey: config.minioFilesWriterSecretKey },
+    purger: { accessKey: config.minioFilesPurgerAccessKey, secretKey: config.minioFilesPurgerSecretKey },
   });
   opened.push(() => store.close());
   return store;

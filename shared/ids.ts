@@ -27,6 +27,7 @@ export type ExecutionId = Id<'execution'>;
 export type EnvironmentId = Id<'environment'>;
 export type AgentId = Id<'agent'>;
 export type LeaseId = Id<'lease'>;
+export type FileId = Id<'file'>;
 export type BuildId = Id<'build'>;
 export type DeliveryId = Id<'delivery'>;
 

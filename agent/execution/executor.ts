@@ -12,6 +12,8 @@ import type { Report } from '../../shared/model/verdict.ts';
 import type { LeaseResultMessage } from '../../shared/protocol/agent-messages.ts';
 import type { LeaseOrderMessage } from '../../shared/protocol/coordinator-messages.ts';
 import type { KeptLayer, Sandbox } from '../../shared/sandbox/sandbox.ts';
+import { type AcquiredFiles, type AgentFiles, acquireFiles, noFiles } from '../files/agent-files.ts';
+import { type Collected, Collection } from '../files/collection.ts';
 import type { CompiledChecks } from '../judging/compiled-checks.ts';
 import { Judging, type JudgingEnd } from '../judging/judging.ts';
 import type { LeaseTerminal } from './lease-terminal.ts';
@@ -24,6 +26,8 @@ export interface ExecutorNeeds {
   readonly sandbox: Pick<Sandbox, 'launch' | 'release'>;
   readonly layers: Pick<LayerSource, 'acquire'>;
   readonly clock: Clock;
+  /** Files that orders name; absent: an order that names some fails. */
+  readonly files?: Pick<AgentFiles, 'acquire'>;
   /** Processors of its slot; null or absent: any. */
   readonly cpus?: SlotCpus;
   /** What the run script has as standard input and output, if its order wants one. */
@@ -64,7 +68,7 @@ export interface ExecutionListener {
 const nothing: readonly never[] = [];
 
 /** What an execution has found out. */
-type Findings = Partial<Pick<LeaseResultMessage, 'compile' | 'run' | 'tests' | 'check'>> &
+type Findings = Partial<Pick<LeaseResultMessage, 'compile' | 'run' | 'tests' | 'check' | 'files' | 'uncollected'>> &
   Pick<LeaseResultMessage, 'verdict' | 'endedIn'>;
 
 /** One lease's execution; `execute` is called once. */
@@ -74,6 +78,9 @@ export class Execution {
   readonly #slot: number;
   readonly #listener: ExecutionListener;
   readonly #runs: ScriptRuns;
+  readonly #collection: Collection | null;
+  /** Of the lease, while it runs. */
+  #files: AcquiredFiles = noFiles;
   #fetchMs = 0;
   #isAnnounced = false;
 
@@ -83,16 +90,19 @@ export class Execution {
     this.#slot = slot;
     this.#listener = listener;
     this.#runs = new ScriptRuns(needs.sandbox);
+    this.#collection = Collection.of(order, needs.clock);
   }
 
   /** Ends it without a result. Idempotent. */
   cancel(): void {
     this.#runs.cancel();
+    this.#collection?.cancel();
   }
 
   /** Ends it with this as its failure. Idempotent. */
   fail(failure: SystemError): void {
     this.#runs.fail(failure);
+    this.#collection?.cancel();
   }
 
   /** The result, or null after `cancel`. Never rejects: our own failures are the result's `failure`. */
@@ -103,6 +113,7 @@ export class Execution {
       const { layers: references, tenantId } = this.#order;
       const listener = (bytes: number, bytesTotal: number) => this.#listener.fetching(bytes, bytesTotal);
       layers = await this.#needs.layers.acquire(references, tenantId, listener);
+      if (this.#order.inputs !== undefined) this.#files = await acquireFiles(this.#needs.files, this.#order);
       this.#fetchMs = this.#needs.clock.monotonicMs() - startMs;
       const found = this.#runs.isCancelled ? null : await this.#runScripts(layers);
       return found === null ? null : this.#toResult(layers, found);
@@ -111,20 +122,21 @@ export class Execution {
     } finally {
       this.#runs.release();
       layers?.release();
+      this.#files.release();
     }
   }
 
   async #runScripts(layers: AcquiredLayers): Promise<Findings | null> {
     const { compile, tests } = this.#order;
     if (compile === null) {
-      const files = toSandboxFiles(this.#order.files);
+      const files = toSandboxFiles(this.#order.files, this.#files);
       return await (tests === undefined ? this.#run(layers, files, null) : this.#judge(layers, files, null));
     }
     const { script: text, limits, variables } = compile;
     const script: Script = {
       ...{ name: 'compile', text, args: nothing, limits, stdin: null, kept: nothing, isKept: true },
       ...{ environment: toVariables(layers.manifests, variables), layers: layers.names },
-      files: toSandboxFiles(this.#order.files),
+      files: toSandboxFiles(this.#order.files, this.#files),
     };
     const compiled = await this.#runScript('compile', script);
     if (compiled === null) return null;
@@ -136,11 +148,21 @@ export class Execution {
 
   async #run(layers: AcquiredLayers, files: Script['files'], kept: KeptLayer | null): Promise<Findings | null> {
     const { run } = this.#order;
-    const stdin = toStdin(run.stdin, run.stdinEncoding);
+    const stdin = toStdin(run.stdin, run.stdinEncoding, this.#files);
     const { terminal = null } = this.#needs;
-    const script = { ...this.#toSolution(layers, files, kept), args: run.arguments, stdin, terminal };
+    const script = {
+      ...this.#toSolution(layers, files, kept),
+      args: run.arguments,
+      stdin,
+      terminal,
+      collection: this.#collection,
+    };
     const ran = await this.#runScript('run', script);
-    return ran === null ? null : { verdict: ran.report.verdict, endedIn: 'run', run: ran.report };
+    if (ran === null) return null;
+    const collected = await this.#collect();
+    return this.#runs.isCancelled
+      ? null
+      : { verdict: ran.report.verdict, endedIn: 'run', run: ran.report, ...collected };
   }
 
   /** Script 4, but for what each test has of its own. */
@@ -159,7 +181,7 @@ export class Execution {
     const place = { slot: this.#slot, cpus: this.#needs.cpus ?? null };
     const judging = new Judging(
       { ...this.#needs, runs: this.#runs },
-      { tenantId, tests, layers, place, solution: this.#toSolution(layers, files, kept) },
+      { tenantId, tests, layers, place, files: this.#files, solution: this.#toSolution(layers, files, kept) },
       {
         running: () => this.#announceRunning(),
         tested: (index, result) => this.#listener.tested(index, result),
@@ -181,6 +203,16 @@ export class Execution {
     this.#announceRunning();
     const end = await running.ended;
     return end === null ? null : { report: toReport(end, script.limits, this.#slot), kept: running.kept };
+  }
+
+  /** Sends what the run has left; it is not over for its client before that. */
+  async #collect(): Promise<Collected> {
+    if (this.#collection === null) return {};
+    const startMs = this.#needs.clock.monotonicMs();
+    const collected = await this.#collection.send();
+    this.#runs.timing.collectMs += this.#needs.clock.monotonicMs() - startMs;
+    this.#runs.check();
+    return collected;
   }
 
   /** Said once, after the launcher has its order: it works while we say it. */

@@ -19,6 +19,7 @@ import type {
   SandboxFile,
 } from '../../shared/sandbox/sandbox.ts';
 import { toScriptLaunch } from '../../shared/sandbox/script.ts';
+import type { Collection } from '../files/collection.ts';
 import type { LeaseTerminal } from './lease-terminal.ts';
 import type { SlotCpus } from './slot-cpus.ts';
 
@@ -46,6 +47,8 @@ export interface Script {
   readonly isKept: boolean;
   /** What it has instead of pipes; absent: pipes. */
   readonly terminal?: LeaseTerminal | null;
+  /** What takes files that it leaves; absent: nothing. */
+  readonly collection?: Pick<Collection, 'spec' | 'listener'> | null;
 }
 
 /** Who hears a script's output while it runs; a chunk is only good during the call. */
@@ -105,19 +108,29 @@ export class ScriptRuns {
     for (const launch of this.#launches) launch.kill();
   }
 
-  /** Begins a script; throws what the lease fails by. */
-  begin(script: Script, { slot: _slot, cpus }: ScriptPlace, hearer: ScriptHearer = {}): ScriptRun {
+  /** Throws what the lease fails by, if it does. */
+  check(): void {
     if (this.#failure !== null) throw this.#failure;
+  }
+
+  /** Begins a script; throws what the lease fails by. */
+  begin(script: Script, { cpus }: Pick<ScriptPlace, 'cpus'>, hearer: ScriptHearer = {}): ScriptRun {
+    this.check();
     const { argv, file } = toScriptLaunch(script.text, script.args);
     const stdout = new OutputBuffer();
     const stderr = new OutputBuffer();
-    const { layers, kept, isKept, environment, files, stdin, limits, terminal = null } = script;
+    const { layers, kept, isKept, environment, files, stdin, limits, terminal = null, collection = null } = script;
     const launch = this.#sandbox.launch(
       {
         ...{ profile: 'execution', layers, kept, isKept, target: null, capture: null },
         ...{ argv, environment, directory: WORKSPACE_DIRECTORY, files, systemFiles: [file] },
         ...{ stdin: terminal === null ? stdin : terminal.input, egress: null, limits },
-        ...{ cpuShares: ORDINARY_CPU_SHARES, cpus, terminal: terminal?.size ?? null, collect: null },
+        ...{
+          cpuShares: ORDINARY_CPU_SHARES,
+          cpus,
+          terminal: terminal?.size ?? null,
+          collect: collection?.spec ?? null,
+        },
         ...(terminal === null ? {} : { outputWindowBytes: terminal.outputWindowBytes }),
       },
       {
@@ -131,6 +144,7 @@ export class ScriptRuns {
           stderr.append(chunk);
           hearer.stderr?.(chunk);
         },
+        ...collection?.listener,
       },
     );
     terminal?.launched(launch);
@@ -145,7 +159,7 @@ export class ScriptRuns {
     this.timing.executeMs += report.wallTimeMs;
     this.timing.collectMs += report.collectMs;
     if (this.#isCancelled) return null;
-    if (this.#failure !== null) throw this.#failure;
+    this.check();
     if (!isJudgeable(report)) {
       throw new SystemError('sandbox-failed', `the ${name} script did not run: ${toLaunchSentence(report)}`);
     }

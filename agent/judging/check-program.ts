@@ -9,6 +9,7 @@ import type { CheckOrder } from '../../shared/protocol/coordinator-messages.ts';
 import type { KeptLayer, SandboxFile } from '../../shared/sandbox/sandbox.ts';
 import { type Script, type ScriptPlace, type ScriptRuns, toReport } from '../execution/script-runs.ts';
 import { toSandboxFiles, toVariables } from '../execution/workspace.ts';
+import type { AcquiredFiles } from '../files/agent-files.ts';
 import type { CompiledChecks } from './compiled-checks.ts';
 
 /** What a check program needs. */
@@ -16,6 +17,14 @@ export interface CheckProgramNeeds {
   readonly runs: ScriptRuns;
   readonly layers: Pick<LayerSource, 'acquire'>;
   readonly checks?: CompiledChecks;
+}
+
+/** A check program of a lease. */
+export interface OrderedCheck {
+  readonly order: CheckOrder;
+  readonly tenantId: string;
+  /** What it names by id. */
+  readonly files: AcquiredFiles;
 }
 
 /** What a check program finds of a test; `output` is the solution's, or empty and to be written. */
@@ -36,26 +45,27 @@ export class CheckProgram {
   compiled: Report | null = null;
   readonly #needs: CheckProgramNeeds;
   readonly #order: CheckOrder;
+  readonly #files: AcquiredFiles;
   #kept: KeptLayer | null = null;
   /** Whose the compiled program is; null: this lease's. */
   #key: string | null = null;
   #unuse: () => void = () => undefined;
 
-  private constructor(needs: CheckProgramNeeds, order: CheckOrder, acquired: AcquiredLayers) {
+  private constructor(needs: CheckProgramNeeds, order: CheckOrder, acquired: AcquiredLayers, files: AcquiredFiles) {
     this.#needs = needs;
     this.#order = order;
+    this.#files = files;
     this.acquired = acquired;
   }
 
   /** With its layers and compiled, or with the Report of a compile step that failed; null when the lease was cancelled. */
   static async prepare(
     needs: CheckProgramNeeds,
-    order: CheckOrder,
-    tenantId: string,
+    { order, tenantId, files }: OrderedCheck,
     place: ScriptPlace,
   ): Promise<CheckProgram | null> {
     const acquired = await needs.layers.acquire(order.layers, tenantId);
-    const program = new CheckProgram(needs, order, acquired);
+    const program = new CheckProgram(needs, order, acquired, files);
     try {
       if (order.compile === null || (await program.#compile(order.compile, tenantId, place))) return program;
     } catch (error) {
@@ -97,7 +107,7 @@ export class CheckProgram {
       {
         ...{ name: "check's compile", text, args: nothing, limits, stdin: null, kept: nothing, isKept: true },
         ...{ environment: toVariables(this.acquired.manifests, variables), layers: this.acquired.names },
-        files: toSandboxFiles(files),
+        files: toSandboxFiles(files, this.#files),
       },
       place,
     );
@@ -128,7 +138,7 @@ export class CheckProgram {
       ...{ name: 'check', text: run.script, limits: run.limits, stdin, isKept: false },
       args: [...run.arguments, places.input, places.output, places.answer],
       environment: toVariables(this.acquired.manifests, run.variables),
-      files: [...(this.#kept === null ? toSandboxFiles(files) : nothing), ...ofTest],
+      files: [...(this.#kept === null ? toSandboxFiles(files, this.#files) : nothing), ...ofTest],
       layers: this.acquired.names,
       kept: this.#kept === null ? nothing : [this.#kept],
     };

@@ -13,6 +13,8 @@ import type { LeaseResultMessage } from '../../shared/protocol/agent-messages.ts
 import type { TestsOrder } from '../../shared/protocol/coordinator-messages.ts';
 import type { BorrowedSlot, SlotLender } from '../execution/executor.ts';
 import { type Script, type ScriptPlace, type ScriptRuns, toReport } from '../execution/script-runs.ts';
+import { toStdin } from '../execution/workspace.ts';
+import type { AcquiredFiles } from '../files/agent-files.ts';
 import { CheckProgram } from './check-program.ts';
 import { toCheckVerdict } from './check-verdict.ts';
 import { compare } from './comparison.ts';
@@ -35,6 +37,8 @@ export interface JudgedOrder {
   readonly layers: AcquiredLayers;
   /** The lease's own slot. */
   readonly place: ScriptPlace;
+  /** What it names by id. */
+  readonly files: AcquiredFiles;
   /** Script 4, but for what each test has of its own. */
   readonly solution: Omit<Script, 'args' | 'stdin'>;
 }
@@ -54,7 +58,7 @@ type Case = TestsOrder['cases'][number];
 const TURN_MS = 1000;
 /** And asked for again no sooner than this. */
 const REST_MS = 100;
-const nothing = new Uint8Array(0);
+const nothing = Buffer.alloc(0);
 
 /** See the head of this file; `judge` is called once. */
 export class Judging {
@@ -80,11 +84,11 @@ export class Judging {
 
   /** Null when the lease was cancelled. */
   async judge(): Promise<JudgingEnd | null> {
-    const { tests, tenantId, place } = this.#order;
+    const { tests, tenantId, place, files } = this.#order;
     const { check } = tests;
     try {
       if ('layers' in check) {
-        this.#program = await CheckProgram.prepare(this.#needs, check, tenantId, place);
+        this.#program = await CheckProgram.prepare(this.#needs, { order: check, tenantId, files }, place);
         if (this.#program === null) return null;
       }
       const prepared = this.#program === null ? {} : { check: toPreparation(this.#program) };
@@ -173,9 +177,9 @@ export class Judging {
   /** Null when the lease was cancelled. */
   async #runTest(test: Case, place: ScriptPlace): Promise<TestResult | null> {
     const { solution, tests } = this.#order;
-    const input = decodeInput(test.stdin, test.stdinEncoding);
-    if (tests.check.kind === 'interactor') return await this.#talk(test, input, place);
-    const script: Script = { ...solution, args: test.arguments, stdin: input.length === 0 ? null : input };
+    if (tests.check.kind === 'interactor') return await this.#talk(test, place);
+    const stdin = toStdin(test.stdin, test.stdinEncoding, this.#order.files);
+    const script: Script = { ...solution, args: test.arguments, stdin };
     const running = this.#needs.runs.begin(script, place);
     this.#listener.running();
     const end = await running.ended;
@@ -183,31 +187,41 @@ export class Judging {
     const report = toReport(end, solution.limits, place.slot, TEST_OUTPUT_BYTES_MAX);
     const { name } = test;
     if (report.verdict !== 'ok') return { name, outcome: report.verdict, report, check: null };
-    if (this.#program === null) return { name, report, ...this.#compare(test, end.stdout) };
-    const found = { input, output: end.stdout, answer: toAnswer(test) };
-    const checkScript = this.#program.toScript(found, null);
+    if (this.#program === null) return { name, report, ...(await this.#compare(test, end.stdout)) };
+    const checkScript = this.#program.toScript({ ...(await this.#read(test)), output: end.stdout }, null);
     const checked = await this.#needs.runs.begin(checkScript, place).ended;
     if (checked === null) return null;
     const ofCheck = toReport(checked, checkScript.limits, place.slot, TEST_OUTPUT_BYTES_MAX);
     return { name, report, ...toCheckVerdict(ofCheck) };
   }
 
-  #compare(test: Case, output: Buffer): Pick<TestResult, 'outcome' | 'check'> {
+  async #compare(test: Case, output: Buffer): Promise<Pick<TestResult, 'outcome' | 'check'>> {
     const { check } = this.#order.tests;
     if (test.expected === null || 'layers' in check) return { outcome: 'accepted', check: null };
-    const { isEqual, message } = compare(check, output, toAnswer(test));
+    const { isEqual, message } = compare(check, output, (await this.#read(test)).answer);
     return {
       outcome: isEqual ? 'accepted' : 'wrong-answer',
       check: { message, score: isEqual ? 1 : 0, report: null },
     };
   }
 
-  async #talk(test: Case, input: Uint8Array, place: ScriptPlace): Promise<TestResult | null> {
+  /** What a check finds of a test. */
+  async #read(test: Case): Promise<{ readonly input: Buffer; readonly answer: Buffer }> {
+    const bytesOf = async (text: string, encoding: Case['stdinEncoding']) =>
+      encoding === 'file' ? await this.#order.files.bytesOf(text) : decodeInput(text, encoding);
+    const isProgram = this.#program !== null;
+    return {
+      input: isProgram ? await bytesOf(test.stdin, test.stdinEncoding) : nothing,
+      answer: test.expected === null ? nothing : await bytesOf(test.expected, test.expectedEncoding),
+    };
+  }
+
+  async #talk(test: Case, place: ScriptPlace): Promise<TestResult | null> {
     const { solution } = this.#order;
     const program = this.#program;
     if (program === null) throw new Error('an interactor is a program');
     const { runs } = this.#needs;
-    const ofProgram = program.toScript({ input, output: nothing, answer: toAnswer(test) }, null);
+    const ofProgram = program.toScript({ ...(await this.#read(test)), output: nothing }, null);
     const ended = await interact(
       (stdin, say) => {
         const running = runs.begin({ ...solution, args: test.arguments, stdin }, place, { stdout: say });
@@ -221,10 +235,6 @@ export class Judging {
     const interactor = toReport(ended.interactor, ofProgram.limits, place.slot, TEST_OUTPUT_BYTES_MAX);
     return { name: test.name, report, ...toInteractionVerdict(ended, { solution: report, interactor }) };
   }
-}
-
-function toAnswer({ expected, expectedEncoding }: Case): Buffer {
-  return decodeInput(expected ?? '', expectedEncoding);
 }
 
 function toPreparation({ acquired, compiled }: CheckProgram): NonNullable<JudgingEnd['check']> {

@@ -20,6 +20,7 @@ import { checkExecution } from '../../shared/http/request-checks.ts';
 import { createStrictServer, type HttpServer, type ServerDeps } from '../../shared/http/server.ts';
 import { untilDone } from '../../shared/http/waiting.ts';
 import { Execution, ExecutionRequest } from '../../shared/model/execution.ts';
+import { findFilePlaces } from '../../shared/model/file-places.ts';
 import type { EdgeKey, EdgeKeyRing } from './edge-keys.ts';
 import type { SiteExecutions } from './site-executions.ts';
 
@@ -61,6 +62,18 @@ export function createEdgeServer({ keys, executions, clock, log, random }: EdgeS
   return server;
 }
 
+/** Files that were sent before are the coordinator's. */
+function refuseStoredFiles(body: ExecutionRequest): void {
+  const collected = { pointer: '/run/collect', detail: 'is for the coordinator: nobody keeps files here' };
+  const named = findFilePlaces(body).map(({ pointer, id }) => ({
+    pointer,
+    detail: `names ${id}, which is the coordinator's; send its content with the request`,
+  }));
+  const errors = body.run.collect === undefined ? named : [...named, collected];
+  const [first] = errors;
+  if (first !== undefined) throw new SystemError('request-invalid', `${first.pointer} ${first.detail}`, { errors });
+}
+
 function addSubmission(server: HttpServer, executions: EdgeServerDeps['executions'], clock: Clock): void {
   server.post(
     '/v1/executions',
@@ -79,6 +92,7 @@ function addSubmission(server: HttpServer, executions: EdgeServerDeps['execution
       checkExecution(body, key.maxima);
       if (body.interactive === true) throw toUnserved('/interactive', 'an edge has no terminals');
       if (body.webhook !== undefined) throw toUnserved('/webhook', 'an edge delivers nothing');
+      refuseStoredFiles(body);
       const idempotencyKey = request.headers['idempotency-key'] ?? null;
       const submitted = await executions.submit(body, { key, isWaited: waitMs !== null, idempotencyKey });
       let answer = 'done' in submitted ? null : submitted;

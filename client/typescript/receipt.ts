@@ -8,8 +8,8 @@
 import { toCourse } from '../../shared/judging/course.ts';
 import { resolveCases, resolveCheck } from '../../shared/judging/resolved.ts';
 import type { AgentKey, AgentKeyList } from '../../shared/model/agent-keys.ts';
-import type { File } from '../../shared/model/environment.ts';
 import type { Execution, ExecutionRequest } from '../../shared/model/execution.ts';
+import type { InputEncoding, InputFile } from '../../shared/model/file.ts';
 import type { Envelope } from '../../shared/model/manifest.ts';
 import type { ReceiptStatement } from '../../shared/model/receipt.ts';
 import type { Encoding, Report } from '../../shared/model/verdict.ts';
@@ -60,6 +60,8 @@ export interface ReceiptEvidence {
   readonly environmentVariables?: Readonly<Record<string, string>>;
   /** The same of an environment that a check program has for itself. */
   readonly checkEnvironmentVariables?: Readonly<Record<string, string>>;
+  /** `sha256` of files that the request names by their ids, as their upload was answered; by id. */
+  readonly fileDigests?: Readonly<Record<string, string>>;
   /** Whose execution it is. */
   readonly tenant?: string;
   /** The highest version of a list that was seen: an older list may lack a retirement. */
@@ -215,7 +217,7 @@ async function readReport(report: Report | null): Promise<ToldScript | null> {
 
 async function readRequest(
   request: ExecutionRequest,
-  { environmentVariables = {}, checkEnvironmentVariables = {} }: ReceiptEvidence,
+  { environmentVariables = {}, checkEnvironmentVariables = {}, fileDigests = {} }: ReceiptEvidence,
 ): Promise<Pick<Told, 'request' | 'limits'>> {
   try {
     const { environment, files = [], compile, run, check } = request;
@@ -224,13 +226,13 @@ async function readRequest(
     const isOwn = check !== undefined && 'run' in check && check.environment !== undefined;
     const ofCheck = isOwn ? variablesOf(check.environment ?? '', checkEnvironmentVariables) : ofEnvironment;
     const asked = toAskedText({
-      files: await Promise.all(files.map(readFile)),
+      files: await Promise.all(files.map((file) => readFile(file, fileDigests))),
       compile: compile === undefined ? null : readScript(compile, ofEnvironment),
       run: {
         ...readScript(run, ofEnvironment),
-        ...{ script, arguments: words, stdin: await digestOfText(stdin, stdinEncoding, 'request-malformed') },
+        ...{ script, arguments: words, stdin: await digestOfInput(stdin, stdinEncoding, fileDigests) },
       },
-      tests: request.tests === undefined ? undefined : await readAskedTests(request, ofCheck),
+      tests: request.tests === undefined ? undefined : await readAskedTests(request, ofCheck, fileDigests),
     });
     const limits = {
       ...{ compile: compile?.limits ?? null, run: run.limits ?? {} },
@@ -246,6 +248,7 @@ async function readRequest(
 }
 
 type Variables = Readonly<Record<string, string>>;
+type Digests = Readonly<Record<string, string>>;
 
 function variablesOf(environment: ExecutionRequest['environment'], known: Variables): Variables {
   return typeof environment === 'string' ? known : (environment.variables ?? {});
@@ -255,14 +258,14 @@ function readScript({ script, variables }: { script: string; variables?: Variabl
   return { script, variables: { ...ofEnvironment, ...variables } };
 }
 
-async function readAskedTests(request: ExecutionRequest, ofCheck: Variables): Promise<AskedTests> {
+async function readAskedTests(request: ExecutionRequest, ofCheck: Variables, digests: Digests): Promise<AskedTests> {
   const check = resolveCheck(request);
   const cases: AskedTests['cases'][number][] = [];
   for (const { stdin, stdinEncoding, expected, expectedEncoding, ...rest } of resolveCases(request)) {
     cases.push({
       ...rest,
-      stdin: await digestOfText(stdin, stdinEncoding, 'request-malformed'),
-      expected: expected === null ? null : await digestOfText(expected, expectedEncoding, 'request-malformed'),
+      stdin: await digestOfInput(stdin, stdinEncoding, digests),
+      expected: expected === null ? null : await digestOfInput(expected, expectedEncoding, digests),
     });
   }
   const { requires, stopAfterFailures } = toCourse(request);
@@ -272,15 +275,28 @@ async function readAskedTests(request: ExecutionRequest, ofCheck: Variables): Pr
     ...{ cases, requires, stopAfterFailures },
     check: {
       kind,
-      files: await Promise.all(files.map(readFile)),
+      files: await Promise.all(files.map((file) => readFile(file, digests))),
       compile: compile === undefined ? null : readScript(compile, ofCheck),
       run: { ...readScript(run, ofCheck), arguments: run.arguments ?? [] },
     },
   };
 }
 
-async function readFile({ path, content, encoding = 'utf8', executable = false }: File) {
-  return { path, executable, content: await digestOfText(content, encoding, 'request-malformed') };
+async function readFile(file: InputFile, digests: Digests) {
+  const { path, executable = false } = file;
+  if ('file' in file) return { path, executable, content: digestOfStored(file.file, digests) };
+  return { path, executable, content: await digestOfText(file.content, file.encoding ?? 'utf8', 'request-malformed') };
+}
+
+async function digestOfInput(text: string, encoding: InputEncoding, digests: Digests): Promise<string> {
+  return encoding === 'file' ? digestOfStored(text, digests) : await digestOfText(text, encoding, 'request-malformed');
+}
+
+/** What the client knows of a file that it has sent before. */
+function digestOfStored(id: string, digests: Digests): string {
+  const digest = Object.hasOwn(digests, id) ? digests[id] : undefined;
+  if (digest === undefined) throw new Unproven('request-malformed');
+  return `sha256:${digest}`;
 }
 
 async function digestOfText(text: string, encoding: Encoding, otherwise: ReceiptProblem): Promise<string> {

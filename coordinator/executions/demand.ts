@@ -6,6 +6,7 @@ import type { SystemError } from '../../shared/errors.ts';
 import { toCheckLimits } from '../../shared/model/check-limits.ts';
 import { toMemoryClaim } from '../../shared/model/claim.ts';
 import type { ExecutionRequest } from '../../shared/model/execution.ts';
+import { findFilePlaces } from '../../shared/model/file-places.ts';
 import { type AllLimits, resolveLimits } from '../../shared/model/limits.ts';
 import type { Addition } from '../../shared/protocol/version.ts';
 import type { ReadyEnvironment } from '../environments/environment-build.ts';
@@ -28,15 +29,15 @@ export function toWaitMsMax({ placement }: ExecutionRequest, queueWaitMsMax: num
 }
 
 /** Where a request may run on layers of this architecture. */
-export function toConstraints(
-  { placement = {}, tests, interactive }: ExecutionRequest,
-  architecture: string,
-): Constraints {
+export function toConstraints(request: ExecutionRequest, architecture: string): Constraints {
+  const { placement = {}, tests, interactive, run } = request;
   const { pool = null, labels = {}, exclusiveCore = false } = placement;
   const sorted = Object.entries(labels).sort(([a], [b]) => (a < b ? -1 : 1));
   const needs: Addition[] = [];
   if (tests !== undefined) needs.push('order.tests');
   if (interactive === true) needs.push('order.terminal');
+  if (findFilePlaces(request).length > 0) needs.push('order.inputs');
+  if (run.collect !== undefined) needs.push('order.collect');
   const key = JSON.stringify([architecture, pool, sorted, exclusiveCore, ...needs]);
   return { key, architecture, pool, labels, exclusiveCore, ...(needs.length === 0 ? {} : { needs }) };
 }

@@ -17,6 +17,7 @@ import type { TerminalNews } from '../../shared/protocol/terminal-flow.ts';
 import type { AgentFacts } from '../agents/fleet.ts';
 import type { ReadyEnvironment } from '../environments/environment-build.ts';
 import type { EnvironmentService } from '../environments/environment-service.ts';
+import type { RequestFiles } from '../files/request-files.ts';
 import type { Considered } from '../scheduler/placement.ts';
 import type { DemandListener, LeaseFetching, LeaseOutput, LeaseTest, Scheduler } from '../scheduler/scheduler.ts';
 import type { Tenant } from '../tenants/keys.ts';
@@ -47,6 +48,7 @@ export interface ExecutionServiceDeps {
   readonly admission: Pick<Admission, 'admit' | 'giveBack' | 'entered' | 'left'>;
   readonly tenants: (id: string) => Tenant;
   readonly pools: NamedPools;
+  readonly files: Pick<RequestFiles, 'hold' | 'holdAgain'>;
   /** Is a layer with this manifest not to be used any more? */
   readonly isRevoked: (manifest: LayerManifest) => boolean;
   /** Hears of every placement. */
@@ -301,6 +303,11 @@ export class ExecutionService implements DemandListener {
     this.#deps.scheduler.withdraw(execution.id);
     if (cause !== null) execution.failure = { code: cause.code, detail: cause.message };
     this.#end(execution, how)?.catch(() => undefined);
+  }
+
+  /** What is remembered of executions that are over is forgotten: of those that ended by then, or of one. */
+  forget(what: Parameters<LiveExecutions['forgetEnded']>[0]): void {
+    this.#live.forgetEnded(what);
   }
 
   /** Takes up what was accepted and not finished for tenants of these shards, before a restart or by another coordinator. */

@@ -11,7 +11,7 @@ import type { LiveExecution } from './live-execution.ts';
 
 /** The order for one execution, whose environments are ready; limits were checked against the maxima before. */
 export function toLeaseOrder(
-  { id: executionId, terms, own, check, terminal }: LiveExecution,
+  { id: executionId, terms, own, check, terminal, files }: LiveExecution,
   environments: Pick<EnvironmentService, 'references'>,
   maxima: AllLimits,
 ): LeaseOrderMessage {
@@ -23,6 +23,7 @@ export function toLeaseOrder(
   const optional = {
     ...(check === null ? {} : { check: toPart(check) }),
     ...(terminal === null ? {} : { terminal: terminal.order }),
+    ...files.toOrder(),
   };
   return toOrder(request, { executionId, tenantId, ...toPart(own), ...optional, isOutputStreamed }, maxima);
 }

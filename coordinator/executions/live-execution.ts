@@ -12,6 +12,7 @@ import type { Execution, ExecutionRequest } from '../../shared/model/execution.t
 import type { TestResult } from '../../shared/model/judging.ts';
 import type { LeaseResultMessage } from '../../shared/protocol/agent-messages.ts';
 import type { AgentFacts } from '../agents/fleet.ts';
+import { type HeldFiles, noFiles } from '../files/request-files.ts';
 import type { LeaseFetching } from '../scheduler/scheduler.ts';
 import { Terminal } from '../terminals/terminal.ts';
 import { checkEnvironmentOf } from './environment-wait.ts';
@@ -55,6 +56,8 @@ export class LiveExecution {
   isOver = false;
   /** It is somebody else's: whatever happens here is not its result. */
   isAbandoned = false;
+  /** What its request names, as long as it is not over here. */
+  files: HeldFiles = noFiles;
   /** Stops waiting for the environment's build, while there is one. */
   unwant: (() => void) | null = null;
   readonly #clock: Clock;
@@ -99,6 +102,11 @@ export class LiveExecution {
     return !this.isOver && !this.isAbandoned;
   }
 
+  /** By the wall clock; one that is not over has not ended. */
+  get endedAtMs(): number {
+    return this.#finishedAt === null ? Number.POSITIVE_INFINITY : Date.parse(this.#finishedAt);
+  }
+
   allows(cause: StageCause): boolean {
     return executionLifecycle.allows(this.#stage, cause);
   }
@@ -128,6 +136,7 @@ export class LiveExecution {
 
   /** Tells everybody that waits; call once the result is kept. */
   announce(answer: Execution): void {
+    this.files.release(answer);
     this.log.append('stage', { stage: this.#stage, cause: null });
     this.log.close('finished', answer);
     this.#resolve(answer);
@@ -136,6 +145,7 @@ export class LiveExecution {
   /** Whoever waits here is to ask again. */
   abandon(): void {
     this.isAbandoned = true;
+    this.files.release(null);
     this.unwant?.();
     this.log.cut();
     this.#resolve(null);
@@ -190,7 +200,7 @@ export class LiveExecution {
       timing: this.#timing(),
       certificate: null,
       receipt: result?.receipt ?? null,
-      files: [],
+      ...this.files.toAnswer(result),
       agent: agent === null ? null : { id: agent.id, name: agent.name, pool: agent.pool },
       attempts: this.attempts,
       failure: this.failure,

@@ -9,6 +9,15 @@ import { type ExecutionId, isId } from '../../shared/ids.ts';
 import type { Execution } from '../../shared/model/execution.ts';
 import { rememberFinished } from './finished-executions.ts';
 import type { LiveExecution } from './live-execution.ts';
+import type { ExecutionName } from './state-store.ts';
+
+/** How a client asks. */
+export interface SubmitTerms {
+  readonly tenantId: string;
+  readonly isWaited: boolean;
+  /** The client's Idempotency-Key, or null. */
+  readonly key: string | null;
+}
 
 /** An accepted execution: live, or only recorded, most often because it is over: then its idempotency key was known. */
 export type Submitted = LiveExecution | { readonly answer: Execution };
@@ -105,6 +114,17 @@ export class LiveExecutions {
   finished(execution: LiveExecution): void {
     this.#live.delete(execution.id);
     this.#finished.set(execution.id, execution);
+  }
+
+  /** Those that ended by then, or one of a tenant, are not remembered any more. */
+  forgetEnded(what: { readonly endedAtMs: number } | ExecutionName): void {
+    if ('id' in what) {
+      if (this.#finished.peek(what.id)?.terms.tenantId === what.tenantId) this.#finished.delete(what.id);
+      return;
+    }
+    for (const [id, execution] of [...this.#finished.entries()]) {
+      if (execution.endedAtMs <= what.endedAtMs) this.#finished.delete(id);
+    }
   }
 
   /** It is somebody else's; was it here already? */

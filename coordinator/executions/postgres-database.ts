@@ -10,10 +10,11 @@ import { initial } from './postgres-migrations/0001-initial.ts';
 import { pools } from './postgres-migrations/0002-pools.ts';
 import { deliveries } from './postgres-migrations/0003-deliveries.ts';
 import { tenants } from './postgres-migrations/0004-tenants.ts';
+import { files } from './postgres-migrations/0005-files.ts';
 import { fromText, toText } from './postgres-text.ts';
 
 /** What makes a database of form n out of one of form n - 1; the first stands at 0. */
-export const postgresMigrations: readonly string[] = [initial, pools, deliveries, tenants];
+export const postgresMigrations: readonly string[] = [initial, pools, deliveries, tenants, files];
 
 /** How a database is reached. */
 export interface PostgresOptions {

@@ -13,7 +13,7 @@ import type { NewDelivery } from '../deliveries/delivery-store.ts';
 import { acceptAllStatement, NOW_MS, type Owner, owned } from './postgres-batch-acceptance.ts';
 import type { PostgresDatabase, PostgresRow } from './postgres-database.ts';
 import { type BatchStatement, WriteLane } from './postgres-write-lane.ts';
-import { toAnswer, toPage, toTakenKey, toUnfinished } from './rows.ts';
+import { toAnswer, toEndMs, toExecutionName, toPage, toTakenKey, toUnfinished } from './rows.ts';
 import { type ShardLease, shardOf, toShardMoved } from './shard-store.ts';
 import type { AcceptedExecution, ExecutionStore, IdempotencyKey, TakenKey } from './state-store.ts';
 
@@ -29,6 +29,7 @@ interface Result {
   readonly lease: ShardLease;
   readonly answer: string;
   readonly delivery: NewDelivery | null;
+  readonly endMs: number;
 }
 
 // A key that is taken is written again as it is: so the statement learns who took it, even after its own snapshot.
@@ -63,12 +64,12 @@ ORDER BY batch.position`;
 
 const FINISH = `
 WITH batch AS (
-  SELECT * FROM unnest($1::text[], $2::integer[], $3::bigint[], $4::text[], $5::text[], $6::text[], $7::text[], $8::text[], $9::bigint[])
-    WITH ORDINALITY AS batch (id, shard, epoch, answer, delivery, event, url, host, created_at, position)
+  SELECT * FROM unnest($1::text[], $2::integer[], $3::bigint[], $4::text[], $5::text[], $6::text[], $7::text[], $8::text[], $9::bigint[], $10::bigint[])
+    WITH ORDINALITY AS batch (id, shard, epoch, answer, delivery, event, url, host, created_at, finished_at, position)
 ), ${owned('$2')}, first AS (
   SELECT DISTINCT ON (id) batch.* FROM batch JOIN owned USING (shard, epoch) ORDER BY id, position
 ), finished AS (
-  UPDATE executions SET is_finished = true, request = NULL, answer = first.answer
+  UPDATE executions SET is_finished = true, request = NULL, answer = first.answer, finished_at = first.finished_at
   FROM first WHERE executions.id = ANY ($1::text[]) AND executions.id = first.id AND executions.shard = first.shard AND NOT is_finished
   RETURNING executions.id, executions.tenant
 ), promised AS (
@@ -90,12 +91,25 @@ const RECORD = `
 WITH ${owned('$3')}, valid AS (
   SELECT shard FROM owned WHERE epoch = $4::bigint
 ), inserted AS (
-  INSERT INTO executions (id, tenant, shard, request, answer)
-  SELECT $1::text, $2::text, shard, NULL, $5::text FROM valid
+  INSERT INTO executions (id, tenant, shard, request, answer, finished_at)
+  SELECT $1::text, $2::text, shard, NULL, $5::text, $6::bigint FROM valid
   ON CONFLICT (id) DO NOTHING
   RETURNING id
 )
 SELECT EXISTS (SELECT FROM valid) AS is_held, EXISTS (SELECT FROM inserted) AS is_inserted`;
+
+const REMOVE = `
+WITH ${owned('$3')}, valid AS (
+  SELECT shard FROM owned WHERE epoch = $4::bigint
+), removed AS (
+  DELETE FROM executions USING valid
+  WHERE executions.id = $2::text AND tenant = $1::text AND executions.shard = valid.shard AND request IS NULL RETURNING id
+), forgotten AS (
+  DELETE FROM idempotency_keys USING removed WHERE tenant = $1::text AND execution = removed.id
+), expired AS (
+  UPDATE files SET expires_at = 0 FROM removed WHERE files.execution = removed.id AND tenant = $1::text
+)
+SELECT EXISTS (SELECT FROM valid) AS is_held, EXISTS (SELECT FROM removed) AS is_removed`;
 
 const FORGET_PERIOD_MS = 10_000;
 const FORGOTTEN_AT_ONCE_MAX = 5000;
@@ -137,6 +151,7 @@ function finishStatement(database: PostgresDatabase): BatchStatement<Result, und
       batch.map(({ delivery }) => delivery?.url ?? null),
       batch.map(({ delivery }) => delivery?.host ?? null),
       batch.map(({ delivery }) => delivery?.createdAtMs ?? null),
+      batch.map(({ endMs }) => endMs),
     ]);
     return batch.map(({ lease }, index) => {
       const row = rows[index];
@@ -159,6 +174,30 @@ function keyForgetter(database: PostgresDatabase): () => void {
     nextMs = systemClock.monotonicMs() + FORGET_PERIOD_MS;
     // Another time will do.
     forget().catch(() => undefined);
+  };
+}
+
+/** What is only looked at. */
+function reading(database: PostgresDatabase): Pick<ExecutionStore, 'get' | 'list' | 'unfinished'> {
+  return {
+    get: async (tenantId, id) => {
+      const [row] = await database.read('SELECT answer FROM executions WHERE id = $1 AND tenant = $2', [id, tenantId]);
+      return row === undefined ? null : (JSON.parse(String(row['answer'])) as Execution);
+    },
+    list: async (tenantId, cursor, limit) => {
+      const sql = `SELECT sequence, answer FROM executions WHERE tenant = $1 AND sequence < $2
+        ORDER BY sequence DESC LIMIT $3`;
+      return toPage(
+        await database.read(sql, [tenantId, cursor ?? Number.MAX_SAFE_INTEGER, limit + 1]),
+        limit,
+        toAnswer<Execution>,
+      );
+    },
+    unfinished: async (shards) => {
+      const sql = `SELECT tenant, request, answer FROM executions WHERE shard = ANY ($1::integer[]) AND request IS NOT NULL
+        ORDER BY sequence`;
+      return (await database.read(sql, [shards])).map(toUnfinished);
+    },
   };
 }
 
@@ -196,37 +235,35 @@ export function postgresExecutionStore(database: PostgresDatabase): ExecutionSto
     finish: async (execution, lease, delivery = null) => {
       assert(executionLifecycle.isFinal(execution.stage), `${execution.stage} is no final stage`);
       const answer = JSON.stringify(execution);
-      await lane.add(finishing, { id: execution.id, lease, answer, delivery }, answer.length);
+      await lane.add(
+        finishing,
+        { id: execution.id, lease, answer, delivery, endMs: toEndMs(execution) },
+        answer.length,
+      );
     },
     record: async (tenantId, execution, lease) => {
       assert(executionLifecycle.isFinal(execution.stage), `${execution.stage} is no final stage`);
       assert.equal(lease.shard, shardOf(tenantId), 'a lease of another shard');
       const { id } = execution;
-      const values = [id, tenantId, [lease.shard], lease.epoch, JSON.stringify(execution)];
+      const values = [id, tenantId, [lease.shard], lease.epoch, JSON.stringify(execution), toEndMs(execution)];
       const [row] = await database.write(RECORD, values);
       if (row?.['is_held'] !== true) throw toShardMoved(lease);
       if (row['is_inserted'] === true) return true;
       const sql = 'SELECT 1 FROM executions WHERE id = $1 AND tenant = $2 AND request IS NULL';
       return (await database.read(sql, [id, tenantId])).length === 1;
     },
-    get: async (tenantId, id) => {
-      const [row] = await database.read('SELECT answer FROM executions WHERE id = $1 AND tenant = $2', [id, tenantId]);
-      return row === undefined ? null : (JSON.parse(String(row['answer'])) as Execution);
+    outdated: async (shards, endedAtMs, limit) => {
+      const sql = `SELECT tenant, id FROM executions WHERE finished_at <= $1 AND shard = ANY ($2::integer[])
+        ORDER BY finished_at LIMIT $3`;
+      return (await database.read(sql, [Math.floor(endedAtMs), shards, limit])).map(toExecutionName);
     },
-    list: async (tenantId, cursor, limit) => {
-      const sql = `SELECT sequence, answer FROM executions WHERE tenant = $1 AND sequence < $2
-        ORDER BY sequence DESC LIMIT $3`;
-      return toPage(
-        await database.read(sql, [tenantId, cursor ?? Number.MAX_SAFE_INTEGER, limit + 1]),
-        limit,
-        toAnswer<Execution>,
-      );
+    remove: async ({ tenantId, id }, lease) => {
+      assert.equal(lease.shard, shardOf(tenantId), 'a lease of another shard');
+      const [row] = await database.write(REMOVE, [tenantId, id, [lease.shard], lease.epoch]);
+      if (row?.['is_held'] !== true) throw toShardMoved(lease);
+      return row['is_removed'] === true;
     },
-    unfinished: async (shards) => {
-      const sql = `SELECT tenant, request, answer FROM executions WHERE shard = ANY ($1::integer[]) AND request IS NOT NULL
-        ORDER BY sequence`;
-      return (await database.read(sql, [shards])).map(toUnfinished);
-    },
+    ...reading(database),
     drain: () => lane.drain(),
   };
 }

@@ -9,6 +9,7 @@ import { postgresAgentStore } from './postgres-agent-store.ts';
 import { postgresCacheStore } from './postgres-cache-store.ts';
 import { PostgresDatabase, type PostgresOptions } from './postgres-database.ts';
 import { postgresExecutionStore } from './postgres-execution-store.ts';
+import { postgresFileStore } from './postgres-file-store.ts';
 import { postgresPoolStore } from './postgres-pool-store.ts';
 import { postgresShardStore } from './postgres-shard-store.ts';
 import { postgresAuditStore, postgresTenantStore, postgresUsageStore } from './postgres-tenant-store.ts';
@@ -81,6 +82,7 @@ export async function openPostgresStateStore(options: PostgresOptions): Promise<
   return {
     executions,
     environments: environmentStore(database),
+    files: postgresFileStore(database),
     agents: postgresAgentStore(database),
     pools: postgresPoolStore(database),
     buildUsage: buildUsageStore(database),

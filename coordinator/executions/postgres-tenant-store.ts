@@ -94,6 +94,7 @@ export function postgresUsageStore(database: PostgresDatabase): UsageStore {
       const size = 'coalesce(sum(octet_length(answer) + coalesce(octet_length(request), 0)), 0)';
       const [row] = await database.read(
         `SELECT (SELECT ${size} FROM executions WHERE tenant = $1) + (SELECT ${size} FROM environments WHERE tenant = $1)
+           + (SELECT coalesce(sum(bytes), 0) FROM files WHERE tenant = $1)
            + (SELECT coalesce(sum((manifest::json -> 'blob' ->> 'bytes')::bigint), 0) FROM layers
               WHERE object_key > $2 AND object_key < $3) AS bytes`,
         [tenantId, `manifests/${scope}/`, `manifests/${scope}0`],

@@ -8,6 +8,7 @@ import { SystemError, toSystemError } from '../../shared/errors.ts';
 import type { ExecutionId } from '../../shared/ids.ts';
 import type { Logger } from '../../shared/logger.ts';
 import type { EnvironmentService } from '../environments/environment-service.ts';
+import type { RequestFiles } from '../files/request-files.ts';
 import { hadSecrets, type OpenedEnvironments, openEnvironments } from './environment-wait.ts';
 import { LiveExecution } from './live-execution.ts';
 import type { LiveExecutions } from './live-executions.ts';
@@ -21,6 +22,7 @@ export interface ResumptionDeps {
   readonly store: Pick<ExecutionStore, 'unfinished'>;
   readonly shards: { isKept(shard: number): boolean };
   readonly environments: Pick<EnvironmentService, 'open'>;
+  readonly files: Pick<RequestFiles, 'holdAgain'>;
 }
 
 /** Who goes on with it. */
@@ -33,7 +35,7 @@ export interface ResumptionUser {
 /** Takes up what is left in these shards and is not here; SystemError `state-store-unavailable` when some of it could not be: again, then. */
 export async function resumeUnfinished(
   shards: readonly number[],
-  { clock, log, store, shards: keeper, environments }: ResumptionDeps,
+  { clock, log, store, shards: keeper, environments, files }: ResumptionDeps,
   live: LiveExecutions,
   user: ResumptionUser,
 ): Promise<void> {
@@ -50,17 +52,22 @@ export async function resumeUnfinished(
   for (const execution of executions) {
     const { tenantId, request } = execution.terms;
     try {
+      execution.files = await files.holdAgain(execution);
       if (hadSecrets(request))
         throw new SystemError('build-failed', 'the secrets of its environment were lost in a restart');
       if (execution.terminal !== null)
         throw new SystemError('terminal-lost', 'its coordinator was restarted or replaced');
       const isMeant = () => !execution.isAbandoned && !user.isStopped();
       const opened = isMeant() ? await openEnvironments(environments, tenantId, request) : null;
-      if (opened === null || !isMeant()) continue;
+      if (opened === null || !isMeant()) {
+        execution.files.release(null);
+        continue;
+      }
       log.info({ executionId: execution.id, tenantId }, 'execution taken up again');
       user.begin(execution, opened);
     } catch (error) {
       const cause = toSystemError(error);
+      execution.files.release(null);
       if (cause.code === 'state-store-unavailable') {
         live.forget(execution);
         postponed = cause;

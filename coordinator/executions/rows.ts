@@ -3,12 +3,22 @@
  * Never reads or writes a table.
  */
 import type { Digest } from '../../shared/digest.ts';
-import type { AgentId, EnvironmentId, ExecutionId } from '../../shared/ids.ts';
+import type { AgentId, EnvironmentId, ExecutionId, FileId } from '../../shared/ids.ts';
+import type { Execution } from '../../shared/model/execution.ts';
 import type { LayerManifest } from '../../shared/model/manifest.ts';
 import type { Revocation } from '../../shared/model/trust.ts';
 import type { Pin, RecordedLayer } from './cache-store.ts';
+import type { FileRow } from './file-store.ts';
 import type { Pool } from './pool-store.ts';
-import type { BuildUsage, EnrolledAgent, EnvironmentRow, Page, TakenKey, UnfinishedExecution } from './state-store.ts';
+import type {
+  BuildUsage,
+  EnrolledAgent,
+  EnvironmentRow,
+  ExecutionName,
+  Page,
+  TakenKey,
+  UnfinishedExecution,
+} from './state-store.ts';
 
 /** A row by its columns' names. */
 export type Row = Readonly<Record<string, unknown>>;
@@ -41,6 +51,16 @@ export function toTakenKey(row: Row): TakenKey {
   const many = row['executions'] ?? null;
   const ids = many === null ? [String(row['execution']) as ExecutionId] : toJson(many);
   return { ids, bodyDigest: String(row['body_digest']) as Digest };
+}
+
+/** An execution by its name. */
+export function toExecutionName(row: Row): ExecutionName {
+  return { tenantId: String(row['tenant']), id: String(row['id']) as ExecutionId };
+}
+
+/** When an execution ended; a final answer without a time has ended long ago. Milliseconds. */
+export function toEndMs({ finishedAt }: Pick<Execution, 'finishedAt'>): number {
+  return finishedAt ? Date.parse(finishedAt) : 0;
 }
 
 /** An environment. */
@@ -83,6 +103,20 @@ export function toPool(row: Row): Pool {
     name: String(row['name']),
     owner: row['owner'] === null ? null : String(row['owner']),
     policy: row['policy'] === null ? null : toJson(row['policy']),
+  };
+}
+
+/** A file. */
+export function toFile(row: Row): FileRow {
+  return {
+    tenantId: String(row['tenant']),
+    id: String(row['id']) as FileId,
+    sha256: String(row['sha256']) as Digest,
+    bytes: Number(row['bytes']),
+    objectKey: String(row['object_key']),
+    executionId: row['execution'] === null ? null : (String(row['execution']) as ExecutionId),
+    createdAtMs: Number(row['created_at']),
+    expiresAtMs: Number(row['expires_at']),
   };
 }
 

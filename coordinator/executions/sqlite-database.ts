@@ -15,11 +15,12 @@ import { shards } from './migrations/0005-shards.ts';
 import { pools } from './migrations/0006-pools.ts';
 import { deliveries } from './migrations/0007-deliveries.ts';
 import { tenants } from './migrations/0008-tenants.ts';
+import { files } from './migrations/0009-files.ts';
 
 /** What makes a database of form n out of one of form n - 1; the first stands at 0. */
 export const sqliteMigrations: readonly string[] = [
   ...[initial, buildUsage, cache, layerSpecs, shards, pools],
-  ...[deliveries, tenants],
+  ...[deliveries, tenants, files],
 ];
 
 interface PendingWrite {
@@ -45,7 +46,9 @@ export class SqliteDatabase {
       // Made here: SQLite would leave who may read it to the umask. Its other files take after this one.
       closeSync(openSync(path, 'a', 0o600));
       this.#database = new DatabaseSync(path);
-      this.#database.exec('PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA busy_timeout = 5000;');
+      this.#database.exec(
+        'PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA busy_timeout = 5000; PRAGMA secure_delete = ON;',
+      );
       this.#migrate();
     } catch (cause) {
       throw cause instanceof SystemError ? cause : unavailable(`opening the database ${path}`, cause);

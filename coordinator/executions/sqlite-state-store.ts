@@ -14,7 +14,9 @@ import {
   toAgent,
   toAnswer,
   toBuildUsage,
+  toEndMs,
   toEnvironmentRow,
+  toExecutionName,
   toPage,
   toTakenKey,
   toUnfinished,
@@ -22,6 +24,7 @@ import {
 import { shardOf } from './shard-store.ts';
 import { sqliteCacheStore } from './sqlite-cache-store.ts';
 import { SqliteDatabase } from './sqlite-database.ts';
+import { sqliteFileStore } from './sqlite-file-store.ts';
 import { sqlitePoolStore } from './sqlite-pool-store.ts';
 import { assertLease, sqliteShardStore } from './sqlite-shard-store.ts';
 import { sqliteAuditStore, sqliteTenantStore, sqliteUsageStore } from './sqlite-tenant-store.ts';
@@ -32,6 +35,7 @@ import type {
   BuildUsageStore,
   EnrolledAgent,
   EnvironmentStore,
+  ExecutionName,
   ExecutionStore,
   StateStore,
   TakenKey,
@@ -79,6 +83,39 @@ function insertExecutions(
   return null;
 }
 
+/** Within a write: removes one that has ended, with what refers to it; false: there is none. */
+function removeExecution(database: SqliteDatabase, { tenantId, id }: ExecutionName): boolean {
+  const sql = 'DELETE FROM executions WHERE id = ? AND tenant = ? AND is_finished = 1';
+  if (database.prepare(sql).run(id, tenantId).changes === 0) return false;
+  database.prepare('DELETE FROM idempotency_keys WHERE tenant = ? AND execution = ?').run(tenantId, id);
+  database.prepare('UPDATE files SET expires_at = 0 WHERE execution = ? AND tenant = ?').run(id, tenantId);
+  return true;
+}
+
+/** What is to go of what has ended. */
+function endedExecutions(database: SqliteDatabase): Pick<ExecutionStore, 'outdated' | 'remove'> {
+  return {
+    outdated: (shards, endedAtMs, limit) =>
+      database.read(() => {
+        const isWanted = inShards(shards);
+        const sql = 'SELECT tenant, id FROM executions WHERE finished_at <= ? ORDER BY finished_at';
+        const found: ExecutionName[] = [];
+        for (const row of database.prepare(sql).iterate(endedAtMs)) {
+          if (found.length >= limit) break;
+          if (isWanted(row)) found.push(toExecutionName(row));
+        }
+        return found;
+      }),
+    remove: async (execution, lease) => {
+      assert.equal(lease.shard, shardOf(execution.tenantId), 'a lease of another shard');
+      return await database.write(() => {
+        assertLease(database, lease);
+        return removeExecution(database, execution);
+      });
+    },
+  };
+}
+
 function executionStore(database: SqliteDatabase): ExecutionStore {
   const acceptAll: ExecutionStore['acceptAll'] = async (batch, lease) => {
     assert.equal(lease.shard, shardOf(batch.tenantId), 'a lease of another shard');
@@ -100,8 +137,8 @@ function executionStore(database: SqliteDatabase): ExecutionStore {
         if (row === undefined) return;
         assert.equal(lease.shard, shardOf(String(row['tenant'])), 'a lease of another shard');
         database
-          .prepare('UPDATE executions SET is_finished = 1, request = NULL, answer = ? WHERE id = ?')
-          .run(JSON.stringify(answer), answer.id);
+          .prepare('UPDATE executions SET is_finished = 1, request = NULL, answer = ?, finished_at = ? WHERE id = ?')
+          .run(JSON.stringify(answer), toEndMs(answer), answer.id);
         if (delivery !== null) insertDelivery(database, String(row['tenant']), answer.id, delivery);
       });
     },
@@ -113,8 +150,10 @@ function executionStore(database: SqliteDatabase): ExecutionStore {
         const row = database.prepare('SELECT tenant, is_finished FROM executions WHERE id = ?').get(answer.id);
         if (row !== undefined) return row['tenant'] === tenantId && row['is_finished'] === 1;
         database
-          .prepare('INSERT INTO executions (id, tenant, is_finished, request, answer) VALUES (?, ?, 1, NULL, ?)')
-          .run(answer.id, tenantId, JSON.stringify(answer));
+          .prepare(
+            'INSERT INTO executions (id, tenant, is_finished, request, answer, finished_at) VALUES (?, ?, 1, NULL, ?, ?)',
+          )
+          .run(answer.id, tenantId, JSON.stringify(answer), toEndMs(answer));
         return true;
       });
     },
@@ -143,6 +182,7 @@ function executionStore(database: SqliteDatabase): ExecutionStore {
           .filter(inShards(shards))
           .map(toUnfinished),
       ),
+    ...endedExecutions(database),
   };
 }
 
@@ -291,6 +331,7 @@ export function openSqliteStateStore(path: string): StateStore {
   return {
     executions: executionStore(database),
     environments: environmentStore(database),
+    files: sqliteFileStore(database),
     agents: agentStore(database),
     pools: sqlitePoolStore(database),
     buildUsage: buildUsageStore(database),

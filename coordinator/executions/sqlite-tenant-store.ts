@@ -89,6 +89,7 @@ export function sqliteUsageStore(database: SqliteDatabase): UsageStore {
         return (
           sum(`${size} FROM executions WHERE tenant = ?`, tenantId) +
           sum(`${size} FROM environments WHERE tenant = ?`, tenantId) +
+          sum('SELECT sum(bytes) AS bytes FROM files WHERE tenant = ?', tenantId) +
           sum(layers, `manifests/${scope}/`, `manifests/${scope}0`)
         );
       }),

@@ -11,6 +11,7 @@ import type { Execution, ExecutionRequest } from '../../shared/model/execution.t
 import type { LayerSpec } from '../../shared/model/manifest.ts';
 import type { DeliveryStore, NewDelivery } from '../deliveries/delivery-store.ts';
 import type { CacheStore } from './cache-store.ts';
+import type { FileStore } from './file-store.ts';
 import type { PoolStore } from './pool-store.ts';
 import type { ShardLease, ShardStore } from './shard-store.ts';
 import type { AuditStore, TenantStore, UsageStore } from './tenant-store.ts';
@@ -50,6 +51,12 @@ export interface UnfinishedExecution {
   readonly request: ExecutionRequest;
 }
 
+/** An execution by its name. */
+export interface ExecutionName {
+  readonly tenantId: string;
+  readonly id: ExecutionId;
+}
+
 /** A page of a listing, newest first; `next` continues it. */
 export interface Page<Item> {
   readonly items: readonly Item[];
@@ -81,6 +88,13 @@ export interface ExecutionStore {
   list(tenantId: string, cursor: number | null, limit: number): Promise<Page<Execution>>;
   /** Those of tenants of these shards, oldest first. */
   unfinished(shards: readonly number[]): Promise<readonly UnfinishedExecution[]>;
+  /** Those of tenants of these shards that ended at that time or before, the longest ago first. */
+  outdated(shards: readonly number[], endedAtMs: number, limit: number): Promise<readonly ExecutionName[]>;
+  /**
+   * Removes one that has its final answer, and the key that it was asked for with; the time of what was collected from it is over. False: there is
+   * none that has.
+   */
+  remove(execution: ExecutionName, lease: ShardLease): Promise<boolean>;
 }
 
 /** What is known about an environment of a tenant; `manifests` are the object keys of its current build, lowest layer first. */
@@ -171,6 +185,7 @@ export interface BuildUsageStore {
 export interface StateStore {
   readonly executions: ExecutionStore;
   readonly environments: EnvironmentStore;
+  readonly files: FileStore;
   readonly agents: AgentStore;
   readonly pools: PoolStore;
   readonly buildUsage: BuildUsageStore;

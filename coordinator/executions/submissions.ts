@@ -134,18 +134,34 @@ export class Submissions {
     toPlace: ToPlace,
   ): Promise<{ readonly executions: readonly Recorded[] } | { readonly taken: readonly ExecutionId[] }> {
     const { clock, random, store, shards } = this.#deps;
-    // Refuses an unknown environment before anything is recorded.
-    const opened = await this.#openAll(all, toPlace);
-    const executions = all.map((terms, index) => ({
-      execution: new LiveExecution(clock, createId('execution', random), terms),
-      opened: opened[index] ?? null,
-    }));
-    const [first] = all;
-    if (first?.isDurable !== true) return { executions };
-    const lease = shards.leaseFor(first.tenantId);
-    const live = executions.map(({ execution }) => execution);
-    const taken = await this.#live.accepting(live, () => recordAcceptance(store, live, idempotency, lease));
-    return taken === null ? { executions } : { taken };
+    const live = all.map((terms) => new LiveExecution(clock, createId('execution', random), terms));
+    const release = () => {
+      for (const { files } of live) files.release(null);
+    };
+    try {
+      // Refuses files that are not there, and an unknown environment, before anything is recorded.
+      await this.#holdAll(live, toPlace);
+      const opened = await this.#openAll(all, toPlace);
+      const executions = live.map((execution, index) => ({ execution, opened: opened[index] ?? null }));
+      const [first] = all;
+      if (first?.isDurable !== true) return { executions };
+      const lease = shards.leaseFor(first.tenantId);
+      const taken = await this.#live.accepting(live, () => recordAcceptance(store, live, idempotency, lease));
+      if (taken === null) return { executions };
+      release();
+      return { taken };
+    } catch (error) {
+      release();
+      throw error;
+    }
+  }
+
+  async #holdAll(live: readonly LiveExecution[], toPlace: ToPlace): Promise<void> {
+    for (const [index, execution] of live.entries()) {
+      execution.files = await this.#deps.files.hold(execution).catch((error: unknown) => {
+        throw error instanceof SystemError ? toPlace(index, error.errors[0]?.pointer ?? '', error) : error;
+      });
+    }
   }
 
   /** In the order of the requests; environments that are asked for alike are opened once. */

@@ -2,7 +2,7 @@
  * Owns the routes of executions: submit, get, list, cancel, follow. Never moves a stage: the execution service does.
  * Invariant: nothing is started before the whole request has been checked.
  */
-import type { Static } from '@sinclair/typebox';
+import { type Static, Type } from '@sinclair/typebox';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import type { Clock } from '../../shared/clock.ts';
 import { SystemError } from '../../shared/errors.ts';
@@ -19,9 +19,11 @@ import { streamEvents } from '../../shared/http/event-stream.ts';
 import { SubmitHeaders, SubmitQuery, toClosedLog, toWaitMs } from '../../shared/http/execution-terms.ts';
 import { checkExecution } from '../../shared/http/request-checks.ts';
 import { untilDone } from '../../shared/http/waiting.ts';
+import { Closed, OneOf } from '../../shared/model/closed.ts';
 import { Execution, ExecutionRequest } from '../../shared/model/execution.ts';
 import type { AllLimits } from '../../shared/model/limits.ts';
 import { PlacementAnswer } from '../../shared/model/placement.ts';
+import type { Deletion } from '../deliveries/deletion.ts';
 import type { ExecutionService } from '../executions/execution-service.ts';
 import { secondsToNextDay } from '../tenants/build-quota.ts';
 import { addBatchRoutes } from './batch-routes.ts';
@@ -32,6 +34,7 @@ import { checkWebhook, type WebhookRules } from './webhook-checks.ts';
 export interface ExecutionRoutesDeps {
   readonly clock: Clock;
   readonly executions: ExecutionService;
+  readonly deletion: Pick<Deletion, 'delete'>;
   /** Has another coordinator answer a request whose execution it goes on with. */
   readonly passOn: (request: FastifyRequest, reply: FastifyReply) => Promise<void>;
   /** The same for a request that nobody has taken up yet; false: it is ours after all, or nobody's. */
@@ -125,7 +128,19 @@ function addSubmitRoute(server: HttpServer, deps: ExecutionRoutesDeps, options: 
   );
 }
 
-function addRecordRoutes(server: HttpServer, { executions }: Pick<ExecutionRoutesDeps, 'executions'>): void {
+/** What else a deletion says. */
+const DeleteQuery = Closed({
+  purge: Type.Optional(
+    OneOf(['true', 'false'], {
+      description: 'Remove its record, its output and the files that it left; 204, and 404 from then on.',
+    }),
+  ),
+});
+
+function addRecordRoutes(
+  server: HttpServer,
+  { executions, deletion }: Pick<ExecutionRoutesDeps, 'executions' | 'deletion'>,
+): void {
   server.get(
     '/v1/executions',
     {
@@ -155,9 +170,19 @@ function addRecordRoutes(server: HttpServer, { executions }: Pick<ExecutionRoute
     '/v1/executions/:id',
     {
       config: { scope: 'execute' },
-      schema: { summary: 'Cancel an execution', params: IdParams, response: { 200: Execution, ...problems } },
+      schema: {
+        summary: 'Cancel an execution, or delete all that is kept of it',
+        params: IdParams,
+        querystring: DeleteQuery,
+        response: { 200: Execution, 204: Type.Null(), ...problems },
+      },
     },
-    (request) => executions.cancel(request.tenant.id, request.params.id),
+    async (request, reply) => {
+      const { tenant, params, query } = request;
+      if (query.purge !== 'true') return await executions.cancel(tenant.id, params.id);
+      await deletion.delete(tenant.id, params.id);
+      return reply.code(204).send(null);
+    },
   );
 }
 

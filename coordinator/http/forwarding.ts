@@ -39,7 +39,7 @@ const ofConnection = new Set([
 ]);
 /** What a browser says of the page that asks; it is about our address, and was looked at when the request came. */
 const ofPages = /^(origin$|sec-fetch-)/;
-const ofTenants = /^\/v1\/(executions|environments|webhooks|usage)(\/|$)/;
+const ofTenants = /^(\/v1\/(executions|environments|webhooks|usage|files)|\/internal\/collected)(\/|$)/;
 
 function toHeaders(headers: IncomingHttpHeaders): Record<string, string | string[]> {
   const kept: Record<string, string | string[]> = {};

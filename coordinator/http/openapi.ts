@@ -1,7 +1,7 @@
 /**
  * Owns the API's description: OpenAPI 3.1 made from the schemas of the routes. Never written by hand, never more than what is served.
  */
-import type { RouteOptions } from 'fastify';
+import type { FastifySchema, RouteOptions } from 'fastify';
 import { Problem } from '../../shared/http/problem.ts';
 
 interface ObjectSchema {
@@ -23,7 +23,9 @@ function toParameters(schema: unknown, place: 'query' | 'path' | 'header'): Json
   }));
 }
 
-function toResponses(response: unknown, isStream: boolean): Json {
+const bytes = content('application/octet-stream', { type: 'string', format: 'binary' });
+
+function toResponses({ response, givesBytes }: FastifySchema, isStream: boolean): Json {
   const responses: Json = {};
   for (const [code, schema] of Object.entries((response ?? {}) as Json)) {
     const isProblem = schema === Problem;
@@ -31,6 +33,7 @@ function toResponses(response: unknown, isStream: boolean): Json {
     const type = isProblem ? 'application/problem+json' : 'application/json';
     responses[name] = { description: isProblem ? 'A problem' : 'As asked', content: content(type, schema) };
   }
+  if (givesBytes === true) responses['200'] = { description: 'Its bytes', content: bytes };
   if (Object.keys(responses).length === 0) {
     responses['200'] = {
       description: 'As asked',
@@ -69,10 +72,11 @@ export class ApiDescription {
           operationId: `${name.toLowerCase()} ${path}`.replace(/[^a-z0-9]+/gi, '-').replace(/-$/, ''),
           summary: schema.summary ?? '',
           ...(parameters.length > 0 ? { parameters } : {}),
+          ...(schema.takesBytes === true ? { requestBody: { required: true, content: bytes } } : {}),
           ...(schema.body === undefined
             ? {}
             : { requestBody: { required: true, content: content('application/json', schema.body) } }),
-          responses: toResponses(schema.response, path.endsWith('/events')),
+          responses: toResponses(schema, path.endsWith('/events')),
         },
       };
     }

@@ -12,16 +12,18 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { promisify } from 'node:util';
 import type { StoreCredentials } from '../../shared/storage/request-signature.ts';
 import { freePort } from '../local/private-instance.ts';
-import { createCredentials, provisionMinio, type StoreUsers } from './provision.ts';
+import { createCredentials, createUsers, provisionMinio, type StoreUsers } from './provision.ts';
 
 const READY_MS_MAX = 60_000;
 const ATTEMPTS_MAX = 3;
 
-/** A running MinIO with one bucket (versions, object lock) and its three users. */
+/** A running MinIO with a bucket (versions, object lock) and its three users, and one of files. */
 export interface MinioServer extends StoreUsers {
   readonly endpoint: string;
   readonly region: string;
   readonly bucket: string;
+  /** A bucket without versions and locks, and its three users. */
+  readonly files: StoreUsers & { readonly bucket: string };
   readonly root: StoreCredentials;
   readonly folder: string;
   readonly pid: number;
@@ -56,15 +58,17 @@ export async function startMinioServer(bucket = 'envicutor', host = '127.0.0.1')
     await end('SIGTERM');
     await rm(folder, { recursive: true, force: true });
   };
-  const users = { reader: createCredentials(), writer: createCredentials(), purger: createCredentials() };
+  const users = createUsers();
+  const files = { bucket: `${bucket}-files`, ...createUsers() };
   const region = 'us-east-1';
   try {
     await provisionMinio({ endpoint, region, root, bucket, users, retentionDays: 7 });
+    await provisionMinio({ endpoint, region, root, bucket: files.bucket, users: files, retentionDays: null });
   } catch (error) {
     await stop();
     throw error;
   }
-  return { endpoint, region, bucket, root, folder, pid: child.pid ?? 0, ...users, kill, revive, stop };
+  return { endpoint, region, bucket, files, root, folder, pid: child.pid ?? 0, ...users, kill, revive, stop };
 }
 
 /** The path of the binary, built now if need be; the script's progress goes to standard error. */

@@ -11,21 +11,24 @@ import { toBase32 } from '../../shared/ids.ts';
 import { type StoreCredentials, signHeaders } from '../../shared/storage/request-signature.ts';
 import { toStoredZip } from './stored-zip.ts';
 
-/** The three users of the cache's bucket; only the first may presign. */
+/** The three users of a bucket; only the first may presign. */
 export interface StoreUsers {
   readonly reader: StoreCredentials;
   readonly writer: StoreCredentials;
   readonly purger: StoreCredentials;
 }
 
-/** A server to be prepared; a stored version can't be removed for `retentionDays` but by the purger. */
+/**
+ * A server to be prepared; a stored version can't be removed for `retentionDays` but by the purger. Null: nothing is locked, and there are no versions,
+ * so that what is deleted is gone.
+ */
 export interface Provision {
   readonly endpoint: string;
   readonly region: string;
   readonly root: StoreCredentials;
   readonly bucket: string;
   readonly users: StoreUsers;
-  readonly retentionDays: number;
+  readonly retentionDays: number | null;
 }
 
 /** How long a server may take from listening to serving. */
@@ -37,13 +40,21 @@ export function createCredentials(): StoreCredentials {
   return { accessKey: toBase32(systemRandom.bytes(12)).slice(0, 20), secretKey: toBase32(systemRandom.bytes(25)) };
 }
 
+/** Fresh users of one bucket. */
+export function createUsers(): StoreUsers {
+  return { reader: createCredentials(), writer: createCredentials(), purger: createCredentials() };
+}
+
 /** Makes the bucket and the users; SystemError `object-store-unavailable` with the server's answer when it refuses. */
 export async function provisionMinio(provision: Provision): Promise<void> {
-  const { bucket } = provision;
-  const made = await send(provision, 'PUT', `/${bucket}`, '', { 'x-amz-bucket-object-lock-enabled': 'true' });
+  const { bucket, retentionDays } = provision;
+  const lock: Record<string, string> = retentionDays === null ? {} : { 'x-amz-bucket-object-lock-enabled': 'true' };
+  const made = await send(provision, 'PUT', `/${bucket}`, '', lock);
   if (!made.ok && made.code !== 'BucketAlreadyOwnedByYou') throw refused(`making the bucket ${bucket}`, made);
-  const locked = await send(provision, 'PUT', `/${bucket}?object-lock=`, lockRule(provision.retentionDays));
-  if (!locked.ok) throw refused(`setting the retention of ${bucket}`, locked);
+  if (retentionDays !== null) {
+    const locked = await send(provision, 'PUT', `/${bucket}?object-lock=`, lockRule(retentionDays));
+    if (!locked.ok) throw refused(`setting the retention of ${bucket}`, locked);
+  }
   const imported = await send(provision, 'PUT', '/minio/admin/v3/import-iam-v2', usersArchive(provision));
   if (!imported.ok || /"failed":\{[^}]/.test(imported.text)) throw refused('making the users', imported);
 }

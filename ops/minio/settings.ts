@@ -12,6 +12,8 @@ export interface PreparedBucket {
   readonly region: string;
   readonly bucket: string;
   readonly users: StoreUsers;
+  /** Where clients' files are: the coordinator's own, all three users of it. */
+  readonly files: { readonly bucket: string; readonly users: StoreUsers };
 }
 
 /** File name to content. */
@@ -21,6 +23,7 @@ export function toSettings({
   region,
   bucket,
   users,
+  files,
 }: PreparedBucket): Record<string, string> {
   const place = (prefix: string) => ({
     [`${prefix}_STORE_KIND`]: 'minio',
@@ -38,6 +41,10 @@ export function toSettings({
       ...place('ENVICUTOR'),
       ...(publicEndpoint === '' ? {} : { ENVICUTOR_MINIO_PUBLIC_ENDPOINT: publicEndpoint }),
       ...user('ENVICUTOR_MINIO', users.reader),
+      ENVICUTOR_MINIO_FILES_BUCKET: files.bucket,
+      ...user('ENVICUTOR_MINIO_FILES_READER', files.users.reader),
+      ...user('ENVICUTOR_MINIO_FILES_WRITER', files.users.writer),
+      ...user('ENVICUTOR_MINIO_FILES_PURGER', files.users.purger),
     }),
     'verifier.env': toText({
       ...place(verifier),

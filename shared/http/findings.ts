@@ -3,9 +3,10 @@
  * Never throws: whoever looks at a whole request does.
  */
 import type { ErrorPlace } from '../errors.ts';
-import type { File } from '../model/environment.ts';
+import { isId } from '../ids.ts';
+import { COLLECT_PARTS_MAX } from '../model/collection.ts';
+import type { InputEncoding, InputFile } from '../model/file.ts';
 import { type AllLimits, type LimitPurpose, type Limits, resolveLimits } from '../model/limits.ts';
-import type { Encoding } from '../model/verdict.ts';
 
 /** What is wrong with a request: places that are not valid, and limits above their maxima. */
 export interface Findings {
@@ -31,15 +32,30 @@ export function findLimits(
   }
 }
 
-/** Environments are built by this machine's builder, for its architecture. */
 /** Text that its encoding can't carry. */
-export function findText(text: string, encoding: Encoding | undefined, pointer: string, { places }: Findings): void {
+export function findText(
+  text: string,
+  encoding: InputEncoding | undefined,
+  pointer: string,
+  { places }: Findings,
+): void {
   if (encoding === 'base64') {
     if (text.length % 4 !== 0 || !base64Pattern.test(text)) {
       places.push({ pointer, detail: 'is not base64 with padding' });
     }
+  } else if (encoding === 'file') {
+    if (!isId('file', text)) places.push({ pointer, detail: 'is not the id of a file, as its encoding says' });
   } else if (!text.isWellFormed()) {
     places.push({ pointer, detail: 'holds half of a surrogate pair; send such bytes as base64' });
+  }
+}
+
+/** A pattern is a path whose names may have wildcards. */
+export function findPatterns(patterns: readonly string[], pointer: string, { places }: Findings): void {
+  for (const [index, pattern] of patterns.entries()) {
+    const isDeep = pattern.split('/').length > COLLECT_PARTS_MAX;
+    const detail = isDeep ? `has more than ${COLLECT_PARTS_MAX} parts` : pathProblem(pattern, new Set());
+    if (detail !== null) places.push({ pointer: `${pointer}/${index}`, detail });
   }
 }
 
@@ -60,19 +76,20 @@ function pathProblem(path: string, reserved: ReadonlySet<string>): string | null
 
 /** Paths and contents of files; names of `reserved` are not to be first in a path. */
 export function findFiles(
-  files: readonly File[],
+  files: readonly InputFile[],
   pointer: string,
   findings: Findings,
   reserved: ReadonlySet<string>,
 ): void {
   const paths = new Map<string, number>();
-  for (const [index, { path, content, encoding }] of files.entries()) {
+  for (const [index, file] of files.entries()) {
+    const { path } = file;
     const place = `${pointer}/${index}`;
     const before = paths.get(path);
     const problem = before === undefined ? pathProblem(path, reserved) : `is the same as that of file ${before}`;
     if (problem !== null) findings.places.push({ pointer: `${place}/path`, detail: problem });
     paths.set(path, index);
-    findText(content, encoding, `${place}/content`, findings);
+    if ('content' in file) findText(file.content, file.encoding, `${place}/content`, findings);
   }
   findOverlaps(paths, pointer, findings);
 }

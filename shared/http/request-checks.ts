@@ -7,7 +7,7 @@ import { machineArchitecture } from '../layers/layer-manifest.ts';
 import type { EnvironmentRequest } from '../model/environment.ts';
 import type { ExecutionRequest } from '../model/execution.ts';
 import { type AllLimits, buildLimitMaxima } from '../model/limits.ts';
-import { type Findings, findFiles, findLimits, findText } from './findings.ts';
+import { type Findings, findFiles, findLimits, findPatterns, findText } from './findings.ts';
 import { findTests } from './test-checks.ts';
 
 const METADATA_BYTES_MAX = 4096;
@@ -27,6 +27,7 @@ export function checkExecution(request: ExecutionRequest, maxima: AllLimits): vo
   if (check !== undefined && 'run' in check && check.environment !== undefined && typeof check.environment !== 'string')
     findEnvironment(check.environment, '/check/environment', findings);
   if (request.interactive === true) findInteractive(request, findings);
+  findPatterns(request.run.collect ?? [], '/run/collect', findings);
   findPlacement(request.placement?.architecture, findings);
   if (request.metadata !== undefined) findMetadata(request.metadata, findings);
   refuse(findings);

@@ -23,6 +23,10 @@ declare module 'fastify' {
   interface FastifySchema {
     /** A sentence for the description. */
     summary?: string;
+    /** Its body is the bytes of a file. */
+    takesBytes?: boolean;
+    /** Its answer is the bytes of a file. */
+    givesBytes?: boolean;
     /** Not for clients. */
     hide?: boolean;
   }

@@ -22,6 +22,8 @@ export function findTests(request: ExecutionRequest, maxima: AllLimits, findings
     return;
   }
   findTestCases(request, findings);
+  if (request.run.collect !== undefined)
+    findings.places.push({ pointer: '/run/collect', detail: 'has no place beside tests: of a test nothing is kept' });
   findGroups(groups, findings);
   if (check === undefined) return;
   if ('run' in check) findProgram(check, maxima, findings);

@@ -82,7 +82,8 @@ function explainUnion(error: ValueError): ErrorPlace[] {
   }
   const kind = Array.isArray(error.value) ? 'array' : typeof error.value;
   const likely = members.filter((member) => member['type'] === kind);
-  const meant = likely.find((member) => isNamedBy(member, error.value)) ?? likely[0];
+  const named = likely.filter((member) => isNamedBy(member, error.value));
+  const meant = nearestMember(named.length > 0 ? named : likely, error.value);
   if (meant === undefined) {
     const kinds = members.map((member) => String(member['type'])).join(' or ');
     return [{ pointer: error.path, detail: `must be ${kinds}, not ${quote(error.value)}` }];
@@ -102,6 +103,19 @@ function isNamedBy(member: TSchema, value: unknown): boolean {
 /** Is it one of some words? */
 function isWord(schema: TSchema): boolean {
   return schema[Kind] === 'Literal' || ((schema['anyOf'] ?? []) as TSchema[]).some((one) => one[Kind] === 'Literal');
+}
+
+/** Of several objects the one whose fields are most like the value's: the fewest are missing or unknown. */
+function nearestMember(members: readonly TSchema[], value: unknown): TSchema | undefined {
+  if (members.length < 2 || typeof value !== 'object' || value === null) return members[0];
+  const given = Object.keys(value);
+  const distances = members.map((member) => {
+    const known = Object.keys((member['properties'] as object | undefined) ?? {});
+    const required = (member['required'] as readonly string[] | undefined) ?? [];
+    const unknown = given.filter((name) => !known.includes(name)).length;
+    return unknown + required.filter((name) => !given.includes(name)).length;
+  });
+  return members[distances.indexOf(Math.min(...distances))];
 }
 
 function toSentence({ message, schema }: ValueError): string {

@@ -4,18 +4,18 @@
  * Never looks at limits.
  */
 import type { ExecutionRequest } from '../model/execution.ts';
+import type { InputEncoding } from '../model/file.ts';
 import type { CheckProgram, ComparisonKind } from '../model/judging.ts';
-import type { Encoding } from '../model/verdict.ts';
 import { nameOf } from './course.ts';
 
 /** One test with everything that it is run with. */
 export interface ResolvedCase {
   readonly name: string;
   readonly stdin: string;
-  readonly stdinEncoding: Encoding;
+  readonly stdinEncoding: InputEncoding;
   readonly arguments: readonly string[];
   readonly expected: string | null;
-  readonly expectedEncoding: Encoding;
+  readonly expectedEncoding: InputEncoding;
   readonly group: string | null;
 }
 

@@ -3,7 +3,7 @@
  * Never unpacks, never keeps a blob beyond its use, never holds more than a few chunks in memory, never follows a redirect.
  * Invariant: a FetchedBlob has exactly the bytes whose size and digest the signed manifest states; nobody else can open it.
  */
-import { type FileHandle, mkdir, open, rm } from 'node:fs/promises';
+import { type FileHandle, mkdir } from 'node:fs/promises';
 import { Agent as HttpAgent, get as httpGet, type IncomingMessage } from 'node:http';
 import { Agent as HttpsAgent, get as httpsGet } from 'node:https';
 import type { Readable } from 'node:stream';
@@ -13,8 +13,9 @@ import { type Digest, DigestingStream } from '../digest.ts';
 import { SystemError } from '../errors.ts';
 import type { LayerManifest } from '../model/manifest.ts';
 import { streamFile, writeStream } from '../storage/file-streams.ts';
-import { createIncomingPath, sweepIncoming } from '../storage/incoming-folder.ts';
+import { sweepIncoming } from '../storage/incoming-folder.ts';
 import type { ObjectStore } from '../storage/object-store.ts';
+import { createUnnamedFile } from '../storage/unnamed-file.ts';
 import { downloadDirectly } from './direct-download.ts';
 import { blobKey } from './layer-manifest.ts';
 
@@ -174,14 +175,6 @@ export class LayerFetcher {
       });
     return this.#prepared;
   }
-}
-
-/** A file without a name: whatever ends this process, the kernel gives its space back. */
-async function createUnnamedFile(directory: string): Promise<FileHandle> {
-  const path = await createIncomingPath(directory);
-  const file = await open(path, 'wx+', 0o600);
-  await rm(path);
-  return file;
 }
 
 async function receive(

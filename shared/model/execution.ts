@@ -5,7 +5,9 @@
 import { type Static, Type } from '@sinclair/typebox';
 import { stages } from '../lifecycle/execution.ts';
 import { Closed, Nullable, OneOf, Variables } from './closed.ts';
-import { EnvironmentReference, EnvironmentRequest, EnvironmentUse, FILES_MAX, File, Script } from './environment.ts';
+import { CollectedFile, CollectPatterns, UncollectedFile } from './collection.ts';
+import { EnvironmentReference, EnvironmentRequest, EnvironmentUse, FILES_MAX, Script } from './environment.ts';
+import { InputEncoding, InputFile } from './file.ts';
 import {
   Argument,
   Check,
@@ -21,7 +23,7 @@ import {
 import { Limits } from './limits.ts';
 import { PlacementRequest } from './placement.ts';
 import { ReceiptText } from './receipt.ts';
-import { Encoding, Report } from './verdict.ts';
+import { Report } from './verdict.ts';
 import { WebhookRequest } from './webhook.ts';
 
 /** Script 3. */
@@ -36,9 +38,10 @@ export const RunRequest = Closed({
   script: Script,
   arguments: Type.Optional(Type.Array(Argument, { maxItems: 10_000 })),
   stdin: Type.Optional(Type.String()),
-  stdinEncoding: Type.Optional(Encoding),
+  stdinEncoding: Type.Optional(InputEncoding),
   variables: Type.Optional(Variables),
   limits: Type.Optional(Limits),
+  collect: Type.Optional(CollectPatterns),
 });
 
 /** Anything JSON; its size is bounded where it is read. */
@@ -47,7 +50,7 @@ export const Metadata = Type.Record(Type.String(), Type.Unknown());
 /** What a client posts. */
 export const ExecutionRequest = Closed({
   environment: Type.Union([EnvironmentReference, EnvironmentRequest]),
-  files: Type.Optional(Type.Array(File, { maxItems: FILES_MAX })),
+  files: Type.Optional(Type.Array(InputFile, { maxItems: FILES_MAX })),
   compile: Type.Optional(CompileRequest),
   run: RunRequest,
   interactive: Type.Optional(
@@ -120,7 +123,8 @@ export const Execution = Closed({
   timing: Timing,
   certificate: Type.Null(),
   receipt: Nullable(ReceiptText),
-  files: Type.Array(Type.Unknown(), { maxItems: 0 }),
+  files: Type.Array(CollectedFile),
+  uncollected: Type.Optional(Type.Array(UncollectedFile, { description: 'What matched and was not kept.' })),
   agent: Nullable(Closed({ id: Type.String(), name: Type.String(), pool: Type.String() })),
   attempts: Type.Integer({ minimum: 0 }),
   failure: Nullable(Closed({ code: Type.String(), detail: Type.String() })),

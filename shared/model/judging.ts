@@ -5,9 +5,10 @@
  */
 import { type Static, Type } from '@sinclair/typebox';
 import { Closed, Nullable, OneOf, Variables } from './closed.ts';
-import { EnvironmentReference, EnvironmentRequest, EnvironmentUse, FILES_MAX, File, Script } from './environment.ts';
+import { EnvironmentReference, EnvironmentRequest, EnvironmentUse, FILES_MAX, Script } from './environment.ts';
+import { InputEncoding, InputFile } from './file.ts';
 import { Limits } from './limits.ts';
-import { Encoding, Report, verdicts } from './verdict.ts';
+import { Report, verdicts } from './verdict.ts';
 
 /** A bound on the tests of one execution. */
 export const TESTS_MAX = 1000;
@@ -27,12 +28,12 @@ const Name = Type.String({ minLength: 1, maxLength: 128 });
 export const TestCase = Closed({
   name: Type.Optional(Type.String({ minLength: 1, maxLength: 128, description: 'Default: its number, from 1.' })),
   stdin: Type.Optional(Type.String({ description: "Default: the run's." })),
-  stdinEncoding: Type.Optional(Encoding),
+  stdinEncoding: Type.Optional(InputEncoding),
   arguments: Type.Optional(Type.Array(Argument, { maxItems: 10_000, description: "Default: the run's." })),
   expected: Type.Optional(
     Type.String({ description: 'What its output is held against, or what a check program finds as the answer.' }),
   ),
-  expectedEncoding: Type.Optional(Encoding),
+  expectedEncoding: Type.Optional(InputEncoding),
   group: Type.Optional(Name),
   weight: Type.Optional(Type.Number({ minimum: 0, maximum: 1e9, description: 'Points of a test; default 1.' })),
 });
@@ -66,7 +67,7 @@ export const Comparison = Closed({
 export const CheckProgram = Closed({
   kind: OneOf(['program', 'interactor']),
   environment: Type.Optional(Type.Union([EnvironmentReference, EnvironmentRequest])),
-  files: Type.Optional(Type.Array(File, { maxItems: FILES_MAX })),
+  files: Type.Optional(Type.Array(InputFile, { maxItems: FILES_MAX })),
   compile: Type.Optional(
     Closed({ script: Script, variables: Type.Optional(Variables), limits: Type.Optional(Limits) }),
   ),

@@ -18,6 +18,7 @@
 
 import { type Static, Type } from '@sinclair/typebox';
 import { Closed, Nullable, OneOf, Timestamp } from '../model/closed.ts';
+import { COLLECTED_FILES_MAX, CollectedFile, UncollectedFile } from '../model/collection.ts';
 import { EnvironmentUse, LayerUse } from '../model/environment.ts';
 import { endings, Metadata, Timing } from '../model/execution.ts';
 import { ExecutionVerdict, Score, TESTS_MAX, TestResult } from '../model/judging.ts';
@@ -54,6 +55,10 @@ export const LeaseResult = Closed({
     collectMs: Timing.properties.collectMs,
   }),
   failure: Nullable(Closed({ code: Type.String(), detail: Type.String(), isRetryable: Type.Boolean() })),
+  files: Type.Optional(
+    Type.Array(CollectedFile, { maxItems: COLLECTED_FILES_MAX, description: 'What was left and has been sent.' }),
+  ),
+  uncollected: Type.Optional(Type.Array(UncollectedFile, { maxItems: COLLECTED_FILES_MAX + 1 })),
   receipt: Type.Optional(
     Type.String({ maxLength: RECEIPT_CHARACTERS_MAX, description: 'Of all of the above: shared/receipts/receipt.ts.' }),
   ),

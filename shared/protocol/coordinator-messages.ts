@@ -12,11 +12,11 @@
  */
 import { type Static, Type } from '@sinclair/typebox';
 import { Closed, Nullable, OneOf, Variables } from '../model/closed.ts';
-import { File } from '../model/environment.ts';
+import { CollectPatterns } from '../model/collection.ts';
+import { DigestText, FileIdText, InputEncoding, InputFile } from '../model/file.ts';
 import { comparisonKinds, TESTS_AT_ONCE_MAX, TESTS_MAX } from '../model/judging.ts';
 import { AllLimits } from '../model/limits.ts';
 import { Envelope, LayerReference } from '../model/manifest.ts';
-import { Encoding } from '../model/verdict.ts';
 import { createDecoder, type MessageOf } from './catalog.ts';
 import { TerminalCommand, TerminalOrder } from './terminal-flow.ts';
 import { Additions } from './version.ts';
@@ -31,10 +31,10 @@ export const TestsOrder = Closed({
     Closed({
       name: Type.String(),
       stdin: Type.String(),
-      stdinEncoding: Encoding,
+      stdinEncoding: InputEncoding,
       arguments: Type.Array(Type.String()),
       expected: Nullable(Type.String()),
-      expectedEncoding: Encoding,
+      expectedEncoding: InputEncoding,
       group: Nullable(Type.String()),
     }),
     { minItems: 1, maxItems: TESTS_MAX },
@@ -48,7 +48,7 @@ export const TestsOrder = Closed({
       kind: OneOf(['program', 'interactor']),
       layers: Type.Array(LayerReference, { minItems: 1 }),
       environment: Closed({ id: Type.String(), variables: Variables }),
-      files: Type.Array(File),
+      files: Type.Array(InputFile),
       compile: Nullable(CompileOrder),
       run: Closed({
         script: Type.String(),
@@ -62,24 +62,49 @@ export const TestsOrder = Closed({
 export type TestsOrder = Static<typeof TestsOrder>;
 export type CheckOrder = Extract<TestsOrder['check'], { layers: unknown }>;
 
+/** A file that an order names: what it must be, and where it is for a while. */
+export const OrderInput = Closed({
+  file: FileIdText,
+  sha256: DigestText,
+  bytes: count,
+  url: Type.String({ description: 'The permission to fetch it, for a while.' }),
+});
+export type OrderInput = Static<typeof OrderInput>;
+
 /** What an agent is to run: limits resolved, layers named lowest first. */
 export const LeaseOrder = Closed({
   executionId: Type.String(),
   tenantId: Type.String(),
   layers: Type.Array(LayerReference, { minItems: 1 }),
-  files: Type.Array(File),
+  files: Type.Array(InputFile),
   compile: Nullable(CompileOrder),
   run: Closed({
     script: Type.String(),
     arguments: Type.Array(Type.String()),
     stdin: Type.String(),
-    stdinEncoding: Encoding,
+    stdinEncoding: InputEncoding,
     variables: Variables,
     limits: AllLimits,
   }),
   isOutputStreamed: Type.Boolean(),
   tests: Type.Optional(TestsOrder),
   terminal: Type.Optional(TerminalOrder),
+  inputs: Type.Optional(
+    Type.Array(OrderInput, {
+      description: 'Every file that the order names by its id; only to agents that understand it.',
+    }),
+  ),
+  collect: Type.Optional(
+    Closed(
+      {
+        patterns: CollectPatterns,
+        bytesMax: count,
+        filesMax: count,
+        url: Type.String({ description: 'Where each file is put, with its path as ?path=; the permission to do so.' }),
+      },
+      { description: 'Files of the run that are sent before its result is told; only to agents that understand it.' },
+    ),
+  ),
   environment: Type.Optional(
     Closed(
       { id: Type.String(), variables: Variables },

@@ -9,7 +9,7 @@ import { toMemoryClaim } from '../model/claim.ts';
 import type { ExecutionRequest } from '../model/execution.ts';
 import { type AllLimits, resolveLimits } from '../model/limits.ts';
 import type { LayerReference } from '../model/manifest.ts';
-import type { LeaseOrderMessage, TestsOrder } from './coordinator-messages.ts';
+import type { LeaseOrderMessage, OrderInput, TestsOrder } from './coordinator-messages.ts';
 import type { TerminalOrder } from './terminal-flow.ts';
 
 /** What an order is about, beside the request. */
@@ -24,12 +24,16 @@ export interface OrderTerms {
   readonly isOutputStreamed: boolean;
   /** The terminal of an interactive one. */
   readonly terminal?: TerminalOrder;
+  /** Files that the request names by their ids; absent: it names none. */
+  readonly inputs?: readonly OrderInput[];
+  /** Files that it leaves and that are to be sent; absent: none. */
+  readonly collect?: LeaseOrderMessage['collect'];
 }
 
 /** The order; limits were checked against the maxima before. */
 export function toOrder(request: ExecutionRequest, terms: OrderTerms, maxima: AllLimits): LeaseOrderMessage {
   const { files = [], run } = request;
-  const { executionId, tenantId, environment, layers, isOutputStreamed, terminal } = terms;
+  const { executionId, tenantId, environment, layers, isOutputStreamed, terminal, inputs = [], collect } = terms;
   const { id, variables } = environment;
   const tests = toTestsOrder(request, terms, maxima);
   return {
@@ -48,6 +52,8 @@ export function toOrder(request: ExecutionRequest, terms: OrderTerms, maxima: Al
     },
     isOutputStreamed,
     ...(tests === null ? {} : { tests }),
+    ...(inputs.length === 0 ? {} : { inputs: [...inputs] }),
+    ...(collect === undefined ? {} : { collect }),
     environment: { id, variables: { ...variables } },
     ...(terminal !== undefined && { terminal }),
   };

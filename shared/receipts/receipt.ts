@@ -8,13 +8,13 @@ import { TypeCompiler } from '@sinclair/typebox/compiler';
 import { toTimestamp } from '../clock.ts';
 import { type Digest, digestOf } from '../digest.ts';
 import { openEnvelope, type SigningKey, signEnvelope } from '../layers/envelope.ts';
-import type { File } from '../model/environment.ts';
+import type { InputEncoding, InputFile } from '../model/file.ts';
 import type { AllLimits } from '../model/limits.ts';
 import type { TrustedKey } from '../model/manifest.ts';
 import { RECEIPT_CHARACTERS_MAX, ReceiptStatement, type ScriptStatement } from '../model/receipt.ts';
 import { decodeInput, type Encoding, type Report } from '../model/verdict.ts';
 import type { LeaseResultMessage } from '../protocol/agent-messages.ts';
-import type { LeaseOrderMessage, TestsOrder } from '../protocol/coordinator-messages.ts';
+import type { LeaseOrderMessage, OrderInput, TestsOrder } from '../protocol/coordinator-messages.ts';
 import { toAskedText } from './asked.ts';
 import { type AskedFile, type AskedTests, toJudgedText } from './judged.ts';
 import {
@@ -29,34 +29,50 @@ import {
 const statementCheck = TypeCompiler.Compile(ReceiptStatement);
 const receiptForm = /^([A-Za-z0-9_-]+)\.([A-Za-z0-9_-]{86})$/;
 
-type Order = Pick<LeaseOrderMessage, 'executionId' | 'tenantId' | 'files' | 'compile' | 'run' | 'tests'>;
+type Order = Pick<LeaseOrderMessage, 'executionId' | 'tenantId' | 'files' | 'compile' | 'run' | 'tests' | 'inputs'>;
 
 /** Digest of what an order asks for. */
-export function digestOfAsked({ files, compile, run, tests }: Omit<Order, 'executionId' | 'tenantId'>): Digest {
+export function digestOfAsked(order: Omit<Order, 'executionId' | 'tenantId'>): Digest {
+  const { files, compile, run, tests, inputs = [] } = order;
   const asked = toAskedText({
-    files: files.map(toAskedFile),
+    files: files.map((file) => toAskedFile(file, inputs)),
     compile,
-    run: { ...run, stdin: digestOfText(run.stdin, run.stdinEncoding) },
-    tests: tests === undefined ? undefined : toAskedTests(tests),
+    run: { ...run, stdin: digestOfPart(run.stdin, run.stdinEncoding, inputs) },
+    tests: tests === undefined ? undefined : toAskedTests(tests, inputs),
   });
   return digestOf(asked);
 }
 
-function toAskedFile({ path, content, encoding = 'utf8', executable = false }: File): AskedFile {
-  return { path, executable, content: digestOfText(content, encoding) };
+function toAskedFile(file: InputFile, inputs: readonly OrderInput[]): AskedFile {
+  const content =
+    'file' in file ? digestOfInput(file.file, inputs) : digestOfText(file.content, file.encoding ?? 'utf8');
+  return { path: file.path, executable: file.executable ?? false, content };
 }
 
-function toAskedTests({ cases, requires, stopAfterFailures, check }: TestsOrder): AskedTests {
+function toAskedTests(
+  { cases, requires, stopAfterFailures, check }: TestsOrder,
+  inputs: readonly OrderInput[],
+): AskedTests {
   return {
     cases: cases.map((one) => ({
       ...one,
-      stdin: digestOfText(one.stdin, one.stdinEncoding),
-      expected: one.expected === null ? null : digestOfText(one.expected, one.expectedEncoding),
+      stdin: digestOfPart(one.stdin, one.stdinEncoding, inputs),
+      expected: one.expected === null ? null : digestOfPart(one.expected, one.expectedEncoding, inputs),
     })),
     requires,
     stopAfterFailures,
-    check: 'layers' in check ? { ...check, files: check.files.map(toAskedFile) } : check,
+    check: 'layers' in check ? { ...check, files: check.files.map((file) => toAskedFile(file, inputs)) } : check,
   };
+}
+
+/** Of what an order carries, or names. */
+function digestOfPart(text: string, encoding: InputEncoding, inputs: readonly OrderInput[]): Digest {
+  return encoding === 'file' ? digestOfInput(text, inputs) : digestOfText(text, encoding);
+}
+
+/** Known already: whoever runs the order has checked that the bytes have it. One that the order does not tell of has none that fits. */
+function digestOfInput(id: string, inputs: readonly OrderInput[]): Digest {
+  return (inputs.find(({ file }) => file === id)?.sha256 ?? digestOf(id)) as Digest;
 }
 
 function digestOfText(text: string, encoding: Encoding): Digest {

@@ -13,6 +13,7 @@ import { DigestingStream } from '../digest.ts';
 import { SystemError } from '../errors.ts';
 import { createIncomingPath, sweepIncoming } from './incoming-folder.ts';
 import {
+  type ByteRange,
   checkKey,
   checkPrefix,
   type ObjectContent,
@@ -37,12 +38,12 @@ export class DirectoryObjectStore implements ObjectStore {
     this.#incoming = join(folder, 'incoming');
   }
 
-  async get(key: string): Promise<ObjectContent | null> {
+  async get(key: string, range?: ByteRange): Promise<ObjectContent | null> {
     const handle = await open(this.#pathOf(key), 'r').catch((error) => absent(error, `reading ${key}`));
     if (handle === null) return null;
     const found = await handle.stat();
     if (found.isFile())
-      return { bytes: found.size, body: handle.createReadStream({ highWaterMark: READ_CHUNK_BYTES }) };
+      return { bytes: found.size, body: handle.createReadStream({ highWaterMark: READ_CHUNK_BYTES, ...range }) };
     await handle.close();
     return null;
   }

@@ -14,6 +14,7 @@ import { digestHex } from '../digest.ts';
 import { SystemError } from '../errors.ts';
 import { Agent, type Dispatcher, request } from '../undici.ts';
 import {
+  type ByteRange,
   checkKey,
   checkPrefix,
   type ObjectContent,
@@ -72,11 +73,12 @@ export class MinioObjectStore implements ObjectStore {
     this.#connections = new Agent({ connections: CONNECTIONS_MAX });
   }
 
-  async get(key: string): Promise<ObjectContent | null> {
+  async get(key: string, range?: ByteRange): Promise<ObjectContent | null> {
     const url = this.#presign(this.#options.reader, 'GET', key, {}, SIGNATURE_SECONDS);
-    const answer = await this.#send(url, { method: 'GET' }, `reading ${key}`);
-    if (answer.statusCode === 200)
-      return { bytes: Number(answer.headers['content-length']), body: toBody(answer.body) };
+    const headers = range === undefined ? {} : { headers: { range: `bytes=${range.start}-${range.end}` } };
+    const answer = await this.#send(url, { method: 'GET', ...headers }, `reading ${key}`);
+    if (answer.statusCode === (range === undefined ? 200 : 206))
+      return { bytes: sizeOf(answer), body: toBody(answer.body) };
     const code = await codeOf(answer);
     if (code === 'NoSuchKey') return null;
     throw unavailable(`reading ${key} was answered ${answer.statusCode} ${code}`);
@@ -224,6 +226,12 @@ async function* versionsOf(listing: NodeJS.ReadableStream, attempt: string): Asy
   } catch (error) {
     throw unavailable(`${attempt} failed: ${errorCodeOf(error)}`, error);
   }
+}
+
+/** Of the whole object, also when a part of it is answered. */
+function sizeOf({ headers }: Dispatcher.ResponseData): number {
+  const whole = /\/(\d+)$/.exec(String(headers['content-range'] ?? ''))?.[1];
+  return Number(whole ?? headers['content-length']);
 }
 
 async function codeOf(answer: Dispatcher.ResponseData): Promise<string> {

@@ -15,10 +15,16 @@ export interface ObjectDescription {
   readonly sha256: Digest;
 }
 
-/** An object being read: its size, and its bytes, which the caller must consume or destroy. */
+/** An object being read: its size, and its bytes or those of the range, which the caller must consume or destroy. */
 export interface ObjectContent {
   readonly bytes: number;
   readonly body: Readable;
+}
+
+/** A part of an object, both ends included. */
+export interface ByteRange {
+  readonly start: number;
+  readonly end: number;
 }
 
 /** What a store knows about an object without reading it; `storedAtMs` is the store's wall-clock time, exact to the second. */
@@ -40,8 +46,8 @@ export type PutOutcome = 'stored' | 'exists';
  * store can't do what was asked; a body that has been handed out fails with whatever broke it.
  */
 export interface ObjectStore {
-  /** The object, or null when there is none. */
-  get(key: string): Promise<ObjectContent | null>;
+  /** The object, or null when there is none; of a range, which must lie within it, the bytes of that alone. */
+  get(key: string, range?: ByteRange): Promise<ObjectContent | null>;
   /**
    * Stores an object unless there is one; the source is consumed or destroyed whatever the outcome. SystemError
    * `layer-corrupt` when the source is not as described. `exists` says nothing about what the present object holds.

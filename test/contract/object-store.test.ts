@@ -59,6 +59,13 @@ async function openMinio(): Promise<Subject> {
   return { store: new MinioObjectStore(options), options, stop };
 }
 
+/** The bucket of clients' files: no versions, no locks. */
+async function openFilesBucket(): Promise<Subject> {
+  const { stop, endpoint, region, files } = await startMinioServer();
+  const options = { endpoint, region, ...files };
+  return { store: new MinioObjectStore(options), options, stop };
+}
+
 function reading(subject: () => Subject): void {
   test('an object that was never put is absent, not an error', async () => {
     const { store } = subject();
@@ -94,6 +101,23 @@ function reading(subject: () => Subject): void {
     assert.deepEqual(await keysOf(store, 'list/a/1'), ['list/a/10']);
     assert.deepEqual(await keysOf(store, 'list'), [...(await keysOf(store, 'list/')), 'lists/c']);
     for await (const { key, bytes } of store.list('list/')) assert.equal(bytes, key.length);
+  });
+
+  test('a range is read alone, with the size of the whole', async () => {
+    const { store } = subject();
+    const data = randomBytes(300_000);
+    await store.put('ranged/object', data, describeBytes(data));
+    for (const [start, end] of [
+      [0, 0],
+      [5, 70_000],
+      [299_999, 299_999],
+      [0, 299_999],
+    ] as const) {
+      const content = await store.get('ranged/object', { start, end });
+      assert.equal(content?.bytes, 300_000);
+      assert.ok(content && data.subarray(start, end + 1).equals(await buffer(content.body)));
+    }
+    assert.equal(await store.get('ranged/absent', { start: 0, end: 1 }), null);
   });
 
   test('a reader that goes away early does no harm', async () => {
@@ -234,7 +258,13 @@ function asProcesses(subject: () => Subject): void {
   });
 }
 
-for (const [name, open] of Object.entries({ 'directory store': openDirectory, 'real MinIO': openMinio })) {
+const subjects = {
+  'directory store': openDirectory,
+  'real MinIO': openMinio,
+  "real MinIO, the bucket of clients' files": openFilesBucket,
+};
+
+for (const [name, open] of Object.entries(subjects)) {
   describe(`object store: ${name}`, () => {
     let subject: Subject;
     before(async () => {

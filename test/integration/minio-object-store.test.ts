@@ -197,10 +197,9 @@ test('the command prepares a bucket, gives each process its own users only, and 
   };
   const coordinator = await read('coordinator.env');
   const verifier = await read('verifier.env');
-  assert.deepEqual(
-    Object.keys(coordinator).filter((name) => /WRITER|PURGER/.test(name)),
-    [],
-  );
+  const writing = Object.keys(coordinator).filter((name) => /WRITER|PURGER/.test(name));
+  assert.equal(writing.length, 4);
+  for (const name of writing) assert.match(name, /^ENVICUTOR_MINIO_FILES_/, 'of the layers it may only read');
   const user = (variables: Record<string, string>, prefix: string): StoreCredentials => ({
     accessKey: variables[`${prefix}_ACCESS_KEY`] ?? '',
     secretKey: variables[`${prefix}_SECRET_KEY`] ?? '',
@@ -212,6 +211,22 @@ test('the command prepares a bucket, gives each process its own users only, and 
     purger: user(verifier, 'ENVICUTOR_VERIFIER_MINIO_PURGER'),
   };
   const prepared = new MinioObjectStore(whole);
+  const filesUsers = Object.fromEntries(
+    ['reader', 'writer', 'purger'].map((role) => [
+      role,
+      user(coordinator, `ENVICUTOR_MINIO_FILES_${role.toUpperCase()}`),
+    ]),
+  ) as Pick<typeof whole, 'reader' | 'writer' | 'purger'>;
+  const bucket = coordinator['ENVICUTOR_MINIO_FILES_BUCKET'] ?? '';
+  const files = new MinioObjectStore({ ...whole, ...filesUsers, bucket });
+  assert.equal(await files.put('a/b', data, describeBytes(data)), 'stored');
+  await files.delete('a/b');
+  assert.equal(await files.head('a/b'), null);
+  await files.close();
+  const stranger = new MinioObjectStore({ ...whole, ...filesUsers, reader });
+  await assert.rejects(stranger.put('cas/two', data, describeBytes(data)), isRefusal);
+  await assert.rejects(stranger.delete('cas/one'), isRefusal);
+  await stranger.close();
   assert.equal(await prepared.put('cas/one', data, describeBytes(data)), 'stored');
   assert.deepEqual(Buffer.from((await readObject(prepared, 'cas/one', 1000)) ?? ''), data);
   await prepared.delete('cas/one');

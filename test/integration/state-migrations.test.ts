@@ -141,6 +141,22 @@ async function verifyDeliveries({ executions, deliveries }: StateStore): Promise
   assert.deepEqual(await deliveries.secretOf('one'), { generation: 4, rotatedAtMs: 8 });
 }
 
+const file = `'one', 'file_a', '${digest}', 10, 'o/a', 'exec_finished', 5, 100`;
+
+async function verifyFiles({ files, executions }: StateStore): Promise<void> {
+  const row = { tenantId: 'one', id: 'file_a', sha256: digest, bytes: 10, objectKey: 'o/a' };
+  const known = { ...row, executionId: 'exec_finished', createdAtMs: 5, expiresAtMs: 100 };
+  assert.deepEqual(await files.get('one', 'file_a'), known);
+  assert.deepEqual(await executions.outdated(everyShard, 0, 5), [], 'nothing ended at the beginning of time');
+}
+
+/** What had ended before that was written down ended when the database came to this form. */
+async function verifyEnds({ executions }: StateStore): Promise<void> {
+  assert.deepEqual(await executions.outdated(everyShard, Date.now() - 60_000, 5), []);
+  const [ended] = await executions.outdated(everyShard, Date.now() + 60_000, 5);
+  assert.deepEqual(ended, { tenantId: 'one', id: 'exec_finished' });
+}
+
 const environment = (answer: { readonly id: string; readonly state: string }) =>
   `'one', '${answer.id}', ${json({ setup: 'true' })}, '${answer.state}', ${json(answer)}, '["m1"]', 'f'`;
 
@@ -189,6 +205,11 @@ const sqlite: readonly Filling[] = [
   { form: 6, sql: pools, verify: verifyPools },
   { form: 7, sql: deliveries, verify: verifyDeliveries },
   { form: 8, sql: tenants, verify: verifyTenants },
+  {
+    form: 9,
+    sql: `INSERT INTO files (tenant, id, sha256, bytes, object_key, execution, created_at, expires_at) VALUES (${file});`,
+    verify: verifyFiles,
+  },
 ];
 
 const postgres: readonly Filling[] = [
@@ -242,6 +263,12 @@ const postgres: readonly Filling[] = [
   { form: 2, sql: pools, verify: verifyPools },
   { form: 3, sql: deliveries, verify: verifyDeliveries },
   { form: 4, sql: tenants, verify: verifyTenants },
+  {
+    form: 5,
+    sql: `INSERT INTO files (shard, tenant, id, sha256, bytes, object_key, execution, created_at, expires_at)
+            VALUES (${shardOf('one')}, ${file});`,
+    verify: verifyFiles,
+  },
 ];
 
 /** Everything that a database of this form could hold. */
@@ -279,7 +306,9 @@ for (let form = 1; form <= sqliteMigrations.length; form += 1) {
     for (const { sql } of fillings) database.exec(sql);
     database.exec(`PRAGMA user_version = ${form}`);
     database.close();
-    await verifyAll(openSqliteStateStore(path), fillings);
+    const store = openSqliteStateStore(path);
+    if (form < 7) await verifyEnds(store);
+    await verifyAll(store, fillings);
   });
 }
 
@@ -294,7 +323,9 @@ for (let form = 1; form <= postgresMigrations.length; form += 1) {
       await client.query('INSERT INTO forms VALUES ($1)', [index + 1]);
     }
     for (const { sql } of fillings) await client.query(sql);
-    await verifyAll(await stage.open(url), fillings);
+    const store = await stage.open(url);
+    await verifyEnds(store);
+    await verifyAll(store, fillings);
   });
 }
 

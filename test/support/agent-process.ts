@@ -22,7 +22,16 @@ export class AgentProcess extends LoggedProcess {
   }
 
   get residentBytes(): number {
-    const kib = /^VmRSS:\s+(\d+) kB$/m.exec(readFileSync(`/proc/${this.child.pid}/status`, 'utf8'))?.[1];
-    return Number(kib) * 1024;
+    return this.#memory('VmRSS');
+  }
+
+  /** The most that it ever had. */
+  get residentPeakBytes(): number {
+    return this.#memory('VmHWM');
+  }
+
+  #memory(field: string): number {
+    const status = readFileSync(`/proc/${this.child.pid}/status`, 'utf8');
+    return Number(new RegExp(`^${field}:\\s+(\\d+) kB$`, 'm').exec(status)?.[1]) * 1024;
   }
 }

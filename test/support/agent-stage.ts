@@ -25,8 +25,9 @@ export async function setStage(
   storeBytes: number | null = null,
   changes: Partial<CoordinatorConfig> = {},
   keys: KeyRing | null = null,
+  given: Parameters<typeof startCoordinator>[3] = {},
 ) {
-  const coordinator = await startCoordinator(test, changes, keys);
+  const coordinator = await startCoordinator(test, changes, keys, given);
   coordinator.services.script = await storeBase(coordinator.store);
   const launcher = await RealLauncher.start('agent', storeBytes);
   const folder = await mkdtemp(join(tmpdir(), 'envicutor-agent-process-'));

@@ -14,12 +14,12 @@ import { createVerifierClient } from '../../coordinator/environments/verifier-cl
 import { openSqliteStateStore } from '../../coordinator/executions/sqlite-state-store.ts';
 import { openInstanceKey } from '../../coordinator/instance-key.ts';
 import type { KeyRing } from '../../coordinator/tenants/keys.ts';
-import { systemClock, systemRandom } from '../../shared/clock.ts';
-import type { Logger } from '../../shared/logger.ts';
+import { type Clock, systemClock, systemRandom } from '../../shared/clock.ts';
 import type { EgressRules } from '../../shared/model/egress.ts';
 import { DirectoryObjectStore } from '../../shared/storage/directory-object-store.ts';
+import type { ObjectStore } from '../../shared/storage/object-store.ts';
 import { startBuildServices } from './fake-build-services.ts';
-import type { LogLine } from './logged-process.ts';
+import { KeptLog } from './kept-log.ts';
 import { type AgentScript, ScriptedAgent } from './scripted-agent.ts';
 
 /** An answer whose body a test reads without saying its type: the assertions do. */
@@ -31,30 +31,52 @@ function rulesOf({ egressPolicyFile }: CoordinatorConfig): EgressRules {
   return policy.rules;
 }
 
+async function ask(
+  url: string,
+  method: string,
+  body: unknown,
+  headers: Readonly<Record<string, string>>,
+): Promise<Answer> {
+  const content = body === undefined ? {} : { body: typeof body === 'string' ? body : JSON.stringify(body) };
+  const type: Record<string, string> = body === undefined ? {} : { 'content-type': 'application/json' };
+  return await fetch(url, { method, headers: { ...type, ...headers }, ...content });
+}
+
+async function endServices(services: Awaited<ReturnType<typeof startBuildServices>>): Promise<void> {
+  services.builder.closeAllConnections();
+  services.verifier.closeAllConnections();
+  await Promise.all([services.builder[Symbol.asyncDispose](), services.verifier[Symbol.asyncDispose]()]);
+  await services.settled();
+}
+
 /** A coordinator that is stopped when the test ends. */
 export async function startCoordinator(
   test: Pick<TestContext, 'after'>,
   changes: Partial<CoordinatorConfig> = {},
   keys: KeyRing | null = null,
+  given: { readonly fileObjects?: ObjectStore; readonly clock?: Clock } = {},
 ) {
   const folder = await mkdtemp(join(tmpdir(), 'envicutor-coordinator-'));
   const store = new DirectoryObjectStore(join(folder, 'store'));
+  const fileObjects = given.fileObjects ?? new DirectoryObjectStore(join(folder, 'files'));
   const services = await startBuildServices(folder, store);
   // Second builds begin by themselves when it has been quiet: only where a test is about them.
   const quiet = { drainMsMax: 0, reproduceBuilds: 'off' } as const;
   const defaults = { ...Value.Create(CoordinatorConfig), ...quiet, listenPort: 0, stateDirectory: folder };
   let config: CoordinatorConfig = { ...defaults, ...changes };
-  const logged: LogLine[] = [];
-  const note = (fields: object, msg: string) => logged.push({ ...fields, msg });
-  // Only what the coordinator calls; everything that is said is kept for the test.
-  const log = { debug: () => 0, info: note, warn: note, error: note } as never as Logger;
+  const kept = new KeptLog();
   const start = async (port = 0) => {
     const state = openSqliteStateStore(join(folder, 'coordinator.sqlite'));
     const builder = createBuilderClient(`${folder}/builder.sock`);
     const verifier = createVerifierClient(`${folder}/verifier.sock`);
     const instanceKey = openInstanceKey(folder, systemRandom);
-    const ports = { clock: systemClock, random: systemRandom, log, egress: rulesOf(config) };
-    const deps = { ...ports, state, store, builder, verifier, instanceKey, keys };
+    const ports = {
+      clock: given.clock ?? systemClock,
+      random: systemRandom,
+      log: kept.logger,
+      egress: rulesOf(config),
+    };
+    const deps = { ...ports, state, store, fileObjects, builder, verifier, instanceKey, keys };
     const coordinator = wireCoordinator(deps, { ...config, listenPort: port });
     const { url } = await coordinator.start();
     const stop = async () => {
@@ -63,18 +85,17 @@ export async function startCoordinator(
     };
     return { url, stop, coordinator, state };
   };
-  const running = { ...(await start()), services, folder, store, logged };
+  const running = { ...(await start()), services, folder, store, logged: kept.lines };
   const agents: ScriptedAgent[] = [];
   test.after(async () => {
     for (const agent of agents) agent.socket.terminate();
     await running.stop();
-    services.builder.closeAllConnections();
-    services.verifier.closeAllConnections();
-    await Promise.all([services.builder[Symbol.asyncDispose](), services.verifier[Symbol.asyncDispose]()]);
-    await services.settled();
+    await endServices(services);
     await rm(folder, { recursive: true });
   });
   return Object.assign(running, {
+    /** Resolves when a line that fits has been logged. */
+    untilLogged: kept.until.bind(kept),
     /** Other settings, from the next restart on. */
     change(more: Partial<CoordinatorConfig>) {
       config = { ...config, ...more };
@@ -99,10 +120,7 @@ export async function startCoordinator(
       return agent;
     },
     /** Asks the API. */
-    ask(method: string, path: string, body?: unknown, headers: Record<string, string> = {}): Promise<Answer> {
-      const content = body === undefined ? {} : { body: typeof body === 'string' ? body : JSON.stringify(body) };
-      const type: Record<string, string> = body === undefined ? {} : { 'content-type': 'application/json' };
-      return fetch(`${running.url}${path}`, { method, headers: { ...type, ...headers }, ...content });
-    },
+    ask: (method: string, path: string, body?: unknown, headers: Record<string, string> = {}) =>
+      ask(`${running.url}${path}`, method, body, headers),
   });
 }

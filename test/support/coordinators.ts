@@ -104,6 +104,7 @@ export class Coordinators {
       STORE_DIRECTORY: join(this.folder, 'store'),
       BUILDER_SOCKET_PATH: join(this.folder, 'builder.sock'),
       VERIFIER_SOCKET_PATH: join(this.folder, 'verifier.sock'),
+      FILES_DIRECTORY: join(this.folder, 'files'),
       TENANTS_FILE: join(this.folder, 'tenants.json'),
       INSTANCE_KEY_FILE: join(this.folder, 'instance.key'),
       DATABASE_URL: this.#databaseUrl,

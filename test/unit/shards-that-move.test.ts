@@ -9,6 +9,7 @@ import type { EnvironmentService } from '../../coordinator/environments/environm
 import { ExecutionService, type ExecutionServiceDeps } from '../../coordinator/executions/execution-service.ts';
 import { shardOf } from '../../coordinator/executions/shard-store.ts';
 import type { ExecutionStore, UnfinishedExecution } from '../../coordinator/executions/state-store.ts';
+import { noFiles } from '../../coordinator/files/request-files.ts';
 import type { Demand } from '../../coordinator/scheduler/scheduler.ts';
 import type { Tenant } from '../../coordinator/tenants/keys.ts';
 import { systemRandom } from '../../shared/clock.ts';
@@ -57,6 +58,8 @@ function setStage(changes: Partial<ExecutionStore> = {}) {
     get: async () => null,
     list: async () => ({ items: [], next: null }),
     unfinished: async () => [],
+    outdated: async () => [],
+    remove: async () => false,
     ...changes,
   };
   const deps = {
@@ -76,6 +79,7 @@ function setStage(changes: Partial<ExecutionStore> = {}) {
     },
     tenants: (id: string) => ({ id, weight: 1 }) as Tenant,
     pools: { objectionTo: () => null },
+    files: { hold: async () => noFiles, holdAgain: async () => noFiles },
     isRevoked: () => false,
   } as unknown as ExecutionServiceDeps;
   const options = {
