@@ -71,6 +71,8 @@ export interface Coordinator {
   stop(): Promise<void>;
   /** For issuing tokens without HTTP. */
   readonly enrolment: Enrolment;
+  /** What it serves: OpenAPI 3.1 as JSON, also before it starts. */
+  describe(): string;
 }
 
 /** Where demands wait and for whom this coordinator answers. */
@@ -198,7 +200,7 @@ function createApi(deps: CoordinatorDeps, config: CoordinatorConfig, services: S
   const isEmbedded = keys === null;
   const answered: Metrics['answered'] = (...answer) => metrics.answered(...answer);
   const server = createServer({ log, random, authenticate: createAuthentication(keys), isEmbedded, answered }, config);
-  const description = new ApiDescription(RELEASE);
+  const description = new ApiDescription({ release: RELEASE, isKeyed: !isEmbedded, url: config.publicUrl });
   server.addHook('onRoute', (route) => description.add(route));
   const forwarding = new Forwarding(cluster, log, instanceKey.derive('forwarding'));
   const leaving = new Leaving(clock);
@@ -235,7 +237,7 @@ function createApi(deps: CoordinatorDeps, config: CoordinatorConfig, services: S
     ...{ agents: state.agents, fleet, elsewhere: cluster, enrolment, pools, description, requirements },
     metrics: () => metrics.read(),
   });
-  return { server, leaving };
+  return { server, leaving, description };
 }
 
 function toGauges(services: ReturnType<typeof createServices>): Gauges {
@@ -259,7 +261,7 @@ export function wireCoordinator(deps: CoordinatorDeps, config: CoordinatorConfig
   const services = createServices(deps, config, metrics);
   const { urls, reproductions, environments, trust, cache, local, executions, enrolment, gateway, cluster, pools } =
     services;
-  const { server, leaving } = createApi(deps, config, services, metrics);
+  const { server, leaving, description } = createApi(deps, config, services, metrics);
   metrics.watch(toGauges(services));
   attachUpgrades(server.server, checkUpgrade(deps.keys === null), {
     [AGENTS_PATH]: gateway,
@@ -286,6 +288,7 @@ export function wireCoordinator(deps: CoordinatorDeps, config: CoordinatorConfig
 
   return {
     enrolment,
+    describe: () => description.text(),
     async start() {
       await deps.state.check();
       await pools.readAgain();

@@ -5,7 +5,7 @@
 import type { Static } from '@sinclair/typebox';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import type { Clock } from '../../shared/clock.ts';
-import { SystemError } from '../../shared/errors.ts';
+import { type ErrorCode, SystemError } from '../../shared/errors.ts';
 import {
   IdParams,
   PageOf,
@@ -19,6 +19,7 @@ import { streamEvents } from '../../shared/http/event-stream.ts';
 import { SubmitHeaders, SubmitQuery, toClosedLog, toWaitMs } from '../../shared/http/execution-terms.ts';
 import { checkExecution } from '../../shared/http/request-checks.ts';
 import { untilDone } from '../../shared/http/waiting.ts';
+import { executionEvents } from '../../shared/model/events.ts';
 import { Execution, ExecutionRequest } from '../../shared/model/execution.ts';
 import type { AllLimits } from '../../shared/model/limits.ts';
 import { PlacementAnswer } from '../../shared/model/placement.ts';
@@ -41,6 +42,20 @@ export interface ExecutionRoutesOptions {
   readonly waitSecondsMax: number;
   readonly limitMaxima: AllLimits;
 }
+
+/** What a submission may be refused by, besides what every request may. */
+const submissionErrors = [
+  'draining',
+  'environment-not-found',
+  // Of an edge, which serves this too (docs/edge.md).
+  'environment-not-held',
+  'idempotency-key-reused',
+  'limit-above-maximum',
+  'no-agent',
+  'queue-full',
+  'quota-exceeded',
+  'rate-exceeded',
+] as const satisfies readonly ErrorCode[];
 
 /** A failure that means "not now" is an error of this request; everything else is the execution's own story. */
 function checkAnswered(answer: Static<typeof Execution>, nowMs: number): void {
@@ -67,7 +82,15 @@ function addSubmitRoute(server: HttpServer, deps: ExecutionRoutesDeps, options: 
     '/v1/executions',
     {
       schema: {
+        operationId: 'createExecution',
         summary: 'Run code in an environment that the request describes',
+        description: [
+          'Without `wait` the execution is durable before the answer, and goes on by itself.',
+          'With it the answer is the finished execution (200), or what it is when the time is over (202);',
+          'closing the connection cancels it, unless an Idempotency-Key was given.',
+        ].join(' '),
+        errors: [...submissionErrors],
+        location: [202],
         body: ExecutionRequest,
         querystring: SubmitQuery,
         headers: SubmitHeaders,
@@ -115,7 +138,9 @@ function addRecordRoutes(server: HttpServer, { executions }: Pick<ExecutionRoute
     '/v1/executions',
     {
       schema: {
+        operationId: 'listExecutions',
         summary: "The tenant's executions, newest first",
+        errors: [],
         querystring: PageQuery,
         response: { 200: PageOf(Execution), ...problems },
       },
@@ -128,13 +153,30 @@ function addRecordRoutes(server: HttpServer, { executions }: Pick<ExecutionRoute
 
   server.get(
     '/v1/executions/:id',
-    { schema: { summary: 'One execution', params: IdParams, response: { 200: Execution, ...problems } } },
+    {
+      schema: {
+        operationId: 'getExecution',
+        summary: 'One execution',
+        params: IdParams,
+        errors: ['execution-not-found'],
+        response: { 200: Execution, ...problems },
+      },
+    },
     (request) => executions.views.get(request.tenant.id, request.params.id),
   );
 
   server.delete(
     '/v1/executions/:id',
-    { schema: { summary: 'Cancel an execution', params: IdParams, response: { 200: Execution, ...problems } } },
+    {
+      schema: {
+        operationId: 'cancelExecution',
+        summary: 'Cancel an execution',
+        description: 'One that is over already stays as it is.',
+        params: IdParams,
+        errors: ['execution-not-found'],
+        response: { 200: Execution, ...problems },
+      },
+    },
     (request) => executions.cancel(request.tenant.id, request.params.id),
   );
 }
@@ -145,7 +187,9 @@ function addViews(server: HttpServer, { executions, clock }: ExecutionRoutesDeps
     '/v1/executions/:id/placement',
     {
       schema: {
+        operationId: 'getExecutionPlacement',
         summary: 'Why an execution runs where it does, or still waits',
+        errors: ['execution-not-found'],
         params: IdParams,
         response: { 200: PlacementAnswer, ...problems },
       },
@@ -155,7 +199,16 @@ function addViews(server: HttpServer, { executions, clock }: ExecutionRoutesDeps
 
   server.get(
     '/v1/executions/:id/events',
-    { schema: { summary: 'Follow an execution (server-sent events)', params: IdParams, headers: StreamHeaders } },
+    {
+      schema: {
+        operationId: 'followExecution',
+        summary: 'Follow an execution (server-sent events)',
+        params: IdParams,
+        headers: StreamHeaders,
+        errors: ['execution-not-found'],
+        events: executionEvents,
+      },
+    },
     async (request, reply) => {
       const { id } = request.params;
       const live = executions.views.find(request.tenant.id, id);

@@ -11,7 +11,13 @@ export const problems = { '4xx': Problem, '5xx': Problem };
 
 /** A page of a listing; `next` is the cursor of the page after it. */
 export const PageOf = <Schema extends TSchema>(schema: Schema) =>
-  Closed({ items: Type.Array(schema), next: Nullable(Type.String()) });
+  Closed(
+    {
+      items: Type.Array(schema, { description: 'Newest first.' }),
+      next: Nullable(Type.String(), { description: 'Cursor of the next page; null: this is the last.' }),
+    },
+    { title: `${schema.title}Page`, description: 'A page of a listing.' },
+  );
 
 /** Parameters of a listing. */
 export const PageQuery = Closed({
@@ -19,11 +25,18 @@ export const PageQuery = Closed({
   limit: Type.Optional(Type.String({ pattern: '^([1-9]|[1-9][0-9]|100)$', description: '1 to 100; default 20.' })),
 });
 
+/** The body of a route that takes none: nothing, or an empty object. */
+export const NoBody = Closed({}, { title: 'NoBody', description: 'Nothing is to be said.' });
+
 /** Parameters of an item. */
-export const IdParams = Closed({ id: Type.String() });
+export const IdParams = Closed({ id: Type.String({ description: 'As an answer gave it.' }) });
 
 /** Headers of an event stream. */
-export const StreamHeaders = Type.Object({ 'last-event-id': Type.Optional(Type.String({ maxLength: 32 })) });
+export const StreamHeaders = Type.Object({
+  'last-event-id': Type.Optional(
+    Type.String({ maxLength: 32, description: 'Number of the last event that was seen: what came after it follows.' }),
+  ),
+});
 
 const PAGE_SIZE = 20;
 

@@ -32,6 +32,7 @@ export function streamEvents(
   });
   let ping: Timer | null = null;
   let isOver = false;
+  let unsentBytes = 0;
   const write = (text: string) => {
     if (isOver) return;
     raw.write(text);
@@ -39,7 +40,13 @@ export function streamEvents(
   };
   const keepAlive = () => {
     ping = clock.after(PING_MS, () => {
+      // Nothing has left since the last one: nobody reads any more.
+      if (raw.writableLength > 0 && raw.writableLength >= unsentBytes) {
+        raw.destroy();
+        return;
+      }
       write(': ping\n\n');
+      unsentBytes = raw.writableLength;
       keepAlive();
     });
   };
@@ -48,6 +55,11 @@ export function streamEvents(
     ping?.cancel();
   };
   raw.flushHeaders();
+  // Whoever asks for the head alone has it.
+  if (reply.request.method === 'HEAD') {
+    raw.end();
+    return reply;
+  }
   const unfollow = log.follow(after, (event) => {
     write(toText(event));
     if (event.number === log.last && log.isClosing) raw.end();

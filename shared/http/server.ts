@@ -4,13 +4,21 @@
  * Invariants: a body is read only after its sender is known; nothing is coerced or dropped; every error has the same form.
  */
 import type { TypeBoxTypeProvider } from '@fastify/type-provider-typebox';
+import type { TSchema } from '@sinclair/typebox';
 import fastify, { type FastifyReply, type FastifyRequest } from 'fastify';
 import type { Random } from '../clock.ts';
-import { SystemError } from '../errors.ts';
+import { type ErrorCode, SystemError } from '../errors.ts';
 import { toBase32 } from '../ids.ts';
 import type { Logger } from '../logger.ts';
+import { compileAnswerText } from './answer-text.ts';
+import { NoBody } from './answers.ts';
+import { checkCarriage, isContinue } from './carriage.ts';
+import { allowOrigins } from './cross-origin.ts';
 import { parseJsonBody } from './json-body.ts';
+import { Methods } from './methods.ts';
 import { PROBLEM_TYPE, toHttpError, toProblem } from './problem.ts';
+import { endSlowReaders } from './slow-readers.ts';
+import { refuseUnreadable } from './unreadable-requests.ts';
 import { compileValidator } from './validation.ts';
 
 declare module 'fastify' {
@@ -19,10 +27,25 @@ declare module 'fastify' {
     isOpen?: boolean;
   }
   interface FastifySchema {
-    /** A sentence for the description. */
+    /** A sentence for the description, and what else is to be known. */
     summary?: string;
+    description?: string;
+    /** What a client calls it: a verb and a noun. */
+    operationId?: string;
     /** Not for clients. */
     hide?: boolean;
+    /** Errors that this route may give, besides those that every route of its kind may give. */
+    errors?: readonly ErrorCode[];
+    /** Answers of these statuses say in Location where what was made can be had. */
+    location?: readonly number[];
+    /** The answer is a stream of events: the schema of each one's data, by its name. */
+    events?: Readonly<Record<string, TSchema>>;
+    /** What the answer is when it is not JSON by a schema. */
+    mediaType?: string;
+    /** No body is an empty one. */
+    isBodyOptional?: boolean;
+    /** The body is bytes of this media type, which the route reads itself. */
+    rawBody?: string;
   }
 }
 
@@ -43,29 +66,37 @@ export interface ServerDeps {
 export interface ServerOptions {
   readonly bodyBytesMax: number;
   readonly trustProxy: boolean;
+  /** How long a request may take to arrive. */
+  readonly requestMsMax: number;
+  /** How long a client may take nothing of an answer. */
+  readonly answerStallMsMax: number;
+  /** Origins whose pages may read answers; `*`: all. */
+  readonly corsOrigins: readonly string[];
 }
 
-const REQUEST_MS_MAX = 120_000;
+const HEADERS_MS_MAX = 60_000;
+/** How often Node looks for connections whose time is over. */
+const LOOK_MS_MAX = 30_000;
+const LOOK_MS_MIN = 100;
 const RETRY_AFTER_SECONDS = 2;
 const DISCARDED_BYTES_MAX = 256 * 1024 * 1024;
 
+/** What holds for a server that nobody has set otherwise. */
+export const serverDefaults: ServerOptions = {
+  bodyBytesMax: 33_554_432,
+  trustProxy: false,
+  requestMsMax: 120_000,
+  answerStallMsMax: 30_000,
+  corsOrigins: [],
+};
+
 /** A server without routes that does not listen yet. */
 export function createStrictServer(deps: ServerDeps, options: ServerOptions) {
-  // Request ids need not be secret: a random part for this process and a number are unique and cost nothing.
-  const process = toBase32(deps.random.bytes(8));
-  let requests = 0;
-  const server = fastify({
-    logger: false,
-    bodyLimit: options.bodyBytesMax,
-    trustProxy: options.trustProxy,
-    requestTimeout: REQUEST_MS_MAX,
-    forceCloseConnections: true,
-    return503OnClosing: false,
-    genReqId: () => `req_${process}${(++requests).toString(36).padStart(6, '0')}`,
-    routerOptions: { maxParamLength: 256 },
-  }).withTypeProvider<TypeBoxTypeProvider>();
-
+  const server = createFramework(deps, options);
   server.setValidatorCompiler((route) => compileValidator(route));
+  server.setSerializerCompiler((route) =>
+    compileAnswerText(route, (promise) => deps.log.error(promise, 'answer does not follow its schema')),
+  );
   server.removeAllContentTypeParsers();
   server.addContentTypeParser<Buffer>('application/json', { parseAs: 'buffer' }, (_request, body, done) => {
     try {
@@ -74,11 +105,15 @@ export function createStrictServer(deps: ServerDeps, options: ServerOptions) {
       done(error as Error);
     }
   });
+  endSlowReaders(server, options.answerStallMsMax);
+  allowOrigins(server, options.corsOrigins);
   server.addHook('onRequest', (request, reply, done) => {
     reply.header('x-request-id', request.id);
+    checkCarriage(request.raw);
     deps.admit(request, request.routeOptions.config.isOpen === true);
     done();
   });
+  takeBodies(server);
   if (deps.answered !== undefined) {
     const { answered } = deps;
     server.addHook('onResponse', (request, reply, done) => {
@@ -87,14 +122,74 @@ export function createStrictServer(deps: ServerDeps, options: ServerOptions) {
     });
   }
   server.setErrorHandler((error, request, reply) => sendProblem(error, request, reply, deps, options.bodyBytesMax));
-  server.setNotFoundHandler((request, reply) => {
-    const error = new SystemError(
-      'not-found',
-      `there is no ${request.method} ${request.url.slice(0, 200)}; see ${deps.description}`,
-    );
-    return sendProblem(error, request, reply, deps, options.bodyBytesMax);
-  });
+  refuseUnknown(server, deps, options.bodyBytesMax);
   return server;
+}
+
+function createFramework(deps: ServerDeps, options: ServerOptions) {
+  const { bodyBytesMax, trustProxy, requestMsMax } = options;
+  // Request ids need not be secret: a random part for this process and a number are unique and cost nothing.
+  const process = toBase32(deps.random.bytes(8));
+  let requests = 0;
+  const nextId = () => `req_${process}${(++requests).toString(36).padStart(6, '0')}`;
+  const server = fastify({
+    ...{ logger: false, bodyLimit: bodyBytesMax, trustProxy, requestTimeout: requestMsMax },
+    ...{ forceCloseConnections: true, return503OnClosing: false },
+    genReqId: nextId,
+    routerOptions: { maxParamLength: 256 },
+    clientErrorHandler: (error, socket) => refuseUnreadable(error, socket, nextId(), deps.who),
+    frameworkErrors: (error, request, reply) => sendProblem(error, request, reply, deps, bodyBytesMax),
+    http: {
+      requestTimeout: requestMsMax,
+      headersTimeout: Math.min(HEADERS_MS_MAX, requestMsMax),
+      connectionsCheckingInterval: Math.max(LOOK_MS_MIN, Math.min(LOOK_MS_MAX, requestMsMax / 4)),
+      // Said in our own form.
+      requireHostHeader: false,
+      // A client that offers another protocol than WebSocket is answered in this one.
+      shouldUpgradeCallback: ({ headers }) => /^websocket$/i.test(headers.upgrade ?? ''),
+    },
+  }).withTypeProvider<TypeBoxTypeProvider>();
+  // Node itself would ask for a body whose sender nobody knows yet, and answer other expectations without a word.
+  const serve = (...exchange: unknown[]) => server.server.emit('request', ...exchange);
+  server.server.on('checkContinue', serve).on('checkExpectation', serve);
+  return server;
+}
+
+type Framework = ReturnType<typeof createFramework>;
+
+/** Bodies are asked for once their sender is known; a route that takes none takes nothing in it. */
+function takeBodies(server: Framework): void {
+  server.addHook('onRoute', ({ method, schema }) => {
+    if (schema === undefined || schema.body !== undefined || schema.rawBody !== undefined) return;
+    if (![method].flat().some((name) => name === 'POST' || name === 'PUT')) return;
+    schema.body = NoBody;
+    schema.isBodyOptional = true;
+  });
+  server.addHook('preParsing', (request, reply, payload, done) => {
+    if (isContinue(request.headers.expect)) reply.raw.writeContinue();
+    done(null, payload);
+  });
+  server.addHook('preValidation', (request, _reply, done) => {
+    if (request.routeOptions.schema?.isBodyOptional === true) request.body ??= {};
+    done();
+  });
+}
+
+/** Paths that nobody serves, and methods that a path does not take. */
+function refuseUnknown(server: Framework, deps: ServerDeps, bodyBytesMax: number): void {
+  const methods = new Methods();
+  server.addHook('onRoute', (route) => methods.add(route));
+  server.setNotFoundHandler((request, reply) => {
+    const asked = `${request.method} ${request.url.slice(0, 200)}`;
+    const allowed = methods.at(request.url);
+    if (allowed !== null) reply.header('allow', allowed);
+    if (allowed !== null && request.method === 'OPTIONS') return reply.code(204).send();
+    const error =
+      allowed === null
+        ? new SystemError('not-found', `there is no ${asked}; see ${deps.description}`)
+        : new SystemError('method-not-allowed', `there is no ${asked}; that path takes ${allowed}`);
+    return sendProblem(error, request, reply, deps, bodyBytesMax);
+  });
 }
 
 /** A server as routes see it. */
@@ -114,8 +209,10 @@ function sendProblem(
   }
   if (error.http === 401) reply.header('www-authenticate', 'Bearer');
   if (error.code === 'body-too-large') lingerOrClose(request, reply);
+  if (error.http === 415) reply.header('accept-encoding', 'identity');
   return reply
     .code(error.http)
+    .header('x-request-id', request.id)
     .header('content-type', PROBLEM_TYPE)
     .send(JSON.stringify(toProblem(error, request.id, who)));
 }

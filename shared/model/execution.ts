@@ -4,87 +4,124 @@
  */
 import { type Static, Type } from '@sinclair/typebox';
 import { stages } from '../lifecycle/execution.ts';
-import { Closed, Nullable, OneOf, Variables } from './closed.ts';
+import { AgentUse } from './agent-use.ts';
+import { Closed, Named, Nullable, OneOf, Timestamp, Variables } from './closed.ts';
 import { EnvironmentReference, EnvironmentRequest, EnvironmentUse, FILES_MAX, File, Script } from './environment.ts';
+import { executionExamples } from './execution-examples.ts';
+import { Failure } from './failure.ts';
 import { Limits } from './limits.ts';
 import { PlacementRequest } from './placement.ts';
 import { ReceiptText } from './receipt.ts';
 import { Encoding, Report, Verdict } from './verdict.ts';
 
 const Argument = Type.String({ maxLength: 131_072, pattern: '^[^\\u0000]*$' });
+const text = (description: string) => Type.String({ description });
 
 /** Script 3. */
-export const CompileRequest = Closed({
-  script: Script,
-  variables: Type.Optional(Variables),
-  limits: Type.Optional(Limits),
-});
+export const CompileRequest = Closed(
+  {
+    script: Script,
+    variables: Type.Optional(Variables),
+    limits: Type.Optional(Limits),
+  },
+  {
+    title: 'CompileRequest',
+    description: 'Script 3: what it leaves in the workspace every run sees, and none changes.',
+  },
+);
 
 /** Script 4. */
-export const RunRequest = Closed({
-  script: Script,
-  arguments: Type.Optional(Type.Array(Argument, { maxItems: 10_000 })),
-  stdin: Type.Optional(Type.String()),
-  stdinEncoding: Type.Optional(Encoding),
-  variables: Type.Optional(Variables),
-  limits: Type.Optional(Limits),
-});
+export const RunRequest = Closed(
+  {
+    script: Script,
+    arguments: Type.Optional(Type.Array(Argument, { maxItems: 10_000, description: "The script's arguments." })),
+    stdin: Type.Optional(text('What the script reads, as `stdinEncoding` says; default: nothing.')),
+    stdinEncoding: Type.Optional(Encoding),
+    variables: Type.Optional(Variables),
+    limits: Type.Optional(Limits),
+  },
+  { title: 'RunRequest', description: 'Script 4: the program itself, without any network.' },
+);
 
 /** Anything JSON; its size is bounded where it is read. */
-export const Metadata = Type.Record(Type.String(), Type.Unknown());
+export const Metadata = Named(Type.Unknown(), {
+  title: 'Metadata',
+  description: 'Anything JSON of at most 4 KiB; returned as given.',
+});
 
 /** What a client posts. */
-export const ExecutionRequest = Closed({
-  environment: Type.Union([EnvironmentReference, EnvironmentRequest]),
-  files: Type.Optional(Type.Array(File, { maxItems: FILES_MAX })),
-  compile: Type.Optional(CompileRequest),
-  run: RunRequest,
-  placement: Type.Optional(PlacementRequest),
-  metadata: Type.Optional(Metadata),
-});
+export const ExecutionRequest = Closed(
+  {
+    environment: Type.Union([EnvironmentReference, EnvironmentRequest], {
+      description: 'An id, or a description that is built when nobody has built it before.',
+    }),
+    files: Type.Optional(Type.Array(File, { maxItems: FILES_MAX, description: 'What the workspace holds.' })),
+    compile: Type.Optional(CompileRequest),
+    run: RunRequest,
+    placement: Type.Optional(PlacementRequest),
+    metadata: Type.Optional(Metadata),
+  },
+  {
+    title: 'ExecutionRequest',
+    description: 'Code and the scripts to run it by.',
+    examples: executionExamples,
+  },
+);
 export type ExecutionRequest = Static<typeof ExecutionRequest>;
 
 /** Which script a verdict is about. */
 export const endings = ['setup', 'dependencies', 'verify', 'compile', 'run', 'tests', 'check'] as const;
 export type Ending = (typeof endings)[number];
 
-const milliseconds = Type.Number({ minimum: 0 });
+const milliseconds = (description: string) => Type.Number({ minimum: 0, description });
 
 /** Where the time of an execution went; milliseconds. */
-export const Timing = Closed({
-  queuedMs: milliseconds,
-  buildMs: milliseconds,
-  fetchMs: milliseconds,
-  prepareMs: milliseconds,
-  executeMs: milliseconds,
-  collectMs: milliseconds,
-  overheadMs: milliseconds,
-});
+export const Timing = Closed(
+  {
+    queuedMs: milliseconds('Waiting for an agent.'),
+    buildMs: milliseconds('Waiting for the environment to be built.'),
+    fetchMs: milliseconds('Layers on their way to the agent.'),
+    prepareMs: milliseconds('Files written, sandboxes prepared.'),
+    executeMs: milliseconds('Compile and run scripts.'),
+    collectMs: milliseconds('Reading what they left.'),
+    overheadMs: milliseconds('Everything else between request and result.'),
+  },
+  { title: 'Timing', description: 'Where the time of an execution went; milliseconds.' },
+);
 export type Timing = Static<typeof Timing>;
 
-/** An execution as every answer shows it. */
-export const Execution = Closed({
-  id: Type.String(),
-  stage: OneOf(stages),
-  verdict: Nullable(Verdict),
-  endedIn: Nullable(OneOf(endings)),
-  environment: Nullable(EnvironmentUse),
-  setup: Nullable(Report),
-  dependencies: Nullable(Report),
-  verify: Nullable(Report),
-  compile: Nullable(Report),
-  run: Nullable(Report),
-  tests: Type.Array(Type.Unknown(), { maxItems: 0 }),
-  score: Type.Null(),
-  timing: Timing,
-  certificate: Type.Null(),
-  receipt: Nullable(ReceiptText),
-  files: Type.Array(Type.Unknown(), { maxItems: 0 }),
-  agent: Nullable(Closed({ id: Type.String(), name: Type.String(), pool: Type.String() })),
-  attempts: Type.Integer({ minimum: 0 }),
-  failure: Nullable(Closed({ code: Type.String(), detail: Type.String() })),
-  metadata: Metadata,
-  createdAt: Type.String(),
-  finishedAt: Nullable(Type.String()),
+const Stage = OneOf(stages, {
+  title: 'Stage',
+  description:
+    'Where an execution is. `finished`: there is a verdict. `failed`: by a fault of ours, never of the program.',
 });
+
+/** An execution as every answer shows it. */
+export const Execution = Closed(
+  {
+    id: text('`exec_…`'),
+    stage: Stage,
+    verdict: Nullable(Verdict, { description: 'Null: there is none yet, or never will be one.' }),
+    endedIn: Nullable(OneOf(endings), { description: 'Which script the verdict is about.' }),
+    environment: Nullable(EnvironmentUse, { description: 'Null: it is not built yet.' }),
+    setup: Nullable(Report, { description: 'When it ran for this request.' }),
+    dependencies: Nullable(Report, { description: 'When it ran for this request.' }),
+    verify: Nullable(Report, { description: 'When it ran for this request.' }),
+    compile: Nullable(Report, { description: 'Null: there was no compile script, or it has not ended.' }),
+    run: Nullable(Report, { description: 'Null: it has not run, or not ended.' }),
+    tests: Type.Array(Type.Unknown(), { maxItems: 0 }),
+    score: Type.Null(),
+    timing: Timing,
+    certificate: Type.Null({ description: 'No agent gives one yet.' }),
+    receipt: Nullable(ReceiptText, { description: 'What the agent signed about this; docs/receipts.md.' }),
+    files: Type.Array(Type.Unknown(), { maxItems: 0 }),
+    agent: Nullable(AgentUse, { description: 'Who runs it or ran it.' }),
+    attempts: Type.Integer({ minimum: 0, description: 'On how many agents it was tried.' }),
+    failure: Nullable(Failure, { description: 'Our own fault: why its stage is `failed`.' }),
+    metadata: Metadata,
+    createdAt: Timestamp,
+    finishedAt: Nullable(Timestamp, { description: 'Null: it goes on.' }),
+  },
+  { title: 'Execution', description: 'An execution as every answer shows it.' },
+);
 export type Execution = Static<typeof Execution>;

@@ -1,6 +1,7 @@
 /**
  * Owns a whole coordinator for tests: real HTTP, WebSocket, SQLite and object store in a temporary folder; fake builder and verifier.
  */
+import assert from 'node:assert/strict';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -18,6 +19,7 @@ import { systemClock, systemRandom } from '../../shared/clock.ts';
 import type { Logger } from '../../shared/logger.ts';
 import type { EgressRules } from '../../shared/model/egress.ts';
 import { DirectoryObjectStore } from '../../shared/storage/directory-object-store.ts';
+import { checkedFetch } from './checked-fetch.ts';
 import { startBuildServices } from './fake-build-services.ts';
 import type { LogLine } from './logged-process.ts';
 import { type AgentScript, ScriptedAgent } from './scripted-agent.ts';
@@ -29,6 +31,16 @@ function rulesOf({ egressPolicyFile }: CoordinatorConfig): EgressRules {
   const policy = readEgressPolicy(egressPolicyFile);
   if ('problems' in policy) throw new Error(policy.problems.join('\n'));
   return policy.rules;
+}
+
+/** Answers that were not what their routes promise: written without what is too much, and heard of here alone. */
+const brokenPromises = (logged: readonly LogLine[]) =>
+  logged.filter(({ msg }) => msg === 'answer does not follow its schema');
+
+/** Only what the coordinator calls; everything that is said is kept for the test. */
+function loggerInto(logged: LogLine[]): Logger {
+  const note = (fields: object, msg: string) => logged.push({ ...fields, msg });
+  return { debug: () => 0, info: note, warn: note, error: note } as never as Logger;
 }
 
 /** A coordinator that is stopped when the test ends. */
@@ -45,9 +57,7 @@ export async function startCoordinator(
   const defaults = { ...Value.Create(CoordinatorConfig), ...quiet, listenPort: 0, stateDirectory: folder };
   let config: CoordinatorConfig = { ...defaults, ...changes };
   const logged: LogLine[] = [];
-  const note = (fields: object, msg: string) => logged.push({ ...fields, msg });
-  // Only what the coordinator calls; everything that is said is kept for the test.
-  const log = { debug: () => 0, info: note, warn: note, error: note } as never as Logger;
+  const log = loggerInto(logged);
   const start = async (port = 0) => {
     const state = openSqliteStateStore(join(folder, 'coordinator.sqlite'));
     const builder = createBuilderClient(`${folder}/builder.sock`);
@@ -73,6 +83,7 @@ export async function startCoordinator(
     await Promise.all([services.builder[Symbol.asyncDispose](), services.verifier[Symbol.asyncDispose]()]);
     await services.settled();
     await rm(folder, { recursive: true });
+    assert.deepEqual(brokenPromises(logged), []);
   });
   return Object.assign(running, {
     /** Other settings, from the next restart on. */
@@ -102,7 +113,7 @@ export async function startCoordinator(
     ask(method: string, path: string, body?: unknown, headers: Record<string, string> = {}): Promise<Answer> {
       const content = body === undefined ? {} : { body: typeof body === 'string' ? body : JSON.stringify(body) };
       const type: Record<string, string> = body === undefined ? {} : { 'content-type': 'application/json' };
-      return fetch(`${running.url}${path}`, { method, headers: { ...type, ...headers }, ...content });
+      return checkedFetch(`${running.url}${path}`, { method, headers: { ...type, ...headers }, ...content });
     },
   });
 }
