@@ -46,7 +46,11 @@ export const Pinning = Closed(
     tenant: Type.Optional(TenantId),
     agents: Type.Optional(Agents),
   },
-  { title: 'Pinning', description: 'Layers by digest, or those of an environment.' },
+  {
+    title: 'Pinning',
+    description: 'Layers by digest, or those of an environment.',
+    anyOf: [{ required: ['digests'] }, { required: ['environment'] }],
+  },
 );
 
 export const PinnedLayers = Closed(
@@ -112,7 +116,11 @@ export const RevocationRequest = Closed(
     kill: Type.Optional(Type.Boolean({ description: 'End running executions that use it; default: let them end.' })),
     reason: Type.Optional(Type.String({ maxLength: 500, description: 'Shown to whoever is refused.' })),
   },
-  { title: 'RevocationRequest', description: 'What is never to be used again.' },
+  {
+    title: 'RevocationRequest',
+    description: 'What is never to be used again.',
+    anyOf: ['layers', 'keys', 'signingKey', 'builtBefore'].map((name) => ({ required: [name] })),
+  },
 );
 
 export const RevocationAnswer = Closed(

@@ -9,10 +9,24 @@ const SHOWN_CHARACTERS_MAX = 64;
 
 const shorten = (text: string) => JSON.stringify(text.slice(0, SHOWN_CHARACTERS_MAX));
 
-/** Throws SystemError `request-invalid` or `media-type-unsupported`. */
-export function checkCarriage({ headers, httpVersion }: Pick<IncomingMessage, 'headers' | 'httpVersion'>): void {
+const absolute = /^https?:\/\/([^/?#]*)/i;
+
+/** The path of a target that names scheme and host as well, as a proxy is asked. */
+export function toPath(target: string): string {
+  const path = target.replace(absolute, '');
+  return path.startsWith('/') ? path : `/${path}`;
+}
+
+/** Throws SystemError `request-invalid` or `media-type-unsupported`; `target` is as it came. */
+export function checkCarriage(
+  { headers, httpVersion }: Pick<IncomingMessage, 'headers' | 'httpVersion'>,
+  target: string,
+): void {
   if (httpVersion !== '1.0' && headers.host === undefined)
     throw new SystemError('request-invalid', 'a request of HTTP/1.1 says whom it is for: send the header host');
+  const named = absolute.exec(target)?.[1];
+  if (named !== undefined && named.toLowerCase() !== headers.host?.toLowerCase())
+    throw new SystemError('request-invalid', `the request line names ${shorten(named)}, and the header host another`);
   const { expect } = headers;
   if (expect !== undefined && !isContinue(expect))
     throw new SystemError('request-invalid', `nobody here knows what to do about expect: ${shorten(expect)}`);

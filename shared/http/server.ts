@@ -12,7 +12,7 @@ import { toBase32 } from '../ids.ts';
 import type { Logger } from '../logger.ts';
 import { compileAnswerText } from './answer-text.ts';
 import { NoBody } from './answers.ts';
-import { checkCarriage, isContinue } from './carriage.ts';
+import { checkCarriage, isContinue, toPath } from './carriage.ts';
 import { allowOrigins } from './cross-origin.ts';
 import { parseJsonBody } from './json-body.ts';
 import { Methods } from './methods.ts';
@@ -109,10 +109,11 @@ export function createStrictServer(deps: ServerDeps, options: ServerOptions) {
   allowOrigins(server, options.corsOrigins);
   server.addHook('onRequest', (request, reply, done) => {
     reply.header('x-request-id', request.id);
-    checkCarriage(request.raw);
+    checkCarriage(request.raw, request.originalUrl);
     deps.admit(request, request.routeOptions.config.isOpen === true);
     done();
   });
+  refuseUnknown(server, deps);
   takeBodies(server);
   if (deps.answered !== undefined) {
     const { answered } = deps;
@@ -122,7 +123,6 @@ export function createStrictServer(deps: ServerDeps, options: ServerOptions) {
     });
   }
   server.setErrorHandler((error, request, reply) => sendProblem(error, request, reply, deps, options.bodyBytesMax));
-  refuseUnknown(server, deps, options.bodyBytesMax);
   return server;
 }
 
@@ -137,6 +137,7 @@ function createFramework(deps: ServerDeps, options: ServerOptions) {
     ...{ forceCloseConnections: true, return503OnClosing: false },
     genReqId: nextId,
     routerOptions: { maxParamLength: 256 },
+    rewriteUrl: ({ url = '/' }) => (url.startsWith('/') ? url : toPath(url)),
     clientErrorHandler: (error, socket) => refuseUnreadable(error, socket, nextId(), deps.who),
     frameworkErrors: (error, request, reply) => sendProblem(error, request, reply, deps, bodyBytesMax),
     http: {
@@ -170,25 +171,28 @@ function takeBodies(server: Framework): void {
     done(null, payload);
   });
   server.addHook('preValidation', (request, _reply, done) => {
-    if (request.routeOptions.schema?.isBodyOptional === true) request.body ??= {};
+    // Null is a body.
+    if (request.routeOptions.schema?.isBodyOptional === true && request.body === undefined) request.body = {};
     done();
   });
 }
 
-/** Paths that nobody serves, and methods that a path does not take. */
-function refuseUnknown(server: Framework, deps: ServerDeps, bodyBytesMax: number): void {
+/** Paths that nobody serves, and methods that a path does not take: their bodies are not read. */
+function refuseUnknown(server: Framework, { description }: ServerDeps): void {
   const methods = new Methods();
   server.addHook('onRoute', (route) => methods.add(route));
-  server.setNotFoundHandler((request, reply) => {
+  server.addHook('onRequest', (request, reply, done) => {
+    if (!request.is404) {
+      done();
+      return;
+    }
     const asked = `${request.method} ${request.url.slice(0, 200)}`;
     const allowed = methods.at(request.url);
-    if (allowed !== null) reply.header('allow', allowed);
-    if (allowed !== null && request.method === 'OPTIONS') return reply.code(204).send();
-    const error =
-      allowed === null
-        ? new SystemError('not-found', `there is no ${asked}; see ${deps.description}`)
-        : new SystemError('method-not-allowed', `there is no ${asked}; that path takes ${allowed}`);
-    return sendProblem(error, request, reply, deps, bodyBytesMax);
+    if (allowed === null) throw new SystemError('not-found', `there is no ${asked}; see ${description}`);
+    reply.header('allow', allowed);
+    if (request.method !== 'OPTIONS')
+      throw new SystemError('method-not-allowed', `there is no ${asked}; that path takes ${allowed}`);
+    reply.code(204).send();
   });
 }
 

@@ -18,10 +18,16 @@ interface SchemaOptions {
   readonly description?: string;
 }
 
+interface ObjectOptions extends SchemaOptions {
+  readonly examples?: readonly unknown[];
+  /** Told in the description: one of these must be there. Whoever reads the object checks it. */
+  readonly anyOf?: readonly { readonly required: readonly string[] }[];
+}
+
 /** An object that accepts exactly these members. */
 export function Closed<Properties extends TProperties>(
   properties: Properties,
-  options: SchemaOptions & { readonly examples?: readonly unknown[] } = {},
+  options: ObjectOptions = {},
 ): TObject<Properties> {
   return Type.Object(properties, { ...options, additionalProperties: false });
 }

@@ -11,9 +11,14 @@ interface Operation {
   readonly requestBody?: { readonly content: Readonly<Record<string, { readonly schema: object }>> };
   readonly responses: Readonly<Record<string, Json>>;
 }
+interface EventSchema {
+  readonly properties: {
+    readonly event: { readonly const: string };
+    readonly data: { readonly contentSchema: object };
+  };
+}
 interface Content {
-  readonly schema: object;
-  readonly 'x-events'?: Readonly<Record<string, object>>;
+  readonly schema: { readonly oneOf?: readonly EventSchema[] };
 }
 
 /** A request as it was sent. */
@@ -138,7 +143,8 @@ export class ApiDescription {
     const response = operation === null ? null : this.#responseOf(operation, 200);
     const content = response?.['content'] as Record<string, Content> | undefined;
     const where = `${operation?.operationId ?? asked.path}, event ${name}`;
-    const schema = content?.['text/event-stream']?.['x-events']?.[name];
+    const events = content?.['text/event-stream']?.schema.oneOf ?? [];
+    const schema = events.find(({ properties }) => properties.event.const === name)?.properties.data.contentSchema;
     if (schema === undefined) return [`${where}, which its description does not list`];
     return this.#find(schema, parse(data), where);
   }
