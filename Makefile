@@ -45,7 +45,7 @@ dist: ## compile what the npm package carries: dist/ as JavaScript, and the laun
 contract: ## generate shared/sandbox/contract.ts from contract.def
 	@node=$$($(PREPARE) node) && exec $$node shared/sandbox/generate-contract.ts
 
-docs: ## generate docs/{errors,configuration,lifecycles,protocol}.md from the declarations
+docs: ## generate docs/{errors,configuration,http-api,lifecycles,protocol}.md from the declarations
 	@node=$$($(PREPARE) node) && exec $$node ops/docs/main.ts
 
 clean: ## remove what building left; node_modules and the state of make run stay

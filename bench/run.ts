@@ -18,6 +18,7 @@ import { connectedAgents } from './scenarios/connected-agents.ts';
 import { cpuAccuracy } from './scenarios/cpu-accuracy.ts';
 import { durableAccepts } from './scenarios/durable-accepts.ts';
 import { environmentBuild } from './scenarios/environment-build.ts';
+import { eventStreams } from './scenarios/event-streams.ts';
 import { executionOverhead } from './scenarios/execution-overhead.ts';
 import { httpThroughput } from './scenarios/http-throughput.ts';
 import { idleMemory } from './scenarios/idle-memory.ts';
@@ -27,6 +28,7 @@ import { layerForms } from './scenarios/layer-forms.ts';
 import { layerPull } from './scenarios/layer-pull.ts';
 import { leftBehind } from './scenarios/left-behind.ts';
 import { placement } from './scenarios/placement.ts';
+import { requestCost } from './scenarios/request-cost.ts';
 import { residentMemory } from './scenarios/resident-memory.ts';
 import { sandboxOverhead } from './scenarios/sandbox-overhead.ts';
 import { secondStart } from './scenarios/second-start.ts';
@@ -44,6 +46,7 @@ const scenarios: readonly Scenario[] = [
   cacheHit,
   placement,
   durableAccepts,
+  requestCost,
   httpThroughput,
   executionOverhead,
   // Before all that build: its store is to be empty at first.
@@ -52,6 +55,7 @@ const scenarios: readonly Scenario[] = [
   secondStart,
   residentMemory,
   connectedAgents,
+  eventStreams,
 ];
 
 const { values, positionals } = parseArgs({

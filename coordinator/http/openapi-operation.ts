@@ -144,21 +144,16 @@ export function toOperation(route: DescribedRoute, components: Components): Json
     ...toParameters(schema.querystring, 'query', components),
     ...toParameters(schema.headers, 'header', components),
   ];
-  const body = schema.body === undefined ? null : components.toSchema(schema.body);
+  const { rawBody } = schema;
+  const json = schema.body === undefined ? null : { 'application/json': { schema: components.toSchema(schema.body) } };
+  const content = rawBody === undefined ? json : { [rawBody]: {} };
   return {
     operationId: schema.operationId ?? toOperationId(route),
     tags: [toTag(url)],
     summary: schema.summary ?? '',
     ...(schema.description === undefined ? {} : { description: schema.description }),
     ...(parameters.length > 0 ? { parameters } : {}),
-    ...(body === null
-      ? {}
-      : {
-          requestBody: {
-            required: schema.isBodyOptional !== true,
-            content: { 'application/json': { schema: body } },
-          },
-        }),
+    ...(content === null ? {} : { requestBody: { required: schema.isBodyOptional !== true, content } }),
     responses: { ...toAnswers(route, components), ...toProblems(route, components) },
     ...(isOpen ? { security: [] } : {}),
   };

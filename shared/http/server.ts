@@ -105,15 +105,16 @@ export function createStrictServer(deps: ServerDeps, options: ServerOptions) {
       done(error as Error);
     }
   });
+  const methods = new Methods();
   endSlowReaders(server, options.answerStallMsMax);
   allowOrigins(server, options.corsOrigins);
   server.addHook('onRequest', (request, reply, done) => {
     reply.header('x-request-id', request.id);
     checkCarriage(request.raw, request.originalUrl);
-    deps.admit(request, request.routeOptions.config.isOpen === true);
+    deps.admit(request, request.routeOptions.config.isOpen === true || (request.is404 && methods.isOpen(request.url)));
     done();
   });
-  refuseUnknown(server, deps);
+  refuseUnknown(server, deps, methods);
   takeBodies(server);
   if (deps.answered !== undefined) {
     const { answered } = deps;
@@ -178,8 +179,7 @@ function takeBodies(server: Framework): void {
 }
 
 /** Paths that nobody serves, and methods that a path does not take: their bodies are not read. */
-function refuseUnknown(server: Framework, { description }: ServerDeps): void {
-  const methods = new Methods();
+function refuseUnknown(server: Framework, { description }: ServerDeps, methods: Methods): void {
   server.addHook('onRoute', (route) => methods.add(route));
   server.addHook('onRequest', (request, reply, done) => {
     if (!request.is404) {

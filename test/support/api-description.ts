@@ -174,6 +174,8 @@ export class ApiDescription {
     }
     if (body === undefined || body === '') return found;
     const schema = requestBody?.content['application/json']?.schema;
+    // Bytes: whatever they are.
+    if (requestBody !== undefined && schema === undefined) return found;
     if (schema === undefined) return [...found, 'it takes no body'];
     const value = parse(body);
     return [...found, ...(value === undefined ? ['it is not JSON'] : this.#find(schema, value, operationId))];
