@@ -32,21 +32,24 @@ export function streamEvents(
   });
   let ping: Timer | null = null;
   let isOver = false;
-  let unsentBytes = 0;
+  let writtenBytes = 0;
+  let takenBytes = 0;
   const write = (text: string) => {
     if (isOver) return;
     raw.write(text);
+    writtenBytes += Buffer.byteLength(text);
     if (raw.writableLength > UNSENT_BYTES_MAX) raw.destroy();
   };
   const keepAlive = () => {
     ping = clock.after(PING_MS, () => {
-      // Nothing has left since the last one: nobody reads any more.
-      if (raw.writableLength > 0 && raw.writableLength >= unsentBytes) {
+      // Nothing of what waits has been taken since the last one: nobody reads any more.
+      const taken = writtenBytes - raw.writableLength;
+      if (raw.writableLength > 0 && taken <= takenBytes) {
         raw.destroy();
         return;
       }
+      takenBytes = taken;
       write(': ping\n\n');
-      unsentBytes = raw.writableLength;
       keepAlive();
     });
   };
