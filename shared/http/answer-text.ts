@@ -8,6 +8,9 @@ import { TypeCompiler } from '@sinclair/typebox/compiler';
 import { Value } from '@sinclair/typebox/value';
 import { findPlaces } from './validation.ts';
 
+/** What the log says of it. */
+export const PROMISE_BROKEN = 'answer does not follow its schema';
+
 /** An answer that does not follow its schema: where, never what. */
 export interface BrokenPromise {
   readonly method: string;

@@ -10,7 +10,7 @@ import type { Random } from '../clock.ts';
 import { type ErrorCode, SystemError } from '../errors.ts';
 import { toBase32 } from '../ids.ts';
 import type { Logger } from '../logger.ts';
-import { compileAnswerText } from './answer-text.ts';
+import { compileAnswerText, PROMISE_BROKEN } from './answer-text.ts';
 import { NoBody } from './answers.ts';
 import { checkCarriage, isContinue, toPath } from './carriage.ts';
 import { allowOrigins } from './cross-origin.ts';
@@ -95,7 +95,7 @@ export function createStrictServer(deps: ServerDeps, options: ServerOptions) {
   const server = createFramework(deps, options);
   server.setValidatorCompiler((route) => compileValidator(route));
   server.setSerializerCompiler((route) =>
-    compileAnswerText(route, (promise) => deps.log.error(promise, 'answer does not follow its schema')),
+    compileAnswerText(route, (promise) => deps.log.error(promise, PROMISE_BROKEN)),
   );
   server.removeAllContentTypeParsers();
   server.addContentTypeParser<Buffer>('application/json', { parseAs: 'buffer' }, (_request, body, done) => {

@@ -16,6 +16,7 @@ import { openSqliteStateStore } from '../../coordinator/executions/sqlite-state-
 import { openInstanceKey } from '../../coordinator/instance-key.ts';
 import type { KeyRing } from '../../coordinator/tenants/keys.ts';
 import { systemClock, systemRandom } from '../../shared/clock.ts';
+import { PROMISE_BROKEN } from '../../shared/http/answer-text.ts';
 import type { Logger } from '../../shared/logger.ts';
 import type { EgressRules } from '../../shared/model/egress.ts';
 import { DirectoryObjectStore } from '../../shared/storage/directory-object-store.ts';
@@ -34,8 +35,7 @@ function rulesOf({ egressPolicyFile }: CoordinatorConfig): EgressRules {
 }
 
 /** Answers that were not what their routes promise: written without what is too much, and heard of here alone. */
-const brokenPromises = (logged: readonly LogLine[]) =>
-  logged.filter(({ msg }) => msg === 'answer does not follow its schema');
+const brokenPromises = (logged: readonly LogLine[]) => logged.filter(({ msg }) => msg === PROMISE_BROKEN);
 
 /** Only what the coordinator calls; everything that is said is kept for the test. */
 function loggerInto(logged: LogLine[]): Logger {
