@@ -167,9 +167,10 @@ function takeBodies(server: Framework): void {
     schema.body = NoBody;
     schema.isBodyOptional = true;
   });
-  server.addHook('preParsing', (request, reply, payload, done) => {
+  // Before whoever passes the request on as it comes.
+  server.addHook('onRequest', (request, reply, done) => {
     if (isContinue(request.headers.expect)) reply.raw.writeContinue();
-    done(null, payload);
+    done();
   });
   server.addHook('preValidation', (request, _reply, done) => {
     // Null is a body.

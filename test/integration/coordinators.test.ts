@@ -13,6 +13,7 @@ import type { Problem } from '../support/api-client.ts';
 import { checkedFetch } from '../support/checked-fetch.ts';
 import { Coordinators, simpleRequest, untilOver } from '../support/coordinators.ts';
 import { makeEnded, makeReport, makeResult } from '../support/lease-results.ts';
+import { exchange, post } from '../support/raw-http.ts';
 import { type AgentScript, ScriptedAgent } from '../support/scripted-agent.ts';
 
 let postgres: PostgresServer;
@@ -125,6 +126,19 @@ test('without keys a page of one coordinator is answered by the other', async (t
     assert.equal(accepted.status, 202);
     const foreign = await checkedFetch(`${url}/v1/executions`, { headers: { ...headers, origin: 'http://elsewhere' } });
     assert.equal(foreign.status, 403);
+  }
+});
+
+test('a client that waits to be asked for its body is asked, also by whoever passes it on', async (t) => {
+  const coordinators = await startTwo(t, [], { TENANTS_FILE: '' });
+  const { owner, other } = await coordinators.split(localTenant.id);
+  for (const { url } of [owner, other]) {
+    const bytes = post(url, '/v1/executions', JSON.stringify(simpleRequest), ['expect: 100-continue']);
+    const { answers } = await exchange(url, bytes, { answers: 2 });
+    assert.deepEqual(
+      answers.map(({ status }) => status),
+      [100, 202],
+    );
   }
 });
 
