@@ -19,6 +19,16 @@ const Place = Closed(
   { title: 'ProblemPlace', description: 'An offending place.' },
 );
 
+const example = {
+  type: 'urn:envicutor:problem:request-invalid',
+  title: 'The request is not valid',
+  status: 400,
+  detail: "/run/scirpt is not a known field; did you mean 'script'?",
+  code: 'request-invalid',
+  errors: [{ pointer: '/run/scirpt', detail: "is not a known field; did you mean 'script'?" }],
+  requestId: 'req_a64vu1tn2ge8c000001',
+};
+
 /** An error as a client gets it. */
 export const Problem = Closed(
   {
@@ -30,7 +40,7 @@ export const Problem = Closed(
     errors: Type.Array(Place, { description: 'Each offending place of a request that is not valid.' }),
     requestId: Type.String({ description: 'The same as in the header `x-request-id`; in our log.' }),
   },
-  { title: 'Problem', description: 'RFC 9457 problem details.' },
+  { title: 'Problem', description: 'RFC 9457 problem details.', examples: [example] },
 );
 export type Problem = Static<typeof Problem>;
 

@@ -7,7 +7,7 @@ import { stages } from '../lifecycle/execution.ts';
 import { AgentUse } from './agent-use.ts';
 import { Closed, Named, Nullable, OneOf, Timestamp, Variables } from './closed.ts';
 import { EnvironmentReference, EnvironmentRequest, EnvironmentUse, FILES_MAX, File, Script } from './environment.ts';
-import { executionExamples } from './execution-examples.ts';
+import { answeredExample, executionExamples } from './execution-examples.ts';
 import { Failure } from './failure.ts';
 import { Limits } from './limits.ts';
 import { PlacementRequest } from './placement.ts';
@@ -122,6 +122,6 @@ export const Execution = Closed(
     createdAt: Timestamp,
     finishedAt: Nullable(Timestamp, { description: 'Null: it goes on.' }),
   },
-  { title: 'Execution', description: 'An execution as every answer shows it.' },
+  { title: 'Execution', description: 'An execution as every answer shows it.', examples: [answeredExample] },
 );
 export type Execution = Static<typeof Execution>;
