@@ -19,7 +19,9 @@ export interface DescriptionTerms {
 const prose = [
   'Runs code in environments that the request itself describes.',
   'Bodies are JSON in UTF-8. Nothing is coerced and an unknown field is an error that names the nearest known one.',
+  'A body has at most `bodyBytesMax` bytes (413 says how many), a million values and a depth of 100, and no object says a name twice.',
   'Every error is `application/problem+json` (RFC 9457) with a stable `code`; a program that fails is no error: its verdict is data.',
+  'Pages of other origins may read answers where the operator names them (`corsOrigins`).',
   'HEAD answers as GET without a body, OPTIONS says what a path takes; any other method is answered by 405.',
 ].join(' ');
 

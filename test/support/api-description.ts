@@ -26,6 +26,7 @@ export interface Asked {
   readonly method: string;
   /** Path and query. */
   readonly path: string;
+  readonly headers?: Headers;
   readonly body?: string | undefined;
 }
 
@@ -57,7 +58,10 @@ export class ApiDescription {
       this.#ajv.addSchema(schema, `schema:${name}`);
     this.#places = Object.keys(this.#document.paths)
       .sort((one, other) => one.split('{').length - other.split('{').length)
-      .map((path) => ({ path, pattern: new RegExp(`^${path.replaceAll('.', '\\.').replace(/\{\w+\}/g, '[^/]+')}$`) }));
+      .map((path) => ({
+        path,
+        pattern: new RegExp(`^${path.replaceAll('.', '\\.').replace(/\{(\w+)\}/g, '(?<$1>[^/]+)')}$`),
+      }));
   }
 
   /** Every schema with its examples, by name. */
@@ -73,9 +77,14 @@ export class ApiDescription {
     return this.#find({ $ref: `schema:${name}` }, value, name);
   }
 
-  #operation({ method, path }: Asked): Operation | null {
+  #place({ path }: Asked) {
     const plain = path.split('?', 1)[0] ?? '';
-    const place = this.#places.find(({ pattern }) => pattern.test(plain));
+    return this.#places.find(({ pattern }) => pattern.test(plain));
+  }
+
+  #operation(asked: Asked): Operation | null {
+    const { method } = asked;
+    const place = this.#place(asked);
     if (place === undefined) return null;
     // HEAD is answered as GET is, without a body.
     return this.#document.paths[place.path]?.[method === 'HEAD' ? 'get' : method.toLowerCase()] ?? null;
@@ -164,8 +173,20 @@ export class ApiDescription {
       : [];
   }
 
-  #findInAsked({ parameters = [], requestBody, operationId }: Operation, { path, body }: Asked): string[] {
-    const found: string[] = [];
+  /** Values of the path and of headers; a header that is not described may be sent. */
+  #findInPlaces({ parameters = [] }: Operation, asked: Asked): string[] {
+    const { path, headers } = asked;
+    const named = this.#place(asked)?.pattern.exec(path.split('?', 1)[0] ?? '')?.groups ?? {};
+    return parameters.flatMap(({ name, in: place, schema }) => {
+      const text = place === 'path' ? named[name] : place === 'header' ? (headers?.get(name) ?? undefined) : undefined;
+      return text === undefined ? [] : this.#find(schema, decode(text), `${name} in ${place}`);
+    });
+  }
+
+  #findInAsked(operation: Operation, asked: Asked): string[] {
+    const { parameters = [], requestBody, operationId } = operation;
+    const { path, body } = asked;
+    const found = this.#findInPlaces(operation, asked);
     const query = new URLSearchParams(path.split('?')[1] ?? '');
     for (const [name, value] of query) {
       const parameter = parameters.find((one) => one.in === 'query' && one.name === name);
@@ -184,6 +205,14 @@ export class ApiDescription {
 
 function toMediaType({ headers }: Answered): string {
   return (headers.get('content-type') ?? '').split(';', 1)[0] ?? '';
+}
+
+function decode(text: string): string {
+  try {
+    return decodeURIComponent(text);
+  } catch {
+    return text;
+  }
 }
 
 function parse(text: string): unknown {

@@ -67,7 +67,7 @@ export async function checkedFetch(input: string | URL, init: RequestInit = {}):
   const description = await descriptionOf(origin);
   const answer = await fetch(input, init);
   const body = typeof init.body === 'string' ? init.body : undefined;
-  const asked = { method: init.method ?? 'GET', path: pathname + search, body };
+  const asked = { method: init.method ?? 'GET', path: pathname + search, headers: new Headers(init.headers), body };
   if (pathname.startsWith('/internal/')) return answer;
   const type = answer.headers.get('content-type') ?? '';
   const isStream = type.startsWith('text/event-stream');

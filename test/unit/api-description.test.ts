@@ -144,6 +144,15 @@ test('a server and a description that disagree about a request are told', () => 
   assert.match(find('/v1/executions?wiat=1', right, 202), /there is no \?wiat/);
   assert.equal(find('/v1/executions', '{"run":{}}', 400, [{ detail: 'is missing' }]), '');
   assert.match(find('/v1/executions', right, 400, [{ detail: 'is missing' }]), /refused what its description allows/);
+  const pool = { method: 'PUT', path: '/v1/pools/A', body: '{}' };
+  const refused = answered({ code: 'request-invalid', errors: [{ detail: 'must match ^' }] }, 400);
+  assert.deepEqual(description.findInRequest(pool, refused), []);
+  assert.match(description.findInRequest(pool, answered({})).join(), /putPool took .* name in path/);
+  const tooLong = new Headers({ 'idempotency-key': 'x'.repeat(256) });
+  assert.match(
+    description.findInRequest({ ...run, headers: tooLong, body: right }, answered({}, 202)).join(),
+    /idempotency-key in header/,
+  );
   // What only code can know is no disagreement.
   assert.equal(find('/v1/executions', right, 400, [{ detail: 'is absolute' }]), '');
 });
