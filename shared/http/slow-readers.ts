@@ -28,10 +28,13 @@ export function endSlowReaders(server: Pick<FastifyInstance, 'addHook'>, stallMs
   });
   server.addHook('onSend', (request, reply, payload, done) => {
     const { socket } = request.raw;
-    if (!answering.has(reply)) of(socket).answering += 1;
-    answering.add(reply);
-    // Nobody listens for it, so Node closes the connection; bytes that leave are life.
-    socket.setTimeout(stallMsMax);
+    // A stream is read as its reader reads: nothing of it is kept meanwhile.
+    if (typeof payload === 'string' || Buffer.isBuffer(payload)) {
+      if (!answering.has(reply)) of(socket).answering += 1;
+      answering.add(reply);
+      // Nobody listens for it, so Node closes the connection; bytes that leave are life.
+      socket.setTimeout(stallMsMax);
+    }
     done(null, payload);
   });
   server.addHook('onResponse', (request, reply, done) => {
