@@ -36,8 +36,11 @@ function toHeaders(names: Readonly<Record<string, string>>): Json {
 }
 
 /** Headers of an answer that is no problem. */
-export function answerHeaders(hasLocation: boolean): Json {
-  return toHeaders(hasLocation ? { location: 'Location' } : {});
+export function answerHeaders(status: string, hasLocation: boolean): Json {
+  return toHeaders({
+    ...(hasLocation ? { location: 'Location' } : {}),
+    ...(status === '503' ? { 'retry-after': 'RetryAfter' } : {}),
+  });
 }
 
 const problemHeaders: Readonly<Record<number, Readonly<Record<string, string>>>> = {

@@ -27,6 +27,7 @@ const meanings: Readonly<Record<string, string>> = {
   '201': 'It is made.',
   '202': 'Accepted; it goes on.',
   '204': 'There is nothing more to tell.',
+  '503': 'Not now.',
 };
 
 function toParameters(schema: unknown, place: 'query' | 'path' | 'header', components: Components): Json[] {
@@ -96,7 +97,7 @@ function toAnswers({ schema }: DescribedRoute, components: Components): Json {
     const description = meanings[status] ?? 'As asked.';
     answers[status] = {
       description,
-      headers: answerHeaders(hasLocation),
+      headers: answerHeaders(status, hasLocation),
       content: { [type]: { schema: answer } },
     };
   };
@@ -105,11 +106,11 @@ function toAnswers({ schema }: DescribedRoute, components: Components): Json {
   }
   if (events !== undefined) {
     add('200', 'text/event-stream', toEvents(events, components));
-    answers['204'] = { description: meanings['204'], headers: answerHeaders(false) };
+    answers['204'] = { description: meanings['204'], headers: answerHeaders('', false) };
   } else if (mediaType !== undefined) {
     add('200', mediaType, mediaType.includes('json') ? { type: 'object' } : { type: 'string' });
   } else if (Object.keys(answers).length === 0) {
-    answers['200'] = { description: meanings['200'], headers: answerHeaders(false) };
+    answers['200'] = { description: meanings['200'], headers: answerHeaders('', false) };
   }
   return answers;
 }

@@ -38,6 +38,9 @@ export interface Elsewhere {
   tell(message: { type: 'agent.drain'; agentId: string; isDraining: boolean }): void;
 }
 
+/** After which asking again whether work can be done may make sense. */
+const READY_AGAIN_SECONDS = 2;
+
 const text = (description: string) => Type.String({ description });
 const count = (description: string) => Type.Integer({ minimum: 0, description });
 const unknown = { description: 'Null: it is not connected.' };
@@ -120,6 +123,7 @@ function addHealthRoutes(server: HttpServer, { metrics, requirements, descriptio
         await check().catch((error: unknown) => found.push({ requirement, detail: toSystemError(error).message }));
       }
       const isReady = found.length === 0;
+      if (!isReady) reply.header('retry-after', String(READY_AGAIN_SECONDS));
       return reply.code(isReady ? 200 : 503).send({ state: isReady ? 'ready' : 'not-ready', problems: found });
     },
   );
