@@ -17,7 +17,7 @@ test: ## check, then every test there is, with real sandboxes, stores and regist
 	$(MAKE) --silent --no-print-directory -C $(LAUNCHER) sanitize && exec $$node test/run.ts $(FOLDERS)
 
 test-deep: test ## make test, then hours' worth of chance: new fuzz inputs, the long soak, many kills; the knobs are in CONTRIBUTING.md
-	@node=$$($(PREPARE) deep) && ENVICUTOR_TEST_DEEP=1 exec $$node test/run.ts sanitized-soak deep simulation soak chaos egress-fuzz
+	@node=$$($(PREPARE) deep) && ENVICUTOR_TEST_DEEP=1 exec $$node test/run.ts sanitized-soak deep simulation soak chaos egress-fuzz api-properties
 
 check: ## types, lint and format, warnings and static analysis of the launcher, house rules
 	@node=$$($(PREPARE) node) && \
@@ -45,7 +45,7 @@ dist: ## compile what the npm package carries: dist/ as JavaScript, and the laun
 contract: ## generate shared/sandbox/contract.ts from contract.def
 	@node=$$($(PREPARE) node) && exec $$node shared/sandbox/generate-contract.ts
 
-docs: ## generate docs/{errors,configuration,lifecycles,protocol}.md from the declarations
+docs: ## generate docs/{errors,configuration,http-api,lifecycles,protocol}.md from the declarations
 	@node=$$($(PREPARE) node) && exec $$node ops/docs/main.ts
 
 clean: ## remove what building left; node_modules and the state of make run stay

@@ -19,6 +19,7 @@ import { cpuAccuracy } from './scenarios/cpu-accuracy.ts';
 import { durableAccepts } from './scenarios/durable-accepts.ts';
 import { environmentBuild } from './scenarios/environment-build.ts';
 import { eventLatency } from './scenarios/event-latency.ts';
+import { eventStreams } from './scenarios/event-streams.ts';
 import { executionOverhead } from './scenarios/execution-overhead.ts';
 import { httpThroughput } from './scenarios/http-throughput.ts';
 import { idleMemory } from './scenarios/idle-memory.ts';
@@ -28,6 +29,7 @@ import { layerForms } from './scenarios/layer-forms.ts';
 import { layerPull } from './scenarios/layer-pull.ts';
 import { leftBehind } from './scenarios/left-behind.ts';
 import { placement } from './scenarios/placement.ts';
+import { requestCost } from './scenarios/request-cost.ts';
 import { residentMemory } from './scenarios/resident-memory.ts';
 import { sandboxOverhead } from './scenarios/sandbox-overhead.ts';
 import { secondStart } from './scenarios/second-start.ts';
@@ -46,6 +48,7 @@ const scenarios: readonly Scenario[] = [
   cacheHit,
   placement,
   durableAccepts,
+  requestCost,
   httpThroughput,
   testsInOneRequest,
   executionOverhead,
@@ -56,6 +59,7 @@ const scenarios: readonly Scenario[] = [
   secondStart,
   residentMemory,
   connectedAgents,
+  eventStreams,
 ];
 
 const { values, positionals } = parseArgs({

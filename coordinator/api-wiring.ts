@@ -39,7 +39,7 @@ export function createApi(deps: KeyedDeps, config: CoordinatorConfig, services: 
   const answered: Metrics['answered'] = (...answer) => metrics.answered(...answer);
   const authenticate = createAuthentication(keys);
   const server = createServer({ log, random, authenticate, isEmbedded, answered, tls: tls ?? undefined }, config);
-  const description = new ApiDescription(RELEASE);
+  const description = new ApiDescription({ release: RELEASE, isKeyed: !isEmbedded, url: config.publicUrl });
   server.addHook('onRoute', (route) => description.add(route));
   const forwarding = new Forwarding(
     cluster,
@@ -82,7 +82,7 @@ export function createApi(deps: KeyedDeps, config: CoordinatorConfig, services: 
     requirements: toRequirements(deps, services, leaving),
     metrics: () => metrics.read(),
   });
-  return { server, leaving, terminals };
+  return { server, leaving, terminals, description };
 }
 
 /** Terminals of interactive executions: their tickets, and who takes their upgrades. */

@@ -170,6 +170,17 @@ export const CoordinatorConfig = Closed({
   ),
   enrolmentTokenTtlMs: integer(86_400_000, 1000, 'How long a one-time enrolment token is good; milliseconds.'),
   bodyBytesMax: integer(33_554_432, 1024, 'Largest request body; bytes.'),
+  requestMsMax: integer(120_000, 500, 'How long a request may take to arrive, its body too; milliseconds.'),
+  answerStallMsMax: integer(
+    30_000,
+    500,
+    'How long a client may take nothing of an answer before its connection is closed; milliseconds.',
+  ),
+  corsOrigins: Type.Array(Type.String(), {
+    default: [],
+    description:
+      'Origins whose pages may use the API with a key of theirs, such as https://contest.example; *: all. Needs tenantsFile. Comma separated.',
+  }),
   waitSecondsMax: integer(300, 1, 'Longest ?wait of an execution; seconds.'),
   terminalsMax: integer(1000, 1, 'Connections to terminals of interactive executions; beyond it: 429.'),
   terminalWaitMsMax: integer(
@@ -332,6 +343,13 @@ export function findConfigProblems(config: CoordinatorConfig): string[] {
     const isRange = bits === undefined || (/^\d{1,3}$/.test(bits) && Number(bits) <= (family === 4 ? 32 : 128));
     if (family === 0 || !isRange || more.length > 0)
       problems.push(`trustProxy: '${address}' is no IP address or range such as 10.0.0.0/8`);
+  }
+  if (config.corsOrigins.length > 0 && config.tenantsFile === '') {
+    problems.push('corsOrigins needs tenantsFile: without keys any page of these origins could run code here');
+  }
+  for (const origin of config.corsOrigins) {
+    if (origin !== '*' && !/^https?:\/\/[^/?#\s]+$/.test(origin))
+      problems.push(`corsOrigins: '${origin}' is no origin; write it as https://contest.example, without a path`);
   }
   if (config.publicUrl === '' && /^(0\.0\.0\.0|::)$/.test(config.listenHost)) {
     problems.push('publicUrl is needed when listenHost is every address: agents and builder fetch layers from there');

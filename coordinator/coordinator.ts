@@ -74,6 +74,8 @@ export interface Coordinator {
   stop(): Promise<void>;
   /** For issuing tokens without HTTP. */
   readonly enrolment: Enrolment;
+  /** What it serves: OpenAPI 3.1 as JSON, also before it starts. */
+  describe(): string;
 }
 
 /** Where demands wait and for whom this coordinator answers. */
@@ -271,7 +273,7 @@ export function wireCoordinator(adapters: CoordinatorDeps, config: CoordinatorCo
   const metrics = new Metrics();
   const services = createServices(deps, config, metrics);
   const { urls, environments, trust, cache, local, enrolment, gateway, cluster, pools } = services;
-  const { server, leaving, terminals } = createApi(deps, config, services, metrics);
+  const { server, leaving, terminals, description } = createApi(deps, config, services, metrics);
   metrics.watch(toGauges(services));
   attachUpgrades(server.server, checkUpgrade(deps.keys === null), {
     [AGENTS_PATH]: gateway,
@@ -282,6 +284,7 @@ export function wireCoordinator(adapters: CoordinatorDeps, config: CoordinatorCo
 
   return {
     enrolment,
+    describe: () => description.text(),
     async start() {
       await deps.state.check();
       await tenancy.start(() => cluster.isOnDuty);
@@ -320,7 +323,7 @@ export function wireCoordinator(adapters: CoordinatorDeps, config: CoordinatorCo
 async function stopAll(
   { clock, log, tls, tenancy }: KeyedDeps,
   services: Services,
-  { server, leaving, terminals }: ReturnType<typeof createApi>,
+  { server, leaving, terminals }: Pick<ReturnType<typeof createApi>, 'server' | 'leaving' | 'terminals'>,
   config: CoordinatorConfig,
 ): Promise<void> {
   const { reproductions, environments, trust, cache, local, executions, enrolment, gateway, cluster } = services;

@@ -33,6 +33,7 @@ const selections: Readonly<Record<string, { files: string; variables: Readonly<R
   'sanitized-soak': { files: 'sandbox/soak', variables: { ...sanitizedLauncher(), ENVICUTOR_SOAK_RUNS: '2000' } },
   soak: { files: 'sandbox/soak', variables: {} },
   'egress-fuzz': { files: 'integration/egress-fuzz', variables: {} },
+  'api-properties': { files: 'integration/api-properties', variables: {} },
 };
 
 /** Freed memory is kept from use for a while, but not so much of it that the launcher looks large. */

@@ -17,7 +17,7 @@ import { streamEvents } from '../../shared/http/event-stream.ts';
 import { SubmitHeaders, SubmitQuery, toWaitMs } from '../../shared/http/execution-terms.ts';
 import { bearerOf, requireLoopback } from '../../shared/http/loopback.ts';
 import { checkExecution } from '../../shared/http/request-checks.ts';
-import { createStrictServer, type HttpServer, type ServerDeps } from '../../shared/http/server.ts';
+import { createStrictServer, type HttpServer, type ServerDeps, serverDefaults } from '../../shared/http/server.ts';
 import { untilDone } from '../../shared/http/waiting.ts';
 import { Execution, ExecutionRequest } from '../../shared/model/execution.ts';
 import { findFilePlaces } from '../../shared/model/file-places.ts';
@@ -39,7 +39,6 @@ export interface EdgeServerDeps extends Pick<ServerDeps, 'log' | 'random'> {
 }
 
 /** As the coordinator's by default. */
-const BODY_BYTES_MAX = 33_554_432;
 const WAIT_SECONDS_MAX = 300;
 
 /** The local API's server; it does not listen yet. */
@@ -54,7 +53,7 @@ export function createEdgeServer({ keys, executions, clock, log, random }: EdgeS
   };
   const server = createStrictServer(
     { log, random, admit, who: 'agent', description: 'docs/edge.md: an edge serves /v1/executions alone' },
-    { bodyBytesMax: BODY_BYTES_MAX, trustProxy: [] },
+    serverDefaults,
   );
   server.decorateRequest('edgeKey');
   addSubmission(server, executions, clock);

@@ -15,7 +15,7 @@
  * `site.recorded` says whether it is. `changed` says that something is to be read from the store again.
  */
 import { Type } from '@sinclair/typebox';
-import { Closed, Nullable, OneOf } from '../../shared/model/closed.ts';
+import { Closed, Named, Nullable, OneOf } from '../../shared/model/closed.ts';
 import { TestResult } from '../../shared/model/judging.ts';
 import { AllLimits } from '../../shared/model/limits.ts';
 import { Envelope } from '../../shared/model/manifest.ts';
@@ -29,7 +29,7 @@ import { Additions } from '../../shared/protocol/version.ts';
 const count = Type.Integer({ minimum: 0 });
 const milliseconds = Type.Number({ minimum: 0 });
 const bytes = Type.Number({ minimum: 0 });
-const Labels = Type.Record(Type.String(), Type.String());
+const Labels = Named(Type.String());
 const demand = Type.String({ description: 'Of this link alone.' });
 
 const Facts = Closed({

@@ -23,6 +23,8 @@ export function addAgentKeyRoutes(server: HttpServer, { agentKeys, elsewhere }: 
     {
       config: { scope: 'any' },
       schema: {
+        operationId: 'getAgentKeys',
+        errors: ['verifier-unavailable'],
         summary:
           "Agents' keys for receipts: a DSSE envelope of type application/vnd.envicutor.agent-keys+json, signed by the verifier's signing keys",
         response: { 200: Envelope, ...problems },
@@ -36,6 +38,8 @@ export function addAgentKeyRoutes(server: HttpServer, { agentKeys, elsewhere }: 
     {
       config: { scope: 'operate' },
       schema: {
+        operationId: 'retireAgent',
+        errors: ['agent-not-found', 'conflict', 'verifier-unavailable'],
         summary: 'Let an agent in no more, for ever; the list of keys keeps it, marked, for the receipts that it gave',
         params: IdParams,
         response: { 200: AgentKey, ...problems },

@@ -2,9 +2,8 @@
  * Owns the operator's routes of the cache: list, pin, prefetch, promote, revoke, purge, collect, and the signing keys.
  * Never decides what may go or be trusted (cache-service, verifier). Every route needs an operator's key.
  */
-import { Type } from '@sinclair/typebox';
-import { type Clock, toTimestamp } from '../../shared/clock.ts';
-import { SystemError } from '../../shared/errors.ts';
+import type { Clock } from '../../shared/clock.ts';
+import { type ErrorCode, SystemError } from '../../shared/errors.ts';
 import {
   IdParams,
   PageOf,
@@ -15,18 +14,33 @@ import {
   toPageRequest,
 } from '../../shared/http/answers.ts';
 import { streamEvents } from '../../shared/http/event-stream.ts';
-import { Closed, Nullable, OneOf, Timestamp } from '../../shared/model/closed.ts';
-import { Environment, layerKinds } from '../../shared/model/environment.ts';
-import { keptReasons, type SweepResult } from '../../shared/model/sweep.ts';
-import { keyRoles, type Revocation } from '../../shared/model/trust.ts';
+import { Environment } from '../../shared/model/environment.ts';
+import type { Revocation } from '../../shared/model/trust.ts';
 import type { Fleet } from '../agents/fleet.ts';
-import type { CacheService, ListedLayer } from '../environments/cache-service.ts';
+import type { CacheService } from '../environments/cache-service.ts';
 import type { EnvironmentService } from '../environments/environment-service.ts';
 import type { Prefetches } from '../environments/prefetches.ts';
 import type { TrustService } from '../environments/trust-service.ts';
 import { rotationSteps } from '../environments/verifier-client.ts';
 import type { AgentStore } from '../executions/state-store.ts';
 import { requireOperator } from './authentication.ts';
+import {
+  CachedLayer,
+  Collection,
+  KeysAnswer,
+  PinnedLayers,
+  Pinning,
+  PrefetchAnswer,
+  PrefetchRequest,
+  Promotion,
+  Purge,
+  prefetchEvents,
+  RevocationAnswer,
+  RevocationRequest,
+  SweepAnswer,
+  toCachedLayer,
+  toSweepAnswer,
+} from './cache-answers.ts';
 import type { HttpServer } from './server.ts';
 
 /** What the routes talk to. */
@@ -40,131 +54,8 @@ export interface CacheRoutesDeps {
   readonly prefetches: Prefetches;
 }
 
-const Digest = Type.String({ pattern: '^sha256:[0-9a-f]{64}$' });
-const EnvironmentId = Type.String({ pattern: '^env_[0-9a-z]{8,64}$' });
-const TenantId = Type.String({ description: "Whose environment it is; default: the asking key's tenant." });
-const Agents = Type.Array(Type.String(), { minItems: 1, maxItems: 10_000, description: "Agents' ids; absent: all." });
-const Digests = Type.Array(Digest, { minItems: 1, maxItems: 1000, description: 'Tar digests of layers.' });
-const count = Type.Integer({ minimum: 0 });
-
-const CachedLayer = Closed({
-  digest: Digest,
-  kind: OneOf(layerKinds),
-  base: Type.String(),
-  architecture: Type.String(),
-  scope: Type.String(),
-  key: Type.String(),
-  bytes: Type.Integer({ minimum: 0, description: 'Of the compressed blob.' }),
-  tarBytes: count,
-  parents: Type.Array(Digest),
-  builtAt: Type.String(),
-  lastUsedAt: Timestamp,
-  provenance: Nullable(Digest),
-  agents: Type.Array(Type.String(), { description: 'Connected agents that hold it.' }),
-  pinnedOn: Type.Array(Type.String(), { description: "Agents' ids; '*' is all of them." }),
-  isRevoked: Type.Boolean(),
-});
-
-const Pinning = Closed({
-  digests: Type.Optional(Digests),
-  environment: Type.Optional(EnvironmentId),
-  tenant: Type.Optional(TenantId),
-  agents: Type.Optional(Agents),
-});
-
-const PrefetchRequest = Closed({
-  environment: EnvironmentId,
-  tenant: Type.Optional(TenantId),
-  agents: Type.Optional(Agents),
-});
-
-const PrefetchStates = OneOf(['fetching', 'done', 'failed']);
-const PrefetchAnswer = Closed({
-  id: Type.String(),
-  environment: Type.String(),
-  state: PrefetchStates,
-  agents: Type.Array(
-    Closed({
-      agent: Type.String(),
-      state: PrefetchStates,
-      bytes: count,
-      bytesTotal: count,
-      fraction: Type.Number(),
-      failure: Nullable(Closed({ code: Type.String(), detail: Type.String() })),
-    }),
-  ),
-  createdAt: Type.String(),
-  finishedAt: Nullable(Type.String()),
-});
-
-const Promotion = Closed({ environment: EnvironmentId, tenant: Type.Optional(TenantId) });
-
-const RevocationRequest = Closed({
-  layers: Type.Optional(Digests),
-  keys: Type.Optional(
-    Type.Array(Type.String({ pattern: '^[0-9a-z-]{8,128}$' }), {
-      minItems: 1,
-      maxItems: 1000,
-      description: 'Content keys.',
-    }),
-  ),
-  signingKey: Type.Optional(Digest),
-  builtBefore: Type.Optional(Timestamp),
-  kill: Type.Optional(Type.Boolean({ description: 'End running executions that use it; default: let them end.' })),
-  reason: Type.Optional(Type.String({ maxLength: 500, description: 'Shown to whoever is refused.' })),
-});
-
-const RevocationAnswer = Closed({
-  trustVersion: Nullable(
-    Type.Integer({
-      description: 'Of the trust state that says so; null: recorded, and signed once the verifier answers.',
-    }),
-  ),
-  revoked: count,
-});
-
-const Purge = Closed({ digests: Digests, isRehearsal: Type.Optional(Type.Boolean()) });
-const Collection = Closed({
-  ageMsMax: Type.Optional(Type.Integer({ minimum: 0, description: 'Not used for so long; 0: no bound.' })),
-  bytesMax: Type.Optional(Type.Integer({ minimum: 0, description: 'Blobs together; 0: no bound.' })),
-  isRehearsal: Type.Optional(Type.Boolean({ description: 'Only say what would go.' })),
-});
-const SweepAnswer = Closed({
-  removed: count,
-  kept: Type.Array(Closed({ key: Type.String(), scope: Type.String(), reason: OneOf(keptReasons) })),
-  blobs: count,
-  provenances: count,
-  bytes: count,
-  bytesLeft: count,
-});
-
-const KeysAnswer = Closed({
-  trustVersion: count,
-  keys: Type.Array(Closed({ role: OneOf(keyRoles), keyid: Type.String(), publicKey: Type.String() })),
-  agents: Closed({
-    connected: count,
-    current: Type.Integer({ minimum: 0, description: 'Have seen this trust state.' }),
-  }),
-});
-
-function toCachedLayer({ manifest, lastUsedAtMs, agents, pinnedOn, isRevoked }: ListedLayer) {
-  const { tar, kind, base, architecture, scope, key, blob, parents, builtAt, provenance } = manifest;
-  return {
-    ...{ digest: tar.digest, kind, base, architecture, scope, key, bytes: blob.bytes, tarBytes: tar.bytes, parents },
-    ...{ builtAt, lastUsedAt: toTimestamp(lastUsedAtMs), provenance, agents, pinnedOn, isRevoked },
-  };
-}
-
-function toSweepAnswer({ removed, kept, ...counts }: SweepResult) {
-  return {
-    removed: removed.length,
-    kept: kept.map(({ manifest, reason }) => {
-      const [, scope = '', file = ''] = manifest.split('/');
-      return { key: file.replace(/\.dsse$/, ''), scope, reason };
-    }),
-    ...counts,
-  };
-}
+/** What may be wrong with an environment that is named. */
+const environmentErrors = ['conflict', 'environment-not-found'] as const satisfies readonly ErrorCode[];
 
 /** Adds the routes. */
 export function addCacheRoutes(server: HttpServer, deps: CacheRoutesDeps): void {
@@ -172,6 +63,7 @@ export function addCacheRoutes(server: HttpServer, deps: CacheRoutesDeps): void 
   addPins(server, deps);
   addPrefetches(server, deps);
   addTrustRoutes(server, deps);
+  addKeyRoutes(server, deps);
   addRemovals(server, deps);
 }
 
@@ -181,6 +73,8 @@ function addListing(server: HttpServer, { cache, environments }: CacheRoutesDeps
     {
       config: { scope: 'operate' },
       schema: {
+        operationId: 'listCachedLayers',
+        errors: ['object-store-unavailable'],
         summary: 'Layers of the cache, newest first, with their use',
         querystring: PageQuery,
         response: { 200: PageOf(CachedLayer), ...problems },
@@ -199,6 +93,8 @@ function addListing(server: HttpServer, { cache, environments }: CacheRoutesDeps
     {
       config: { scope: 'operate' },
       schema: {
+        operationId: 'promoteEnvironment',
+        errors: [...environmentErrors, 'object-store-unavailable', 'publication-refused', 'verifier-unavailable'],
         summary: "Share a tenant's environment with every tenant",
         body: Promotion,
         response: { 200: Environment, ...problems },
@@ -229,7 +125,13 @@ function addPins(server: HttpServer, { agents, cache }: CacheRoutesDeps): void {
       `/v1/cache/${verb}`,
       {
         config: { scope: 'operate' },
-        schema: { summary, body: Pinning, response: { 200: Closed({ digests: Type.Array(Digest) }), ...problems } },
+        schema: {
+          operationId: `${verb}Layers`,
+          summary,
+          body: Pinning,
+          errors: ['agent-not-found', ...environmentErrors],
+          response: { 200: PinnedLayers, ...problems },
+        },
       },
       async (request) => {
         requireOperator(request.tenant);
@@ -249,6 +151,9 @@ function addPrefetches(server: HttpServer, { clock, agents, cache, prefetches }:
     {
       config: { scope: 'operate' },
       schema: {
+        operationId: 'createPrefetch',
+        errors: ['agent-not-found', 'no-agent', ...environmentErrors],
+        location: [202],
         summary: "Have agents fetch an environment's layers before they are needed",
         body: PrefetchRequest,
         response: { 202: PrefetchAnswer, ...problems },
@@ -266,7 +171,13 @@ function addPrefetches(server: HttpServer, { clock, agents, cache, prefetches }:
     '/v1/cache/prefetches/:id',
     {
       config: { scope: 'operate' },
-      schema: { summary: 'How far a prefetch is', params: IdParams, response: { 200: PrefetchAnswer, ...problems } },
+      schema: {
+        operationId: 'getPrefetch',
+        summary: 'How far a prefetch is',
+        params: IdParams,
+        errors: ['not-found'],
+        response: { 200: PrefetchAnswer, ...problems },
+      },
     },
     async (request) => {
       requireOperator(request.tenant);
@@ -278,7 +189,14 @@ function addPrefetches(server: HttpServer, { clock, agents, cache, prefetches }:
     '/v1/cache/prefetches/:id/events',
     {
       config: { scope: 'operate' },
-      schema: { summary: 'Follow a prefetch (server-sent events)', params: IdParams, headers: StreamHeaders },
+      schema: {
+        operationId: 'followPrefetch',
+        summary: 'Follow a prefetch (server-sent events)',
+        params: IdParams,
+        headers: StreamHeaders,
+        errors: ['not-found'],
+        events: prefetchEvents,
+      },
     },
     async (request, reply) => {
       requireOperator(request.tenant);
@@ -287,18 +205,14 @@ function addPrefetches(server: HttpServer, { clock, agents, cache, prefetches }:
   );
 }
 
-const rotationSummaries = {
-  announce: 'Rotate, first: another key is made and trusted, and signs nothing yet',
-  switch: 'Rotate, second: the announced key signs; the one before it is still trusted',
-  retire: 'Rotate, last: the previous key is trusted no more, and its layers are built again',
-};
-
-function addTrustRoutes(server: HttpServer, { cache, trust, fleet }: CacheRoutesDeps): void {
+function addTrustRoutes(server: HttpServer, { cache }: CacheRoutesDeps): void {
   server.post(
     '/v1/cache/revoke',
     {
       config: { scope: 'operate' },
       schema: {
+        operationId: 'revokeLayers',
+        errors: ['conflict', 'verifier-unavailable'],
         summary: 'Never use layers again: by digest, content key, signing key or time of building',
         body: RevocationRequest,
         response: { 200: RevocationAnswer, 202: RevocationAnswer, ...problems },
@@ -320,7 +234,15 @@ function addTrustRoutes(server: HttpServer, { cache, trust, fleet }: CacheRoutes
       return reply.code(trustVersion === null ? 202 : 200).send({ trustVersion, revoked: orders.length });
     },
   );
+}
 
+const rotationSummaries = {
+  announce: 'Rotate, first: another key is made and trusted, and signs nothing yet',
+  switch: 'Rotate, second: the announced key signs; the one before it is still trusted',
+  retire: 'Rotate, last: the previous key is trusted no more, and its layers are built again',
+};
+
+function addKeyRoutes(server: HttpServer, { trust, fleet }: CacheRoutesDeps): void {
   const toKeys = async (asked: ReturnType<TrustService['keys']>) => {
     const { keys } = await asked;
     const all = [...fleet.all()];
@@ -332,7 +254,12 @@ function addTrustRoutes(server: HttpServer, { cache, trust, fleet }: CacheRoutes
     '/v1/cache/keys',
     {
       config: { scope: 'operate' },
-      schema: { summary: 'Signing keys, and who knows them', response: { 200: KeysAnswer, ...problems } },
+      schema: {
+        operationId: 'listSigningKeys',
+        summary: 'Signing keys, and who knows them',
+        errors: ['verifier-unavailable'],
+        response: { 200: KeysAnswer, ...problems },
+      },
     },
     (request) => {
       requireOperator(request.tenant);
@@ -345,7 +272,12 @@ function addTrustRoutes(server: HttpServer, { cache, trust, fleet }: CacheRoutes
       `/v1/cache/keys/${step}`,
       {
         config: { scope: 'operate' },
-        schema: { summary: rotationSummaries[step], response: { 200: KeysAnswer, ...problems } },
+        schema: {
+          operationId: `${step}SigningKey`,
+          summary: rotationSummaries[step],
+          errors: ['conflict', 'verifier-unavailable'],
+          response: { 200: KeysAnswer, ...problems },
+        },
       },
       async (request) => {
         requireOperator(request.tenant);
@@ -366,6 +298,8 @@ function addRemovals(server: HttpServer, { cache }: CacheRoutesDeps): void {
     {
       config: { scope: 'operate' },
       schema: {
+        operationId: 'purgeLayers',
+        errors: ['conflict', 'not-found', 'object-store-unavailable', 'verifier-unavailable'],
         summary: 'Remove layers from the store; what other layers need stays',
         body: Purge,
         response: { 200: SweepAnswer, ...problems },
@@ -382,6 +316,8 @@ function addRemovals(server: HttpServer, { cache }: CacheRoutesDeps): void {
     {
       config: { scope: 'operate' },
       schema: {
+        operationId: 'collectLayers',
+        errors: ['conflict', 'object-store-unavailable', 'verifier-unavailable'],
         summary: 'Remove what was not used for long, or does not fit, and what nothing needs',
         body: Collection,
         response: { 200: SweepAnswer, ...problems },

@@ -17,6 +17,7 @@ import { streamEvents } from '../../shared/http/event-stream.ts';
 import { checkEnvironment } from '../../shared/http/request-checks.ts';
 import { Closed } from '../../shared/model/closed.ts';
 import { baseNames, Environment, EnvironmentRequest } from '../../shared/model/environment.ts';
+import { environmentEvents } from '../../shared/model/events.ts';
 import type { EnvironmentService } from '../environments/environment-service.ts';
 import type { HttpServer } from './server.ts';
 
@@ -28,12 +29,23 @@ export interface EnvironmentRoutesDeps {
   readonly storage: { check(tenantId: string): Promise<void> };
 }
 
-const Bases = Closed({ items: Type.Array(Closed({ name: Type.String(), isDefault: Type.Boolean() })) });
+const Base = Closed(
+  {
+    name: Type.String({ description: 'As `base` of an environment names it.' }),
+    isDefault: Type.Boolean({ description: 'Is it meant when none is named?' }),
+  },
+  { title: 'Base', description: 'What environments can be built on.' },
+);
+const Bases = Closed(
+  { items: Type.Array(Base, { description: 'All of them.' }) },
+  { title: 'BaseList', description: 'Bases.' },
+);
 
 /** Adds the routes. */
 export function addEnvironmentRoutes(server: HttpServer, deps: EnvironmentRoutesDeps): void {
   addDeclaration(server, deps);
   addRecords(server, deps);
+  addEvents(server, deps);
 }
 
 function addDeclaration(server: HttpServer, { environments, storage }: EnvironmentRoutesDeps): void {
@@ -42,7 +54,10 @@ function addDeclaration(server: HttpServer, { environments, storage }: Environme
     {
       config: { scope: 'environments' },
       schema: {
+        operationId: 'createEnvironment',
         summary: 'Have an environment built before it is needed',
+        errors: ['limit-above-maximum', 'quota-exceeded'],
+        location: [200, 202],
         body: EnvironmentRequest,
         response: { 200: Environment, 202: Environment, ...problems },
       },
@@ -61,13 +76,15 @@ function addDeclaration(server: HttpServer, { environments, storage }: Environme
 }
 
 /** What is known of environments, and what to build them on. */
-function addRecords(server: HttpServer, { clock, environments }: EnvironmentRoutesDeps): void {
+function addRecords(server: HttpServer, { environments }: EnvironmentRoutesDeps): void {
   server.get(
     '/v1/environments',
     {
       config: { scope: 'environments' },
       schema: {
+        operationId: 'listEnvironments',
         summary: "The tenant's environments, newest first",
+        errors: [],
         querystring: PageQuery,
         response: { 200: PageOf(Environment), ...problems },
       },
@@ -82,16 +99,46 @@ function addRecords(server: HttpServer, { clock, environments }: EnvironmentRout
     '/v1/environments/:id',
     {
       config: { scope: 'environments' },
-      schema: { summary: 'One environment', params: IdParams, response: { 200: Environment, ...problems } },
+      schema: {
+        operationId: 'getEnvironment',
+        summary: 'One environment',
+        params: IdParams,
+        errors: ['environment-not-found'],
+        response: { 200: Environment, ...problems },
+      },
     },
     (request) => environments.get(request.tenant.id, request.params.id),
   );
 
   server.get(
+    '/v1/bases',
+    {
+      schema: {
+        operationId: 'listBases',
+        summary: 'Bases to build on',
+        errors: [],
+        response: { 200: Bases, ...problems },
+      },
+    },
+    () => ({
+      items: baseNames.map((name, index) => ({ name, isDefault: index === 0 })),
+    }),
+  );
+}
+
+function addEvents(server: HttpServer, { clock, environments }: EnvironmentRoutesDeps): void {
+  server.get(
     '/v1/environments/:id/events',
     {
       config: { scope: 'environments' },
-      schema: { summary: 'Follow a build (server-sent events)', params: IdParams, headers: StreamHeaders },
+      schema: {
+        operationId: 'followEnvironment',
+        summary: 'Follow a build (server-sent events)',
+        params: IdParams,
+        headers: StreamHeaders,
+        errors: ['environment-not-found'],
+        events: environmentEvents,
+      },
     },
     async (request, reply) => {
       const { id } = request.params;
@@ -103,13 +150,5 @@ function addRecords(server: HttpServer, { clock, environments }: EnvironmentRout
       }
       return streamEvents(reply, log, request.headers['last-event-id'], clock);
     },
-  );
-
-  server.get(
-    '/v1/bases',
-    { config: { scope: 'any' }, schema: { summary: 'Bases to build on', response: { 200: Bases, ...problems } } },
-    () => ({
-      items: baseNames.map((name, index) => ({ name, isDefault: index === 0 })),
-    }),
   );
 }

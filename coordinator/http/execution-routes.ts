@@ -5,7 +5,7 @@
 import { type Static, Type } from '@sinclair/typebox';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import type { Clock } from '../../shared/clock.ts';
-import { SystemError } from '../../shared/errors.ts';
+import { type ErrorCode, SystemError } from '../../shared/errors.ts';
 import {
   IdParams,
   PageOf,
@@ -20,6 +20,7 @@ import { SubmitHeaders, SubmitQuery, toClosedLog, toWaitMs } from '../../shared/
 import { checkExecution } from '../../shared/http/request-checks.ts';
 import { untilDone } from '../../shared/http/waiting.ts';
 import { Closed, OneOf } from '../../shared/model/closed.ts';
+import { executionEvents } from '../../shared/model/events.ts';
 import { Execution, ExecutionRequest } from '../../shared/model/execution.ts';
 import type { AllLimits } from '../../shared/model/limits.ts';
 import { PlacementAnswer } from '../../shared/model/placement.ts';
@@ -48,6 +49,20 @@ export interface ExecutionRoutesOptions {
   readonly waitSecondsMax: number;
   readonly limitMaxima: AllLimits;
 }
+
+/** What a submission may be refused by, besides what every request may. */
+const submissionErrors = [
+  'draining',
+  'environment-not-found',
+  // Of an edge, which serves this too (docs/edge.md).
+  'environment-not-held',
+  'idempotency-key-reused',
+  'limit-above-maximum',
+  'no-agent',
+  'queue-full',
+  'quota-exceeded',
+  'rate-exceeded',
+] as const satisfies readonly ErrorCode[];
 
 /** A failure that means "not now" is an error of this request; everything else is the execution's own story. */
 function checkAnswered(answer: Static<typeof Execution>, nowMs: number): void {
@@ -82,7 +97,15 @@ function addSubmitRoute(server: HttpServer, deps: ExecutionRoutesDeps, options: 
     {
       config: { scope: 'execute' },
       schema: {
+        operationId: 'createExecution',
         summary: 'Run code in an environment that the request describes',
+        description: [
+          'Without `wait` the execution is durable before the answer, and goes on by itself.',
+          'With it the answer is the finished execution (200), or what it is when the time is over (202);',
+          'closing the connection cancels it, unless an Idempotency-Key was given.',
+        ].join(' '),
+        errors: [...submissionErrors],
+        location: [202],
         body: ExecutionRequest,
         querystring: SubmitQuery,
         headers: SubmitHeaders,
@@ -146,7 +169,9 @@ function addRecordRoutes(
     {
       config: { scope: 'execute' },
       schema: {
+        operationId: 'listExecutions',
         summary: "The tenant's executions, newest first",
+        errors: [],
         querystring: PageQuery,
         response: { 200: PageOf(Execution), ...problems },
       },
@@ -161,7 +186,13 @@ function addRecordRoutes(
     '/v1/executions/:id',
     {
       config: { scope: 'execute' },
-      schema: { summary: 'One execution', params: IdParams, response: { 200: Execution, ...problems } },
+      schema: {
+        operationId: 'getExecution',
+        summary: 'One execution',
+        params: IdParams,
+        errors: ['execution-not-found'],
+        response: { 200: Execution, ...problems },
+      },
     },
     (request) => executions.views.get(request.tenant.id, request.params.id),
   );
@@ -171,9 +202,12 @@ function addRecordRoutes(
     {
       config: { scope: 'execute' },
       schema: {
+        operationId: 'cancelExecution',
         summary: 'Cancel an execution, or delete all that is kept of it',
+        description: 'One that is over already stays as it is, unless `purge` is `true`: then nothing of it is kept.',
         params: IdParams,
         querystring: DeleteQuery,
+        errors: ['execution-not-found', 'conflict'],
         response: { 200: Execution, 204: Type.Null(), ...problems },
       },
     },
@@ -193,7 +227,9 @@ function addViews(server: HttpServer, { executions, clock }: ExecutionRoutesDeps
     {
       config: { scope: 'execute' },
       schema: {
+        operationId: 'getExecutionPlacement',
         summary: 'Why an execution runs where it does, or still waits',
+        errors: ['execution-not-found'],
         params: IdParams,
         response: { 200: PlacementAnswer, ...problems },
       },
@@ -205,7 +241,14 @@ function addViews(server: HttpServer, { executions, clock }: ExecutionRoutesDeps
     '/v1/executions/:id/events',
     {
       config: { scope: 'execute' },
-      schema: { summary: 'Follow an execution (server-sent events)', params: IdParams, headers: StreamHeaders },
+      schema: {
+        operationId: 'followExecution',
+        summary: 'Follow an execution (server-sent events)',
+        params: IdParams,
+        headers: StreamHeaders,
+        errors: ['execution-not-found'],
+        events: executionEvents,
+      },
     },
     async (request, reply) => {
       const { id } = request.params;

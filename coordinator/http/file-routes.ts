@@ -65,7 +65,7 @@ function addUpload(server: HttpServer, files: FileService): void {
       config: { scope: 'execute' },
       schema: {
         summary: 'Send a file once, for any number of executions',
-        takesBytes: true,
+        rawBody: BYTES_TYPE,
         response: { 200: StoredFile, ...problems },
       },
     },
@@ -110,7 +110,13 @@ function addDownload(server: HttpServer, files: FileService): void {
     {
       exposeHeadRoute: false,
       config: { scope: 'execute' },
-      schema: { summary: "A file's bytes, or a range of them", params: IdParams, givesBytes: true, response: problems },
+      schema: {
+        summary: "A file's bytes, or a range of them",
+        params: IdParams,
+        mediaType: BYTES_TYPE,
+        alsoAnswers: [206, 304],
+        response: problems,
+      },
     },
     async (request, reply) => {
       const row = await files.find(request.tenant.id, request.params.id);

@@ -1,96 +1,80 @@
 /**
  * Owns the API's description: OpenAPI 3.1 made from the schemas of the routes. Never written by hand, never more than what is served.
+ * Invariant: no two operations have one name.
  */
-import type { FastifySchema, RouteOptions } from 'fastify';
-import { Problem } from '../../shared/http/problem.ts';
+import assert from 'node:assert/strict';
+import type { RouteOptions } from 'fastify';
+import { Components, type Json } from './openapi-components.ts';
+import { type DescribedRoute, tags, toOperation } from './openapi-operation.ts';
 
-interface ObjectSchema {
-  readonly properties?: Readonly<Record<string, { readonly description?: string }>>;
-  readonly required?: readonly string[];
+/** What the description says of the instance that it is about. */
+export interface DescriptionTerms {
+  readonly release: string;
+  /** Do clients need a key? */
+  readonly isKeyed: boolean;
+  /** Where it is served; empty: where the description was had. */
+  readonly url: string;
 }
 
-type Json = Record<string, unknown>;
-
-const content = (type: string, schema: unknown) => ({ [type]: { schema } });
-
-function toParameters(schema: unknown, place: 'query' | 'path' | 'header'): Json[] {
-  const { properties = {}, required = [] } = (schema ?? {}) as ObjectSchema;
-  return Object.entries(properties).map(([name, property]) => ({
-    name,
-    in: place,
-    required: place === 'path' || required.includes(name),
-    schema: property,
-  }));
-}
-
-const bytes = content('application/octet-stream', { type: 'string', format: 'binary' });
-
-function toResponses({ response, givesBytes }: FastifySchema, isStream: boolean): Json {
-  const responses: Json = {};
-  for (const [code, schema] of Object.entries((response ?? {}) as Json)) {
-    const isProblem = schema === Problem;
-    const name = isProblem ? code.toUpperCase() : code;
-    const type = isProblem ? 'application/problem+json' : 'application/json';
-    responses[name] = { description: isProblem ? 'A problem' : 'As asked', content: content(type, schema) };
-  }
-  if (givesBytes === true) responses['200'] = { description: 'Its bytes', content: bytes };
-  if (Object.keys(responses).length === 0) {
-    responses['200'] = {
-      description: 'As asked',
-      ...(isStream ? { content: content('text/event-stream', { type: 'string' }) } : {}),
-    };
-  }
-  return responses;
-}
+const prose = [
+  'Runs code in environments that the request itself describes.',
+  'Bodies are JSON in UTF-8. Nothing is coerced and an unknown field is an error that names the nearest known one.',
+  'A body has at most `bodyBytesMax` bytes (413 says how many), a million values and a depth of 100, and no object says a name twice.',
+  'Every error is `application/problem+json` (RFC 9457) with a stable `code`; a program that fails is no error: its verdict is data.',
+  'Pages of other origins may read answers where the operator names them (`corsOrigins`).',
+  'HEAD answers as GET without a body, OPTIONS says what a path takes; any other method is answered by 405.',
+].join(' ');
 
 /** Collects routes while they are added and describes them. */
 export class ApiDescription {
-  readonly #paths: Record<string, Json> = {};
-  readonly #release: string;
+  readonly #routes: DescribedRoute[] = [];
+  readonly #terms: DescriptionTerms;
   #text = '';
 
-  constructor(release: string) {
-    this.#release = release;
+  constructor(terms: DescriptionTerms) {
+    this.#terms = terms;
   }
 
   /** Call for every route (Fastify's onRoute). */
-  add({ method, url, schema }: Pick<RouteOptions, 'method' | 'url' | 'schema'>): void {
-    const methods = Array.isArray(method) ? method : [method];
+  add({ method, url, schema, config }: Pick<RouteOptions, 'method' | 'url' | 'schema' | 'config'>): void {
     if (schema === undefined || schema.hide === true) return;
-    const path = url.replace(/:(\w+)/g, '{$1}');
     this.#text = '';
-    for (const name of methods) {
-      if (name === 'HEAD') continue;
-      const parameters = [
-        ...toParameters(schema.params, 'path'),
-        ...toParameters(schema.querystring, 'query'),
-        ...toParameters(schema.headers, 'header'),
-      ];
-      this.#paths[path] = {
-        ...this.#paths[path],
-        [name.toLowerCase()]: {
-          operationId: `${name.toLowerCase()} ${path}`.replace(/[^a-z0-9]+/gi, '-').replace(/-$/, ''),
-          summary: schema.summary ?? '',
-          ...(parameters.length > 0 ? { parameters } : {}),
-          ...(schema.takesBytes === true ? { requestBody: { required: true, content: bytes } } : {}),
-          ...(schema.body === undefined
-            ? {}
-            : { requestBody: { required: true, content: content('application/json', schema.body) } }),
-          responses: toResponses(schema, path.endsWith('/events')),
-        },
-      };
-    }
+    const isOpen = config?.isOpen === true;
+    for (const name of [method].flat()) if (name !== 'HEAD') this.#routes.push({ method: name, url, schema, isOpen });
   }
 
   /** The description as JSON. */
   text(): string {
-    this.#text ||= JSON.stringify({
-      openapi: '3.1.0',
-      info: { title: 'Envicutor', version: this.#release, license: { name: 'Apache-2.0', identifier: 'Apache-2.0' } },
-      paths: this.#paths,
-      components: { securitySchemes: { key: { type: 'http', scheme: 'bearer' } } },
-      security: [{}, { key: [] }],
-    });
+    this.#text ||= JSON.stringify(this.#describe());
     return this.#text;
+  }
+
+  #describe(): Json {
+    const { release, isKeyed, url } = this.#terms;
+    const components = new Components();
+    const paths: Record<string, Json> = {};
+    const names = new Set<unknown>();
+    for (const route of this.#routes) {
+      const operation = toOperation(route, components);
+      assert.ok(!names.has(operation['operationId']), `two operations are called ${operation['operationId']}`);
+      names.add(operation['operationId']);
+      const path = route.url.replace(/:(\w+)/g, '{$1}');
+      paths[path] = { ...paths[path], [route.method.toLowerCase()]: operation };
+    }
+    const key = { type: 'http', scheme: 'bearer', description: "A key of the asking tenant's." };
+    return {
+      openapi: '3.1.0',
+      info: {
+        title: 'Envicutor',
+        version: release,
+        description: prose,
+        license: { name: 'Apache-2.0', identifier: 'Apache-2.0' },
+      },
+      servers: [{ url: url === '' ? '/' : url, description: 'This instance.' }],
+      tags: Object.entries(tags).map(([name, description]) => ({ name, description })),
+      ...(isKeyed ? { security: [{ key: [] }] } : {}),
+      paths,
+      components: { ...components.all(), ...(isKeyed ? { securitySchemes: { key } } : {}) },
+    };
   }
 }

@@ -7,7 +7,7 @@ import { type Static, Type } from '@sinclair/typebox';
 import { toTimestamp } from '../../shared/clock.ts';
 import { SystemError, toSystemError } from '../../shared/errors.ts';
 import { IdParams, problems } from '../../shared/http/answers.ts';
-import { Closed, Nullable, OneOf } from '../../shared/model/closed.ts';
+import { Closed, Named, Nullable, OneOf, Timestamp } from '../../shared/model/closed.ts';
 import type { Enrolment } from '../agents/enrolment.ts';
 import type { Fleet } from '../agents/fleet.ts';
 import { describeAgent, type RemoteAgent } from '../cluster/remote-agent.ts';
@@ -38,27 +38,55 @@ export interface Elsewhere {
   tell(message: { type: 'agent.drain'; agentId: string; isDraining: boolean }): void;
 }
 
-const Agent = Closed({
-  id: Type.String(),
-  name: Type.String(),
-  pool: Type.String(),
-  state: OneOf(['ready', 'draining', 'disconnected']),
-  slots: Closed({ total: Type.Integer(), free: Type.Integer() }),
-  layers: Type.Integer(),
-  architecture: Nullable(Type.String()),
-  release: Nullable(Type.String()),
-  kernel: Nullable(Type.String()),
-  cores: Nullable(Type.Integer()),
-  memoryBytes: Nullable(Type.Integer()),
-  labels: Type.Record(Type.String(), Type.String()),
-  enrolledAt: Type.String(),
-  connectedAt: Nullable(Type.String()),
-});
+/** After which asking again whether work can be done may make sense. */
+const READY_AGAIN_SECONDS = 2;
 
-const Readiness = Closed({
-  state: OneOf(['ready', 'not-ready']),
-  problems: Type.Array(Closed({ requirement: Type.String(), detail: Type.String() })),
-});
+const text = (description: string) => Type.String({ description });
+const count = (description: string) => Type.Integer({ minimum: 0, description });
+const unknown = { description: 'Null: it is not connected.' };
+
+const Slots = Closed(
+  { total: count('Executions that it runs at a time.'), free: count('Of them, free now.') },
+  { title: 'AgentSlots', description: 'Places of an agent.' },
+);
+
+const Agent = Closed(
+  {
+    id: text('`agent_…`'),
+    name: text('As it calls itself.'),
+    pool: text('Where it is.'),
+    state: OneOf(['ready', 'draining', 'disconnected'], { description: 'Draining: it gets no new work.' }),
+    slots: Slots,
+    layers: count('Layers that it holds.'),
+    architecture: Nullable(Type.String(), unknown),
+    release: Nullable(Type.String(), unknown),
+    kernel: Nullable(Type.String(), unknown),
+    cores: Nullable(Type.Integer(), unknown),
+    memoryBytes: Nullable(Type.Integer(), unknown),
+    labels: Named(Type.String(), { description: "Its owner's words for it." }),
+    enrolledAt: Timestamp,
+    connectedAt: Nullable(Timestamp, unknown),
+  },
+  { title: 'Agent', description: 'A machine that runs code.' },
+);
+
+const AgentList = Closed(
+  { items: Type.Array(Agent, { description: 'All that may be seen.' }) },
+  { title: 'AgentList', description: 'Agents.' },
+);
+
+const Missing = Closed(
+  { requirement: text('What does not answer.'), detail: text('What it says instead.') },
+  { title: 'MissingRequirement', description: 'Why no work can be done.' },
+);
+
+const Readiness = Closed(
+  {
+    state: OneOf(['ready', 'not-ready'], { description: 'Can work be done?' }),
+    problems: Type.Array(Missing, { description: 'Empty when it can.' }),
+  },
+  { title: 'Readiness', description: 'Whether the instance can do work.' },
+);
 
 /** Adds the routes. */
 export function addOperatorRoutes(server: HttpServer, deps: OperatorRoutesDeps): void {
@@ -68,36 +96,62 @@ export function addOperatorRoutes(server: HttpServer, deps: OperatorRoutesDeps):
 
 function addHealthRoutes(server: HttpServer, { metrics, requirements, description }: OperatorRoutesDeps): void {
   const config = { isOpen: true };
-  const State = Closed({ state: Type.String() });
+  const State = Closed({ state: text('`alive`') }, { title: 'Liveness', description: 'That it answers at all.' });
 
-  server.get('/healthz', { config, schema: { summary: 'Is it alive?', response: { 200: State } } }, () => ({
-    state: 'alive',
-  }));
+  server.get(
+    '/healthz',
+    { config, schema: { operationId: 'getHealth', errors: [], summary: 'Is it alive?', response: { 200: State } } },
+    () => ({
+      state: 'alive',
+    }),
+  );
 
   server.get(
     '/readyz',
-    { config, schema: { summary: 'Can it do work?', response: { 200: Readiness, 503: Readiness } } },
+    {
+      config,
+      schema: {
+        operationId: 'getReadiness',
+        errors: [],
+        summary: 'Can it do work?',
+        response: { 200: Readiness, 503: Readiness },
+      },
+    },
     async (_request, reply) => {
       const found: { requirement: string; detail: string }[] = [];
       for (const [requirement, check] of Object.entries(requirements)) {
         await check().catch((error: unknown) => found.push({ requirement, detail: toSystemError(error).message }));
       }
       const isReady = found.length === 0;
+      if (!isReady) reply.header('retry-after', String(READY_AGAIN_SECONDS));
       return reply.code(isReady ? 200 : 503).send({ state: isReady ? 'ready' : 'not-ready', problems: found });
     },
   );
 
   server.get(
     '/metrics',
-    { config, schema: { summary: 'Metrics in the Prometheus text format' } },
+    {
+      config,
+      schema: {
+        operationId: 'getMetrics',
+        errors: [],
+        mediaType: 'text/plain',
+        summary: 'Metrics in the Prometheus text format',
+      },
+    },
     async (_request, reply) => {
       const { text, type } = await metrics();
       return reply.header('content-type', type).send(text);
     },
   );
 
-  server.get('/openapi.json', { config, schema: { summary: 'This description' } }, async (_request, reply) =>
-    reply.header('content-type', 'application/json; charset=utf-8').send(description.text()),
+  server.get(
+    '/openapi.json',
+    {
+      config,
+      schema: { operationId: 'getDescription', errors: [], mediaType: 'application/json', summary: 'This description' },
+    },
+    async (_request, reply) => reply.header('content-type', 'application/json; charset=utf-8').send(description.text()),
   );
 }
 
@@ -136,8 +190,10 @@ function addAgentRoutes(server: HttpServer, deps: OperatorRoutesDeps): void {
     {
       config: { scope: 'operate' },
       schema: {
+        operationId: 'listAgents',
         summary: 'All enrolled agents; for a tenant those of its own pools',
-        response: { 200: Closed({ items: Type.Array(Agent) }), ...problems },
+        errors: [],
+        response: { 200: AgentList, ...problems },
       },
     },
     async ({ tenant }) => {
@@ -155,7 +211,16 @@ function addAgentRoutes(server: HttpServer, deps: OperatorRoutesDeps): void {
     const summary = verb === 'drain' ? 'Give an agent no more work' : 'Give an agent work again';
     server.post(
       `/v1/agents/:id/${verb}`,
-      { config: { scope: 'operate' }, schema: { summary, params: IdParams, response: { 200: Agent, ...problems } } },
+      {
+        config: { scope: 'operate' },
+        schema: {
+          operationId: `${verb}Agent`,
+          summary,
+          params: IdParams,
+          errors: ['agent-not-found'],
+          response: { 200: Agent, ...problems },
+        },
+      },
       async (request) => {
         requireOperator(request.tenant);
         const { id } = request.params;
@@ -172,29 +237,36 @@ function addAgentRoutes(server: HttpServer, deps: OperatorRoutesDeps): void {
   }
 }
 
-const EnrolmentRequest = Closed({
-  pool: Type.Optional(
-    Type.String({
-      minLength: 1,
-      maxLength: 64,
-      description: "Where the agent will be, whatever it says; absent: where it says, unless that is a tenant's.",
-    }),
-  ),
-});
+const EnrolmentRequest = Closed(
+  {
+    pool: Type.Optional(
+      Type.String({
+        minLength: 1,
+        maxLength: 64,
+        description: "Where the agent will be, whatever it says; absent: where it says, unless that is a tenant's.",
+      }),
+    ),
+  },
+  { title: 'EnrolmentRequest', description: 'Which agent is to be let in.' },
+);
+
+const EnrolmentAnswer = Closed(
+  { token: text('Lets one agent in, once.'), expiresAt: Timestamp },
+  { title: 'Enrolment', description: 'A one-time token.' },
+);
 
 function addEnrolments(server: HttpServer, { enrolment, pools }: OperatorRoutesDeps): void {
   server.post(
     '/v1/agents/enrolments',
     {
       config: { scope: 'operate' },
-      // No body is an empty one.
-      preValidation: async (request) => {
-        request.body ??= {};
-      },
       schema: {
+        operationId: 'createEnrolment',
         summary: 'A one-time token that lets one agent in',
+        isBodyOptional: true,
+        errors: ['not-found'],
         body: EnrolmentRequest,
-        response: { 201: Closed({ token: Type.String(), expiresAt: Type.String() }), ...problems },
+        response: { 201: EnrolmentAnswer, ...problems },
       },
     },
     async ({ tenant, body }, reply) => {

@@ -19,23 +19,36 @@ export interface PoolRoutesDeps {
   readonly isTenant: (id: string) => boolean;
 }
 
-const PoolAnswer = Closed({
-  name: Type.String(),
-  owner: Nullable(Type.String({ description: "Tenant whose machines these are; null: the operator's." })),
-  policy: Nullable(SitePolicy),
-  isOptedIn: Type.Boolean({
-    description: "May the asking tenant's work go there, as far as that tenant is concerned?",
-  }),
-});
+const PoolAnswer = Closed(
+  {
+    name: Type.String({ description: 'Its name.' }),
+    owner: Nullable(Type.String(), { description: "Tenant whose machines these are; null: the operator's." }),
+    policy: Nullable(SitePolicy, {
+      description: "Null: its owner alone may use it, or everybody if it is the operator's.",
+    }),
+    isOptedIn: Type.Boolean({
+      description: "May the asking tenant's work go there, as far as that tenant is concerned?",
+    }),
+  },
+  { title: 'Pool', description: 'Machines that belong together.' },
+);
 
-const PoolRequest = Closed({
-  owner: Type.Optional(
-    Nullable(
-      Type.String({ minLength: 1, maxLength: 64, description: 'Named by the operator, once; absent: as it is.' }),
+const PoolRequest = Closed(
+  {
+    owner: Type.Optional(
+      Nullable(Type.String({ minLength: 1, maxLength: 64 }), {
+        description: 'Named by the operator, once; absent: as it is.',
+      }),
     ),
-  ),
-  policy: Type.Optional(Nullable(SitePolicy)),
-});
+    policy: Type.Optional(Nullable(SitePolicy, { description: 'Null: none any more; absent: as it is.' })),
+  },
+  { title: 'PoolRequest', description: 'What of a pool is to be another.' },
+);
+
+const PoolList = Closed(
+  { items: Type.Array(PoolAnswer, { description: 'All that the asking tenant may know of.' }) },
+  { title: 'PoolList', description: 'Pools.' },
+);
 
 const NameParams = Closed({
   name: Type.String({ pattern: '^[0-9a-z][0-9a-z-]{0,63}$', description: 'Small letters, digits and hyphens.' }),
@@ -52,8 +65,10 @@ export function addPoolRoutes(server: HttpServer, { pools, isTenant }: PoolRoute
     {
       config: { scope: 'any' },
       schema: {
+        operationId: 'listPools',
+        errors: [],
         summary: "Pools: one's own, and those of others that one may use",
-        response: { 200: Closed({ items: Type.Array(PoolAnswer) }), ...problems },
+        response: { 200: PoolList, ...problems },
       },
     },
     async ({ tenant }) => ({ items: pools.seenBy(tenant).map((pool) => toAnswer(pool, tenant)) }),
@@ -64,6 +79,8 @@ export function addPoolRoutes(server: HttpServer, { pools, isTenant }: PoolRoute
     {
       config: { scope: 'operate' },
       schema: {
+        operationId: 'putPool',
+        errors: ['conflict', 'not-found'],
         summary: 'Make a pool and name its owner (operators), or set its policy (owners)',
         params: NameParams,
         body: PoolRequest,

@@ -4,6 +4,7 @@
  */
 import { toConfigurationPage } from './configuration-page.ts';
 import { toErrorsPage } from './errors-page.ts';
+import { toHttpApiPage } from './http-api-page.ts';
 import { toLifecyclesPage } from './lifecycles-page.ts';
 import { toProtocolPage } from './protocol-page.ts';
 
@@ -11,6 +12,7 @@ import { toProtocolPage } from './protocol-page.ts';
 export const generators: Readonly<Record<string, () => string>> = {
   'docs/configuration.md': toConfigurationPage,
   'docs/errors.md': toErrorsPage,
+  'docs/http-api.md': toHttpApiPage,
   'docs/lifecycles.md': toLifecyclesPage,
   'docs/protocol.md': toProtocolPage,
 };

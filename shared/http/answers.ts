@@ -2,7 +2,6 @@
  * Owns the schemas of answers and parameters that several routes share, and what a cursor looks like. Never used for anything but HTTP.
  */
 import { type TSchema, Type } from '@sinclair/typebox';
-import { SystemError } from '../errors.ts';
 import { Closed, Nullable } from '../model/closed.ts';
 import { Problem } from './problem.ts';
 
@@ -11,30 +10,41 @@ export const problems = { '4xx': Problem, '5xx': Problem };
 
 /** A page of a listing; `next` is the cursor of the page after it. */
 export const PageOf = <Schema extends TSchema>(schema: Schema) =>
-  Closed({ items: Type.Array(schema), next: Nullable(Type.String()) });
+  Closed(
+    {
+      items: Type.Array(schema, { description: 'Newest first.' }),
+      next: Nullable(Type.String(), { description: 'Cursor of the next page; null: this is the last.' }),
+    },
+    { title: `${schema.title}Page`, description: 'A page of a listing.' },
+  );
 
 /** Parameters of a listing. */
 export const PageQuery = Closed({
-  cursor: Type.Optional(Type.String({ description: 'Where the page before ended.' })),
+  cursor: Type.Optional(
+    Type.String({ pattern: '^p[0-9]{1,15}$', description: '`next` of the page before; absent: the first page.' }),
+  ),
   limit: Type.Optional(Type.String({ pattern: '^([1-9]|[1-9][0-9]|100)$', description: '1 to 100; default 20.' })),
 });
 
+/** The body of a route that takes none: nothing, or an empty object. */
+export const NoBody = Closed({}, { title: 'NoBody', description: 'Nothing is to be said.' });
+
 /** Parameters of an item. */
-export const IdParams = Closed({ id: Type.String() });
+export const IdParams = Closed({ id: Type.String({ description: 'As an answer gave it.' }) });
 
 /** Headers of an event stream. */
-export const StreamHeaders = Type.Object({ 'last-event-id': Type.Optional(Type.String({ maxLength: 32 })) });
+export const StreamHeaders = Type.Object({
+  'last-event-id': Type.Optional(
+    Type.String({ maxLength: 32, description: 'Number of the last event that was seen: what came after it follows.' }),
+  ),
+});
 
 const PAGE_SIZE = 20;
 
-/** What a listing's parameters mean; SystemError `request-invalid` for a cursor that is none of ours. */
+/** What a listing's parameters mean. */
 export function toPageRequest(query: { cursor?: string; limit?: string }): { cursor: number | null; limit: number } {
   const limit = query.limit === undefined ? PAGE_SIZE : Number(query.limit);
-  if (query.cursor === undefined) return { cursor: null, limit };
-  const text = Buffer.from(query.cursor, 'base64url').toString();
-  if (/^p\d{1,15}$/.test(text)) return { cursor: Number(text.slice(1)), limit };
-  const errors = [{ pointer: '?cursor', detail: 'is not a cursor of this listing' }];
-  throw new SystemError('request-invalid', '?cursor is not a cursor of this listing', { errors });
+  return { cursor: query.cursor === undefined ? null : Number(query.cursor.slice(1)), limit };
 }
 
 /** A page as it is answered. */
@@ -43,5 +53,5 @@ export function toPageAnswer<Item>(page: { readonly items: readonly Item[]; read
   next: string | null;
 } {
   const { items, next } = page;
-  return { items: [...items], next: next === null ? null : Buffer.from(`p${next}`).toString('base64url') };
+  return { items: [...items], next: next === null ? null : `p${next}` };
 }

@@ -37,6 +37,11 @@ export function streamEvents(
     'x-request-id': reply.request.id,
   });
   raw.flushHeaders();
+  // Whoever asks for the head alone has it.
+  if (reply.request.method === 'HEAD') {
+    raw.end();
+    return reply;
+  }
   const reader = new Reader(raw, log, after, clock);
   raw.on('close', () => reader.end());
   raw.on('drain', () => reader.pump());

@@ -9,18 +9,38 @@ import { Closed } from '../model/closed.ts';
 /** Content type of every error. */
 export const PROBLEM_TYPE = 'application/problem+json; charset=utf-8';
 
+const Place = Closed(
+  {
+    pointer: Type.String({
+      description: 'JSON pointer into the body, the parameters of the path or the headers; `?name` for the query.',
+    }),
+    detail: Type.String({ description: 'What is wrong there.' }),
+  },
+  { title: 'ProblemPlace', description: 'An offending place.' },
+);
+
+const example = {
+  type: 'urn:envicutor:problem:request-invalid',
+  title: 'The request is not valid',
+  status: 400,
+  detail: "/run/scirpt is not a known field; did you mean 'script'?",
+  code: 'request-invalid',
+  errors: [{ pointer: '/run/scirpt', detail: "is not a known field; did you mean 'script'?" }],
+  requestId: 'req_a64vu1tn2ge8c000001',
+};
+
 /** An error as a client gets it. */
 export const Problem = Closed(
   {
-    type: Type.String(),
-    title: Type.String(),
-    status: Type.Integer(),
-    detail: Type.String(),
-    code: Type.String({ description: 'Stable; see docs/errors.md.' }),
-    errors: Type.Array(Closed({ pointer: Type.String(), detail: Type.String() })),
-    requestId: Type.String(),
+    type: Type.String({ description: '`urn:envicutor:problem:` and the code.' }),
+    title: Type.String({ description: 'What the code means.' }),
+    status: Type.Integer({ minimum: 400, maximum: 599, description: "The answer's status." }),
+    detail: Type.String({ description: 'What was attempted, what is wrong with it, and the remedy.' }),
+    code: Type.String({ description: 'Stable; one of docs/errors.md.' }),
+    errors: Type.Array(Place, { description: 'Each offending place of a request that is not valid.' }),
+    requestId: Type.String({ description: 'The same as in the header `x-request-id`; in our log.' }),
   },
-  { description: 'RFC 9457 problem details.' },
+  { title: 'Problem', description: 'RFC 9457 problem details.', examples: [example] },
 );
 export type Problem = Static<typeof Problem>;
 

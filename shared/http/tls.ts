@@ -5,7 +5,7 @@
  */
 import { X509Certificate } from 'node:crypto';
 import { readFileSync, statSync } from 'node:fs';
-import type { RequestListener, Server } from 'node:http';
+import type { RequestListener, Server, ServerOptions } from 'node:http';
 import { createServer, type Server as TlsServer } from 'node:https';
 import type { Socket } from 'node:net';
 import { createSecureContext } from 'node:tls';
@@ -89,8 +89,8 @@ export class TlsIdentity {
   }
 
   /** A server of this certificate, in the place of a plain one. */
-  serve(listener: RequestListener): Server {
-    const server = createServer({ ...this.#identity, minVersion: MIN_VERSION }, listener);
+  serve(listener: RequestListener, options: ServerOptions = {}): Server {
+    const server = createServer({ ...options, ...this.#identity, minVersion: MIN_VERSION }, listener);
     this.#servers.add(server);
     refusePlain(server);
     if (this.#timer === null) this.#watch();

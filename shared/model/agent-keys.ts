@@ -11,14 +11,17 @@ import { Envelope, TrustedKey } from './manifest.ts';
 export const AGENT_KEYS_MAX = 100_000;
 
 /** An agent and its key, for ever. */
-export const AgentKey = Closed({
-  agentId: Type.String({ pattern: '^agent_[0-9a-z]{8,64}$' }),
-  name: Type.String({ maxLength: 128 }),
-  pool: Type.String(),
-  publicKey: Type.String({ maxLength: 256, description: 'Ed25519, SPKI DER in base64.' }),
-  enrolledAt: Timestamp,
-  retiredAt: Type.Optional(Timestamp),
-});
+export const AgentKey = Closed(
+  {
+    agentId: Type.String({ pattern: '^agent_[0-9a-z]{8,64}$', description: 'Whose key it is.' }),
+    name: Type.String({ maxLength: 128, description: 'As the agent calls itself.' }),
+    pool: Type.String({ description: 'Where it was let in.' }),
+    publicKey: Type.String({ maxLength: 256, description: 'Ed25519, SPKI DER in base64.' }),
+    enrolledAt: Timestamp,
+    retiredAt: Type.Optional(Timestamp),
+  },
+  { title: 'AgentKey', description: 'An agent and its key, for ever.' },
+);
 export type AgentKey = Static<typeof AgentKey>;
 
 /** The signed list. */

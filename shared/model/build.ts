@@ -66,10 +66,13 @@ export const buildPhases = [
   'finished',
 ] as const;
 
+/** What a build says is of one of these. */
+export const buildStreams = ['stdout', 'stderr', 'network'] as const;
+
 /** One line of the builder's answer. */
 export const BuildEvent = Type.Union([
   Closed({ type: Type.Literal('phase'), phase: OneOf(buildPhases) }),
-  Closed({ type: Type.Literal('log'), stream: OneOf(['stdout', 'stderr', 'network']), text: Type.String() }),
+  Closed({ type: Type.Literal('log'), stream: OneOf(buildStreams), text: Type.String() }),
   Closed({
     type: Type.Literal('progress'),
     phase: OneOf(buildPhases),

@@ -33,13 +33,14 @@ export type LimitName = keyof typeof limitProperties;
 export const limitNames = Object.keys(limitProperties) as readonly LimitName[];
 
 /** All limits present. */
-export const AllLimits = Closed(limitProperties);
+export const AllLimits = Closed(limitProperties, { title: 'AllLimits', description: 'Every limit of one script.' });
 export type AllLimits = Static<typeof AllLimits>;
 
 /** What a client may give: any of them. */
 export const Limits = Type.Partial(AllLimits, {
   additionalProperties: false,
-  description: 'Limits; what is missing has a default.',
+  title: 'Limits',
+  description: "Limits of one script; what is missing has a default, what is above the operator's maximum is refused.",
 });
 export type Limits = Static<typeof Limits>;
 

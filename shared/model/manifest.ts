@@ -68,12 +68,20 @@ export const LayerManifest = Closed({
 });
 export type LayerManifest = Static<typeof LayerManifest>;
 
+const Signature = Closed(
+  { keyid: Type.String({ description: 'Which key.' }), sig: Type.String({ description: 'Ed25519; base64.' }) },
+  { title: 'Signature', description: 'One signature of an envelope.' },
+);
+
 /** A DSSE envelope: payload and signatures are base64. */
-export const Envelope = Closed({
-  payloadType: Type.String(),
-  payload: Type.String(),
-  signatures: Type.Array(Closed({ keyid: Type.String(), sig: Type.String() }), { minItems: 1, maxItems: 8 }),
-});
+export const Envelope = Closed(
+  {
+    payloadType: Type.String({ description: 'Media type of the payload.' }),
+    payload: Type.String({ description: 'What is signed; base64.' }),
+    signatures: Type.Array(Signature, { minItems: 1, maxItems: 8, description: 'Each of another key.' }),
+  },
+  { title: 'Envelope', description: 'A DSSE envelope.' },
+);
 export type Envelope = Static<typeof Envelope>;
 
 /** A public key that may sign manifests: SPKI DER in base64. */

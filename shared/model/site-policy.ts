@@ -14,45 +14,56 @@ export const days = ['sun', 'mon', 'tue', 'wed', 'thu', 'fri', 'sat'] as const;
 const timeOfDay = { pattern: '^([01][0-9]|2[0-3]):[0-5][0-9]$' };
 
 /** When others may use a pool; UTC. */
-export const Hours = Closed({
-  days: Type.Array(OneOf(days), { minItems: 1, maxItems: 7 }),
-  from: Type.String({ ...timeOfDay, description: 'Such as 18:00; UTC.' }),
-  to: Type.String({ ...timeOfDay, description: 'Not this minute any more; at or before `from`: on the next day.' }),
-});
+export const Hours = Closed(
+  {
+    days: Type.Array(OneOf(days), { minItems: 1, maxItems: 7, description: 'On which days it begins.' }),
+    from: Type.String({ ...timeOfDay, description: 'Such as 18:00; UTC.' }),
+    to: Type.String({ ...timeOfDay, description: 'Not this minute any more; at or before `from`: on the next day.' }),
+  },
+  { title: 'Hours', description: 'When others may use a pool; UTC.' },
+);
 export type Hours = Static<typeof Hours>;
 
 /** The policy of one pool. */
-export const SitePolicy = Closed({
-  owner: Type.String({ minLength: 1, maxLength: 64, description: 'Tenant whose machines these are.' }),
-  tenants: Type.Array(Type.String({ minLength: 1, maxLength: 64 }), {
-    maxItems: 1000,
-    description: 'Others that may use them; `*`: everybody. The owner always may.',
-  }),
-  environments: Type.Optional(
-    Closed({
-      scopes: Type.Optional(
-        Type.Array(OneOf(['shared', 'tenant']), {
-          description: "Whose layers others may run on: everybody's, their own; absent: both.",
-        }),
-      ),
-      bases: Type.Optional(Type.Array(OneOf(baseNames), { description: 'Bases of them; absent: any.' })),
-      egress: Type.Optional(
-        Type.Array(Type.String(), {
-          description: 'Ids of the rules of the build network under which they may have been built; absent: any.',
-        }),
-      ),
+export const SitePolicy = Closed(
+  {
+    owner: Type.String({ minLength: 1, maxLength: 64, description: 'Tenant whose machines these are.' }),
+    tenants: Type.Array(Type.String({ minLength: 1, maxLength: 64 }), {
+      maxItems: 1000,
+      description: 'Others that may use them; `*`: everybody. The owner always may.',
     }),
-  ),
-  limits: Type.Optional(Limits),
-  hours: Type.Optional(Type.Array(Hours, { maxItems: 100, description: 'When others may use them; absent: always.' })),
-  sharePercentMax: Type.Optional(
-    Type.Integer({
-      minimum: 0,
-      maximum: 100,
-      description: 'Part of the slots that others may have at a time, in hundredths; absent: all.',
-    }),
-  ),
-});
+    environments: Type.Optional(
+      Closed(
+        {
+          scopes: Type.Optional(
+            Type.Array(OneOf(['shared', 'tenant']), {
+              description: "Whose layers others may run on: everybody's, their own; absent: both.",
+            }),
+          ),
+          bases: Type.Optional(Type.Array(OneOf(baseNames), { description: 'Bases of them; absent: any.' })),
+          egress: Type.Optional(
+            Type.Array(Type.String(), {
+              description: 'Ids of the rules of the build network under which they may have been built; absent: any.',
+            }),
+          ),
+        },
+        { title: 'SiteEnvironments', description: 'On which layers others may run; absent: on any.' },
+      ),
+    ),
+    limits: Type.Optional(Limits),
+    hours: Type.Optional(
+      Type.Array(Hours, { maxItems: 100, description: 'When others may use them; absent: always.' }),
+    ),
+    sharePercentMax: Type.Optional(
+      Type.Integer({
+        minimum: 0,
+        maximum: 100,
+        description: 'Part of the slots that others may have at a time, in hundredths; absent: all.',
+      }),
+    ),
+  },
+  { title: 'SitePolicy', description: "What a pool's owner says about its use." },
+);
 export type SitePolicy = Static<typeof SitePolicy>;
 
 /** A layer of a piece of work, as its manifest and specification say. */

@@ -17,7 +17,7 @@
  */
 
 import { type Static, Type } from '@sinclair/typebox';
-import { Closed, Nullable, OneOf, Timestamp } from '../model/closed.ts';
+import { Closed, Named, Nullable, OneOf, Timestamp } from '../model/closed.ts';
 import { COLLECTED_FILES_MAX, CollectedFile, UncollectedFile } from '../model/collection.ts';
 import { EnvironmentUse, LayerUse } from '../model/environment.ts';
 import { endings, Metadata, Timing } from '../model/execution.ts';
@@ -105,7 +105,7 @@ export const agentMessages = {
     cores: Type.Integer({ minimum: 1 }),
     memoryBytes: count,
     pool: Type.String(),
-    labels: Type.Record(Type.String(), Type.String()),
+    labels: Named(Type.String()),
     exclusiveCores: Type.Optional(
       Type.Boolean({ description: 'Every slot has processors of its own; absent: it has not.' }),
     ),

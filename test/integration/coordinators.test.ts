@@ -10,8 +10,10 @@ import { localTenant } from '../../coordinator/tenants/keys.ts';
 import { type PostgresServer, startPostgresServer } from '../../ops/postgres/private-postgres.ts';
 import type { Execution } from '../../shared/model/execution.ts';
 import type { Problem } from '../support/api-client.ts';
+import { checkedFetch } from '../support/checked-fetch.ts';
 import { Coordinators, simpleRequest, untilOver } from '../support/coordinators.ts';
 import { makeEnded, makeReport, makeResult } from '../support/lease-results.ts';
+import { exchange, post } from '../support/raw-http.ts';
 import { type AgentScript, ScriptedAgent } from '../support/scripted-agent.ts';
 
 let postgres: PostgresServer;
@@ -116,14 +118,27 @@ test('without keys a page of one coordinator is answered by the other', async (t
   const { owner, other } = await coordinators.split(localTenant.id);
   for (const { url } of [owner, other]) {
     const headers = { origin: url, 'sec-fetch-site': 'same-origin', 'content-type': 'application/json' };
-    const accepted = await fetch(`${url}/v1/executions`, {
+    const accepted = await checkedFetch(`${url}/v1/executions`, {
       method: 'POST',
       headers,
       body: JSON.stringify(simpleRequest),
     });
     assert.equal(accepted.status, 202);
-    const foreign = await fetch(`${url}/v1/executions`, { headers: { ...headers, origin: 'http://elsewhere' } });
+    const foreign = await checkedFetch(`${url}/v1/executions`, { headers: { ...headers, origin: 'http://elsewhere' } });
     assert.equal(foreign.status, 403);
+  }
+});
+
+test('a client that waits to be asked for its body is asked, also by whoever passes it on', async (t) => {
+  const coordinators = await startTwo(t, [], { TENANTS_FILE: '' });
+  const { owner, other } = await coordinators.split(localTenant.id);
+  for (const { url } of [owner, other]) {
+    const bytes = post(url, '/v1/executions', JSON.stringify(simpleRequest), ['expect: 100-continue']);
+    const { answers } = await exchange(url, bytes, { answers: 2 });
+    assert.deepEqual(
+      answers.map(({ status }) => status),
+      [100, 202],
+    );
   }
 });
 

@@ -10,6 +10,7 @@ import { test } from 'node:test';
 import type { Execution } from '../../shared/model/execution.ts';
 import { ApiClient } from '../support/api-client.ts';
 import { badRequests } from '../support/bad-requests.ts';
+import { checkedFetch } from '../support/checked-fetch.ts';
 import { bodyOf, setEdgeStage, toOutcome, toRefusal, until } from '../support/edge-stage.ts';
 import { compileC } from '../support/real-launcher.ts';
 
@@ -126,13 +127,13 @@ test('an execution is followed while it runs and from where its reader was; who 
   );
   assert.equal(JSON.parse(events.at(-1)?.data ?? '').id, id);
   const headers = { authorization: 'Bearer key-site', 'last-event-id': '4' };
-  const rest = await (await fetch(`${url}/v1/executions/${id}/events`, { headers })).text();
+  const rest = await (await checkedFetch(`${url}/v1/executions/${id}/events`, { headers })).text();
   assert.deepEqual(
     [...rest.matchAll(/^id: (.*)$/gm)].map((match) => match[1]),
     ['5', String(Number.MAX_SAFE_INTEGER)],
   );
   const gone = new AbortController();
-  const waited = fetch(`${url}/v1/executions?wait=30`, {
+  const waited = checkedFetch(`${url}/v1/executions?wait=30`, {
     ...{ method: 'POST', signal: gone.signal, body: JSON.stringify({ environment, run: { script: 'sleep 30' } }) },
     headers: { ...headers, 'content-type': 'application/json' },
   });

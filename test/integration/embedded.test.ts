@@ -17,6 +17,7 @@ import { createCoordinator } from '../../coordinator/embedded-coordinator.ts';
 import { openSqliteStateStore } from '../../coordinator/executions/sqlite-state-store.ts';
 import { DirectoryObjectStore } from '../../shared/storage/directory-object-store.ts';
 import { storeBase } from '../support/base-builds.ts';
+import { checkedFetch } from '../support/checked-fetch.ts';
 import { coordinatorIn, HeardLog, joinAgent, runOn } from '../support/embedded-fleet.ts';
 import { startBuildServices } from '../support/fake-build-services.ts';
 import { assertNothingLeft, CountedClock, takeInventory } from '../support/inventory.ts';
@@ -49,7 +50,7 @@ async function problemsOf(making: Promise<unknown>): Promise<{ code: string; pro
 }
 
 const ask = async (url: string, path: string, init: RequestInit = {}) => {
-  const answer = await fetch(url + path, { ...init, headers: { connection: 'close', ...init.headers } });
+  const answer = await checkedFetch(url + path, { ...init, headers: { connection: 'close', ...init.headers } });
   const body: ReturnType<typeof JSON.parse> = await answer.json();
   return { status: answer.status, body };
 };

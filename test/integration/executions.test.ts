@@ -4,6 +4,7 @@
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { test } from 'node:test';
+import { checkedFetch } from '../support/checked-fetch.ts';
 import { startCoordinator } from '../support/coordinator-fixture.ts';
 import { builds } from '../support/fake-build-services.ts';
 import { makeReport, makeResult } from '../support/lease-results.ts';
@@ -127,7 +128,7 @@ test('a client that closes its connection cancels what it waited for', async (t)
   const coordinator = await startCoordinator(t);
   const agent = await coordinator.join();
   const abort = new AbortController();
-  const asked = fetch(`${coordinator.url}/v1/executions?wait=true`, {
+  const asked = checkedFetch(`${coordinator.url}/v1/executions?wait=true`, {
     method: 'POST',
     headers: { 'content-type': 'application/json' },
     body: JSON.stringify(request),

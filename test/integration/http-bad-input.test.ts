@@ -8,6 +8,7 @@ import { test } from 'node:test';
 import { createKeyRing } from '../../coordinator/tenants/keys.ts';
 import { digestHex, digestOf } from '../../shared/digest.ts';
 import { badRequests, environment, files, run } from '../support/bad-requests.ts';
+import { checkedFetch } from '../support/checked-fetch.ts';
 import { startCoordinator } from '../support/coordinator-fixture.ts';
 
 test('every wrong request is told what is wrong and where, and starts nothing', async (t) => {
@@ -62,9 +63,9 @@ test('what is not JSON, not UTF-8, not declared as JSON or too large is refused 
   assert.match((await (await coordinator.ask('POST', '/v1/executions', '{"a": ')).json()).detail, /ends too early/);
   const url = `${coordinator.url}/v1/executions`;
   const headers = { 'content-type': 'application/json' };
-  const invalid = await fetch(url, { method: 'POST', headers, body: Buffer.from([0x22, 0xff, 0x22]) });
+  const invalid = await checkedFetch(url, { method: 'POST', headers, body: Buffer.from([0x22, 0xff, 0x22]) });
   assert.match(await invalid.text(), /UTF-8/);
-  const typed = await fetch(url, { method: 'POST', headers: { 'content-type': 'text/plain' }, body: '{}' });
+  const typed = await checkedFetch(url, { method: 'POST', headers: { 'content-type': 'text/plain' }, body: '{}' });
   assert.equal(typed.status, 415);
   const large = await coordinator.ask('POST', '/v1/executions', 'x'.repeat(200_000));
   assert.equal(large.status, 413);

@@ -10,6 +10,7 @@ import { freePort } from '../../ops/local/private-instance.ts';
 import type { Execution } from '../../shared/model/execution.ts';
 import { DirectoryObjectStore } from '../../shared/storage/directory-object-store.ts';
 import { storeBase } from '../support/base-builds.ts';
+import { checkedFetch } from '../support/checked-fetch.ts';
 import type { CoordinatorProcess } from '../support/coordinator-process.ts';
 import { Coordinators, simpleRequest, untilOver } from '../support/coordinators.ts';
 import { JoinedAgent } from '../support/joined-agent.ts';
@@ -33,7 +34,7 @@ class Balancer {
     while (!this.#isOver) {
       const asked = await Promise.all(
         this.#members().map(async (member) => {
-          const answer = await fetch(`${member.url}/readyz`).catch(() => null);
+          const answer = await checkedFetch(`${member.url}/readyz`).catch(() => null);
           await answer?.arrayBuffer();
           return answer?.status === 200 ? [member] : [];
         }),

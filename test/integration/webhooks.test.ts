@@ -7,6 +7,7 @@ import { verifyWebhook } from '../../client/typescript/client.ts';
 import type { CoordinatorConfig } from '../../coordinator/config.ts';
 import { createKeyRing, type KeyRing } from '../../coordinator/tenants/keys.ts';
 import { digestHex, digestOf } from '../../shared/digest.ts';
+import { checkedFetch } from '../support/checked-fetch.ts';
 import { startCoordinator } from '../support/coordinator-fixture.ts';
 import { makeReport, makeResult } from '../support/lease-results.ts';
 import type { AgentScript } from '../support/scripted-agent.ts';
@@ -100,7 +101,7 @@ test('a delivery is sent again when its tenant wants it, under the same id, and 
 test('a waited execution with a webhook is durable, and goes on when its client goes away', async (t) => {
   const coordinator = await start(t);
   const leaving = new AbortController();
-  const waited = fetch(`${coordinator.url}/v1/executions?wait=60`, {
+  const waited = checkedFetch(`${coordinator.url}/v1/executions?wait=60`, {
     ...{ method: 'POST', headers: { 'content-type': 'application/json' }, signal: leaving.signal },
     body: JSON.stringify({ ...request, webhook: { url: coordinator.receiver.url() } }),
   });

@@ -1,9 +1,10 @@
 /**
- * Owns how tests talk to a running coordinator: plain fetch over HTTP, nothing of the product's own client.
+ * Owns how tests talk to a running coordinator: fetch over HTTP, held against the API's description, nothing of the product's own client.
  * Never retries: what a test sees is what the server said.
  */
 import type { Environment } from '../../shared/model/environment.ts';
 import type { Execution } from '../../shared/model/execution.ts';
+import { checkedFetch } from './checked-fetch.ts';
 
 /** An answer with its body already read. */
 export interface Answer<Body> {
@@ -34,11 +35,11 @@ export class ApiClient {
   }
 
   async get<Body = unknown>(path: string): Promise<Answer<Body>> {
-    return this.#read(await fetch(this.baseUrl + path, { headers: this.#headers }));
+    return this.#read(await checkedFetch(this.baseUrl + path, { headers: this.#headers }));
   }
 
   async post<Body = unknown>(path: string, body: unknown, headers: Record<string, string> = {}): Promise<Answer<Body>> {
-    const response = await fetch(this.baseUrl + path, {
+    const response = await checkedFetch(this.baseUrl + path, {
       method: 'POST',
       headers: { 'content-type': 'application/json', ...this.#headers, ...headers },
       body: typeof body === 'string' ? body : JSON.stringify(body),
@@ -48,11 +49,11 @@ export class ApiClient {
 
   async put<Body = unknown>(path: string, body: unknown): Promise<Answer<Body>> {
     const headers = { 'content-type': 'application/json', ...this.#headers };
-    return this.#read(await fetch(this.baseUrl + path, { method: 'PUT', headers, body: JSON.stringify(body) }));
+    return this.#read(await checkedFetch(this.baseUrl + path, { method: 'PUT', headers, body: JSON.stringify(body) }));
   }
 
   async delete<Body = unknown>(path: string): Promise<Answer<Body>> {
-    return this.#read(await fetch(this.baseUrl + path, { method: 'DELETE', headers: this.#headers }));
+    return this.#read(await checkedFetch(this.baseUrl + path, { method: 'DELETE', headers: this.#headers }));
   }
 
   /** Posts and waits for the end, however long the environment's build takes. */
@@ -81,7 +82,9 @@ export class ApiClient {
 
   /** Reads server-sent events until one of the given names came; returns all of them. */
   async events(path: string, last: string): Promise<{ event: string; data: string }[]> {
-    const response = await fetch(this.baseUrl + path, { headers: { ...this.#headers, accept: 'text/event-stream' } });
+    const response = await checkedFetch(this.baseUrl + path, {
+      headers: { ...this.#headers, accept: 'text/event-stream' },
+    });
     const seen: { event: string; data: string }[] = [];
     if (response.body === null) return seen;
     let text = '';

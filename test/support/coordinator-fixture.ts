@@ -1,6 +1,7 @@
 /**
  * Owns a whole coordinator for tests: real HTTP, WebSocket, SQLite and object store in a temporary folder; fake builder and verifier.
  */
+import assert from 'node:assert/strict';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -15,11 +16,14 @@ import { openSqliteStateStore } from '../../coordinator/executions/sqlite-state-
 import { openInstanceKey } from '../../coordinator/instance-key.ts';
 import type { KeyRing } from '../../coordinator/tenants/keys.ts';
 import { type Clock, systemClock, systemRandom } from '../../shared/clock.ts';
+import { PROMISE_BROKEN } from '../../shared/http/answer-text.ts';
 import type { EgressRules } from '../../shared/model/egress.ts';
 import { DirectoryObjectStore } from '../../shared/storage/directory-object-store.ts';
 import type { ObjectStore } from '../../shared/storage/object-store.ts';
+import { checkedFetch } from './checked-fetch.ts';
 import { startBuildServices } from './fake-build-services.ts';
 import { KeptLog } from './kept-log.ts';
+import type { LogLine } from './logged-process.ts';
 import { type AgentScript, ScriptedAgent } from './scripted-agent.ts';
 
 /** An answer whose body a test reads without saying its type: the assertions do. */
@@ -31,6 +35,9 @@ function rulesOf({ egressPolicyFile }: CoordinatorConfig): EgressRules {
   return policy.rules;
 }
 
+/** Answers that were not what their routes promise: written without what is too much, and heard of here alone. */
+const brokenPromises = (logged: readonly LogLine[]) => logged.filter(({ msg }) => msg === PROMISE_BROKEN);
+
 async function ask(
   url: string,
   method: string,
@@ -39,7 +46,7 @@ async function ask(
 ): Promise<Answer> {
   const content = body === undefined ? {} : { body: typeof body === 'string' ? body : JSON.stringify(body) };
   const type: Record<string, string> = body === undefined ? {} : { 'content-type': 'application/json' };
-  return await fetch(url, { method, headers: { ...type, ...headers }, ...content });
+  return await checkedFetch(url, { method, headers: { ...type, ...headers }, ...content });
 }
 
 async function endServices(services: Awaited<ReturnType<typeof startBuildServices>>): Promise<void> {
@@ -92,6 +99,7 @@ export async function startCoordinator(
     await running.stop();
     await endServices(services);
     await rm(folder, { recursive: true });
+    assert.deepEqual(brokenPromises(kept.lines), []);
   });
   return Object.assign(running, {
     /** Resolves when a line that fits has been logged. */

@@ -9,6 +9,7 @@ import { type AgentOptions, createAgent, type EmbeddedAgent } from '../../agent/
 import { type CoordinatorOptions, createCoordinator } from '../../coordinator/embedded-coordinator.ts';
 import type { Logger, LogLine } from '../../shared/logger.ts';
 import type { Execution } from '../../shared/model/execution.ts';
+import { checkedFetch } from './checked-fetch.ts';
 
 /** A logger that a test can wait for. */
 export class HeardLog implements Logger {
@@ -66,7 +67,7 @@ export async function joinAgent(
 
 /** Runs a script on the agent of a seat, over HTTP; without keeping a connection. */
 export async function runOn(url: string, seat: number, script: string): Promise<Execution> {
-  const answer = await fetch(`${url}/v1/executions?wait=30`, {
+  const answer = await checkedFetch(`${url}/v1/executions?wait=30`, {
     method: 'POST',
     headers: { 'content-type': 'application/json', connection: 'close' },
     body: JSON.stringify({

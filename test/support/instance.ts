@@ -11,6 +11,7 @@ import { chmodSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { PrivateInstance } from '../../ops/local/private-instance.ts';
+import { PROMISE_BROKEN } from '../../shared/http/answer-text.ts';
 import type { Execution } from '../../shared/model/execution.ts';
 import { ApiClient } from './api-client.ts';
 
@@ -71,6 +72,11 @@ export class Instance {
   async stop(): Promise<void> {
     await this.#withTenants.stop();
     await this.#main.stop();
+    for (const { output } of [this.#main, this.#withTenants])
+      assert.deepEqual(
+        output.filter((line) => line.includes(PROMISE_BROKEN)),
+        [],
+      );
     rmSync(this.#folder, { recursive: true, force: true });
   }
 

@@ -4,6 +4,7 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { createInterface } from 'node:readline';
+import { PROMISE_BROKEN } from '../../shared/http/answer-text.ts';
 
 /** One line of its log. */
 export type LogLine = Readonly<Record<string, unknown>> & { readonly msg: string };
@@ -53,6 +54,8 @@ export class LoggedProcess {
       this.child.kill(signal);
       await ended;
     }
+    const broken = this.log.filter(({ msg }) => msg === PROMISE_BROKEN);
+    if (broken.length > 0) throw new Error(`the ${this.#name} said: ${JSON.stringify(broken)}`);
     return this.child.exitCode;
   }
 }

@@ -12,6 +12,7 @@ import {
   type TerminalRequest,
   TICKET_PROTOCOL_PREFIX,
 } from '../../shared/model/terminal.ts';
+import { checkedFetch } from './checked-fetch.ts';
 
 type Told<Type> = Extract<TerminalAnswer, { type: Type }>;
 
@@ -26,7 +27,7 @@ export interface AttachOptions {
 
 /** Posts an interactive execution; its id. */
 export async function postInteractive(url: string, request: object, key?: string): Promise<string> {
-  const answer = await fetch(`${url}/v1/executions`, {
+  const answer = await checkedFetch(`${url}/v1/executions`, {
     method: 'POST',
     headers: { 'content-type': 'application/json', ...(key !== undefined && { authorization: `Bearer ${key}` }) },
     body: JSON.stringify({ environment: { base: 'debian-13' }, interactive: true, ...request }),

@@ -4,6 +4,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { Problem } from '../../support/api-client.ts';
+import { checkedFetch } from '../../support/checked-fetch.ts';
 import type { Instance } from '../../support/instance.ts';
 
 const run = { script: 'true' };
@@ -51,13 +52,13 @@ export function badInputCases(instance: Instance): void {
   test('another origin, another host and another content type are refused', async () => {
     const url = `${instance.api.baseUrl}/v1/executions`;
     const body = JSON.stringify({ environment: {}, run });
-    const foreign = await fetch(url, {
+    const foreign = await checkedFetch(url, {
       method: 'POST',
       body,
       headers: { 'content-type': 'application/json', origin: 'https://example.org' },
     });
     assert.equal(foreign.status, 403);
-    const form = await fetch(url, { method: 'POST', body, headers: { 'content-type': 'text/plain' } });
+    const form = await checkedFetch(url, { method: 'POST', body, headers: { 'content-type': 'text/plain' } });
     assert.equal(form.status, 415);
   });
 }
