@@ -113,6 +113,7 @@ function addRecords(server: HttpServer, { environments }: EnvironmentRoutesDeps)
   server.get(
     '/v1/bases',
     {
+      config: { scope: 'any' },
       schema: {
         operationId: 'listBases',
         summary: 'Bases to build on',

@@ -3,6 +3,7 @@
  * Never says what a certain instance is set to. Whoever serves the API serves the same at /openapi.json.
  */
 import { Value } from '@sinclair/typebox/value';
+import { systemRandom } from '../../shared/clock.ts';
 import { CoordinatorConfig } from '../../coordinator/config.ts';
 import { type CoordinatorDeps, wireCoordinator } from '../../coordinator/coordinator.ts';
 
@@ -13,13 +14,15 @@ const nobody: object = new Proxy(() => nobody, {
 });
 
 const adapterNames: readonly (keyof CoordinatorDeps)[] = [
-  ...(['clock', 'random', 'log', 'state', 'store', 'fileObjects', 'builder', 'verifier'] as const),
-  ...(['instanceKey', 'egress'] as const),
+  ...(['clock', 'log', 'state', 'store', 'fileObjects', 'builder', 'verifier'] as const),
+  'egress',
 ];
+/** Keys are bytes to whoever derives one. */
+const instanceKey = { derive: () => new Uint8Array(32) };
 
 /** The description as JSON, of an instance with or without keys. */
 export function describeApi(isKeyed: boolean): string {
   const adapters = Object.fromEntries(adapterNames.map((name) => [name, nobody]));
-  const deps = { ...adapters, keys: isKeyed ? nobody : null } as unknown as CoordinatorDeps;
+  const deps = { ...adapters, instanceKey, random: systemRandom, keys: isKeyed ? nobody : null } as unknown as CoordinatorDeps;
   return wireCoordinator(deps, Value.Create(CoordinatorConfig)).describe();
 }
