@@ -63,6 +63,10 @@ function nothing(): void {
   // Whoever asked hears of it.
 }
 
+function aborted(signal: AbortSignal): Promise<void> {
+  return new Promise((resolve) => signal.addEventListener('abort', () => resolve(), { once: true }));
+}
+
 interface UnderWay {
   readonly delivery: Delivery;
   readonly gone: AbortController;
@@ -192,7 +196,11 @@ export class Deliveries {
     this.#hosts.add(delivery.host);
     this.#receivers.add(receiver);
     const over = this.#attempt(delivery, gone.signal)
-      .catch((error: unknown) => this.#warn(error, 'delivery left to whoever answers for its tenant'))
+      .catch(async (error: unknown) => {
+        this.#warn(error, 'delivery not attempted, or not recorded');
+        // Found again at once it would fail again at once.
+        if (!gone.signal.aborted) await Promise.race([passed(this.#deps.clock, RETRY_MS_MAX), aborted(gone.signal)]);
+      })
       .then(() => {
         this.#underWay.delete(delivery.id);
         this.#tenants.remove(delivery.tenantId);

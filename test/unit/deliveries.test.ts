@@ -182,6 +182,26 @@ test('a shard that is lost takes its deliveries along: what is under way is give
   await second.stop();
 });
 
+test('a delivery that can not even be read is not tried again and again at once, and holds up nobody', async (t) => {
+  const stage = setUp(t);
+  const [bad = ''] = await stage.promise(['a.example']);
+  await stage.promise(['a.example']);
+  let reads = 0;
+  const get: typeof stage.store.executions.get = (tenantId, id) => {
+    if (id !== `exec_of_${bad}`) return stage.store.executions.get(tenantId, id);
+    reads += 1;
+    return Promise.reject(new SystemError('state-store-unavailable', 'its row is broken'));
+  };
+  const deliveries = await stage.deliveries({ executions: { get } });
+  deliveries.wake();
+  await stage.settle();
+  assert.deepEqual([reads, stage.open.length], [1, 1]);
+  stage.clock.pass(5000);
+  await stage.settle();
+  assert.equal(reads, 2);
+  await deliveries.stop();
+});
+
 test('a delivery whose execution was deleted is over at once', async (t) => {
   const stage = setUp(t);
   const [id = ''] = await stage.promise(['a.example']);
