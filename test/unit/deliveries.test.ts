@@ -73,6 +73,21 @@ test('receivers that are slow or dead hold up nobody else, and cost one attempt 
   assert.deepEqual([deliveries.underWay, deliveries.tenants()], [0, []]);
 });
 
+test('tenants whose receivers never answer, however many names they give them, leave room for whoever comes', async (t) => {
+  const stage = setUp(t);
+  const hosts = Array.from({ length: 30 }, (_, host) => `h${host}.example`);
+  for (const tenant of ['a', 'b', 'c', 'd']) await stage.promise(hosts, tenant);
+  const deliveries = await stage.deliveries();
+  deliveries.wake();
+  await stage.settle();
+  assert.ok(stage.open.length < 20, `${stage.open.length} are under way`);
+  await stage.promise(['good.example'], 'newcomer');
+  deliveries.wake();
+  await stage.settle();
+  assert.equal(stage.open.filter(({ host }) => host === 'good.example').length, 1);
+  await deliveries.stop();
+});
+
 test('all together only so many are under way, and the rest comes as they end', async (t) => {
   const stage = setUp(t);
   for (let tenant = 0; tenant < 10; tenant += 1) {
