@@ -8,7 +8,7 @@ import type { CoordinatorConfig } from './config.ts';
 import type { CoordinatorDeps } from './coordinator.ts';
 import { Deliveries } from './deliveries/deliveries.ts';
 import type { ReceiverRules } from './deliveries/receiver-rules.ts';
-import { resolveByDns } from './deliveries/resolver.ts';
+import { createDnsResolve } from './deliveries/resolver.ts';
 import { HttpSender } from './deliveries/sender.ts';
 import { WebhookSecrets } from './deliveries/signatures.ts';
 import { Webhooks } from './deliveries/webhooks.ts';
@@ -31,7 +31,7 @@ export function toReceiverRules(config: CoordinatorConfig): ReceiverRules {
 
 /** What webhooks need. */
 export function createWebhookServices(
-  { clock, random, log, state, instanceKey, resolve = resolveByDns }: CoordinatorDeps,
+  { clock, random, log, state, instanceKey, resolve = createDnsResolve() }: CoordinatorDeps,
   config: CoordinatorConfig,
   metrics: Metrics,
   { keeper }: Pick<Cluster, 'keeper'>,

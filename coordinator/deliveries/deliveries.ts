@@ -63,6 +63,10 @@ function nothing(): void {
   // Whoever asked hears of it.
 }
 
+function aborted(signal: AbortSignal): Promise<void> {
+  return new Promise((resolve) => signal.addEventListener('abort', () => resolve(), { once: true }));
+}
+
 interface UnderWay {
   readonly delivery: Delivery;
   readonly gone: AbortController;
@@ -162,6 +166,11 @@ export class Deliveries {
     return nextAtMs === null ? LOOK_MS_MAX : Math.min(LOOK_MS_MAX, Math.max(1, nextAtMs - nowMs));
   }
 
+  /** No tenant has more than is left: so whoever comes finds room, however many others have receivers that never answer. */
+  get #tenantMax(): number {
+    return Math.min(this.#options.webhooksPerTenantMax, this.#options.webhooksAtOnceMax - this.#underWay.size);
+  }
+
   #roomOf(receiver: string): number {
     return this.#struggling.has(receiver) ? 1 : PER_RECEIVER_MAX;
   }
@@ -169,7 +178,7 @@ export class Deliveries {
   #except(): Except {
     return {
       ids: [...this.#underWay.keys()],
-      tenants: this.#tenants.names().filter((name) => this.#tenants.of(name) >= this.#options.webhooksPerTenantMax),
+      tenants: this.#tenants.names().filter((name) => this.#tenants.of(name) >= this.#tenantMax),
       hosts: this.#hosts.names().filter((name) => this.#hosts.of(name) >= PER_HOST_MAX),
       receivers: this.#receivers.names().filter((name) => this.#receivers.of(name) >= this.#roomOf(name)),
     };
@@ -179,7 +188,7 @@ export class Deliveries {
     const receiver = receiverOf(delivery);
     return (
       !this.#underWay.has(delivery.id) &&
-      this.#tenants.of(delivery.tenantId) < this.#options.webhooksPerTenantMax &&
+      this.#tenants.of(delivery.tenantId) < this.#tenantMax &&
       this.#hosts.of(delivery.host) < PER_HOST_MAX &&
       this.#receivers.of(receiver) < this.#roomOf(receiver)
     );
@@ -192,7 +201,11 @@ export class Deliveries {
     this.#hosts.add(delivery.host);
     this.#receivers.add(receiver);
     const over = this.#attempt(delivery, gone.signal)
-      .catch((error: unknown) => this.#warn(error, 'delivery left to whoever answers for its tenant'))
+      .catch(async (error: unknown) => {
+        this.#warn(error, 'delivery not attempted, or not recorded');
+        // Found again at once it would fail again at once.
+        if (!gone.signal.aborted) await Promise.race([passed(this.#deps.clock, RETRY_MS_MAX), aborted(gone.signal)]);
+      })
       .then(() => {
         this.#underWay.delete(delivery.id);
         this.#tenants.remove(delivery.tenantId);

@@ -8,9 +8,9 @@ import type { Resolve } from '../egress/vetted-lookup.ts';
 const TIMEOUT_MS = 2000;
 const TRIES = 2;
 
-/** All IPv4 and IPv6 addresses of a name; rejects when it has neither. */
-export const resolveByDns: Resolve = async (host) => {
+async function resolve(host: string, servers: readonly string[]): Promise<Awaited<ReturnType<Resolve>>> {
   const resolver = new Resolver({ timeout: TIMEOUT_MS, tries: TRIES });
+  if (servers.length > 0) resolver.setServers(servers);
   const asked = await Promise.allSettled([resolver.resolve4(host), resolver.resolve6(host)]);
   const found = asked.flatMap((answer, index) =>
     answer.status === 'fulfilled' ? answer.value.map((address) => ({ address, family: index === 0 ? 4 : 6 })) : [],
@@ -18,4 +18,9 @@ export const resolveByDns: Resolve = async (host) => {
   const [first] = asked;
   if (found.length === 0 && first?.status === 'rejected') throw first.reason;
   return found;
-};
+}
+
+/** All IPv4 and IPv6 addresses of a name, by these servers (`address:port`) or the system's; rejects when it has neither. */
+export function createDnsResolve(servers: readonly string[] = []): Resolve {
+  return (host) => resolve(host, servers);
+}

@@ -1,8 +1,10 @@
 /**
  * Owns the proof that a webhook outlives its coordinator: killed between the result and the delivery, or in the middle of one, and when its tenant's shard
- * goes to another. Real processes on a real PostgreSQL, scripted agents, a real receiver.
+ * goes to another. Real processes on SQLite and on a real PostgreSQL, scripted agents, a real receiver.
  */
 import assert from 'node:assert/strict';
+import { mkdir } from 'node:fs/promises';
+import { join } from 'node:path';
 import { after, before, type TestContext, test } from 'node:test';
 import { verifyWebhook } from '../../client/typescript/client.ts';
 import { type PostgresServer, startPostgresServer } from '../../ops/postgres/private-postgres.ts';
@@ -22,7 +24,14 @@ before(async () => {
 });
 after(() => postgres.stop());
 
-async function start(t: TestContext, count: number) {
+/** What a coordinator has its state in: the database of all, or a file of its own that whoever comes next finds. */
+const engines = {
+  postgres: () => ({}),
+  sqlite: (folder: string) => ({ DATABASE_URL: '', STATE_DIRECTORY: join(folder, 'state') }),
+} as const;
+type Engine = keyof typeof engines;
+
+async function start(t: TestContext, count: number, engine: Engine = 'postgres') {
   const receiver = await new WebhookReceiver().start();
   const variables = {
     ...{ WEBHOOK_PLAIN_HTTP: 'true', WEBHOOK_PORTS: '*', WEBHOOK_PRIVATE_RANGES: '127.0.0.1' },
@@ -30,8 +39,11 @@ async function start(t: TestContext, count: number) {
   };
   const coordinators = await Coordinators.prepare(t, { tenants: ['one'], postgres, variables });
   coordinators.atEnd(() => receiver.stop());
-  for (let index = 0; index < count; index += 1) await coordinators.start();
-  while ((await coordinators.ownerOf('one')) === '') await new Promise((resolve) => setTimeout(resolve, 50));
+  const startOne = () => coordinators.start(engines[engine](coordinators.folder));
+  await mkdir(join(coordinators.folder, 'state'));
+  for (let index = 0; index < count; index += 1) await startOne();
+  while (engine === 'postgres' && (await coordinators.ownerOf('one')) === '')
+    await new Promise((resolve) => setTimeout(resolve, 50));
   const url = receiver.url();
   const submit = async (coordinator: CoordinatorProcess): Promise<string> => {
     const body = { ...simpleRequest, webhook: { url } };
@@ -55,82 +67,84 @@ async function start(t: TestContext, count: number) {
       await new Promise((resolve) => setTimeout(resolve, 50));
     }
   };
-  return { receiver, coordinators, submit, untilDelivered, url };
+  return { receiver, coordinators, startOne, submit, untilDelivered };
 }
 
-test('a coordinator that is killed in the middle of a delivery makes it again, under the same id', async (t) => {
-  const { receiver, coordinators, submit, untilDelivered } = await start(t, 1);
-  const [first] = coordinators.all;
-  assert.ok(first !== undefined);
-  receiver.respond = () => undefined;
-  await coordinators.join(first, willing);
-  const id = await submit(first);
-  await receiver.received(1);
-  await first.end('SIGKILL');
-  receiver.respond = (response) => response.writeHead(200).end();
-  const second = await coordinators.start();
-  const [before, again] = await receiver.received(2);
-  assert.ok(before !== undefined && again !== undefined);
-  assert.equal(again.headers['webhook-id'], before.headers['webhook-id']);
-  assert.equal(again.body, before.body);
-  const { body } = await coordinators.as('one', second).get<{ secret: string }>('/v1/webhooks/secret');
-  const verdict = await verifyWebhook({ headers: again.headers, body: again.body, secret: body.secret });
-  assert.ok(verdict.isValid && verdict.event.data.id === id);
-  const deliveries = await untilDelivered(second);
-  assert.deepEqual([deliveries.length, deliveries[0]?.attempts], [1, 1], 'what was not recorded is not counted');
-});
+for (const engine of Object.keys(engines) as Engine[]) {
+  test(`${engine}: a coordinator that is killed in the middle of a delivery makes it again, under the same id`, async (t) => {
+    const { receiver, coordinators, startOne, submit, untilDelivered } = await start(t, 1, engine);
+    const [first] = coordinators.all;
+    assert.ok(first !== undefined);
+    receiver.respond = () => undefined;
+    await coordinators.join(first, willing);
+    const id = await submit(first);
+    await receiver.received(1);
+    await first.end('SIGKILL');
+    receiver.respond = (response) => response.writeHead(200).end();
+    const second = await startOne();
+    const [before, again] = await receiver.received(2);
+    assert.ok(before !== undefined && again !== undefined);
+    assert.equal(again.headers['webhook-id'], before.headers['webhook-id']);
+    assert.equal(again.body, before.body);
+    const { body } = await coordinators.as('one', second).get<{ secret: string }>('/v1/webhooks/secret');
+    const verdict = await verifyWebhook({ headers: again.headers, body: again.body, secret: body.secret });
+    assert.ok(verdict.isValid && verdict.event.data.id === id);
+    const deliveries = await untilDelivered(second);
+    assert.deepEqual([deliveries.length, deliveries[0]?.attempts], [1, 1], 'what was not recorded is not counted');
+  });
 
-test('what ended while its receiver was away is delivered by whoever comes after a kill', async (t) => {
-  const { receiver, coordinators, submit, untilDelivered } = await start(t, 1);
-  const [first] = coordinators.all;
-  assert.ok(first !== undefined);
-  receiver.respond = (response) => response.writeHead(503, { 'retry-after': '1' }).end();
-  await coordinators.join(first, willing);
-  await submit(first);
-  await receiver.received(1);
-  await first.end('SIGKILL');
-  receiver.respond = (response) => response.writeHead(200).end();
-  const second = await coordinators.start();
-  await untilDelivered(second);
-  const ids = new Set(receiver.all.map(({ headers }) => headers['webhook-id']));
-  assert.equal(ids.size, 1);
-});
+  test(`${engine}: what ended while its receiver was away is delivered by whoever comes after a kill`, async (t) => {
+    const { receiver, coordinators, startOne, submit, untilDelivered } = await start(t, 1, engine);
+    const [first] = coordinators.all;
+    assert.ok(first !== undefined);
+    receiver.respond = (response) => response.writeHead(503, { 'retry-after': '1' }).end();
+    await coordinators.join(first, willing);
+    await submit(first);
+    await receiver.received(1);
+    await first.end('SIGKILL');
+    receiver.respond = (response) => response.writeHead(200).end();
+    const second = await startOne();
+    await untilDelivered(second);
+    const ids = new Set(receiver.all.map(({ headers }) => headers['webhook-id']));
+    assert.equal(ids.size, 1);
+  });
 
-test('a kill right after the result loses no delivery, whenever it comes', async (t) => {
-  const { receiver, coordinators, submit } = await start(t, 1);
-  let coordinator = coordinators.all[0] as CoordinatorProcess;
-  const told = () => new Set(receiver.all.map(({ body }) => JSON.parse(body).data.id as string));
-  const submitted: string[] = [];
-  for (let round = 0; round < 4; round += 1) {
-    const results = Promise.withResolvers<void>();
-    let ended = 0;
-    await coordinators.join(coordinator, {
-      slots: 8,
-      offered: ({ lease, fence }, agent) => {
-        agent.say({ type: 'lease.completed', lease, fence, result: makeResult() });
-        ended += 1;
-        // In the midst of recording and sending.
-        if (ended === 6) setTimeout(() => results.resolve(), 3 * round);
-      },
-    });
-    submitted.push(...(await Promise.all(Array.from({ length: 12 }, () => submit(coordinator)))));
-    await results.promise;
-    await coordinator.end('SIGKILL');
-    coordinator = await coordinators.start();
-  }
-  await coordinators.join(coordinator, { ...willing, slots: 8 });
-  while (submitted.some((id) => !told().has(id))) await receiver.received(receiver.all.length + 1);
-  const idsByExecution = new Map<string, Set<unknown>>();
-  for (const { body, headers } of receiver.all) {
-    const { id } = JSON.parse(body).data;
-    idsByExecution.set(id, (idsByExecution.get(id) ?? new Set()).add(headers['webhook-id']));
-  }
-  assert.equal(idsByExecution.size, submitted.length);
-  assert.ok(
-    [...idsByExecution.values()].every((ids) => ids.size === 1),
-    'one id for each execution, however often it came',
-  );
-});
+  test(`${engine}: a kill right after the result loses no delivery, whenever it comes`, async (t) => {
+    const { receiver, coordinators, startOne, submit } = await start(t, 1, engine);
+    let coordinator = coordinators.all[0] as CoordinatorProcess;
+    const told = () => new Set(receiver.all.map(({ body }) => JSON.parse(body).data.id as string));
+    const submitted: string[] = [];
+    for (let round = 0; round < 4; round += 1) {
+      const results = Promise.withResolvers<void>();
+      let ended = 0;
+      await coordinators.join(coordinator, {
+        slots: 8,
+        offered: ({ lease, fence }, agent) => {
+          agent.say({ type: 'lease.completed', lease, fence, result: makeResult() });
+          ended += 1;
+          // In the midst of recording and sending.
+          if (ended === 6) setTimeout(() => results.resolve(), 3 * round);
+        },
+      });
+      submitted.push(...(await Promise.all(Array.from({ length: 12 }, () => submit(coordinator)))));
+      await results.promise;
+      await coordinator.end('SIGKILL');
+      coordinator = await startOne();
+    }
+    await coordinators.join(coordinator, { ...willing, slots: 8 });
+    while (submitted.some((id) => !told().has(id))) await receiver.received(receiver.all.length + 1);
+    const idsByExecution = new Map<string, Set<unknown>>();
+    for (const { body, headers } of receiver.all) {
+      const { id } = JSON.parse(body).data;
+      idsByExecution.set(id, (idsByExecution.get(id) ?? new Set()).add(headers['webhook-id']));
+    }
+    assert.equal(idsByExecution.size, submitted.length);
+    assert.ok(
+      [...idsByExecution.values()].every((ids) => ids.size === 1),
+      'one id for each execution, however often it came',
+    );
+  });
+}
 
 test('a shard that goes to another coordinator takes its deliveries along', async (t) => {
   const { receiver, coordinators, submit, untilDelivered } = await start(t, 2);

@@ -121,6 +121,25 @@ test('a waited execution with a webhook is durable, and goes on when its client 
   assert.equal((await coordinator.json('GET', `/v1/executions/${order.executionId}`)).body.verdict, 'ok');
 });
 
+test('each of a batch tells its own receiver', async (t) => {
+  const coordinator = await start(t);
+  await coordinator.join({ ...willing, slots: 4 });
+  const executions = ['/a', '/b', '/c'].map((path) => ({
+    ...request,
+    webhook: { url: coordinator.receiver.url(path) },
+  }));
+  const { status, body } = await coordinator.json('POST', '/v1/executions/batch', { executions });
+  assert.equal(status, 202);
+  const received = await coordinator.receiver.received(3);
+  const told = received.map(({ path, body: text }) => [path, JSON.parse(text).data.id]).sort();
+  const [a, b, c] = body.executions.map(({ id }: { id: string }) => id);
+  assert.deepEqual(told, [
+    ['/a', a],
+    ['/b', b],
+    ['/c', c],
+  ]);
+});
+
 test('a cancelled execution is over, too; a receiver that is gone is asked once', async (t) => {
   const coordinator = await start(t);
   coordinator.receiver.respond = (response) => response.writeHead(410).end();

@@ -73,6 +73,21 @@ test('receivers that are slow or dead hold up nobody else, and cost one attempt 
   assert.deepEqual([deliveries.underWay, deliveries.tenants()], [0, []]);
 });
 
+test('tenants whose receivers never answer, however many names they give them, leave room for whoever comes', async (t) => {
+  const stage = setUp(t);
+  const hosts = Array.from({ length: 30 }, (_, host) => `h${host}.example`);
+  for (const tenant of ['a', 'b', 'c', 'd']) await stage.promise(hosts, tenant);
+  const deliveries = await stage.deliveries();
+  deliveries.wake();
+  await stage.settle();
+  assert.ok(stage.open.length < 20, `${stage.open.length} are under way`);
+  await stage.promise(['good.example'], 'newcomer');
+  deliveries.wake();
+  await stage.settle();
+  assert.equal(stage.open.filter(({ host }) => host === 'good.example').length, 1);
+  await deliveries.stop();
+});
+
 test('all together only so many are under way, and the rest comes as they end', async (t) => {
   const stage = setUp(t);
   for (let tenant = 0; tenant < 10; tenant += 1) {
@@ -180,6 +195,26 @@ test('a shard that is lost takes its deliveries along: what is under way is give
   const delivery = await stage.store.deliveries.get('one', id);
   assert.deepEqual([delivery?.state, delivery?.attempts], ['delivered', 1]);
   await second.stop();
+});
+
+test('a delivery that can not even be read is not tried again and again at once, and holds up nobody', async (t) => {
+  const stage = setUp(t);
+  const [bad = ''] = await stage.promise(['a.example']);
+  await stage.promise(['a.example']);
+  let reads = 0;
+  const get: typeof stage.store.executions.get = (tenantId, id) => {
+    if (id !== `exec_of_${bad}`) return stage.store.executions.get(tenantId, id);
+    reads += 1;
+    return Promise.reject(new SystemError('state-store-unavailable', 'its row is broken'));
+  };
+  const deliveries = await stage.deliveries({ executions: { get } });
+  deliveries.wake();
+  await stage.settle();
+  assert.deepEqual([reads, stage.open.length], [1, 1]);
+  stage.clock.pass(5000);
+  await stage.settle();
+  assert.equal(reads, 2);
+  await deliveries.stop();
 });
 
 test('a delivery whose execution was deleted is over at once', async (t) => {

@@ -3,6 +3,8 @@
  */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { Value } from '@sinclair/typebox/value';
+import { CoordinatorConfig, findConfigProblems } from '../../coordinator/config.ts';
 import { type ReceiverRules, whyRefused } from '../../coordinator/deliveries/receiver-rules.ts';
 import { createAddressPolicy } from '../../coordinator/egress/address-policy.ts';
 
@@ -53,6 +55,16 @@ test('schemes, ports, names and passwords, and fragments are refused with what t
     ['https://judge.example:65536/', /is no URL/],
   ];
   for (const [url, why] of refused) assert.match(whyRefused(url, rulesOf()) ?? '', why, url);
+});
+
+test('a range that can not be read ends the start with a sentence', () => {
+  const config = { ...Value.Create(CoordinatorConfig), webhookPrivateRanges: ['10.0.0.0/8', '10.0.0/24'] };
+  const problems = findConfigProblems({ ...config, webhookDeniedRanges: ['localhost'] });
+  assert.equal(problems.length, 2);
+  assert.match(
+    problems.join(),
+    /webhookPrivateRanges: 10\.0\.0\/24 is no address.*webhookDeniedRanges: localhost is no/,
+  );
 });
 
 test('the operator may allow what is private, what is plain, and any port; what it denies stays denied', () => {

@@ -136,6 +136,18 @@ test('a shard that is lost while a batch of it is recorded takes all of it along
   assert.deepEqual([stage.submitted, stage.counts.waiting, [...stage.service.tenants()]], [[], 0, []]);
 });
 
+test('an environment that a batch asks for again and again is opened once', async () => {
+  const stage = setStage();
+  let opened = 0;
+  stage.open = async () => {
+    opened += 1;
+    return ready;
+  };
+  const other = { ...request, environment: { base: 'debian-12' as const } };
+  await stage.service.submitAll([request, other, request, other, request], { tenantId: 'one', key: null });
+  assert.deepEqual([opened, stage.submitted.length, stage.counts.waiting], [2, 5, 5]);
+});
+
 test('a batch that can not be recorded leaves nothing waiting', async () => {
   const stage = setStage({ acceptAll: () => Promise.reject(new SystemError('shard-moved', 'it has moved')) });
   const submitting = stage.service.submitAll([request, request], { tenantId: 'one', key: null });
