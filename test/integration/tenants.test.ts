@@ -6,6 +6,7 @@ import assert from 'node:assert/strict';
 import { type TestContext, test } from 'node:test';
 import { createKeyRing } from '../../coordinator/tenants/keys.ts';
 import { digestHex, digestOf } from '../../shared/digest.ts';
+import { SystemError } from '../../shared/errors.ts';
 import { startCoordinator } from '../support/coordinator-fixture.ts';
 import { makeResult } from '../support/lease-results.ts';
 
@@ -268,4 +269,19 @@ test('everything that an operator changes is written down before it is answered,
   assert.ok(all.some((entry) => entry.includes('\\"weight\\":2')));
   assert.ok(!all.join('').includes(key.slice(5, 57)));
   assert.equal((await as('one', 'GET', '/v1/audit')).status, 403);
+});
+
+test('what can not be written down is not done', async (t) => {
+  const { as, state } = await start(t);
+  const { begin, end } = state.audit;
+  const gone = () => Promise.reject(new SystemError('state-store-unavailable', 'away'));
+  Object.assign(state.audit, { begin: gone });
+  const refused = await as('operator', 'PUT', '/v1/tenants/new', {});
+  assert.deepEqual([refused.status, refused.body.code], [503, 'state-store-unavailable']);
+  assert.equal((await as('operator', 'GET', '/v1/tenants/new')).status, 404);
+  Object.assign(state.audit, { begin, end: gone });
+  assert.equal((await as('operator', 'PUT', '/v1/tenants/new', {})).status, 200);
+  Object.assign(state.audit, { end });
+  const [entry] = (await as('operator', 'GET', '/v1/audit')).body.items;
+  assert.deepEqual([entry.target, entry.outcome], ['new', null], 'it was begun, and how it ended is not known');
 });
