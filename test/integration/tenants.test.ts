@@ -3,7 +3,9 @@
  * that what operators do is written down. Routes are taken from the API's own description, so that none is forgotten.
  */
 import assert from 'node:assert/strict';
+import { once } from 'node:events';
 import { type TestContext, test } from 'node:test';
+import { WebSocket } from 'ws';
 import { createKeyRing } from '../../coordinator/tenants/keys.ts';
 import { digestHex, digestOf } from '../../shared/digest.ts';
 import { SystemError } from '../../shared/errors.ts';
@@ -284,4 +286,17 @@ test('what can not be written down is not done', async (t) => {
   Object.assign(state.audit, { end });
   const [entry] = (await as('operator', 'GET', '/v1/audit')).body.items;
   assert.deepEqual([entry.target, entry.outcome], ['new', null], 'it was begun, and how it ended is not known');
+});
+
+test('a terminal is a matter of scope execute, too', async (t) => {
+  const { url, issue } = await start(t);
+  const attach = async (scope: string) => {
+    const { key } = (await issue('one', 'one', [scope])).body;
+    const headers = { authorization: `Bearer ${key}` };
+    const socket = new WebSocket(`${url.replace('http', 'ws')}/v1/executions/exec_00000000/terminal`, { headers });
+    const [, answer] = await once(socket, 'unexpected-response');
+    answer.destroy();
+    return answer.statusCode;
+  };
+  assert.deepEqual([await attach('environments'), await attach('execute')], [403, 404]);
 });
