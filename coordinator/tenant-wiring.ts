@@ -49,7 +49,8 @@ export function createTenancy(deps: CoordinatorDeps, config: CoordinatorConfig) 
     keys === null ? null : new TenantDirectory({ clock, log, store: state.tenants, listed: keys, reread }, config);
   const tenants = tenantsOf(directory);
   const boundsOf = (tenantId: string) => quotasOf(tenants(tenantId), config);
-  const concurrency = new Concurrency((tenantId) => boundsOf(tenantId).concurrencyMax);
+  // Asked for every turn of the queue: nothing is made for it.
+  const concurrency = new Concurrency((id) => tenants(id).quotas?.concurrencyMax ?? config.tenantConcurrencyMax);
   const writer = `writer_${toBase32(random.bytes(10))}`;
   const ledger = new UsageLedger({ clock, log, store: state.usage, writer }, config);
   const storage = new StoredBytes(

@@ -8,6 +8,8 @@ import { toDay, toEntry, toKey, toTenant } from './tenant-rows.ts';
 import type { AuditStore, TenantStore, UsageStore } from './tenant-store.ts';
 
 const LAST = Number.MAX_SAFE_INTEGER;
+/** Rows that are measured before others have their turn: reading keeps everything else waiting. */
+const SLICE_ROWS = 1000;
 
 /** Tenants and keys, in an open database. */
 export function sqliteTenantStore(database: SqliteDatabase): TenantStore {
@@ -80,19 +82,28 @@ export function sqliteUsageStore(database: SqliteDatabase): UsageStore {
           .all(tenantId, fromDay)
           .map(toDay),
       ),
-    storedBytes: (tenantId, scope) =>
-      database.read(() => {
-        const sum = (sql: string, ...values: string[]) => Number(database.prepare(sql).get(...values)?.['bytes'] ?? 0);
-        const size = 'SELECT sum(length(CAST(answer AS BLOB)) + coalesce(length(CAST(request AS BLOB)), 0)) AS bytes';
-        const layers = `SELECT sum(json_extract(manifest, '$.blob.bytes')) AS bytes FROM layers
-          WHERE object_key > ? AND object_key < ?`;
-        return (
-          sum(`${size} FROM executions WHERE tenant = ?`, tenantId) +
-          sum(`${size} FROM environments WHERE tenant = ?`, tenantId) +
-          sum('SELECT sum(bytes) AS bytes FROM files WHERE tenant = ?', tenantId) +
-          sum(layers, `manifests/${scope}/`, `manifests/${scope}0`)
-        );
-      }),
+    storedBytes: async (tenantId, scope) => {
+      const sum = (sql: string, ...values: (string | number)[]) => database.prepare(sql).get(...values) ?? {};
+      const size = 'sum(octet_length(answer) + coalesce(octet_length(request), 0)) AS bytes';
+      const slice = `SELECT ${size}, max(sequence) AS last FROM
+        (SELECT * FROM executions WHERE tenant = ? AND sequence > ? ORDER BY sequence LIMIT ${SLICE_ROWS})`;
+      let bytes = 0;
+      for (let last = 0; ; await new Promise(setImmediate)) {
+        const found = await database.read(() => sum(slice, tenantId, last));
+        if (found['last'] === null) break;
+        bytes += Number(found['bytes']);
+        last = Number(found['last']);
+      }
+      const layers = `SELECT sum(json_extract(manifest, '$.blob.bytes')) AS bytes FROM layers
+        WHERE object_key > ? AND object_key < ?`;
+      return await database.read(() => {
+        const environments = sum(`SELECT ${size} FROM environments WHERE tenant = ?`, tenantId);
+        const files = sum('SELECT sum(bytes) AS bytes FROM files WHERE tenant = ?', tenantId);
+        const own = sum(layers, `manifests/${scope}/`, `manifests/${scope}0`);
+        const rest = [environments, files, own].map((found) => Number(found['bytes'] ?? 0));
+        return rest.reduce((all, each) => all + each, bytes);
+      });
+    },
     trim: (beforeDay, beforeMs) =>
       database.write(() => {
         database.prepare('DELETE FROM usage_days WHERE day < ?').run(beforeDay);

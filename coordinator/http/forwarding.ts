@@ -71,11 +71,13 @@ export class Forwarding {
   readonly #key: Uint8Array;
   // An answer may take as long as its client waits: the coordinator that is asked has the bounds.
   readonly #dispatcher: InstanceType<typeof Agent>;
+  readonly #ca: string | undefined;
 
   /** `key` is derived from the instance key, which all coordinators have; `ca` is by whom those are known that serve over TLS. */
   constructor(forwarder: Forwarder, log: Logger, key: Uint8Array, ca?: string) {
     const connect = { timeout: 2000, ...(ca === undefined ? {} : { ca }) };
     this.#dispatcher = new Agent({ headersTimeout: 0, bodyTimeout: 0, connect });
+    this.#ca = ca;
     this.#forwarder = forwarder;
     this.#log = log;
     this.#key = key;
@@ -135,7 +137,7 @@ export class Forwarding {
     if (destination === null) return false;
     const { url, lost } = destination;
     try {
-      await relayUpgrade(upgrade, url, { ...toForwarded(headers), ...this.#once(headers, tenantId) }, lost);
+      await relayUpgrade(upgrade, url, { ...toForwarded(headers), ...this.#once(headers, tenantId) }, lost, this.#ca);
     } catch (error) {
       this.#log.warn({ url, reason: error instanceof Error ? error.message : String(error) }, 'upgrade not passed on');
       throw toMoved(tenantId, error);

@@ -35,12 +35,13 @@ function join(one: Duplex, other: Duplex): void {
   }
 }
 
-/** Relays it; rejects when the other coordinator does not answer. `lost` ends it whenever that happens. */
+/** Relays it; rejects when the other coordinator does not answer. `lost` ends it whenever that happens; `ca` is by whom that one is known over TLS. */
 export function relayUpgrade(
   { request, socket, head }: PendingUpgrade,
   url: string,
   headers: Record<string, string | string[]>,
   lost: AbortSignal,
+  ca?: string,
 ): Promise<void> {
   const { promise, resolve, reject } = Promise.withResolvers<void>();
   const open = url.startsWith('https:') ? openHttps : openHttp;
@@ -49,6 +50,7 @@ export function relayUpgrade(
     timeout: ANSWER_MS_MAX,
     signal: lost,
     agent: false,
+    ...(ca === undefined ? {} : { ca }),
   });
   const leave = () => outgoing.destroy();
   socket.once('close', leave);

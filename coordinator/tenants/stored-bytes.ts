@@ -1,12 +1,12 @@
 /**
  * Owns how much is stored for each tenant, as it was measured a moment ago, and refusing more above its bound. Never removes anything.
- * Invariants: a tenant is measured at most once in `storedBytesAgeMsMax`, however much it asks for; without a bound nobody is measured for a request.
+ * Invariants: a tenant is measured at most once in `storedBytesAgeMsMax`, and measuring takes at most a two-hundredth of the time, however much is
+ * asked for; without a bound nobody is measured for a request.
  */
 import { LRUCache } from 'lru-cache';
 import type { Clock } from '../../shared/clock.ts';
 import { SystemError } from '../../shared/errors.ts';
 import type { UsageStore } from '../executions/tenant-store.ts';
-import { toRetrySeconds } from '../scheduler/scheduler.ts';
 
 /** What is needed. */
 export interface StoredBytesDeps {
@@ -19,11 +19,14 @@ export interface StoredBytesDeps {
 }
 
 interface Measurement {
-  readonly atMs: number;
   readonly bytes: Promise<number>;
+  /** It holds until then. */
+  untilMs: number;
 }
 
 const TENANTS_MAX = 10_000;
+/** A measurement holds so many times as long as it took. */
+const REST = 200;
 
 /** See the head of this file. */
 export class StoredBytes {
@@ -45,12 +48,15 @@ export class StoredBytes {
     const { clock, store, measured } = this.#deps;
     const nowMs = clock.monotonicMs();
     const known = this.#known.get(tenantId);
-    if (known !== undefined && nowMs - known.atMs < this.#ageMsMax) return known;
+    if (known !== undefined && nowMs < known.untilMs) return known;
     const bytes = store.storedBytes(tenantId, `tenant-${tenantId}`);
-    const measurement = { atMs: nowMs, bytes };
+    const measurement = { bytes, untilMs: nowMs + this.#ageMsMax };
     this.#known.set(tenantId, measurement);
     bytes.then(
-      (found) => measured(tenantId, found),
+      (found) => {
+        measurement.untilMs = Math.max(measurement.untilMs, nowMs + REST * (clock.monotonicMs() - nowMs));
+        measured(tenantId, found);
+      },
       () => this.#known.delete(tenantId),
     );
     return measurement;
@@ -60,10 +66,11 @@ export class StoredBytes {
   async check(tenantId: string): Promise<void> {
     const max = this.#deps.maxOf(tenantId);
     if (max === 0) return;
-    const { bytes, atMs } = this.#measure(tenantId);
-    const stored = await bytes;
+    const measurement = this.#measure(tenantId);
+    const stored = await measurement.bytes;
     if (stored < max) return;
-    const retryAfterSeconds = toRetrySeconds(atMs + this.#ageMsMax - this.#deps.clock.monotonicMs());
+    const leftMs = measurement.untilMs - this.#deps.clock.monotonicMs();
+    const retryAfterSeconds = Math.max(1, Math.ceil(leftMs / 1000));
     const detail = `${stored} bytes of tenant ${tenantId} are stored and at most ${max} may be; it is measured again in ${retryAfterSeconds} s`;
     throw new SystemError('quota-exceeded', detail, { retryAfterSeconds });
   }

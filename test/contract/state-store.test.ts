@@ -248,6 +248,38 @@ for (const [name, createEngine] of Object.entries(stateEngines)) {
       assert.equal(await store.agents.get('agent_p1'), null);
     });
 
+    test('of one pool there are no more unused tokens than allowed, and whoever comes too late hears when the first is over', async () => {
+      const add = (name: string, expiresAtMs: number, pool: string | null, nowMs = 0) =>
+        store.agents.addToken(digestOf(name), expiresAtMs, pool, { nowMs, tokensMax: 2 });
+      const many = await Promise.all(['a', 'b', 'c'].map((name) => add(`many ${name}`, 200, 'crowd')));
+      assert.deepEqual(
+        many.filter((first) => first !== null),
+        [200],
+        'also when they come together',
+      );
+      assert.equal(await add('elsewhere', 300, 'other crowd'), null);
+      assert.equal(await add('later', 500, 'crowd', 200), null, 'what is over counts no more');
+      assert.equal(await add('last', 400, 'crowd', 200), null);
+      assert.equal(await add('more', 600, 'crowd', 200), 400);
+    });
+
+    test("there are no more agents than allowed, in all and in a tenant's pool, and the token stays good", async () => {
+      const { length: known } = await store.agents.list();
+      await store.pools.save({ name: 'small', owner: 'one', policy: null });
+      for (const name of ['s1', 's2', 's3']) await store.agents.addToken(digestOf(name), 900, 'small');
+      const bounds = { agentsMax: known + 2, poolAgentsMax: 1 };
+      const enrol = (name: string, given = bounds) => store.agents.enrol(digestOf(name), agent(name), 700, given);
+      const both = await Promise.all([enrol('s1'), enrol('s2')]);
+      assert.equal(both.filter((each) => each === 'pool-full').length, 1, 'also when they come together');
+      const left = both[0] === 'pool-full' ? 's1' : 's2';
+      assert.equal(await enrol(left, { agentsMax: known + 1, poolAgentsMax: 9 }), 'fleet-full');
+      assert.deepEqual(await enrol(left, { agentsMax: known + 2, poolAgentsMax: 2 }), {
+        ...agent(left),
+        pool: 'small',
+      });
+      assert.equal(await enrol('s3', { agentsMax: known + 2, poolAgentsMax: 9 }), 'fleet-full');
+    });
+
     test('draining is remembered; an unknown agent is not drained', async () => {
       assert.equal(await store.agents.setDraining('agent_x', true), true);
       assert.equal((await store.agents.get('agent_x'))?.isDraining, true);

@@ -27,7 +27,7 @@ const willing: AgentScript = {
   offered: ({ lease, fence }, agent) => agent.say({ type: 'lease.completed', lease, fence, result: makeResult() }),
 };
 
-async function start(t: TestContext) {
+async function start(t: TestContext, changes = {}) {
   const ring = createKeyRing({
     tenants: [
       { id: 'operator', isOperator: true, keys: keysOf('operator') },
@@ -36,7 +36,7 @@ async function start(t: TestContext) {
       { id: 'other', keys: keysOf('other') },
     ],
   });
-  const coordinator = await startCoordinator(t, {}, ring);
+  const coordinator = await startCoordinator(t, changes, ring);
   const ask = async (who: string, method: string, path: string, body?: unknown) => {
     const answer = await coordinator.ask(method, path, body, { authorization: `Bearer ${who}` });
     return { status: answer.status, body: await answer.json() };
@@ -108,6 +108,28 @@ test("a token is for its pool; one of none is for no tenant's, and a site sees i
     [['hall', 'lab'], ['lab'], []],
   );
   assert.equal((await as('guest', 'GET', '/v1/agents')).status, 403);
+});
+
+test('tokens and agents of a pool have their bounds, and whoever meets one hears which', async (t) => {
+  const { as, enter } = await start(t, { enrolmentTokensMax: 2, poolAgentsMax: 1 });
+  await as('operator', 'PUT', '/v1/pools/lab', { owner: 'site' });
+  await (await enter('site', 'lab')).heard('session.welcome');
+  assert.match(
+    (await (await enter('site', 'lab')).closed).reason,
+    /^its pool has as many agents as there may be \(poolAgentsMax\)/,
+  );
+  assert.equal((await as('site', 'POST', '/v1/agents/enrolments', { pool: 'lab' })).status, 201);
+  const refused = await as('site', 'POST', '/v1/agents/enrolments', { pool: 'lab' });
+  assert.deepEqual([refused.status, refused.body.code], [429, 'quota-exceeded']);
+  assert.match(
+    refused.body.detail,
+    /^2 tokens of pool lab are out that nobody has used; the next one expires in \d+ s$/,
+  );
+  assert.equal(
+    (await as('operator', 'POST', '/v1/agents/enrolments', {})).status,
+    201,
+    'another pool is not in its way',
+  );
 });
 
 test('executions go where owners and tenants let them, and a policy that changes reaches what waits', async (t) => {

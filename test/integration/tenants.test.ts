@@ -3,11 +3,15 @@
  * that what operators do is written down. Routes are taken from the API's own description, so that none is forgotten.
  */
 import assert from 'node:assert/strict';
+import { once } from 'node:events';
 import { type TestContext, test } from 'node:test';
+import { WebSocket } from 'ws';
 import { createKeyRing } from '../../coordinator/tenants/keys.ts';
 import { digestHex, digestOf } from '../../shared/digest.ts';
+import { SystemError } from '../../shared/errors.ts';
 import { startCoordinator } from '../support/coordinator-fixture.ts';
 import { makeResult } from '../support/lease-results.ts';
+import { localReceivers, WebhookReceiver } from '../support/webhook-receiver.ts';
 
 const request = { environment: { base: 'debian-13' }, run: { script: 'true' } };
 const keysOf = (id: string) => [{ name: 'k', sha256: digestHex(digestOf(id)) }];
@@ -159,21 +163,28 @@ test('every route that is not for everybody refuses a key without its scope by t
 });
 
 test('every route with an id answers a foreign tenant as if there were no such thing, to the letter', async (t) => {
-  const stage = await start(t);
+  const receiver = await new WebhookReceiver().start();
+  t.after(() => receiver.stop());
+  const { webhookPorts, webhookPrivateRanges, ...receivers } = localReceivers;
+  const ranges = { webhookPorts: [...webhookPorts], webhookPrivateRanges: [...webhookPrivateRanges] };
+  const stage = await start(t, { ...receivers, ...ranges });
   const { as, issue, join } = stage;
   await join({
     offered: ({ lease, fence }, agent) => agent.say({ type: 'lease.completed', lease, fence, result: makeResult() }),
   });
   const environment = { base: 'debian-13', setup: 'true', visibility: 'private' };
-  const ran = await as('one', 'POST', '/v1/executions', { ...request, environment });
+  const ran = await as('one', 'POST', '/v1/executions', { ...request, environment, webhook: { url: receiver.url() } });
   const declared = await as('one', 'POST', '/v1/environments', environment);
   assert.deepEqual([ran.status, [200, 202].includes(declared.status)], [202, true]);
+  await receiver.received(1);
+  const [delivery] = (await as('one', 'GET', '/v1/webhooks/deliveries')).body.items;
   const issued = await issue('one', 'one', ['execute']);
   await as('operator', 'PUT', '/v1/pools/lab', { owner: 'one' });
   /** Of one of each kind: what is another tenant's, and what there is not. */
   const things: Record<string, Record<string, [theirs: string, nothing: string]>> = {
     executions: { id: [ran.body.id, ran.body.id.replace(/.{4}$/, '0000')] },
     environments: { id: [declared.body.id, declared.body.id.replace(/.{4}$/, '0000')] },
+    webhooks: { id: [delivery.id, delivery.id.replace(/.{4}$/, '0000')] },
     pools: { name: ['lab', 'bal'] },
     tenants: { id: ['one', 'eno'], keyId: [issued.body.id, 'key_nothing'] },
     // The operator's, for whom nothing is anybody else's: a tenant hears that before anything else.
@@ -231,7 +242,7 @@ test('everything that an operator changes is written down before it is answered,
   };
   const actions = new Set<string>();
   // What tenants do with their own is no operator's action.
-  const ofTenants = /^\S+ \/v1\/(executions|environments)/;
+  const ofTenants = /^\S+ \/v1\/(executions|environments|webhooks)/;
   for (const { method, path } of await routesOf(stage)) {
     const route = `${method} ${path}`;
     if (method === 'GET' || ofTenants.test(route)) continue;
@@ -268,4 +279,32 @@ test('everything that an operator changes is written down before it is answered,
   assert.ok(all.some((entry) => entry.includes('\\"weight\\":2')));
   assert.ok(!all.join('').includes(key.slice(5, 57)));
   assert.equal((await as('one', 'GET', '/v1/audit')).status, 403);
+});
+
+test('what can not be written down is not done', async (t) => {
+  const { as, state } = await start(t);
+  const { begin, end } = state.audit;
+  const gone = () => Promise.reject(new SystemError('state-store-unavailable', 'away'));
+  Object.assign(state.audit, { begin: gone });
+  const refused = await as('operator', 'PUT', '/v1/tenants/new', {});
+  assert.deepEqual([refused.status, refused.body.code], [503, 'state-store-unavailable']);
+  assert.equal((await as('operator', 'GET', '/v1/tenants/new')).status, 404);
+  Object.assign(state.audit, { begin, end: gone });
+  assert.equal((await as('operator', 'PUT', '/v1/tenants/new', {})).status, 200);
+  Object.assign(state.audit, { end });
+  const [entry] = (await as('operator', 'GET', '/v1/audit')).body.items;
+  assert.deepEqual([entry.target, entry.outcome], ['new', null], 'it was begun, and how it ended is not known');
+});
+
+test('a terminal is a matter of scope execute, too', async (t) => {
+  const { url, issue } = await start(t);
+  const attach = async (scope: string) => {
+    const { key } = (await issue('one', 'one', [scope])).body;
+    const headers = { authorization: `Bearer ${key}` };
+    const socket = new WebSocket(`${url.replace('http', 'ws')}/v1/executions/exec_00000000/terminal`, { headers });
+    const [, answer] = await once(socket, 'unexpected-response');
+    answer.destroy();
+    return answer.statusCode;
+  };
+  assert.deepEqual([await attach('environments'), await attach('execute')], [403, 404]);
 });

@@ -156,7 +156,15 @@ test('coordinators reach each other over TLS by their authority, and pass reques
     const { status, text } = await ask(`${url}/v1/executions`, ca, { authorization });
     assert.deepEqual([status, JSON.parse(text).items], [200, []]);
   }
-  for (const one of two) assert.ok(!one.log.some(({ msg }) => msg === 'request not passed on'));
+  // A terminal that there is not is not there at either: the one that does not answer for the tenant asks the other.
+  for (const { url } of two) {
+    const upgrade = { authorization, connection: 'Upgrade', upgrade: 'websocket', 'sec-websocket-version': '13' };
+    const { status, text } = await ask(`${url}/v1/executions/exec_00000000/terminal`, ca, {
+      ...{ ...upgrade, 'sec-websocket-key': 'dGhlIHNhbXBsZSBub25jZQ==' },
+    });
+    assert.deepEqual([status, JSON.parse(text).code], [404, 'execution-not-found']);
+  }
+  for (const one of two) assert.ok(!one.log.some(({ msg }) => /not passed on/.test(msg)));
 });
 
 test('what can not be served over TLS is refused at the start with a remedy, and so is a port of others without it', async (t) => {

@@ -60,6 +60,21 @@ test('who was held back has no claim for that time, and gives none to who comes 
     turns.push(one);
   }
   assert.match(names(turns), /^(bc|cb){5}$/, 'c has its share, and no more');
+  // What a had running ends: it takes turns like the others now, though it was served so much less.
+  assert.ok(longOne !== undefined);
+  queue.ended(longOne);
+  turns.length = 0;
+  for (let round = 0; round < 9; round += 1) {
+    const [one] = serve(queue, 1);
+    assert.ok(one !== undefined);
+    queue.ended(one);
+    turns.push(one);
+  }
+  const counts = ['a', 'b', 'c'].map((tenantId) => turns.filter((one) => one.tenantId === tenantId).length);
+  assert.ok(
+    counts.every((count) => count >= 2 && count <= 4),
+    names(turns),
+  );
 });
 
 test('a bound that is raised holds at once, and one that is lowered lets what runs end', () => {

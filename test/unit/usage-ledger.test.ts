@@ -108,12 +108,13 @@ test('what is not written yet is written at the end, and days follow each other'
 
 test('what is stored is measured at most once in a while, and refused above the bound until the next measurement', async (t) => {
   const clock = new VirtualClock();
-  let [bytes, max, asked] = [50, 100, 0];
+  let [bytes, max, asked, takesMs] = [50, 100, 0, 0];
   const measured: number[] = [];
   const store = {
     storedBytes: async (_tenant: string, scope: string) => {
       assert.equal(scope, 'tenant-one');
       asked += 1;
+      clock.pass(takesMs);
       return bytes;
     },
   };
@@ -132,5 +133,14 @@ test('what is stored is measured at most once in a while, and refused above the 
   max = 101;
   await storage.check('one');
   assert.deepEqual([asked, measured], [2, [50, 100]]);
+  // What takes long is done seldom.
+  clock.pass(30_000);
+  takesMs = 1000;
+  await storage.check('one');
+  max = 100;
+  await assert.rejects(storage.check('one'), { retryAfterSeconds: 199 });
+  clock.pass(190_000);
+  await storage.of('one');
+  assert.equal(asked, 3);
   t.diagnostic('measured twice');
 });
