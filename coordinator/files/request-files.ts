@@ -5,6 +5,7 @@
 import type { Clock } from '../../shared/clock.ts';
 import { type ErrorPlace, SystemError } from '../../shared/errors.ts';
 import type { ExecutionId } from '../../shared/ids.ts';
+import type { CollectedFile } from '../../shared/model/collection.ts';
 import type { Execution, ExecutionRequest } from '../../shared/model/execution.ts';
 import { INPUT_FILES_BYTES_MAX } from '../../shared/model/file.ts';
 import { type FilePlace, findFilePlaces } from '../../shared/model/file-places.ts';
@@ -97,20 +98,22 @@ export class RequestFiles {
     const { collections } = this.#deps;
     const { tenantId, request } = terms;
     const { collect } = request.run;
-    let isOver = false;
+    let over: { readonly kept: readonly CollectedFile[] | null } | null = null;
     return {
       toOrder: () => ({
         inputs: rows.map((row) => this.#toInput(row)),
         collect: collect && collections.begin(tenantId, id, collect),
       }),
       toAnswer: (result) => ({
-        files: collections.cameOf(id, result?.files ?? []),
+        // Whoever asks a moment after the end hears what was answered then.
+        files: [...(over?.kept ?? collections.cameOf(id, result?.files ?? []))],
         ...(result?.uncollected === undefined ? {} : { uncollected: result.uncollected }),
       }),
       release: (answer) => {
         letGo();
-        if (!isOver && collect !== undefined) collections.end(tenantId, id, answer?.files ?? null);
-        isOver = true;
+        if (over !== null) return;
+        over = { kept: answer?.files ?? null };
+        if (collect !== undefined) collections.end(tenantId, id, over.kept);
       },
     };
   }

@@ -12,6 +12,7 @@ export const COLLECT_PARTS_MAX = 63;
 
 /** Which files of the workspace are kept. */
 export const CollectPatterns = Type.Array(Type.String({ minLength: 1, maxLength: 4096 }), {
+  minItems: 1,
   maxItems: COLLECT_PATTERNS_MAX,
   description:
     'Paths in the workspace; `*`, `?` and `[a-z]` match within one name and no leading dot, a part that is `**` any number of directories.',

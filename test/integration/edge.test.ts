@@ -100,6 +100,9 @@ test('what is wrong is told as the coordinator tells it; what an edge can not do
   assert.equal(await codeOf({ environment: { ...environment, visibility: 'private' }, run }), '400 request-invalid');
   assert.equal(await codeOf({ environment, run, tests: [] }), '400 request-invalid');
   assert.equal(await codeOf({ environment, run, webhook: { url: 'https://judge.example/' } }), '400 request-invalid');
+  const stored = { environment, files: [{ path: 'a', file: 'file_00000000' }], run };
+  assert.equal(await codeOf(stored), '400 request-invalid', "files are the coordinator's");
+  assert.equal(await codeOf({ environment, run: { ...run, collect: ['*'] } }), '400 request-invalid');
   assert.equal(await codeOf({ environment, run, placement: { pool: 'another' } }), '503 no-agent');
   assert.equal(await codeOf({ environment, run, placement: { labels: { rare: 'yes' } } }), '503 no-agent');
   assert.equal(await codeOf({ environment: made?.id, run }, 'other'), '404 environment-not-found');

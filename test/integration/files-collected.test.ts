@@ -73,6 +73,11 @@ test('what a run leaves is kept under its path, and what can not be kept is name
     const { errors } = await refused.json();
     assert.deepEqual([refused.status, errors[0].pointer], [400, '/run/collect/0']);
   }
+  const nothing = await stage.coordinator.ask('POST', '/v1/executions', {
+    environment,
+    run: { script: 'true', collect: [] },
+  });
+  assert.equal(nothing.status, 400, 'whoever wants nothing asks for nothing');
   const none = await stage.execute({ run: { script: 'true', collect: ['*'] } });
   assert.deepEqual([none.files, none.uncollected], [[], []]);
 });

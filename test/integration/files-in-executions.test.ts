@@ -83,10 +83,11 @@ test('a receipt names files by their bytes: it is the one of the same content in
   assert.equal(digestIn(one), digestIn(other));
 });
 
-test('100 MB run through standard input without being held in memory', async (t) => {
+test('400 MB run through standard input without being held in memory', async (t) => {
   const stage = await setFilesStage(t);
   const agent = await stage.startAgent();
-  const data = Buffer.alloc(100 * MIB, 'x');
+  // Large against what the collector leaves lying about, which is what a peak of resident memory shows of a stream.
+  const data = Buffer.alloc(400 * MIB, 'x');
   const file = await upload(stage.url, data);
   const before = agent.residentBytes;
   const startMs = performance.now();
@@ -94,7 +95,7 @@ test('100 MB run through standard input without being held in memory', async (t)
   t.diagnostic(`${Math.round(performance.now() - startMs)} ms, the download included`);
   assert.equal(run?.stdout, `${data.length}\n`);
   const grown = agent.residentPeakBytes - before;
-  assert.ok(grown < 64 * MIB, `the agent grew by ${Math.round(grown / MIB)} MiB`);
+  assert.ok(grown < 160 * MIB, `the agent grew by ${Math.round(grown / MIB)} MiB`);
 });
 
 test('a file that is not there, over or too large is refused by its place before anything is accepted', async (t) => {
