@@ -66,6 +66,9 @@ export class Forwarding {
   // An answer may take as long as its client waits: the coordinator that is asked has the bounds.
   readonly #dispatcher = new Agent({ headersTimeout: 0, bodyTimeout: 0, connectTimeout: 2000 });
 
+  /** Ends what was upgraded: no server does. */
+  readonly #closing = new AbortController();
+
   /** `key` is derived from the instance key, which all coordinators have. */
   constructor(forwarder: Forwarder, log: Logger, key: Uint8Array) {
     this.#forwarder = forwarder;
@@ -91,7 +94,10 @@ export class Forwarding {
 
   /** Passes requests of tenants of other coordinators on; before the routes are added. */
   serve(server: HttpServer): void {
-    server.addHook('onClose', () => this.#dispatcher.destroy());
+    server.addHook('onClose', () => {
+      this.#closing.abort();
+      return this.#dispatcher.destroy();
+    });
     server.addHook('onRequest', async (request, reply) => {
       if (!ofTenants.test(request.routeOptions.url ?? '')) return;
       const times = this.#timesForwarded(request.headers, request.tenant.id);
@@ -126,8 +132,9 @@ export class Forwarding {
     const destination = await this.#forwarder.locate(tenantId, false, times > 0);
     if (destination === null) return false;
     const { url, lost } = destination;
+    const over = AbortSignal.any([lost, this.#closing.signal]);
     try {
-      await relayUpgrade(upgrade, url, { ...toForwarded(headers), ...this.#once(headers, tenantId) }, lost);
+      await relayUpgrade(upgrade, url, { ...toForwarded(headers), ...this.#once(headers, tenantId) }, over);
     } catch (error) {
       this.#log.warn({ url, reason: error instanceof Error ? error.message : String(error) }, 'upgrade not passed on');
       throw toMoved(tenantId, error);

@@ -35,19 +35,19 @@ function join(one: Duplex, other: Duplex): void {
   }
 }
 
-/** Relays it; rejects when the other coordinator does not answer. `lost` ends it whenever that happens. */
+/** Relays it; rejects when the other coordinator does not answer. `over` ends it whenever that happens. */
 export function relayUpgrade(
   { request, socket, head }: PendingUpgrade,
   url: string,
   headers: Record<string, string | string[]>,
-  lost: AbortSignal,
+  over: AbortSignal,
 ): Promise<void> {
   const { promise, resolve, reject } = Promise.withResolvers<void>();
   const open = url.startsWith('https:') ? openHttps : openHttp;
   const outgoing = open(new URL(request.url ?? '/', url), {
     headers: { ...headers, connection: 'Upgrade', upgrade: request.headers.upgrade ?? 'websocket' },
     timeout: ANSWER_MS_MAX,
-    signal: lost,
+    signal: over,
     agent: false,
   });
   const leave = () => outgoing.destroy();
@@ -56,7 +56,7 @@ export function relayUpgrade(
   outgoing.on('error', reject);
   outgoing.on('upgrade', (answer, upstream, upstreamHead) => {
     socket.off('close', leave);
-    lost.addEventListener('abort', () => upstream.destroy(), { once: true });
+    over.addEventListener('abort', () => upstream.destroy(), { once: true });
     socket.write(toHead(answer));
     if (upstreamHead.length > 0) socket.write(upstreamHead);
     if (head.length > 0) upstream.write(head);
