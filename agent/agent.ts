@@ -3,85 +3,30 @@
  * Never knows how a lease is executed (executor), how messages travel (session, connector), or where its ports come from (embedded-agent).
  * Invariant: a lease is executed at most once here, and its result is kept until the coordinator acknowledged or disowned it.
  */
-import type { Clock, Random } from '../shared/clock.ts';
+
 import type { Digest } from '../shared/digest.ts';
 import { toSystemError } from '../shared/errors.ts';
-import type { LayerCache } from '../shared/layers/layer-cache.ts';
-import type { ManifestTrust } from '../shared/layers/manifest-trust.ts';
 import type { ConnectionState } from '../shared/lifecycle/agent.ts';
-import type { Logger } from '../shared/logger.ts';
-import { toMemoryClaim } from '../shared/model/claim.ts';
 import type { Envelope } from '../shared/model/manifest.ts';
-import type { LeaseResultMessage } from '../shared/protocol/agent-messages.ts';
+import type { AgentMessage, LeaseResultMessage } from '../shared/protocol/agent-messages.ts';
 import { encodeMessage } from '../shared/protocol/catalog.ts';
+import { layersOf, toOrderClaim } from '../shared/protocol/lease-order.ts';
 import type { TerminalNews } from '../shared/protocol/terminal-flow.ts';
 import { closeCodes } from '../shared/protocol/version.ts';
-import type { Sandbox } from '../shared/sandbox/sandbox.ts';
+import type { AgentNeeds, AgentOptions } from './agent-needs.ts';
 import { Connector } from './connection/connector.ts';
 import { Fence } from './connection/fence.ts';
-import type { Identity } from './connection/identity.ts';
-import type { KeptResults } from './connection/kept-results.ts';
 import { Outbox } from './connection/outbox.ts';
-import {
-  type AgentFacts,
-  type AgentReport,
-  type Received,
-  Session,
-  type SessionListener,
-} from './connection/session.ts';
-import { Execution, type ExecutionListener } from './execution/executor.ts';
+import { type AgentReport, type Received, Session, type SessionListener } from './connection/session.ts';
+import { Execution } from './execution/executor.ts';
+import { toLeaseListener } from './execution/lease-listener.ts';
 import { LeaseReceipt } from './execution/lease-receipt.ts';
 import { LeaseTerminal } from './execution/lease-terminal.ts';
+import { LentSlots } from './execution/lent-slots.ts';
 import { SandboxCounts } from './execution/sandbox-counts.ts';
-import type { SlotCpus } from './execution/slot-cpus.ts';
 import { Slots } from './execution/slots.ts';
 import { LayerNews } from './layers/layer-news.ts';
 import { findOrderObjection } from './site/order-objection.ts';
-import type { PolicySource } from './site/policy-file.ts';
-import type { Site } from './site/site.ts';
-
-/** A cache as the agent uses it. */
-export type AgentLayers = Pick<
-  LayerCache,
-  'acquire' | 'held' | 'prefetch' | 'takeUsed' | 'pinExactly' | 'discard' | 'watch'
->;
-
-/** What an agent works with. */
-export interface AgentNeeds {
-  readonly sandbox: Pick<Sandbox, 'launch' | 'release'> & Partial<Pick<Sandbox, 'gauges'>>;
-  readonly layers: AgentLayers;
-  readonly trust: Pick<ManifestTrust, 'accept' | 'fatal' | 'version' | 'revoked' | 'open'>;
-  /** What its owner says; absent: nothing. */
-  readonly policy?: PolicySource;
-  readonly identity: Pick<Identity, 'publicKey' | 'agentId' | 'prove' | 'sign' | 'enrolled'>;
-  readonly token: () => string | null;
-  /** The work of its own site; absent: there is none. */
-  readonly site?: Site;
-  /** Where results outlive this process; absent: they do not. */
-  readonly results?: Pick<KeptResults, 'before' | 'keep' | 'forget'>;
-  readonly clock: Clock;
-  readonly random: Random;
-  readonly logger: Logger;
-}
-
-/** Settings of an agent; see agent/config.ts for their meaning. */
-export interface AgentOptions {
-  readonly facts: AgentFacts;
-  /** One, or several separated by commas. */
-  readonly coordinatorUrl: string;
-  readonly slots: number;
-  /** What all leases together may be promised, and what layers may weigh; bytes. */
-  readonly offer: { readonly memoryBytes: number; readonly diskBytes: number };
-  /** Processors of each slot; absent: any. */
-  readonly slotCpus?: readonly SlotCpus[];
-  /** What becomes of leases while the coordinator is away for longer than they are good. */
-  readonly whenCutOff: 'end' | 'finish';
-  readonly outboxEntriesMax: number;
-  readonly outboxBytesMax: number;
-  readonly redialMinMs: number;
-  readonly redialMaxMs: number;
-  readonly heartbeatMs: number;
-}
 
 interface HeldLease {
   fence: number;
@@ -96,6 +41,7 @@ interface HeldLease {
 export class LeasingAgent implements SessionListener {
   readonly #needs: AgentNeeds;
   readonly #slots: Slots;
+  readonly #lent: LentSlots;
   readonly #offer: AgentOptions['offer'];
   readonly #outbox: Outbox;
   readonly #session: Session;
@@ -113,15 +59,16 @@ export class LeasingAgent implements SessionListener {
     this.#needs = needs;
     this.#counts = new SandboxCounts(needs.sandbox, clock);
     this.#slots = new Slots(options.slots, options.offer.memoryBytes, options.slotCpus);
+    this.#lent = new LentSlots(this.#slots, () => this.#session.changed());
     this.#offer = options.offer;
     const bounds = { entriesMax: options.outboxEntriesMax, bytesMax: options.outboxBytesMax };
     this.#outbox = new Outbox(bounds, needs.results);
     this.#layers = new LayerNews(needs, (message) => this.#session.send(message));
     this.#fence = options.whenCutOff === 'end' ? new Fence(clock, () => this.#endFenced()) : null;
     this.#session = new Session({ identity, token, facts: options.facts, clock, logger }, this);
-    const { redialMinMs, redialMaxMs, heartbeatMs, coordinatorUrl } = options;
+    const { redialMinMs, redialMaxMs, heartbeatMs, coordinatorUrl, ca } = options;
     this.#connector = new Connector(
-      { urls: coordinatorUrl.split(','), redialMinMs, redialMaxMs, heartbeatMs, clock, random, logger },
+      { urls: coordinatorUrl.split(','), ca, redialMinMs, redialMaxMs, heartbeatMs, clock, random, logger },
       this.#session,
     );
     this.#serveSite();
@@ -203,7 +150,7 @@ export class LeasingAgent implements SessionListener {
     } else if (this.#outbox.isFull) {
       this.#refuse(lease, 'too many results are waiting to be acknowledged');
     } else if (!this.#isObjected(lease, order)) {
-      const taken = this.#slots.take(toMemoryClaim(order.compile?.limits ?? null, order.run.limits));
+      const taken = this.#slots.take(toOrderClaim(order));
       if ('refusal' in taken) this.#refuse(lease, taken.refusal);
       else this.#accept(lease, fence, order, taken.slot);
     }
@@ -284,8 +231,10 @@ export class LeasingAgent implements SessionListener {
     this.#needs.site?.trustChanged();
     for (const digest of layers.held()) if (trust.revoked.hasLayer(digest)) layers.discard(digest as Digest);
     for (const [lease, { execution, order }] of this.#leases) {
-      const { executionId, layers: used } = order;
-      const failure = used.map((layer) => trust.fatal(layer.envelope)).find((found) => found !== null);
+      const { executionId } = order;
+      const failure = layersOf(order)
+        .map((layer) => trust.fatal(layer.envelope))
+        .find((found) => found !== null);
       if (failure === undefined || failure === null) continue;
       logger.warn({ lease, executionId, detail: failure.message }, 'lease ended by a revocation');
       execution.fail(failure);
@@ -307,14 +256,15 @@ export class LeasingAgent implements SessionListener {
     };
   }
 
-  /** What leases may have: all but what its site has, or waits for. */
+  /** What leases may have: all but what its site has, or waits for, and what some have beside their own. */
   #room(): Pick<AgentReport, 'slots' | 'offer'> {
-    const { slots, memoryBytes } = this.#needs.site?.claims ?? { slots: 0, memoryBytes: 0 };
-    const total = Math.max(0, this.#slots.total - slots);
+    const site = this.#needs.site?.claims ?? { slots: 0, memoryBytes: 0 };
+    const { slots, memoryBytes } = this.#lent.claims;
+    const total = Math.max(0, this.#slots.total - site.slots - slots);
     const { diskBytes } = this.#offer;
     return {
       slots: { total, free: this.#isDraining ? 0 : Math.min(total, this.#slots.free) },
-      offer: { memoryBytes: Math.max(0, this.#offer.memoryBytes - memoryBytes), diskBytes },
+      offer: { memoryBytes: Math.max(0, this.#offer.memoryBytes - site.memoryBytes - memoryBytes), diskBytes },
     };
   }
 
@@ -339,9 +289,10 @@ export class LeasingAgent implements SessionListener {
   #accept(lease: string, fence: number, order: Received<'lease.offer'>['order'], slot: number): void {
     const say = (news: TerminalNews) => this.#session.send({ type: 'lease.news', lease, news });
     const terminal = order.terminal === undefined ? null : new LeaseTerminal(order.terminal, say);
-    const needs = { ...this.#needs, cpus: this.#slots.cpusOf(slot), terminal };
+    const slots = this.#lent.lenderFor(toOrderClaim(order));
+    const needs = { ...this.#needs, cpus: this.#slots.cpusOf(slot), slots, terminal };
     const receipt = new LeaseReceipt(this.#needs.clock, order);
-    const execution = new Execution(needs, order, slot, this.#toListener(lease, order.executionId, slot, receipt));
+    const execution = new Execution(needs, order, slot, this.#toListener(lease, order, slot, receipt));
     const { promise: ended, resolve } = Promise.withResolvers<void>();
     const held: HeldLease = { fence, execution, ended, order, receipt, terminal };
     this.#leases.set(lease, held);
@@ -375,21 +326,10 @@ export class LeasingAgent implements SessionListener {
     logger.info({ lease, executionId, verdict, endedIn, failure }, 'lease completed');
   }
 
-  #toListener(lease: string, executionId: string, slot: number, receipt: LeaseReceipt): ExecutionListener {
-    return {
-      fetching: this.#layers.atIntervals((bytes, bytesTotal) =>
-        this.#session.send({ type: 'lease.fetching', lease, bytes, bytesTotal }),
-      ),
-      running: () => {
-        this.#session.send({ type: 'lease.stage', lease, stage: 'running' });
-        this.#needs.logger.info({ lease, executionId, slot }, 'lease running');
-        receipt.prepare();
-      },
-      output: (script, stream, chunk) => {
-        const data = Buffer.from(chunk.buffer, chunk.byteOffset, chunk.length).toString('base64');
-        this.#session.send({ type: 'lease.output', lease, script, stream, data });
-      },
-    };
+  #toListener(lease: string, { executionId }: HeldLease['order'], slot: number, receipt: LeaseReceipt) {
+    const { logger } = this.#needs;
+    const news = { send: (message: AgentMessage) => this.#session.send(message), logger, layers: this.#layers };
+    return toLeaseListener(news, { lease, executionId, slot }, () => receipt.prepare());
   }
 
   #checkIdle(): void {

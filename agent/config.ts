@@ -20,6 +20,10 @@ export const AgentConfig = Closed({
     description:
       "WebSocket URL of the coordinator's endpoint for agents, ws:// or wss://; several coordinators of one database, separated by commas: any of them will do.",
   }),
+  coordinatorCaFile: text(
+    '',
+    'PEM file of the authority by which coordinators at wss:// are known, and https:// addresses of layers besides the usual authorities; empty: those only.',
+  ),
   name: Type.String({ default: '', maxLength: 128, description: 'Name shown to operators; empty: the host name.' }),
   pool: text('default', 'Pool that this agent belongs to.'),
   labels: Type.Array(Type.String({ pattern: '^[^=]+=.*$' }), {
@@ -36,6 +40,11 @@ export const AgentConfig = Closed({
   enrolmentTokenFile: text('', 'File with a one-time enrolment token, read when the coordinator does not know us.'),
   slots: integer(0, 0, 'Executions at a time; 0: one for each core.'),
   memoryBytes: integer(0, 0, 'Memory that executions may be promised together; 0: nine tenths of the machine; bytes.'),
+  compiledChecksBytesMax: integer(
+    134_217_728,
+    0,
+    'What compiled check programs may hold in memory, to be used again; not offered to executions, unless memoryBytes says what is; bytes.',
+  ),
   slotCpus: Type.String({
     default: 'none',
     pattern: '^(none|one-core-each|[0-9,-]+(;[0-9,-]+)*)$',

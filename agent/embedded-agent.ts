@@ -10,6 +10,7 @@ import { hostname } from 'node:os';
 import { join, resolve } from 'node:path';
 import { type Clock, type Random, stayAlive, systemClock, systemRandom, type Timer } from '../shared/clock.ts';
 import { SystemError } from '../shared/errors.ts';
+import { readAuthority } from '../shared/http/authority.ts';
 import { machineArchitecture } from '../shared/layers/layer-manifest.ts';
 import type { ConnectionState } from '../shared/lifecycle/agent.ts';
 import { atLeast, type Logger, silentLogger } from '../shared/logger.ts';
@@ -17,13 +18,15 @@ import { additions } from '../shared/protocol/version.ts';
 import { borrowSandbox, hostSandbox } from '../shared/sandbox/hosted-sandbox.ts';
 import { connectLauncher } from '../shared/sandbox/launcher-client.ts';
 import type { Sandbox, SandboxFacts } from '../shared/sandbox/sandbox.ts';
-import { type AgentNeeds, LeasingAgent } from './agent.ts';
+import { LeasingAgent } from './agent.ts';
+import type { AgentNeeds } from './agent-needs.ts';
 import { type AgentOptions, toAgentConfig } from './agent-options.ts';
 import type { AgentConfig } from './config.ts';
 import { Identity } from './connection/identity.ts';
 import { KeptResults } from './connection/kept-results.ts';
 import type { AgentFacts } from './connection/session.ts';
 import type { SlotCpus } from './execution/slot-cpus.ts';
+import { CompiledChecks } from './judging/compiled-checks.ts';
 import { type OpenAgentLayers, openAgentLayers } from './layers/agent-layers.ts';
 import { preflight } from './preflight.ts';
 import type { Edge } from './site/edge.ts';
@@ -104,18 +107,23 @@ async function assemble(
   const { trust, cache } = layers;
   const { memoryBytes } = sandbox.facts;
   const offer = {
-    // A tenth is left to the machine, this process, the launcher and the page cache.
-    memoryBytes: config.memoryBytes > 0 ? config.memoryBytes : Math.floor(memoryBytes * 0.9),
+    // A tenth is left to the machine, this process, the launcher and the page cache; what compiled check programs hold is nobody else's.
+    memoryBytes:
+      config.memoryBytes > 0
+        ? config.memoryBytes
+        : Math.max(0, Math.floor(memoryBytes * 0.9) - config.compiledChecksBytesMax),
     // What layers could weigh at most: those that are here and the room beside them. What is in use may be heavier than layerBytesMax.
     diskBytes: cache.gauges().bytes + bavail * bsize,
   };
   const token = () => options.enrolmentToken ?? readToken(config.enrolmentTokenFile, ports.logger);
   const facts = toFacts(sandbox.facts, config, slotCpus);
-  const needs = { sandbox, layers: cache, trust, identity, token, results, ...ports };
+  const checks = new CompiledChecks(sandbox, config.compiledChecksBytesMax);
+  const needs = { sandbox, layers: cache, trust, identity, token, results, checks, ...ports };
   try {
     const edge = await openEdgeIfWanted(needs, facts, layers, config);
     const leasing = new LeasingAgent(edge === null ? needs : { ...needs, site: edge.site }, {
       ...config,
+      ca: readAuthority(config.coordinatorCaFile),
       ...{ slots: slotCpus.length, slotCpus, offer },
       facts: { ...facts, understands: [...additions] },
     });

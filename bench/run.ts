@@ -31,6 +31,7 @@ import { placement } from './scenarios/placement.ts';
 import { residentMemory } from './scenarios/resident-memory.ts';
 import { sandboxOverhead } from './scenarios/sandbox-overhead.ts';
 import { secondStart } from './scenarios/second-start.ts';
+import { testsInOneRequest } from './scenarios/tests-in-one-request.ts';
 
 const scenarios: readonly Scenario[] = [
   sandboxOverhead,
@@ -46,6 +47,7 @@ const scenarios: readonly Scenario[] = [
   placement,
   durableAccepts,
   httpThroughput,
+  testsInOneRequest,
   executionOverhead,
   eventLatency,
   // Before all that build: its store is to be empty at first.

@@ -25,8 +25,9 @@ import type { Metrics } from './metrics.ts';
 import { isHad } from './pools/pool-access.ts';
 import type { Pools } from './pools/pools.ts';
 import { PreWarming } from './scheduler/pre-warming.ts';
+import type { Tenancy } from './tenant-wiring.ts';
 import { BuildQuota } from './tenants/build-quota.ts';
-import { tenantsOf } from './tenants/keys.ts';
+import { type KeyRing, tenantsOf } from './tenants/keys.ts';
 
 const BUILD_RETRY_MS = 500;
 const REPRODUCTION_RETRY_MS = 30_000;
@@ -40,7 +41,7 @@ export interface Scheduling {
 
 /** What environments, their layers and the cache need. */
 export function createCacheServices(
-  deps: CoordinatorDeps,
+  deps: Omit<CoordinatorDeps, 'keys'> & { readonly keys: Pick<KeyRing, 'get'> | null; readonly tenancy: Tenancy },
   config: CoordinatorConfig,
   metrics: Metrics,
   { fleet, cluster, pools }: Scheduling,
@@ -57,7 +58,11 @@ export function createCacheServices(
     { clock, store, key: instanceKey.derive('layer-urls') },
     { ttlSeconds: config.layerUrlTtlSeconds },
   );
-  const quota = new BuildQuota({ clock, store: state.buildUsage }, deps.egress, config);
+  const quota = new BuildQuota(
+    { clock, store: state.buildUsage, boundsOf: deps.tenancy.boundsOf },
+    deps.egress,
+    config,
+  );
   const trust = new TrustService({ clock, log, verifier, store: state.cache }, { renewMs: config.trustRenewMs });
   const looked: Metrics['looked'] = (kind, outcome) => metrics.looked(kind, outcome);
   const layers = new LayerBuilds(

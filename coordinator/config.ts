@@ -2,10 +2,12 @@
  * Owns every setting of the coordinator: name, default, unit, sentence. `leaseTtlMs` is read from ENVICUTOR_LEASE_TTL_MS.
  * Never reads the environment itself (shared/config does) and has no side effect when imported: documentation derives from it.
  */
+import { isIP } from 'node:net';
 import { type Static, type TInteger, Type } from '@sinclair/typebox';
 import { Closed, OneOf } from '../shared/model/closed.ts';
 import { baseNames } from '../shared/model/environment.ts';
 import { type LimitName, limitMaxima, limitNames, limitProperties } from '../shared/model/limits.ts';
+import { toRange } from './egress/address-policy.ts';
 
 /** Prefix of the coordinator's environment variables. */
 export const CONFIG_PREFIX = 'ENVICUTOR';
@@ -31,7 +33,10 @@ const maxima = Object.fromEntries(
 
 /** The coordinator's configuration. */
 export const CoordinatorConfig = Closed({
-  listenHost: text('127.0.0.1', 'Address to listen on; any but a loopback address needs tenantsFile.'),
+  listenHost: text(
+    '127.0.0.1',
+    'Address to listen on; any but a loopback address needs tenantsFile, and tlsCertFile or allowPlainHttp.',
+  ),
   listenPort: Type.Integer({
     default: 7070,
     minimum: 0,
@@ -39,7 +44,25 @@ export const CoordinatorConfig = Closed({
     description: 'TCP port to listen on, for the API and for agents; 0 takes a free one.',
   }),
   publicUrl: text('', 'URL under which agents and the builder reach this coordinator; empty: the listening address.'),
-  trustProxy: flag(false, "Take the client's address from X-Forwarded-For; only behind a proxy of your own."),
+  allowPlainHttp: flag(
+    false,
+    'Listen on an address that others can reach without TLS: a proxy of your own in front ends it, or the network is trusted.',
+  ),
+  tlsCertFile: text(
+    '',
+    'PEM file of the certificate, with its chain, by which this port is served over TLS (https, wss); empty: plain HTTP. Read again when it changes.',
+  ),
+  tlsKeyFile: text('', 'PEM file of its private key.'),
+  tlsReloadMs: integer(10_000, 100, 'How often the two files are looked at; milliseconds.'),
+  clusterCaFile: text(
+    '',
+    'PEM file of the authority by which other coordinators are known when they serve over TLS; empty: those of the system.',
+  ),
+  trustProxy: Type.Array(Type.String(), {
+    default: [],
+    description:
+      'Addresses or ranges (10.0.0.0/8) of proxies of your own, from which X-Forwarded-For is believed; empty: from nobody. Comma separated.',
+  }),
   stateDirectory: text('/var/lib/envicutor/coordinator', 'Folder of the SQLite database and of the instance key.'),
   databaseUrl: secret(
     'PostgreSQL that several coordinators share, as postgres://user:password@host/database; empty: SQLite in stateDirectory.',
@@ -71,6 +94,34 @@ export const CoordinatorConfig = Closed({
   minioAccessKey: text('', 'Access key of a user that may only read.'),
   minioSecretKey: secret('Secret key of that user.'),
   tenantsFile: text('', 'JSON file of tenants and their keys; empty: one tenant `local` without a key, on loopback.'),
+  tenantsMax: integer(10_000, 1, 'Tenants that may be made over HTTP.'),
+  tenantKeysMax: integer(100, 1, 'Keys of one tenant that may be given out over HTTP.'),
+  keysRefreshMs: integer(
+    1000,
+    50,
+    'How often tenants, keys and the tenants file are looked at again: a revoked key is known so long elsewhere; milliseconds.',
+  ),
+  keysGraceMs: integer(
+    900_000,
+    0,
+    'How long keys of the store are good while it does not answer; those of the tenants file are always; milliseconds.',
+  ),
+  auditAgeMsMax: integer(34_560_000_000, 60_000, 'How long what operators did is kept; milliseconds.'),
+  auditEntriesMax: integer(1_000_000, 1, 'Actions of operators that are kept; the oldest go first.'),
+  usageFlushMs: integer(2000, 10, 'How often usage is written: what a crash may lose; milliseconds.'),
+  usageDaysMax: integer(400, 1, 'Days of usage that are kept.'),
+  enrolmentTokensMax: integer(
+    1000,
+    1,
+    'Enrolment tokens of one pool, or of none, that may be out and unused at a time.',
+  ),
+  poolAgentsMax: integer(10_000, 1, "Agents that may be enrolled in one tenant's pool, retired ones too."),
+  agentsMax: Type.Integer({
+    default: 100_000,
+    minimum: 1,
+    maximum: 100_000,
+    description: 'Agents that may be enrolled in all, retired ones too: a list of their keys holds no more.',
+  }),
   enrolmentTokenFile: text(
     '',
     'File into which a fresh one-time token for the embedded agent is written; empty: none.',
@@ -90,7 +141,7 @@ export const CoordinatorConfig = Closed({
     'How long it goes on after its client has gone, for one that comes back; milliseconds.',
   ),
   terminalTicketTtlMs: integer(30_000, 100, 'How long a ticket for a terminal is good; milliseconds.'),
-  queueDepthMax: integer(1000, 1, 'Executions that may wait for an agent or an environment; beyond it: 429.'),
+  queueDepthMax: integer(2000, 1, 'Executions that may wait for an agent or an environment; beyond it: 429.'),
   tenantExecutionsPerSecondMax: Type.Number({
     default: 0,
     minimum: 0,
@@ -98,6 +149,27 @@ export const CoordinatorConfig = Closed({
       'Executions that one tenant may begin in a second, unless the tenants file says otherwise; 0: no bound.',
   }),
   tenantExecutionsBurstMax: integer(100, 1, 'Executions that one tenant may begin at once when that is bounded.'),
+  tenantConcurrencyMax: integer(
+    0,
+    0,
+    'Executions of one tenant that may run at once, unless it has a quota of its own; more wait; 0: no bound.',
+  ),
+  tenantQueueDepthMax: integer(
+    0,
+    0,
+    'Executions of one tenant that may wait, unless it has a quota of its own; 0: its share of queueDepthMax.',
+  ),
+  tenantExecutionsPerMinuteMax: integer(
+    0,
+    0,
+    'Executions that one tenant may begin in a minute of the clock, unless it has a quota of its own; 0: no bound.',
+  ),
+  tenantStoredBytesMax: integer(
+    0,
+    0,
+    'Bytes of results, requests and own layers that are kept for one tenant, unless it has a quota of its own; 0: no bound.',
+  ),
+  storedBytesAgeMsMax: integer(30_000, 0, 'Age at which what is stored for a tenant is measured again; milliseconds.'),
   queueWaitMsMax: integer(600_000, 1000, 'How long an execution may wait for an agent before it fails; milliseconds.'),
   preWarmCopiesAtOnceMax: integer(
     32,
@@ -117,6 +189,29 @@ export const CoordinatorConfig = Closed({
   ),
   finishedKept: integer(1000, 1, 'Finished executions without a durable record that are kept in memory.'),
   idempotencyTtlMs: integer(86_400_000, 1000, 'How long an Idempotency-Key is remembered; milliseconds.'),
+  webhookPlainHttp: flag(false, 'Let webhooks go to http:// receivers, whom anybody on the way can read.'),
+  webhookPorts: Type.Array(Type.String({ pattern: '^(\\*|[1-9][0-9]{0,4})$' }), {
+    default: ['443', '8443'],
+    description: 'Ports that webhooks may be sent to; * is any. Comma separated.',
+  }),
+  webhookPrivateRanges: Type.Array(Type.String(), {
+    default: [],
+    description:
+      'Addresses and ranges that webhooks may be sent to though they are not public, for example 10.1.2.0/24. Comma separated.',
+  }),
+  webhookDeniedRanges: Type.Array(Type.String(), {
+    default: [],
+    description: 'Addresses and ranges that webhooks may never be sent to. Comma separated.',
+  }),
+  webhookTimeoutMs: integer(15_000, 100, 'How long one attempt of a webhook may take, all of it; milliseconds.'),
+  webhooksAtOnceMax: integer(64, 1, 'Attempts of webhooks that are under way at the same time.'),
+  webhooksPerTenantMax: integer(16, 1, 'The same of one tenant.'),
+  webhookDeliveryDaysMax: integer(30, 1, 'How long deliveries that are over can be seen and replayed; days.'),
+  webhookSecretOverlapMs: integer(
+    86_400_000,
+    0,
+    "How long a tenant's secret signs beside the one that has replaced it; milliseconds.",
+  ),
   failureTtlMs: integer(30_000, 0, "How long a script's failure in a build is remembered, doubling; milliseconds."),
   unreachableTtlMs: integer(3000, 0, 'The same when the registry could not be reached; milliseconds.'),
   reproduceBuilds: OneOf(['auto', 'on', 'off'], {
@@ -182,6 +277,20 @@ export function findConfigProblems(config: CoordinatorConfig): string[] {
   if (config.tenantsFile === '' && !isLoopback) {
     problems.push(`listenHost ${config.listenHost} can be reached by others: set tenantsFile, or listen on 127.0.0.1`);
   }
+  const isTls = config.tlsCertFile !== '';
+  if (isTls !== (config.tlsKeyFile !== '')) problems.push('tlsCertFile and tlsKeyFile are needed together');
+  if (!isLoopback && !isTls && !config.allowPlainHttp) {
+    problems.push(
+      `listenHost ${config.listenHost} can be reached by others: set tlsCertFile and tlsKeyFile, or allowPlainHttp if a proxy of yours ends TLS`,
+    );
+  }
+  for (const address of config.trustProxy) {
+    const [host = '', bits, ...more] = address.split('/');
+    const family = isIP(host);
+    const isRange = bits === undefined || (/^\d{1,3}$/.test(bits) && Number(bits) <= (family === 4 ? 32 : 128));
+    if (family === 0 || !isRange || more.length > 0)
+      problems.push(`trustProxy: '${address}' is no IP address or range such as 10.0.0.0/8`);
+  }
   if (config.publicUrl === '' && /^(0\.0\.0\.0|::)$/.test(config.listenHost)) {
     problems.push('publicUrl is needed when listenHost is every address: agents and builder fetch layers from there');
   }
@@ -193,6 +302,12 @@ export function findConfigProblems(config: CoordinatorConfig): string[] {
   const needed = ['minioEndpoint', 'minioAccessKey', 'minioSecretKey'] as const;
   for (const field of config.storeKind === 'minio' ? needed : []) {
     if (config[field] === '') problems.push(`${field} is needed when storeKind is minio`);
+  }
+  for (const field of ['webhookPrivateRanges', 'webhookDeniedRanges'] as const) {
+    for (const range of config[field]) {
+      if (toRange(range) === null)
+        problems.push(`${field}: ${range} is no address or range; write 10.1.2.3 or 10.1.2.0/24`);
+    }
   }
   const known: readonly string[] = baseNames;
   for (const base of config.warmBases) {

@@ -4,22 +4,24 @@
  */
 import type { AddressInfo } from 'node:net';
 import type { Clock, Random } from '../shared/clock.ts';
-import { SystemError } from '../shared/errors.ts';
+import { readAuthority } from '../shared/http/authority.ts';
+import { TlsIdentity } from '../shared/http/tls.ts';
 import type { AgentId } from '../shared/ids.ts';
 import type { Logger } from '../shared/logger.ts';
 import type { EgressRules } from '../shared/model/egress.ts';
 import type { baseNames } from '../shared/model/environment.ts';
-import { RELEASE } from '../shared/protocol/version.ts';
 import type { ObjectStore } from '../shared/storage/object-store.ts';
 import { AGENTS_PATH, AgentGateway } from './agents/agent-gateway.ts';
 import { AgentKeys } from './agents/agent-keys.ts';
 import { Enrolment } from './agents/enrolment.ts';
 import { Fleet } from './agents/fleet.ts';
 import { createReceiptCheck } from './agents/receipt-check.ts';
+import { createApi } from './api-wiring.ts';
 import { createCacheServices, createPreWarming } from './cache-wiring.ts';
 import { Cluster } from './cluster/cluster.ts';
 import { PEERS_PATH } from './cluster/peer-gateway.ts';
 import { type CoordinatorConfig, toLimitMaxima } from './config.ts';
+import type { Resolve } from './egress/vetted-lookup.ts';
 import type { Builder } from './environments/builder-client.ts';
 import type { Verifier } from './environments/verifier-client.ts';
 import { Admission } from './executions/admission.ts';
@@ -27,28 +29,19 @@ import { toConstraints } from './executions/demand.ts';
 import { ExecutionService } from './executions/execution-service.ts';
 import { SiteRecording } from './executions/site-records.ts';
 import type { StateStore } from './executions/state-store.ts';
-import { addAgentKeyRoutes } from './http/agent-key-routes.ts';
-import { checkUpgrade, createAuthentication } from './http/authentication.ts';
-import { addCacheRoutes } from './http/cache-routes.ts';
-import { addEnvironmentRoutes } from './http/environment-routes.ts';
-import { addExecutionRoutes } from './http/execution-routes.ts';
-import { Forwarding } from './http/forwarding.ts';
-import { addLayerRoutes } from './http/layer-routes.ts';
-import { Leaving } from './http/leaving.ts';
-import { ApiDescription } from './http/openapi.ts';
-import { addOperatorRoutes } from './http/operator-routes.ts';
-import { addPoolRoutes } from './http/pool-routes.ts';
-import { createServer } from './http/server.ts';
-import { addTerminalRoutes } from './http/terminal-routes.ts';
+import { checkUpgrade } from './http/authentication.ts';
 import { attachUpgrades } from './http/upgrades.ts';
 import type { InstanceKey } from './instance-key.ts';
 import { leaveToOthers } from './leaving-to-others.ts';
 import { type Gauges, Metrics } from './metrics.ts';
 import { Pools } from './pools/pools.ts';
+import type { Concurrency } from './scheduler/concurrency.ts';
 import { FairScheduler } from './scheduler/fair-scheduler.ts';
-import { type KeyRing, localTenant, tenantsOf } from './tenants/keys.ts';
-import { TERMINALS_PATH, TerminalGateway } from './terminals/terminal-gateway.ts';
-import { TerminalTickets } from './terminals/tickets.ts';
+import { createTenancy, type Tenancy } from './tenant-wiring.ts';
+import { type KeyRing, localTenant } from './tenants/keys.ts';
+import type { TenantDirectory } from './tenants/tenant-directory.ts';
+import { TERMINALS_PATH } from './terminals/terminal-gateway.ts';
+import { createWebhookServices } from './webhook-wiring.ts';
 
 /** The adapters that a coordinator runs on; `stop` closes none of them. */
 export interface CoordinatorDeps {
@@ -62,6 +55,8 @@ export interface CoordinatorDeps {
   readonly instanceKey: InstanceKey;
   /** Keys of tenants, or null for the embedded mode. */
   readonly keys: KeyRing | null;
+  /** How names of webhooks' receivers are resolved; absent: by DNS. */
+  readonly resolve?: Resolve;
   /** The operator's rules of the build network. */
   readonly egress: EgressRules;
 }
@@ -77,44 +72,56 @@ export interface Coordinator {
 }
 
 /** Where demands wait and for whom this coordinator answers. */
-function createScheduling({ clock, random, log, state, instanceKey }: CoordinatorDeps, config: CoordinatorConfig) {
+function createScheduling(
+  { clock, random, log, state, instanceKey }: CoordinatorDeps,
+  config: CoordinatorConfig,
+  concurrency: Concurrency,
+) {
   const fleet = new Fleet();
   const tell = () => cluster.tell({ type: 'changed', what: 'pools' });
   const pools = new Pools({ clock, log, store: state.pools, tell });
-  const local = new FairScheduler({ clock, random, fleet, pools, check: createReceiptCheck(fleet, log) }, config);
+  const check = createReceiptCheck(fleet, log);
+  const local = new FairScheduler({ clock, random, fleet, pools, check, concurrency }, config);
   pools.listen(() => local.poolsChanged());
   const key = instanceKey.derive('peers');
-  const cluster = new Cluster({ clock, random, log, store: state.shards, key, fleet, local, pools }, config);
+  const cluster = new Cluster(
+    { clock, random, log, store: state.shards, key, fleet, local, pools, concurrency },
+    { ...config, ca: readAuthority(config.clusterCaFile) },
+  );
   return { fleet, local, cluster, pools };
 }
 
 type Scheduling = ReturnType<typeof createScheduling>;
 
-function createServices(deps: CoordinatorDeps, config: CoordinatorConfig, metrics: Metrics) {
+function createServices(deps: KeyedDeps, config: CoordinatorConfig, metrics: Metrics) {
+  const { tenancy } = deps;
+  const { tenants, storage, boundsOf, concurrency } = tenancy;
   const { clock, random, log, state } = deps;
-  const scheduling = createScheduling(deps, config);
+  const scheduling = createScheduling(deps, config, concurrency);
   const { fleet, local, cluster, pools } = scheduling;
   const known = { ...scheduling, ...createCacheServices(deps, config, metrics, scheduling) };
   const { layers, environments, trust, cache } = known;
   const { scheduler } = cluster;
   const isEmbedded = deps.keys === null;
   const admission = new Admission(
-    { clock, scheduler, refused: (reason) => metrics.refused(reason) },
+    { clock, scheduler, quotasOf: ({ id }) => boundsOf(id), refused: (reason) => metrics.refused(reason) },
     { ...config, isEmbedded },
   );
-  const tenants = tenantsOf(deps.keys);
+  const hooks = createWebhookServices(deps, config, metrics, cluster);
   const warming = createPreWarming(known, clock, config);
   const executions = new ExecutionService(
     {
       ...{ clock, random, log, store: state.executions, environments, scheduler, admission, tenants },
-      ...{ pools, shards: cluster.keeper },
+      ...{ pools, shards: cluster.keeper, storage },
       isRevoked: (manifest) => trust.isRevoked(manifest),
       placed: (environment, { tenantId, request }) => {
         const access = pools.accessOfLayers(tenants(tenantId), environment);
         warming.placed(environment, toConstraints(request, environment.architecture), access);
       },
-      ended: (answer) => {
+      ended: (answer, { tenantId, request }) => {
         metrics.ended(answer);
+        tenancy.ledger.ended(tenantId, answer);
+        if (request.webhook !== undefined) hooks.deliveries.wake();
         const { environment, timing } = answer;
         if (environment !== null) warming.took(environment.id, timing.prepareMs + timing.executeMs + timing.collectMs);
       },
@@ -125,7 +132,10 @@ function createServices(deps: CoordinatorDeps, config: CoordinatorConfig, metric
   const agentKeys = new AgentKeys({ clock, log, agents: state.agents, verifier: deps.verifier, retired });
   const enrolment = new Enrolment(
     { clock, random, agents: state.agents, keys: agentKeys },
-    { tokenTtlMs: config.enrolmentTokenTtlMs, tokenFile: config.enrolmentTokenFile },
+    {
+      ...{ tokenTtlMs: config.enrolmentTokenTtlMs, tokenFile: config.enrolmentTokenFile },
+      ...{ tokensMax: config.enrolmentTokensMax, agents: config },
+    },
   );
   const joined = (agentId: AgentId) => cluster.tell({ type: 'agent.joined', agentId });
   const site = new SiteRecording({
@@ -146,25 +156,41 @@ function createServices(deps: CoordinatorDeps, config: CoordinatorConfig, metric
       executions.layersRevoked();
     },
   });
-  serveCluster(deps, { ...known, executions, agentKeys, site });
-  return { ...known, scheduler, admission, executions, enrolment, agentKeys, gateway };
+  serveCluster(deps, { ...known, ...hooks, executions, agentKeys, site });
+  return { ...known, ...hooks, tenancy, scheduler, admission, executions, enrolment, agentKeys, gateway };
 }
 
 /** What other coordinators and shards that come and go ask of this one. */
 function serveCluster(
   { log }: CoordinatorDeps,
-  { cluster, fleet, environments, executions, site, trust, cache, layers, agentKeys, pools }: ClusterServices,
+  {
+    cluster,
+    fleet,
+    environments,
+    executions,
+    deliveries,
+    site,
+    trust,
+    cache,
+    layers,
+    agentKeys,
+    pools,
+  }: ClusterServices,
 ): void {
   const warn = (error: unknown) => log.warn({ err: error }, 'not read again');
   cluster.serve({
-    tenants: () => new Set([...executions.tenants(), ...environments.tenantsBuilding()]),
+    tenants: () => new Set([...executions.tenants(), ...environments.tenantsBuilding(), ...deliveries.tenants()]),
     takeUp: async (shards) => {
       // Somebody else may have built or revoked meanwhile.
       environments.invalidateAll();
       await environments.resume(shards);
       await executions.resume(shards);
+      deliveries.wake();
     },
-    letGo: (shards) => executions.abandon(shards),
+    letGo: (shards) => {
+      executions.abandon(shards);
+      deliveries.letGo(shards);
+    },
     readAgain: (what) => {
       if (what === 'revocations') trust.readAgain().catch(warn);
       else if (what === 'pins') cache.readPins().catch(warn);
@@ -187,75 +213,18 @@ function serveCluster(
 }
 
 type ClusterServices = Pick<Scheduling, 'cluster' | 'fleet' | 'pools'> &
+  Pick<ReturnType<typeof createWebhookServices>, 'deliveries'> &
   Pick<ReturnType<typeof createCacheServices>, 'environments' | 'trust' | 'cache' | 'layers'> & {
     readonly executions: ExecutionService;
     readonly agentKeys: AgentKeys;
     readonly site: SiteRecording;
   };
 
-type Services = ReturnType<typeof createServices>;
-
-function createApi(deps: CoordinatorDeps, config: CoordinatorConfig, services: Services, metrics: Metrics) {
-  const { clock, log, random, state, store, keys, builder, instanceKey } = deps;
-  const { urls, environments, fleet, trust, cache, prefetches, executions, enrolment, cluster, pools } = services;
-  const isEmbedded = keys === null;
-  const answered: Metrics['answered'] = (...answer) => metrics.answered(...answer);
-  const server = createServer({ log, random, authenticate: createAuthentication(keys), isEmbedded, answered }, config);
-  const description = new ApiDescription(RELEASE);
-  server.addHook('onRoute', (route) => description.add(route));
-  const forwarding = new Forwarding(cluster, log, instanceKey.derive('forwarding'));
-  const leaving = new Leaving(clock);
-  leaving.watch(server);
-  forwarding.serve(server);
-  addExecutionRoutes(
-    server,
-    {
-      ...{ clock, executions },
-      passOn: (request, reply) => forwarding.passOn(request, reply),
-      passAnew: (request, reply) => forwarding.passAnew(request, reply),
-    },
-    { waitSecondsMax: config.waitSecondsMax, limitMaxima: toLimitMaxima(config) },
-  );
-  const { views } = executions;
-  const tickets = new TerminalTickets(
-    { clock, random, key: instanceKey.derive('terminal-tickets') },
-    config.terminalTicketTtlMs,
-  );
-  addTerminalRoutes(server, { views, tickets });
-  const terminals = new TerminalGateway(
-    {
-      ...{ clock, random, log, authenticate: createAuthentication(keys), isEmbedded, tickets, executions: views },
-      passOn: (request, socket, head, tenantId) => forwarding.passUpgrade({ request, socket, head }, tenantId),
-    },
-    config,
-  );
-  addEnvironmentRoutes(server, { clock, environments });
-  addLayerRoutes(server, { store, urls });
-  addCacheRoutes(server, { clock, agents: state.agents, fleet, environments, cache, trust, prefetches });
-  addPoolRoutes(server, { pools, isTenant: (id) => keys?.has(id) ?? id === localTenant.id });
-  const agents = async () => {
-    if (fleet.slots().total === 0 && cluster.slotsElsewhere === 0)
-      throw new SystemError('no-agent', 'no agent is connected');
-  };
-  const requirements = {
-    state: () => state.check(),
-    verifier: () => trust.envelope(),
-    builder: () => builder.check(),
-    agents,
-    staying: async () => {
-      if (leaving.isLeaving) throw new SystemError('draining', 'this instance is stopping; others go on');
-    },
-  };
-  addAgentKeyRoutes(server, { agentKeys: services.agentKeys, elsewhere: cluster });
-  addOperatorRoutes(server, {
-    ...{ agents: state.agents, fleet, elsewhere: cluster, enrolment, pools, description, requirements },
-    metrics: () => metrics.read(),
-  });
-  return { server, leaving, terminals };
-}
+/** Everything that a coordinator does, put together. */
+export type Services = ReturnType<typeof createServices>;
 
 function toGauges(services: ReturnType<typeof createServices>): Gauges {
-  const { admission, scheduler, environments, reproductions, fleet, trust } = services;
+  const { admission, scheduler, environments, reproductions, fleet, trust, deliveries } = services;
   return {
     queueDepth: () => admission.waiting,
     leases: () => scheduler.running,
@@ -265,16 +234,31 @@ function toGauges(services: ReturnType<typeof createServices>): Gauges {
     slots: () => fleet.slots(),
     sandboxes: () => fleet.sandboxes(),
     trustAgeSeconds: () => trust.ageSeconds,
+    webhooks: () => deliveries.underWay,
   };
 }
 
-/** Puts a coordinator together; nothing listens or runs before `start`. */
-export function wireCoordinator(deps: CoordinatorDeps, config: CoordinatorConfig): Coordinator {
+/** What everything here is put together from: adapters, and who the tenants are. */
+export type KeyedDeps = Omit<CoordinatorDeps, 'keys'> & {
+  readonly keys: TenantDirectory | null;
+  readonly tenancy: Tenancy;
+  readonly tls: TlsIdentity | null;
+};
+
+function openTls({ clock, log }: CoordinatorDeps, config: CoordinatorConfig): TlsIdentity | null {
+  const { tlsCertFile: certFile, tlsKeyFile: keyFile, tlsReloadMs: reloadMs } = config;
+  return certFile === '' ? null : new TlsIdentity({ certFile, keyFile }, { clock, log }, { reloadMs });
+}
+
+/** Puts a coordinator together; nothing listens or runs before `start`. SystemError `configuration-invalid` for a certificate that can't serve. */
+export function wireCoordinator(adapters: CoordinatorDeps, config: CoordinatorConfig): Coordinator {
+  const tenancy = createTenancy(adapters, config);
+  const tls = openTls(adapters, config);
+  const deps: KeyedDeps = { ...adapters, tenancy, keys: tenancy.directory, tls };
   const { log } = deps;
   const metrics = new Metrics();
   const services = createServices(deps, config, metrics);
-  const { urls, reproductions, environments, trust, cache, local, executions, enrolment, gateway, cluster, pools } =
-    services;
+  const { urls, environments, trust, cache, local, enrolment, gateway, cluster, pools } = services;
   const { server, leaving, terminals } = createApi(deps, config, services, metrics);
   metrics.watch(toGauges(services));
   attachUpgrades(server.server, checkUpgrade(deps.keys === null), {
@@ -284,37 +268,22 @@ export function wireCoordinator(deps: CoordinatorDeps, config: CoordinatorConfig
   });
   let stopping: Promise<void> | null = null;
 
-  async function stop(): Promise<void> {
-    if (cluster.hasSuccessor) await leaveToOthers({ clock: deps.clock, leaving, executions, gateway, cluster }, config);
-    else await Promise.all([executions.drain(config.drainMsMax), cluster.drain(config.drainMsMax)]);
-    executions.stop();
-    environments.stop();
-    reproductions.stop();
-    await Promise.all([gateway.stop(), terminals.stop()]);
-    enrolment.stop();
-    await cluster.stop();
-    local.stop();
-    trust.stop();
-    services.agentKeys.stop();
-    await cache.stop();
-    await server.close();
-    log.info({}, 'coordinator stopped');
-  }
-
   return {
     enrolment,
     async start() {
       await deps.state.check();
+      await tenancy.start(() => cluster.isOnDuty);
       await pools.readAgain();
       await trust.start();
       await cache.start();
       await server.listen({ host: config.listenHost, port: config.listenPort });
       const { port } = server.server.address() as AddressInfo;
       const host = config.listenHost.includes(':') ? `[${config.listenHost}]` : config.listenHost;
-      const url = `http://${host}:${port}`;
+      const url = `${tls === null ? 'http' : 'https'}://${host}:${port}`;
       urls.serveFrom(config.publicUrl === '' ? url : config.publicUrl);
       await enrolment.writeTokenFile();
       local.start();
+      services.deliveries.start();
       await cluster.start(config.clusterUrl === '' ? url : config.clusterUrl);
       for (const base of config.warmBases) {
         const name = base as (typeof baseNames)[number];
@@ -326,8 +295,42 @@ export function wireCoordinator(deps: CoordinatorDeps, config: CoordinatorConfig
       return { url };
     },
     stop() {
-      stopping ??= stop();
+      stopping ??= stopAll(deps, services, { server, leaving, terminals }, config);
       return stopping;
     },
   };
+}
+
+/** In the reverse order of the start, and of several coordinators as one that others go on without. */
+async function stopAll(
+  { clock, log, tls, tenancy }: KeyedDeps,
+  services: Services,
+  { server, leaving, terminals }: ReturnType<typeof createApi>,
+  config: CoordinatorConfig,
+): Promise<void> {
+  const { reproductions, environments, trust, cache, local, executions, enrolment, gateway, cluster } = services;
+  const leave = async () => {
+    // Whoever has the tenants next sends what is to be sent.
+    await services.deliveries.stop();
+    await cluster.leave();
+  };
+  const leavers = { clock, leaving, executions, gateway };
+  const drain = (timeMsMax: number) => cluster.drain(timeMsMax);
+  if (cluster.hasSuccessor) await leaveToOthers({ ...leavers, cluster: { drain, leave } }, config);
+  else await Promise.all([executions.drain(config.drainMsMax), cluster.drain(config.drainMsMax)]);
+  executions.stop();
+  await services.deliveries.stop();
+  environments.stop();
+  reproductions.stop();
+  await Promise.all([gateway.stop(), terminals.stop()]);
+  enrolment.stop();
+  await cluster.stop();
+  local.stop();
+  trust.stop();
+  services.agentKeys.stop();
+  await cache.stop();
+  await server.close();
+  tls?.stop();
+  await tenancy.stop();
+  log.info({}, 'coordinator stopped');
 }

@@ -1,6 +1,7 @@
 /**
  * Owns the one secret of this coordinator: 32 random bytes in its state directory, from which keys for private layers and layer URLs
- * are derived. Never leaves the process. Losing it makes private layers unreachable (they are built again), nothing else.
+ * are derived, and tenants' webhook secrets. Never leaves the process. Losing it makes private layers unreachable (they are built again) and gives every
+ * tenant another webhook secret, nothing else.
  */
 import { createHmac } from 'node:crypto';
 import { readFileSync, writeFileSync } from 'node:fs';

@@ -3,6 +3,7 @@
  * somebody scrapes. Never labels by tenant, id or anything else without bound.
  */
 import { Counter, Gauge, Histogram, Registry } from 'prom-client';
+import type { DeliveryState } from '../shared/lifecycle/delivery.ts';
 import type { Execution } from '../shared/model/execution.ts';
 import { SandboxCounts, sandboxCountNames } from '../shared/model/sandbox-gauges.ts';
 import type { LookupOutcome } from './environments/layer-demand.ts';
@@ -19,6 +20,7 @@ export interface Gauges {
   readonly slots: () => { total: number; free: number };
   readonly sandboxes: () => SandboxCounts;
   readonly trustAgeSeconds: () => number;
+  readonly webhooks: () => number;
 }
 
 const SECONDS = [0.001, 0.002, 0.004, 0.008, 0.016, 0.032, 0.064, 0.25, 1, 4, 16, 64, 300];
@@ -34,6 +36,7 @@ export class Metrics {
   readonly #lookups: Counter;
   readonly #reproductions: Counter;
   readonly #damaged: Counter;
+  readonly #attempts: Counter;
   readonly #http: Histogram;
   readonly #overhead: Histogram;
 
@@ -73,6 +76,12 @@ export class Metrics {
       help: 'Layers that agents found damaged on their disks and put aside.',
       registers,
     });
+    this.#attempts = new Counter({
+      name: 'envicutor_webhook_attempts_total',
+      help: 'Attempts to deliver a webhook, by outcome (taken, refused) and what its delivery is afterwards.',
+      labelNames: ['outcome', 'state'],
+      registers,
+    });
     this.#http = new Histogram({
       name: 'envicutor_http_request_seconds',
       help: 'Duration of requests by route.',
@@ -103,6 +112,7 @@ export class Metrics {
     gauge('envicutor_leases', 'Leases that are out.', gauges.leases);
     gauge('envicutor_builds', 'Environments being built.', gauges.builds);
     gauge('envicutor_layer_reproductions_waiting', 'Layers that wait for a second build.', gauges.reproductions);
+    gauge('envicutor_webhooks', 'Attempts to deliver a webhook that are under way.', gauges.webhooks);
     gauge('envicutor_agents', 'Connected agents.', gauges.agents);
     gauge('envicutor_slots', 'Slots of all connected agents.', () => gauges.slots().total);
     gauge('envicutor_slots_free', 'Free slots of all connected agents.', () => gauges.slots().free);
@@ -134,6 +144,10 @@ export class Metrics {
 
   damaged(): void {
     this.#damaged.inc();
+  }
+
+  attempted(outcome: 'taken' | 'refused', state: DeliveryState): void {
+    this.#attempts.inc({ outcome, state });
   }
 
   answered(route: string, method: string, code: number, durationMs: number): void {

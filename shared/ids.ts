@@ -14,6 +14,7 @@ export const idPrefixes = {
   file: 'file',
   request: 'req',
   prefetch: 'prefetch',
+  delivery: 'delivery',
 } as const;
 
 /** The kinds of id. */
@@ -27,6 +28,7 @@ export type EnvironmentId = Id<'environment'>;
 export type AgentId = Id<'agent'>;
 export type LeaseId = Id<'lease'>;
 export type BuildId = Id<'build'>;
+export type DeliveryId = Id<'delivery'>;
 
 const alphabet = '0123456789abcdefghjkmnpqrstvwxyz';
 

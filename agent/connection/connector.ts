@@ -28,6 +28,8 @@ export interface ConnectionOwner {
 export interface ConnectorOptions {
   /** Coordinators of which any will do; one is kept to until it can't be had. */
   readonly urls: readonly string[];
+  /** By whom coordinators are known that serve over TLS, as PEM; absent: the usual authorities. */
+  readonly ca?: string | undefined;
   /** The first attempt after a loss comes within this many milliseconds; the bound doubles up to `redialMaxMs`. */
   readonly redialMinMs: number;
   readonly redialMaxMs: number;
@@ -112,12 +114,13 @@ export class Connector {
 
   #dial(): void {
     this.#owner.dialling();
-    const { urls } = this.#options;
+    const { urls, ca } = this.#options;
     const socket = new WebSocket(urls[this.#turn % urls.length] ?? '', {
       perMessageDeflate: false,
       maxPayload: MESSAGE_BYTES_MAX,
       handshakeTimeout: this.#options.heartbeatMs,
       skipUTF8Validation: true,
+      ...(ca === undefined ? {} : { ca }),
     });
     this.#socket = socket;
     let heartbeat: Timer | null = null;

@@ -1,30 +1,21 @@
 /**
- * Owns one lease from its order to its result: layers, compile, run; a straight line.
+ * Owns one lease from its order to its result: layers, compile, then run or tests; a straight line.
  * Never talks to the coordinator and never holds a slot: the agent does. Never gives a verdict to our own failures.
  * Invariant: layers and the compile step's writable layer are let go of on every way out; after `cancel` there is no result, after `fail` only
  * a failure.
  */
 import type { Clock } from '../../shared/clock.ts';
-import { SystemError, toSystemError } from '../../shared/errors.ts';
+import { type SystemError, toSystemError } from '../../shared/errors.ts';
 import type { AcquiredLayers, LayerSource } from '../../shared/layers/layer-source.ts';
-import type { AllLimits } from '../../shared/model/limits.ts';
-import { WORKSPACE_DIRECTORY } from '../../shared/model/toolchain-variables.ts';
+import type { TestResult } from '../../shared/model/judging.ts';
 import type { Report } from '../../shared/model/verdict.ts';
 import type { LeaseResultMessage } from '../../shared/protocol/agent-messages.ts';
 import type { LeaseOrderMessage } from '../../shared/protocol/coordinator-messages.ts';
-import { isJudgeable, judge } from '../../shared/sandbox/judge.ts';
-import { toLaunchSentence } from '../../shared/sandbox/launch-failure.ts';
-import { OutputBuffer } from '../../shared/sandbox/output-buffer.ts';
-import type {
-  KeptLayer,
-  Launch,
-  LaunchListener,
-  LaunchReport,
-  Sandbox,
-  SandboxFile,
-} from '../../shared/sandbox/sandbox.ts';
-import { toScriptLaunch } from '../../shared/sandbox/script.ts';
+import type { KeptLayer, Sandbox } from '../../shared/sandbox/sandbox.ts';
+import type { CompiledChecks } from '../judging/compiled-checks.ts';
+import { Judging, type JudgingEnd } from '../judging/judging.ts';
 import type { LeaseTerminal } from './lease-terminal.ts';
+import { type Script, ScriptRuns, toReport } from './script-runs.ts';
 import type { SlotCpus } from './slot-cpus.ts';
 import { toSandboxFiles, toStdin, toVariables } from './workspace.ts';
 
@@ -37,6 +28,23 @@ export interface ExecutorNeeds {
   readonly cpus?: SlotCpus;
   /** What the run script has as standard input and output, if its order wants one. */
   readonly terminal?: LeaseTerminal | null;
+  /** Further slots, while nobody else needs them; absent: none. */
+  readonly slots?: SlotLender;
+  /** Check programs of executions before; absent: each compiles its own. */
+  readonly checks?: CompiledChecks;
+}
+
+/** Lends slots for tests that may run at a time. */
+export interface SlotLender {
+  /** A slot with as much memory as the lease has, besides its own; null when there is none to spare. */
+  borrow(): BorrowedSlot | null;
+}
+
+/** A slot that was lent. */
+export interface BorrowedSlot {
+  readonly slot: number;
+  readonly cpus: SlotCpus;
+  giveBack(): void;
 }
 
 /** Scripts 3 and 4. */
@@ -49,21 +57,15 @@ export interface ExecutionListener {
   fetching(bytes: number, bytesTotal: number): void;
   /** Called only for orders with `isOutputStreamed`. */
   output(script: LeasedScript, stream: 'stdout' | 'stderr', chunk: Uint8Array): void;
+  /** A test is over; `index` is its place in the order. */
+  tested(index: number, result: TestResult): void;
 }
 
-interface Stage {
-  readonly script: LeasedScript;
-  readonly text: string;
-  readonly args: readonly string[];
-  readonly variables: Readonly<Record<string, string>>;
-  readonly limits: AllLimits;
-  readonly stdin: Uint8Array | null;
-  readonly files: readonly SandboxFile[];
-  readonly kept: readonly KeptLayer[];
-}
-
-const ORDINARY_CPU_SHARES = 1024;
 const nothing: readonly never[] = [];
+
+/** What an execution has found out. */
+type Findings = Partial<Pick<LeaseResultMessage, 'compile' | 'run' | 'tests' | 'check'>> &
+  Pick<LeaseResultMessage, 'verdict' | 'endedIn'>;
 
 /** One lease's execution; `execute` is called once. */
 export class Execution {
@@ -71,11 +73,8 @@ export class Execution {
   readonly #order: LeaseOrderMessage;
   readonly #slot: number;
   readonly #listener: ExecutionListener;
-  readonly #timing = { fetchMs: 0, prepareMs: 0, executeMs: 0, collectMs: 0 };
-  #launch: Launch | null = null;
-  #compileLayer: KeptLayer | null = null;
-  #isCancelled = false;
-  #failure: SystemError | null = null;
+  readonly #runs: ScriptRuns;
+  #fetchMs = 0;
   #isAnnounced = false;
 
   constructor(needs: ExecutorNeeds, order: LeaseOrderMessage, slot: number, listener: ExecutionListener) {
@@ -83,18 +82,17 @@ export class Execution {
     this.#order = order;
     this.#slot = slot;
     this.#listener = listener;
+    this.#runs = new ScriptRuns(needs.sandbox);
   }
 
   /** Ends it without a result. Idempotent. */
   cancel(): void {
-    this.#isCancelled = true;
-    this.#launch?.kill();
+    this.#runs.cancel();
   }
 
   /** Ends it with this as its failure. Idempotent. */
   fail(failure: SystemError): void {
-    this.#failure ??= failure;
-    this.#launch?.kill();
+    this.#runs.fail(failure);
   }
 
   /** The result, or null after `cancel`. Never rejects: our own failures are the result's `failure`. */
@@ -105,109 +103,84 @@ export class Execution {
       const { layers: references, tenantId } = this.#order;
       const listener = (bytes: number, bytesTotal: number) => this.#listener.fetching(bytes, bytesTotal);
       layers = await this.#needs.layers.acquire(references, tenantId, listener);
-      this.#timing.fetchMs = this.#needs.clock.monotonicMs() - startMs;
-      return await this.#runScripts(layers);
+      this.#fetchMs = this.#needs.clock.monotonicMs() - startMs;
+      const found = this.#runs.isCancelled ? null : await this.#runScripts(layers);
+      return found === null ? null : this.#toResult(layers, found);
     } catch (error) {
-      return this.#isCancelled ? null : this.#toFailure(toSystemError(error), layers);
+      return this.#runs.isCancelled ? null : this.#toFailure(toSystemError(error), layers);
     } finally {
-      if (this.#compileLayer !== null) this.#needs.sandbox.release(this.#compileLayer);
+      this.#runs.release();
       layers?.release();
     }
   }
 
-  async #runScripts(layers: AcquiredLayers): Promise<LeaseResultMessage | null> {
-    const { compile, run, files } = this.#order;
-    if (this.#isCancelled) return null;
-    let compiled: Report | null = null;
-    if (compile !== null) {
-      const { script: text, limits, variables } = compile;
-      const stage: Stage = {
-        ...{ script: 'compile', text, limits, variables, args: nothing, stdin: null, kept: nothing },
-        files: toSandboxFiles(files),
-      };
-      compiled = await this.#runScript(stage, layers);
-      if (compiled === null) return null;
-      if (compiled.verdict !== 'ok') return this.#toResult(layers, 'compile', compiled, null);
+  async #runScripts(layers: AcquiredLayers): Promise<Findings | null> {
+    const { compile, tests } = this.#order;
+    if (compile === null) {
+      const files = toSandboxFiles(this.#order.files);
+      return await (tests === undefined ? this.#run(layers, files, null) : this.#judge(layers, files, null));
     }
-    const { script: text, limits, variables, arguments: args } = run;
-    const ran = await this.#runScript(
-      {
-        ...{ script: 'run', text, limits, variables, args, stdin: toStdin(run.stdin, run.stdinEncoding) },
-        files: compiled === null ? toSandboxFiles(files) : nothing,
-        kept: this.#compileLayer === null ? nothing : [this.#compileLayer],
-      },
-      layers,
-    );
-    return ran === null ? null : this.#toResult(layers, 'run', compiled, ran);
-  }
-
-  /** The script's Report, or null when it was cancelled. */
-  async #runScript(stage: Stage, layers: AcquiredLayers): Promise<Report | null> {
-    if (this.#failure !== null) throw this.#failure;
-    const { argv, file } = toScriptLaunch(stage.text, stage.args);
-    const stdout = new OutputBuffer();
-    const stderr = new OutputBuffer();
-    const isCompile = stage.script === 'compile';
-    const terminal = isCompile ? null : (this.#needs.terminal ?? null);
-    const launch = this.#needs.sandbox.launch(
-      {
-        profile: 'execution',
-        layers: layers.names,
-        kept: stage.kept,
-        isKept: isCompile,
-        target: null,
-        capture: null,
-        argv,
-        environment: toVariables(layers.manifests, stage.variables),
-        directory: WORKSPACE_DIRECTORY,
-        files: stage.files,
-        systemFiles: [file],
-        stdin: terminal === null ? stage.stdin : terminal.input,
-        egress: null,
-        limits: stage.limits,
-        cpuShares: ORDINARY_CPU_SHARES,
-        cpus: this.#needs.cpus ?? null,
-        terminal: terminal?.size ?? null,
-        collect: null,
-        ...(terminal !== null && { outputWindowBytes: terminal.outputWindowBytes }),
-      },
-      this.#toLaunchListener(stage.script, stdout, stderr, terminal),
-    );
-    terminal?.launched(launch);
-    this.#launch = launch;
-    this.#announceRunning();
-    if (isCompile) this.#compileLayer = launch.kept;
-    const report = await launch.report;
-    this.#launch = null;
-    this.#account(report);
-    if (this.#isCancelled) return null;
-    if (this.#failure !== null) throw this.#failure;
-    if (!isJudgeable(report)) throw toSandboxError(stage.script, report);
-    return judge({
-      ...{ launch: report, limits: stage.limits, slot: this.#slot },
-      ...{ stdout: stdout.bytes(), stderr: stderr.bytes() },
-    });
-  }
-
-  #toLaunchListener(
-    script: LeasedScript,
-    stdout: OutputBuffer,
-    stderr: OutputBuffer,
-    terminal: LeaseTerminal | null,
-  ): LaunchListener {
-    const isStreamed = this.#order.isOutputStreamed && terminal === null;
-    return {
-      started: () => terminal?.started(),
-      stdout: (chunk) => {
-        stdout.append(chunk);
-        terminal?.output(chunk);
-        if (isStreamed) this.#listener.output(script, 'stdout', chunk);
-      },
-      stderr: (chunk) => {
-        stderr.append(chunk);
-        if (isStreamed) this.#listener.output(script, 'stderr', chunk);
-      },
+    const { script: text, limits, variables } = compile;
+    const script: Script = {
+      ...{ name: 'compile', text, args: nothing, limits, stdin: null, kept: nothing, isKept: true },
+      ...{ environment: toVariables(layers.manifests, variables), layers: layers.names },
+      files: toSandboxFiles(this.#order.files),
     };
+    const compiled = await this.#runScript('compile', script);
+    if (compiled === null) return null;
+    const { report, kept } = compiled;
+    if (report.verdict !== 'ok') return { verdict: report.verdict, endedIn: 'compile', compile: report };
+    const found = await (tests === undefined ? this.#run(layers, nothing, kept) : this.#judge(layers, nothing, kept));
+    return found === null ? null : { ...found, compile: report };
+  }
+
+  async #run(layers: AcquiredLayers, files: Script['files'], kept: KeptLayer | null): Promise<Findings | null> {
+    const { run } = this.#order;
+    const stdin = toStdin(run.stdin, run.stdinEncoding);
+    const { terminal = null } = this.#needs;
+    const script = { ...this.#toSolution(layers, files, kept), args: run.arguments, stdin, terminal };
+    const ran = await this.#runScript('run', script);
+    return ran === null ? null : { verdict: ran.report.verdict, endedIn: 'run', run: ran.report };
+  }
+
+  /** Script 4, but for what each test has of its own. */
+  #toSolution(layers: AcquiredLayers, files: Script['files'], kept: KeptLayer | null): Omit<Script, 'args' | 'stdin'> {
+    const { script: text, limits, variables } = this.#order.run;
+    return {
+      ...{ name: 'run', text, limits, files, layers: layers.names, isKept: false },
+      environment: toVariables(layers.manifests, variables),
+      kept: kept === null ? nothing : [kept],
+    };
+  }
+
+  async #judge(layers: AcquiredLayers, files: Script['files'], kept: KeptLayer | null): Promise<Findings | null> {
+    const { tenantId, tests } = this.#order;
+    if (tests === undefined) throw new Error('an order without tests has nothing to judge');
+    const place = { slot: this.#slot, cpus: this.#needs.cpus ?? null };
+    const judging = new Judging(
+      { ...this.#needs, runs: this.#runs },
+      { tenantId, tests, layers, place, solution: this.#toSolution(layers, files, kept) },
+      {
+        running: () => this.#announceRunning(),
+        tested: (index, result) => this.#listener.tested(index, result),
+      },
+    );
+    const end: JudgingEnd | null = await judging.judge();
+    return end;
+  }
+
+  /** The script's Report and what it leaves, or null when it was cancelled. */
+  async #runScript(name: LeasedScript, script: Script): Promise<{ report: Report; kept: KeptLayer } | null> {
+    const hearer = {
+      stdout: (chunk: Uint8Array) => this.#listener.output(name, 'stdout', chunk),
+      stderr: (chunk: Uint8Array) => this.#listener.output(name, 'stderr', chunk),
+    };
+    const place = { slot: this.#slot, cpus: this.#needs.cpus ?? null };
+    const isStreamed = this.#order.isOutputStreamed && (script.terminal ?? null) === null;
+    const running = this.#runs.begin(script, place, isStreamed ? hearer : {});
+    this.#announceRunning();
+    const end = await running.ended;
+    return end === null ? null : { report: toReport(end, script.limits, this.#slot), kept: running.kept };
   }
 
   /** Said once, after the launcher has its order: it works while we say it. */
@@ -217,20 +190,12 @@ export class Execution {
     this.#listener.running();
   }
 
-  #account(report: LaunchReport): void {
-    this.#timing.prepareMs += report.takeMs + report.mountMs + report.execMs;
-    this.#timing.executeMs += report.wallTimeMs;
-    this.#timing.collectMs += report.collectMs;
+  get #timing(): LeaseResultMessage['timing'] {
+    return { fetchMs: this.#fetchMs, ...this.#runs.timing };
   }
 
-  #toResult(
-    layers: AcquiredLayers,
-    endedIn: LeasedScript,
-    compile: Report | null,
-    run: Report | null,
-  ): LeaseResultMessage {
-    const verdict = (run ?? compile)?.verdict ?? null;
-    return { verdict, endedIn, compile, run, layers: layers.uses, timing: this.#timing, failure: null };
+  #toResult(layers: AcquiredLayers, found: Findings): LeaseResultMessage {
+    return { compile: null, run: null, ...found, layers: layers.uses, timing: this.#timing, failure: null };
   }
 
   #toFailure(error: SystemError, layers: AcquiredLayers | null): LeaseResultMessage {
@@ -245,8 +210,4 @@ export class Execution {
     const reports = { verdict: null, endedIn: null, compile: null, run: null };
     return { ...reports, layers: layers?.uses ?? [], timing: this.#timing, failure };
   }
-}
-
-function toSandboxError(script: LeasedScript, report: LaunchReport): SystemError {
-  return new SystemError('sandbox-failed', `the ${script} script did not run: ${toLaunchSentence(report)}`);
 }

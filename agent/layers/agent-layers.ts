@@ -5,6 +5,7 @@
 import { join } from 'node:path';
 import type { Clock, Random } from '../../shared/clock.ts';
 import { SystemError } from '../../shared/errors.ts';
+import { readAuthority } from '../../shared/http/authority.ts';
 import { createImageIntegrity } from '../../shared/layers/image/layer-imager.ts';
 import { LayerCache } from '../../shared/layers/layer-cache.ts';
 import { LayerFetcher } from '../../shared/layers/layer-fetcher.ts';
@@ -24,7 +25,13 @@ export interface AgentLayersNeeds {
 
 type AgentLayersConfig = Pick<
   AgentConfig,
-  'stateDirectory' | 'trustTtlMs' | 'trustedKeyIds' | 'layerBytesMax' | 'layerTenantPercentMax' | 'scrubIntervalMs'
+  | 'stateDirectory'
+  | 'coordinatorCaFile'
+  | 'trustTtlMs'
+  | 'trustedKeyIds'
+  | 'layerBytesMax'
+  | 'layerTenantPercentMax'
+  | 'scrubIntervalMs'
 >;
 
 /** Layers and trust of one agent. */
@@ -53,7 +60,10 @@ export async function openAgentLayers(
     });
   });
   if (remembered !== null) trust.restore(remembered);
-  const fetcher = new LayerFetcher({ directory: join(stateDirectory, 'incoming') });
+  const fetcher = new LayerFetcher({
+    directory: join(stateDirectory, 'incoming'),
+    ca: readAuthority(config.coordinatorCaFile),
+  });
   const scrub = { integrity: createImageIntegrity(sandbox), intervalMs: config.scrubIntervalMs };
   const cache = new LayerCache({
     ...{ sandbox, trust, fetcher, directory: join(stateDirectory, 'layers'), bytesMax, tenantPercentMax, logger },

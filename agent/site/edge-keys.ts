@@ -7,8 +7,10 @@ import { readFileSync } from 'node:fs';
 import { type Static, Type } from '@sinclair/typebox';
 import { SystemError } from '../../shared/errors.ts';
 import { findPlaces } from '../../shared/http/validation.ts';
+import { resolveCheckLimits } from '../../shared/model/check-limits.ts';
 import { Closed } from '../../shared/model/closed.ts';
 import type { ExecutionRequest } from '../../shared/model/execution.ts';
+import type { CheckProgram } from '../../shared/model/judging.ts';
 import { type AllLimits, Limits, limitMaxima, resolveLimits } from '../../shared/model/limits.ts';
 
 /** Content of the file. */
@@ -76,14 +78,22 @@ export function createEdgeKeyRing({ keys }: Static<typeof EdgeKeysFile>, path = 
 
 /** The request with all limits that are in force: whoever takes it up after a restart does not know its key. */
 export function toBounded(request: ExecutionRequest, maxima: AllLimits): ExecutionRequest {
-  const { compile, run } = request;
+  const { compile, run, check } = request;
   const bound = (asked: Limits | undefined, purpose: 'compile' | 'run') =>
     resolveLimits(asked ?? {}, purpose, maxima).limits;
   return {
     ...request,
     ...(compile === undefined ? {} : { compile: { ...compile, limits: bound(compile.limits, 'compile') } }),
     run: { ...run, limits: bound(run.limits, 'run') },
+    ...(check !== undefined && 'run' in check ? { check: toBoundedCheck(check, run.limits, maxima) } : {}),
   };
+}
+
+function toBoundedCheck(check: CheckProgram, solution: Limits | undefined, maxima: AllLimits): CheckProgram {
+  const { compile, run } = check;
+  const bounded = { ...check, run: { ...run, limits: resolveCheckLimits(check, solution, maxima) } };
+  if (compile === undefined) return bounded;
+  return { ...bounded, compile: { ...compile, limits: resolveLimits(compile.limits ?? {}, 'compile', maxima).limits } };
 }
 
 function invalid(path: string, problem: string, cause?: unknown): SystemError {

@@ -53,7 +53,7 @@ export function createEdgeServer({ keys, executions, clock, log, random }: EdgeS
   };
   const server = createStrictServer(
     { log, random, admit, who: 'agent', description: 'docs/edge.md: an edge serves /v1/executions alone' },
-    { bodyBytesMax: BODY_BYTES_MAX, trustProxy: false },
+    { bodyBytesMax: BODY_BYTES_MAX, trustProxy: [] },
   );
   server.decorateRequest('edgeKey');
   addSubmission(server, executions, clock);
@@ -77,7 +77,8 @@ function addSubmission(server: HttpServer, executions: EdgeServerDeps['execution
       const waitMs = toWaitMs(request.query.wait, WAIT_SECONDS_MAX);
       const { edgeKey: key, body } = request;
       checkExecution(body, key.maxima);
-      if (body.interactive === true) throw toNoTerminals();
+      if (body.interactive === true) throw toUnserved('/interactive', 'an edge has no terminals');
+      if (body.webhook !== undefined) throw toUnserved('/webhook', 'an edge delivers nothing');
       const idempotencyKey = request.headers['idempotency-key'] ?? null;
       const submitted = await executions.submit(body, { key, isWaited: waitMs !== null, idempotencyKey });
       let answer = 'done' in submitted ? null : submitted;
@@ -101,11 +102,10 @@ function addSubmission(server: HttpServer, executions: EdgeServerDeps['execution
   );
 }
 
-function toNoTerminals(): SystemError {
-  const detail = 'is served by coordinators only: an edge has no terminals';
-  return new SystemError('request-invalid', `/interactive ${detail}`, {
-    errors: [{ pointer: '/interactive', detail }],
-  });
+/** What an agent that serves its own site does not do. */
+function toUnserved(pointer: string, reason: string): SystemError {
+  const detail = `is served by coordinators only: ${reason}`;
+  return new SystemError('request-invalid', `${pointer} ${detail}`, { errors: [{ pointer, detail }] });
 }
 
 function addViews(server: HttpServer, executions: EdgeServerDeps['executions'], clock: Clock): void {

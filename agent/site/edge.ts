@@ -5,7 +5,7 @@
  */
 import { SystemError } from '../../shared/errors.ts';
 import type { ManifestTrust } from '../../shared/layers/manifest-trust.ts';
-import type { AgentLayers, AgentNeeds } from '../agent.ts';
+import type { AgentLayers, AgentNeeds } from '../agent-needs.ts';
 import type { AgentConfig } from '../config.ts';
 import type { AgentFacts } from '../connection/session.ts';
 import { readEdgeKeys } from './edge-keys.ts';

@@ -85,9 +85,18 @@ export class HeldEnvironments {
   }
 
   /** An order has been carried out: what it ran in is remembered. */
-  ran({ environment, tenantId, layers }: LeaseOrderMessage): void {
-    if (environment === undefined) return;
-    const { id, variables } = environment;
+  ran({ environment, tenantId, layers, tests }: LeaseOrderMessage): void {
+    if (environment !== undefined) this.#remember(tenantId, environment, layers);
+    if (tests !== undefined && 'layers' in tests.check && tests.check.environment.id !== environment?.id) {
+      this.#remember(tenantId, tests.check.environment, tests.check.layers);
+    }
+  }
+
+  #remember(
+    tenantId: string,
+    { id, variables }: Pick<HeldEnvironment, 'id' | 'variables'>,
+    layers: readonly LayerReference[],
+  ): void {
     const key = keyOf(tenantId, id);
     const before = this.#entries.get(key);
     const scope = this.#scopeOf(layers);
@@ -122,6 +131,12 @@ export class HeldEnvironments {
     const shared = [...(this.#byId.get(id) ?? [])].find(({ scope }) => scope === 'shared');
     if (shared === undefined) throw notHeld(id, 'it has not been run here');
     return this.#toHeld(shared, variables);
+  }
+
+  /** The environment that its check program has for itself, or null. */
+  findCheck(tenantId: string, { check }: Pick<ExecutionRequest, 'check'>): HeldEnvironment | null {
+    const asked = check !== undefined && 'run' in check ? check.environment : undefined;
+    return asked === undefined ? null : this.find(tenantId, asked);
   }
 
   /** Null: they were revoked while they were used. */

@@ -4,6 +4,7 @@
  */
 import { type Clock, type Timer, toTimestamp } from '../../shared/clock.ts';
 import { EventLog } from '../../shared/http/event-log.ts';
+import { toScore, toSkipped } from '../../shared/judging/course.ts';
 import { executionLifecycle, type Stage, type StageCause } from '../../shared/lifecycle/execution.ts';
 import type { Execution as Answer, ExecutionRequest } from '../../shared/model/execution.ts';
 import type { LayerReference } from '../../shared/model/manifest.ts';
@@ -33,6 +34,8 @@ export class LocalExecution {
   readonly log = new EventLog(LOG_BYTES_MAX);
   readonly done: Promise<Answer>;
   environment: HeldEnvironment;
+  /** Of its check program; null when that has none of its own. */
+  checkEnvironment: HeldEnvironment | null = null;
   /** While it runs. */
   running: { readonly execution: Execution; readonly layers: readonly LayerReference[] } | null = null;
   result: LeaseResultMessage | null = null;
@@ -98,6 +101,20 @@ export class LocalExecution {
     return { queuedMs, buildMs: 0, fetchMs, prepareMs, executeMs, collectMs, overheadMs };
   }
 
+  #judgement(): Pick<Answer, 'tests' | 'check' | 'score'> {
+    const { result, checkEnvironment: own } = this;
+    const { request } = this.terms;
+    const tests = result?.tests ?? toSkipped(request.tests ?? []);
+    const compile = result?.check?.compile ?? null;
+    const environment = own === null ? null : { id: own.id, scope: own.scope, layers: result?.check?.layers ?? [] };
+    const prepared = { environment, setup: null, dependencies: null, verify: null, compile };
+    return {
+      tests,
+      check: own !== null || compile !== null ? prepared : null,
+      score: this.isOver ? toScore(request, tests) : null,
+    };
+  }
+
   /** The execution as every answer shows it. */
   toAnswer(): Answer {
     const { result, environment } = this;
@@ -107,7 +124,7 @@ export class LocalExecution {
       ...{ id, stage: this.#stage, verdict: result?.verdict ?? null, endedIn: result?.endedIn ?? null },
       environment: { id: environment.id, scope: environment.scope, layers: result?.layers ?? [] },
       ...{ setup: null, dependencies: null, verify: null },
-      ...{ compile: result?.compile ?? null, run: result?.run ?? null, tests: [], score: null },
+      ...{ compile: result?.compile ?? null, run: result?.run ?? null, ...this.#judgement() },
       timing: this.#timing(),
       ...{ certificate: null, receipt: null, files: [] },
       ...{ agent: isPlaced ? agent : null, attempts: isPlaced ? 1 : 0, failure: this.failure },

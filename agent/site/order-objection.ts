@@ -14,6 +14,7 @@ import {
   sharedSlots,
 } from '../../shared/model/site-policy.ts';
 import type { LeaseOrderMessage } from '../../shared/protocol/coordinator-messages.ts';
+import { limitsOf } from '../../shared/protocol/lease-order.ts';
 
 /** Why an order is refused; `lasting`: at any hour. */
 export interface OrderObjection {
@@ -36,7 +37,7 @@ export function findOrderObjection(
   order: LeaseOrderMessage,
   { trust, nowMs, slots, holders }: OrderTerms,
 ): OrderObjection | null {
-  const { tenantId, compile, run } = order;
+  const { tenantId } = order;
   const { owner } = policy;
   if (tenantId === owner) return null;
   let layers: PolicyLayer[];
@@ -45,7 +46,7 @@ export function findOrderObjection(
   } catch (error) {
     return { reason: `its layers can't be verified: ${toSystemError(error).message}`, policy: 'passing' };
   }
-  const limits = compile === null ? [run.limits] : [compile.limits, run.limits];
+  const limits = limitsOf(order);
   const lasting = findLastingObjection(policy, { tenantId, layers, limits });
   if (lasting !== null) return { reason: lasting, policy: 'lasting' };
   const passing = findPassingObjection(policy, { tenantId, nowMs });
@@ -57,8 +58,11 @@ export function findOrderObjection(
   return { reason, policy: shared === 0 ? 'lasting' : 'passing' };
 }
 
-function readLayers({ layers }: LeaseOrderMessage, trust: Pick<ManifestTrust, 'open'>): PolicyLayer[] {
-  const manifests = layers.map(({ envelope }) => trust.open(envelope));
-  checkSpecs(manifests, layers);
-  return manifests.map(({ scope, base }, index) => ({ scope, base, egress: layers[index]?.spec.egress ?? '' }));
+function readLayers({ layers, tests }: LeaseOrderMessage, trust: Pick<ManifestTrust, 'open'>): PolicyLayer[] {
+  const stacks = tests !== undefined && 'layers' in tests.check ? [layers, tests.check.layers] : [layers];
+  return stacks.flatMap((stack) => {
+    const manifests = stack.map(({ envelope }) => trust.open(envelope));
+    checkSpecs(manifests, stack);
+    return manifests.map(({ scope, base }, index) => ({ scope, base, egress: stack[index]?.spec.egress ?? '' }));
+  });
 }

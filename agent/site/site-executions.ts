@@ -13,12 +13,12 @@ import { toClosedLog } from '../../shared/http/execution-terms.ts';
 import { createId } from '../../shared/ids.ts';
 import type { StageCause } from '../../shared/lifecycle/execution.ts';
 import type { Logger } from '../../shared/logger.ts';
-import { toMemoryClaim } from '../../shared/model/claim.ts';
 import type { Execution as Answer, ExecutionRequest } from '../../shared/model/execution.ts';
+import type { TestResult } from '../../shared/model/judging.ts';
 import { limitCeilings } from '../../shared/model/limits.ts';
 import type { LeaseResultMessage } from '../../shared/protocol/agent-messages.ts';
 import type { LeaseOrderMessage } from '../../shared/protocol/coordinator-messages.ts';
-import { toOrder } from '../../shared/protocol/lease-order.ts';
+import { layersOf, toOrder, toOrderClaim } from '../../shared/protocol/lease-order.ts';
 import type { Identity } from '../connection/identity.ts';
 import type { AgentFacts, Received } from '../connection/session.ts';
 import { Execution, type ExecutorNeeds } from '../execution/executor.ts';
@@ -37,7 +37,7 @@ export interface SiteExecutionsNeeds extends Pick<ExecutorNeeds, 'sandbox' | 'la
   readonly logger: Logger;
   readonly identity: Pick<Identity, 'agentId'>;
   readonly facts: Pick<AgentFacts, 'name' | 'pool' | 'labels' | 'architecture' | 'exclusiveCores'>;
-  readonly environments: Pick<HeldEnvironments, 'find' | 'ran'>;
+  readonly environments: Pick<HeldEnvironments, 'find' | 'findCheck' | 'ran'>;
   readonly records: SiteRecords;
 }
 
@@ -165,6 +165,7 @@ export class SiteExecutions implements Site {
       ...{ characters: body.length, isDurable: !isWaited || idempotencyKey !== null, agent: this.#agent() },
     };
     const execution = new LocalExecution(clock, terms, environment);
+    execution.checkEnvironment = environments.findCheck(tenantId, request);
     this.#checkMemory(execution);
     this.#live.set(execution.id, execution);
     if (terms.isDurable) {
@@ -208,16 +209,17 @@ export class SiteExecutions implements Site {
     return this.#live.get(id) ?? (await this.get(tenantId, id));
   }
 
-  #order({ id: executionId, terms, environment }: LocalExecution): LeaseOrderMessage {
+  #order({ id: executionId, terms, environment, checkEnvironment }: LocalExecution): LeaseOrderMessage {
     const { tenantId, request } = terms;
-    const { layers } = environment;
+    const toPart = (held: HeldEnvironment) => ({ environment: held, layers: held.layers });
+    const check = checkEnvironment === null ? undefined : toPart(checkEnvironment);
+    const orderTerms = { executionId, tenantId, ...toPart(environment), check, isOutputStreamed: true };
     // All of them are in the request, within the maxima of its key; here nothing bounds them further.
-    return toOrder(request, { executionId, tenantId, environment, layers, isOutputStreamed: true }, limitCeilings);
+    return toOrder(request, orderTerms, limitCeilings);
   }
 
   #claimOf(execution: LocalExecution): number {
-    const { compile, run } = this.#order(execution);
-    return toMemoryClaim(compile?.limits ?? null, run.limits);
+    return toOrderClaim(this.#order(execution));
   }
 
   #checkMemory(execution: LocalExecution): void {
@@ -255,17 +257,20 @@ export class SiteExecutions implements Site {
     const { slots } = this.#host as Host;
     const { tenantId, request } = execution.terms;
     let launched: Execution;
+    let order: LeaseOrderMessage;
     try {
       // In one turn with taking its layers below: what is held now is held then.
       execution.environment = environments.find(tenantId, request.environment);
+      execution.checkEnvironment = environments.findCheck(tenantId, request);
       const needs = { ...this.#needs, cpus: slots.cpusOf(slot) };
-      launched = new Execution(needs, this.#order(execution), slot, this.#toListener(execution));
+      order = this.#order(execution);
+      launched = new Execution(needs, order, slot, this.#toListener(execution));
     } catch (error) {
       slots.giveBack(slot);
       this.#giveUp(execution, toSystemError(error));
       return;
     }
-    execution.running = { execution: launched, layers: execution.environment.layers };
+    execution.running = { execution: launched, layers: layersOf(order) };
     execution.move('placed');
     logger.info({ executionId: execution.id, tenantId, slot }, 'execution of this site placed');
     const ended = launched.execute().then((result) => {
@@ -286,6 +291,9 @@ export class SiteExecutions implements Site {
       output: (script: string, stream: 'stdout' | 'stderr', chunk: Uint8Array) => {
         const data = Buffer.from(chunk.buffer, chunk.byteOffset, chunk.length).toString('base64');
         execution.log.append(stream, { script, data, encoding: 'base64' }, data.length + 64);
+      },
+      tested: (index: number, test: TestResult) => {
+        execution.log.append('test', { index, ...test }, JSON.stringify(test).length);
       },
     };
   }

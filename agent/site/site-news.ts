@@ -4,6 +4,7 @@
  */
 import type { Clock, Timer } from '../../shared/clock.ts';
 import type { Logger } from '../../shared/logger.ts';
+import type { TestResult } from '../../shared/model/judging.ts';
 import type { Report } from '../../shared/model/verdict.ts';
 import { type AgentMessage, ENDED_EXECUTIONS_MAX, type EndedExecution } from '../../shared/protocol/agent-messages.ts';
 import type { Received } from '../connection/session.ts';
@@ -28,6 +29,7 @@ const RETELL_MS = 3_600_000;
 export class SiteNews {
   readonly #needs: SiteNewsNeeds;
   #isUnderstood = false;
+  #areTestsUnderstood = false;
   #isTelling = false;
   #isMore = false;
   #retoldAtMs = Number.NEGATIVE_INFINITY;
@@ -40,6 +42,7 @@ export class SiteNews {
   /** There is a connection. */
   welcomed(understood: readonly string[]): void {
     this.#isUnderstood = understood.includes('executions.ended');
+    this.#areTestsUnderstood = understood.includes('order.tests');
     const nowMs = this.#needs.clock.monotonicMs();
     if (nowMs - this.#retoldAtMs >= RETELL_MS) {
       this.#retoldAtMs = nowMs;
@@ -78,7 +81,7 @@ export class SiteNews {
     const executions: EndedExecution[] = [];
     for (const id of records.untold(ENDED_EXECUTIONS_MAX)) {
       const ended = await records.ended(id);
-      if (ended !== null) executions.push(toEndedExecution(ended));
+      if (ended !== null) executions.push(toEndedExecution(ended, this.#areTestsUnderstood));
     }
     if (executions.length === 0 || !send({ type: 'executions.ended', executions })) return;
     this.#timer = clock.after(ANSWER_MS_MAX, () => {
@@ -119,14 +122,26 @@ export class SiteNews {
 }
 
 /** An answer as the coordinator is told it. */
-export function toEndedExecution({ tenantId, answer }: Ended): EndedExecution {
+export function toEndedExecution({ tenantId, answer }: Ended, areTestsUnderstood = true): EndedExecution {
   const { id: executionId, stage, verdict, endedIn, environment, timing, failure, metadata, createdAt } = answer;
   return {
     ...{ executionId, tenantId, verdict, endedIn, environment, timing, failure, metadata, createdAt },
     stage: stage as EndedExecution['stage'],
     compile: answer.compile === null ? null : toShortReport(answer.compile),
     run: answer.run === null ? null : toShortReport(answer.run),
+    ...(areTestsUnderstood && answer.tests.length > 0
+      ? { tests: answer.tests.map(toShortTest), score: answer.score }
+      : {}),
     finishedAt: answer.finishedAt ?? createdAt,
+  };
+}
+
+function toShortTest({ name, outcome, check }: TestResult): TestResult {
+  return {
+    name,
+    outcome,
+    report: null,
+    check: check === null ? null : { message: '', score: check.score, report: null },
   };
 }
 

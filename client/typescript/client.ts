@@ -13,3 +13,11 @@ export {
   receiptProblems,
   verifyReceipt,
 } from './receipt.ts';
+export {
+  verifyWebhook,
+  type WebhookEvent,
+  type WebhookEvidence,
+  type WebhookProblem,
+  type WebhookVerdict,
+  webhookProblems,
+} from './webhook.ts';

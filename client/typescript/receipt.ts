@@ -4,6 +4,9 @@
  * Invariants: nothing is read out of a payload before its signature was checked, but for the keys that a list names; every statement
  * about what the answer tells, and about what the request asked if it is given, was compared.
  */
+
+import { toCourse } from '../../shared/judging/course.ts';
+import { resolveCases, resolveCheck } from '../../shared/judging/resolved.ts';
 import type { AgentKey, AgentKeyList } from '../../shared/model/agent-keys.ts';
 import type { File } from '../../shared/model/environment.ts';
 import type { Execution, ExecutionRequest } from '../../shared/model/execution.ts';
@@ -11,6 +14,7 @@ import type { Envelope } from '../../shared/model/manifest.ts';
 import type { ReceiptStatement } from '../../shared/model/receipt.ts';
 import type { Encoding, Report } from '../../shared/model/verdict.ts';
 import { toAskedText } from '../../shared/receipts/asked.ts';
+import { type AskedTests, type ToldTest, toJudgedText } from '../../shared/receipts/judged.ts';
 import {
   AGENT_KEYS_PAYLOAD_TYPE,
   findDifference,
@@ -54,6 +58,8 @@ export interface ReceiptEvidence {
   readonly request?: ExecutionRequest;
   /** Of an environment that the request names by its id; one that it describes has them with it. */
   readonly environmentVariables?: Readonly<Record<string, string>>;
+  /** The same of an environment that a check program has for itself. */
+  readonly checkEnvironmentVariables?: Readonly<Record<string, string>>;
   /** Whose execution it is. */
   readonly tenant?: string;
   /** The highest version of a list that was seen: an older list may lack a retirement. */
@@ -114,7 +120,7 @@ async function verify(evidence: ReceiptEvidence): Promise<ReceiptVerdict> {
   if (agent === undefined) throw new Unproven('agent-unknown');
   const statement = await openStatement(receipt, agent.publicKey);
   const told = await readAnswer(execution, named.id);
-  const asked = request === undefined ? {} : await readRequest(request, evidence.environmentVariables ?? {});
+  const asked = request === undefined ? {} : await readRequest(request, evidence);
   const difference = findDifference(statement, { ...told, ...asked, ...(tenant === undefined ? {} : { tenant }) });
   if (difference !== null) throw new Unproven(difference);
   if (agent.retiredAt !== undefined && Date.parse(statement.completedAt) > Date.parse(agent.retiredAt)) {
@@ -178,7 +184,24 @@ async function readAnswer(execution: Execution, agent: string): Promise<Told> {
     layers: environment?.layers.map(({ digest }) => digest) ?? [],
     compile: await readReport(execution.compile),
     run: await readReport(execution.run),
+    tests: await readTests(execution),
   };
+}
+
+/** Digest of what the answer tells of tests, or null when there are none. */
+async function readTests({ tests = [], check, stage }: Execution): Promise<string | null> {
+  // What did not come to its tests shows them as skipped, and no agent states anything about them.
+  const isJudged = tests.some(({ outcome }) => outcome !== 'skipped') || (check?.compile ?? null) !== null;
+  if (tests.length === 0 || stage !== 'finished' || !isJudged) return null;
+  const told: ToldTest[] = [];
+  for (const { name, outcome, report, check: checked } of tests) {
+    const said =
+      checked === null
+        ? null
+        : { message: checked.message, score: checked.score, script: await readReport(checked.report) };
+    told.push({ name, outcome, script: await readReport(report), check: said });
+  }
+  return await digestOf(toBytes(toJudgedText({ tests: told, compile: await readReport(check?.compile ?? null) })));
 }
 
 async function readReport(report: Report | null): Promise<ToldScript | null> {
@@ -191,26 +214,69 @@ async function readReport(report: Report | null): Promise<ToldScript | null> {
 }
 
 async function readRequest(
-  { environment, files = [], compile, run }: ExecutionRequest,
-  ofEnvironment: Readonly<Record<string, string>>,
+  request: ExecutionRequest,
+  { environmentVariables = {}, checkEnvironmentVariables = {} }: ReceiptEvidence,
 ): Promise<Pick<Told, 'request' | 'limits'>> {
   try {
-    const variables = typeof environment === 'string' ? ofEnvironment : (environment.variables ?? {});
+    const { environment, files = [], compile, run, check } = request;
+    const ofEnvironment = variablesOf(environment, environmentVariables);
     const { script, arguments: words = [], stdin = '', stdinEncoding = 'utf8' } = run;
+    const isOwn = check !== undefined && 'run' in check && check.environment !== undefined;
+    const ofCheck = isOwn ? variablesOf(check.environment ?? '', checkEnvironmentVariables) : ofEnvironment;
     const asked = toAskedText({
       files: await Promise.all(files.map(readFile)),
-      compile:
-        compile === undefined ? null : { script: compile.script, variables: { ...variables, ...compile.variables } },
+      compile: compile === undefined ? null : readScript(compile, ofEnvironment),
       run: {
-        ...{ script, arguments: words, variables: { ...variables, ...run.variables } },
-        stdin: await digestOfText(stdin, stdinEncoding, 'request-malformed'),
+        ...readScript(run, ofEnvironment),
+        ...{ script, arguments: words, stdin: await digestOfText(stdin, stdinEncoding, 'request-malformed') },
       },
+      tests: request.tests === undefined ? undefined : await readAskedTests(request, ofCheck),
     });
-    const limits = { compile: compile?.limits ?? null, run: run.limits ?? {} };
+    const limits = {
+      ...{ compile: compile?.limits ?? null, run: run.limits ?? {} },
+      check:
+        check !== undefined && 'run' in check
+          ? { compile: check.compile?.limits ?? null, run: check.run.limits ?? {} }
+          : null,
+    };
     return { request: await digestOf(toBytes(asked)), limits };
   } catch {
     throw new Unproven('request-malformed');
   }
+}
+
+type Variables = Readonly<Record<string, string>>;
+
+function variablesOf(environment: ExecutionRequest['environment'], known: Variables): Variables {
+  return typeof environment === 'string' ? known : (environment.variables ?? {});
+}
+
+function readScript({ script, variables }: { script: string; variables?: Variables }, ofEnvironment: Variables) {
+  return { script, variables: { ...ofEnvironment, ...variables } };
+}
+
+async function readAskedTests(request: ExecutionRequest, ofCheck: Variables): Promise<AskedTests> {
+  const check = resolveCheck(request);
+  const cases: AskedTests['cases'][number][] = [];
+  for (const { stdin, stdinEncoding, expected, expectedEncoding, ...rest } of resolveCases(request)) {
+    cases.push({
+      ...rest,
+      stdin: await digestOfText(stdin, stdinEncoding, 'request-malformed'),
+      expected: expected === null ? null : await digestOfText(expected, expectedEncoding, 'request-malformed'),
+    });
+  }
+  const { requires, stopAfterFailures } = toCourse(request);
+  if (!('run' in check)) return { cases, requires, stopAfterFailures, check };
+  const { kind, files = [], compile, run } = check;
+  return {
+    ...{ cases, requires, stopAfterFailures },
+    check: {
+      kind,
+      files: await Promise.all(files.map(readFile)),
+      compile: compile === undefined ? null : readScript(compile, ofCheck),
+      run: { ...readScript(run, ofCheck), arguments: run.arguments ?? [] },
+    },
+  };
 }
 
 async function readFile({ path, content, encoding = 'utf8', executable = false }: File) {

@@ -53,6 +53,8 @@ const verdict = oneOf(
   ...['ok', 'nonzero-exit', 'signaled', 'cpu-time-exceeded', 'wall-time-exceeded', 'idle-time-exceeded'],
   ...['memory-exceeded', 'output-exceeded', 'file-size-exceeded', 'disk-exceeded', 'start-failed'],
 );
+const judgement = oneOf('accepted', 'wrong-answer', 'checker-failed');
+const executionVerdict: Shape = (value) => verdict(value) || judgement(value);
 const limitNames = [
   ...['cpuTimeMs', 'wallTimeMs', 'idleTimeMs', 'memoryBytes', 'processes', 'outputBytes', 'fileSizeBytes'],
   ...['openFiles', 'stackBytes', 'diskBytes', 'diskInodes'],
@@ -65,13 +67,15 @@ const usage = closed({
   ...each(count, 'involuntarySwitches', 'oomKills'),
 });
 
+const limits = closed(each(limit, ...limitNames));
+
 const script = closed({
   verdict,
   exitCode: nullable((value) => Number.isInteger(value)),
   signal: nullable(text),
   exceeded: nullable(closed({ limit: oneOf(...limitNames), allowed: count, observed: count })),
   start: nullable(closed(each(text, 'step', 'errno', 'detail'))),
-  limits: closed(each(limit, ...limitNames)),
+  limits,
   usage,
   ...each(digest, 'stdout', 'stderr'),
   ...each(flag, 'stdoutTruncated', 'stderrTruncated'),
@@ -80,18 +84,27 @@ const script = closed({
   slot: nullable(count),
 });
 
-const statement = closed({
-  version: oneOf(1),
-  ...each(text, 'execution', 'tenant', 'lease', 'agent'),
-  fence: (value) => integer(value) && (value as number) >= 0,
-  ...each(timestamp, 'acceptedAt', 'completedAt'),
-  request: digest,
-  layers: list(digest, 0, 64),
-  verdict: nullable(verdict),
-  endedIn: nullable(oneOf('compile', 'run')),
-  ...each(nullable(script), 'compile', 'run'),
-  failure: nullable(shortText(100)),
+const tests = closed({
+  results: digest,
+  limits,
+  check: nullable(closed({ layers: list(digest, 0, 64), compile: nullable(limits), run: limits })),
 });
+
+const statement = closed(
+  {
+    version: oneOf(1),
+    ...each(text, 'execution', 'tenant', 'lease', 'agent'),
+    fence: (value) => integer(value) && (value as number) >= 0,
+    ...each(timestamp, 'acceptedAt', 'completedAt'),
+    request: digest,
+    layers: list(digest, 0, 64),
+    verdict: nullable(executionVerdict),
+    endedIn: nullable(oneOf('compile', 'run', 'tests', 'check')),
+    ...each(nullable(script), 'compile', 'run'),
+    failure: nullable(shortText(100)),
+  },
+  { tests },
+);
 
 const namedKey = closed(each(text, 'keyid', 'publicKey'));
 

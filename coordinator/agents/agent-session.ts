@@ -16,7 +16,6 @@ import type { CoordinatorMessage } from '../../shared/protocol/coordinator-messa
 import { acceptedVersions, closeCodes, PROTOCOL_VERSION } from '../../shared/protocol/version.ts';
 import type { EnrolledAgent } from '../executions/state-store.ts';
 import type { LeaseEvents } from '../scheduler/scheduler.ts';
-import { labelAbilities } from './abilities.ts';
 import { type Enrolment, type Hello, toAgentKey } from './enrolment.ts';
 import { type AgentFacts, type AgentOffer, type Fleet, FleetAgent } from './fleet.ts';
 import { MessageBudget } from './message-budget.ts';
@@ -189,7 +188,7 @@ export class AgentSession {
         id: known.id,
         name,
         pool: known.pool,
-        labels: labelAbilities(labels, understood),
+        labels,
         architecture,
         release,
         kernel,
@@ -201,6 +200,7 @@ export class AgentSession {
         isDraining: known.isDraining,
         connectedAtMs: clock.nowMs(),
         key: toAgentKey(known.publicKey),
+        understands: [...understood],
         send: (message) => this.#send(toUnderstood(message, understood)),
       },
     );
@@ -248,6 +248,9 @@ export class AgentSession {
         break;
       case 'lease.output':
         leases.heard(agent.id, message.lease, (listener, id) => listener.output(id, message));
+        break;
+      case 'lease.tested':
+        leases.heard(agent.id, message.lease, (listener, id) => listener.tested(id, message));
         break;
       case 'lease.fetching':
         leases.heard(agent.id, message.lease, (listener, id) => listener.fetching(id, message));

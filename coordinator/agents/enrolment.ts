@@ -11,7 +11,7 @@ import { createId, toBase32 } from '../../shared/ids.ts';
 import { toTrustedKey } from '../../shared/layers/envelope.ts';
 import type { TrustedKey } from '../../shared/model/manifest.ts';
 import { type AgentMessage, challengeText } from '../../shared/protocol/agent-messages.ts';
-import type { AgentStore, EnrolledAgent } from '../executions/state-store.ts';
+import type { AgentBounds, AgentStore, EnrolledAgent } from '../executions/state-store.ts';
 import type { AgentKeys } from './agent-keys.ts';
 
 /** The greeting of an agent. */
@@ -47,35 +47,55 @@ export interface EnrolmentDeps {
   readonly keys: Pick<AgentKeys, 'renew' | 'isRetired'>;
 }
 
+/** Settings of an enrolment; without bounds there may be any number. */
+export interface EnrolmentOptions {
+  readonly tokenTtlMs: number;
+  readonly tokenFile: string;
+  readonly tokensMax?: number;
+  readonly agents?: AgentBounds;
+}
+
 /** Tokens and the proof of identity. */
 export class Enrolment {
   readonly #deps: EnrolmentDeps;
   readonly #tokenTtlMs: number;
   readonly #tokenFile: string;
+  readonly #tokensMax: number;
+  readonly #bounds: AgentBounds | undefined;
   #fileToken = '';
   #timer: Timer | null = null;
   #isStopped = false;
 
   /** `tokenFile` is '' or a file that always holds a token which nobody has used yet. */
-  constructor(deps: EnrolmentDeps, options: { tokenTtlMs: number; tokenFile: string }) {
+  constructor(deps: EnrolmentDeps, options: EnrolmentOptions) {
     this.#deps = deps;
     this.#tokenTtlMs = options.tokenTtlMs;
     this.#tokenFile = options.tokenFile;
+    this.#tokensMax = options.tokensMax ?? Number.MAX_SAFE_INTEGER;
+    this.#bounds = options.agents;
   }
 
   /** A fresh token that lets one agent in, into this pool whatever it says; null: into any that is no tenant's. */
-  async issue(pool: string | null = null): Promise<IssuedToken> {
+  /** SystemError `quota-exceeded` when too many are out already; the one in the token file is let out whatever there are. */
+  async issue(pool: string | null = null, tokensMax = this.#tokensMax): Promise<IssuedToken> {
     const { clock, random, agents } = this.#deps;
     const token = `enrol_${toBase32(random.bytes(32))}`;
-    const expiresAtMs = clock.nowMs() + this.#tokenTtlMs;
-    await agents.addToken(digestOf(token), expiresAtMs, pool);
+    const nowMs = clock.nowMs();
+    const expiresAtMs = nowMs + this.#tokenTtlMs;
+    const firstMs = await agents.addToken(digestOf(token), expiresAtMs, pool, { nowMs, tokensMax });
+    if (firstMs !== null) {
+      const whose = pool === null ? 'no pool' : `pool ${pool}`;
+      const retryAfterSeconds = Math.max(1, Math.ceil((firstMs - nowMs) / 1000));
+      const detail = `${tokensMax} tokens of ${whose} are out that nobody has used; the next one expires in ${retryAfterSeconds} s`;
+      throw new SystemError('quota-exceeded', detail, { retryAfterSeconds });
+    }
     return { token, expiresAt: toTimestamp(expiresAtMs) };
   }
 
   /** Puts a fresh token into the token file, now and again before it expires; SystemError when it can't be written. */
   async writeTokenFile(): Promise<void> {
     if (this.#tokenFile === '' || this.#isStopped) return;
-    const { token } = await this.issue();
+    const { token } = await this.issue(null, Number.MAX_SAFE_INTEGER);
     const incoming = `${this.#tokenFile}.incoming`;
     try {
       writeFileSync(incoming, `${token}\n`, { mode: 0o640 });
@@ -141,7 +161,7 @@ export class Enrolment {
       enrolledAtMs: clock.nowMs(),
       isDraining: false,
     };
-    const enrolled = await agents.enrol(digestOf(hello.token), agent, clock.nowMs());
+    const enrolled = await agents.enrol(digestOf(hello.token), agent, clock.nowMs(), this.#bounds);
     if (enrolled === 'token-unknown') {
       throw new SystemError(
         'agent-refused',
@@ -151,6 +171,11 @@ export class Enrolment {
     if (enrolled === 'pool-owned') {
       const detail = `pool ${hello.pool} is a tenant's, and this token is not bound to it; ask for one that is, or set another pool`;
       throw new SystemError('agent-refused', detail);
+    }
+    if (enrolled === 'pool-full' || enrolled === 'fleet-full') {
+      const what = enrolled === 'pool-full' ? 'its pool has' : 'there are';
+      const setting = enrolled === 'pool-full' ? 'poolAgentsMax' : 'agentsMax';
+      throw new SystemError('agent-refused', `${what} as many agents as there may be (${setting}), retired ones too`);
     }
     void keys.renew();
     if (hello.token === this.#fileToken) await this.writeTokenFile();

@@ -47,6 +47,7 @@ export class FleetAgent implements Candidate {
   /** What its receipts are signed with; null when nobody has looked. */
   readonly key: TrustedKey | null;
   readonly connectedAtMs: number;
+  readonly understands: readonly string[];
   readonly #send: (message: CoordinatorMessage) => void;
   readonly #layers = new Set<string>();
   /** The list that `#layers` was taken over from; null once something else was learnt of them. */
@@ -76,6 +77,7 @@ export class FleetAgent implements Candidate {
       isDraining: boolean;
       connectedAtMs: number;
       key?: TrustedKey;
+      understands?: readonly string[];
       send: (message: CoordinatorMessage) => void;
     },
   ) {
@@ -83,6 +85,7 @@ export class FleetAgent implements Candidate {
     this.key = options.key ?? null;
     this.#isDraining = options.isDraining;
     this.connectedAtMs = options.connectedAtMs;
+    this.understands = options.understands ?? [];
     this.#send = options.send;
   }
 

@@ -29,6 +29,10 @@ export const BuilderConfig = Closed({
     'Your own HTTP proxy, http://[user:password@]host:port, that builds go through; empty: none.',
   ),
   caBundlePath: text('', "PEM file of the roots that registries are verified with; empty: the system's bundle."),
+  coordinatorCaFile: text(
+    '',
+    'PEM file of an authority by which https:// addresses of layers are known besides the usual ones; empty: those only.',
+  ),
   artefactDirectory: text(
     '',
     'Folder in which fetched artefacts are kept for later builds; empty: `artefacts` in stateDirectory.',

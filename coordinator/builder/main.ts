@@ -7,6 +7,7 @@ import { join } from 'node:path';
 import { systemClock, systemRandom } from '../../shared/clock.ts';
 import { loadConfig, refuseToStart } from '../../shared/config.ts';
 import { toSystemError } from '../../shared/errors.ts';
+import { readAuthority } from '../../shared/http/authority.ts';
 import { LayerCache } from '../../shared/layers/layer-cache.ts';
 import { LayerFetcher } from '../../shared/layers/layer-fetcher.ts';
 import { ManifestTrust } from '../../shared/layers/manifest-trust.ts';
@@ -32,7 +33,10 @@ async function start(): Promise<void> {
   const [clock, random] = [systemClock, systemRandom];
   const sandbox = await connectLauncher({ socketPath: settings.launcherSocketPath });
   await mkdir(settings.stateDirectory, { recursive: true, mode: 0o700 });
-  const fetcher = new LayerFetcher({ directory: join(settings.stateDirectory, 'incoming') });
+  const fetcher = new LayerFetcher({
+    directory: join(settings.stateDirectory, 'incoming'),
+    ca: readAuthority(settings.coordinatorCaFile),
+  });
   const trust = new ManifestTrust();
   const layers = new LayerCache({
     sandbox,

@@ -14,6 +14,7 @@ import type { AgentFacts, Fleet } from '../agents/fleet.ts';
 import type { PoolAccess } from '../pools/pool-access.ts';
 import type { PoolGate } from '../pools/pool-gate.ts';
 import type { TenantCharge } from '../scheduler/charges.ts';
+import { Concurrency } from '../scheduler/concurrency.ts';
 import type { FairScheduler } from '../scheduler/fair-scheduler.ts';
 import type { Considered } from '../scheduler/placement.ts';
 import type {
@@ -22,6 +23,7 @@ import type {
   Forecast,
   LeaseFetching,
   LeaseOutput,
+  LeaseTest,
   Scheduler,
 } from '../scheduler/scheduler.ts';
 import type { Peer, PeerUser } from './peer.ts';
@@ -56,13 +58,24 @@ export class ClusterScheduler implements Scheduler, DemandListener, PeerUser {
   readonly #peers: () => readonly Peer[];
   readonly #retriesMax: number;
   readonly #own = new Map<ExecutionId, Own>();
+  readonly #concurrency: Concurrency;
+  /** What is lent, and whose it is. */
+  readonly #lent = new Map<ExecutionId, string>();
   #pause: Timer | null = null;
 
   constructor(
-    deps: { clock: Clock; local: FairScheduler; fleet: Fleet; pools: PoolGate; peers: () => readonly Peer[] },
+    deps: {
+      clock: Clock;
+      local: FairScheduler;
+      fleet: Fleet;
+      pools: PoolGate;
+      peers: () => readonly Peer[];
+      concurrency?: Concurrency;
+    },
     options: { retriesMax: number },
   ) {
     this.#clock = deps.clock;
+    this.#concurrency = deps.concurrency ?? new Concurrency(() => 0);
     this.#local = deps.local;
     this.#fleet = deps.fleet;
     this.#pools = deps.pools;
@@ -106,7 +119,8 @@ export class ClusterScheduler implements Scheduler, DemandListener, PeerUser {
 
   /** It waits here, unless its tenant's own agents have room elsewhere and not here. */
   #wait(demand: Demand, waitMsMax: number): void {
-    if (this.#homeElsewhere(demand)?.lend({ demand, waitMsMax }) === true) return;
+    const home = this.#homeElsewhere(demand);
+    if (home !== null && this.#lendTo(home, demand, waitMsMax)) return;
     this.#local.submit({ ...demand, waitMsMax, listener: this });
     if (this.#local.depth > 0 && this.#peers().length > 0) this.#soon();
   }
@@ -124,6 +138,21 @@ export class ClusterScheduler implements Scheduler, DemandListener, PeerUser {
   withdraw(executionId: ExecutionId): void {
     this.#own.delete(executionId);
     if (!this.#peers().some(({ loans }) => loans.withdraw(executionId))) this.#local.withdraw(executionId);
+    this.#cameBack(executionId);
+  }
+
+  /** Lends it, unless its tenant has as much at once as it may: what is lent counts. */
+  #lendTo(peer: Peer, demand: Demand, waitMsMax: number): boolean {
+    const { tenantId, executionId } = demand;
+    if (this.#concurrency.isFull(tenantId) || !peer.lend({ demand, waitMsMax })) return false;
+    this.#concurrency.took(tenantId);
+    this.#lent.set(executionId, tenantId);
+    return true;
+  }
+
+  #cameBack(executionId: ExecutionId): void {
+    const tenantId = this.#lent.get(executionId);
+    if (this.#lent.delete(executionId) && tenantId !== undefined) this.#concurrency.cameBack(tenantId);
   }
 
   #remainingMs({ demand, submittedAtMs }: Own): number {
@@ -131,6 +160,7 @@ export class ClusterScheduler implements Scheduler, DemandListener, PeerUser {
   }
 
   returned(demand: Demand, cause: SystemError | null): void {
+    this.#cameBack(demand.executionId);
     const own = this.#own.get(demand.executionId);
     if (own === undefined) return;
     if (cause !== null) {
@@ -149,6 +179,7 @@ export class ClusterScheduler implements Scheduler, DemandListener, PeerUser {
 
   ended(executionId: ExecutionId): void {
     this.#own.delete(executionId);
+    this.#cameBack(executionId);
   }
 
   roomChanged(charges: readonly TenantCharge[]): void {
@@ -191,9 +222,9 @@ export class ClusterScheduler implements Scheduler, DemandListener, PeerUser {
 
   #lend(own: Own, peer: Peer): boolean {
     const { demand } = own;
-    if (peer.loans.waitingBytes > LENT_BYTES_MAX) return false;
+    if (peer.loans.waitingBytes > LENT_BYTES_MAX || this.#concurrency.isFull(demand.tenantId)) return false;
     this.#local.withdraw(demand.executionId);
-    if (peer.lend({ demand, waitMsMax: this.#remainingMs(own) })) return true;
+    if (this.#lendTo(peer, demand, this.#remainingMs(own))) return true;
     this.#wait(demand, this.#remainingMs(own));
     return false;
   }
@@ -245,6 +276,10 @@ export class ClusterScheduler implements Scheduler, DemandListener, PeerUser {
 
   output(executionId: ExecutionId, output: LeaseOutput): void {
     this.#listener(executionId)?.output(executionId, output);
+  }
+
+  tested(executionId: ExecutionId, test: LeaseTest): void {
+    this.#listener(executionId)?.tested(executionId, test);
   }
 
   told(executionId: ExecutionId, news: TerminalNews): void {

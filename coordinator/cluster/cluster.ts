@@ -14,6 +14,7 @@ import type { Fleet } from '../agents/fleet.ts';
 import { type ShardStore, shardOf } from '../executions/shard-store.ts';
 import type { SiteAgent } from '../executions/site-records.ts';
 import type { PoolGate } from '../pools/pool-gate.ts';
+import type { Concurrency } from '../scheduler/concurrency.ts';
 import type { FairScheduler } from '../scheduler/fair-scheduler.ts';
 import type { Scheduler } from '../scheduler/scheduler.ts';
 import { ClusterScheduler } from './cluster-scheduler.ts';
@@ -42,6 +43,8 @@ export interface ClusterDeps {
   readonly fleet: Fleet;
   readonly local: FairScheduler;
   readonly pools: PoolGate;
+  /** How much of each tenant may run at once. */
+  readonly concurrency?: Concurrency;
 }
 
 /** Numbers of a cluster; milliseconds. */
@@ -49,6 +52,8 @@ export interface ClusterOptions {
   readonly memberTtlMs: number;
   readonly reconnectGraceMs: number;
   readonly retriesMax: number;
+  /** By whom other coordinators are known that serve over TLS, as PEM; absent: the system's. */
+  readonly ca?: string | undefined;
 }
 
 /** Who does what a cluster asks for. */
@@ -92,7 +97,7 @@ export class Cluster {
   #isStopped = false;
 
   constructor(deps: ClusterDeps, options: ClusterOptions) {
-    const { clock, random, log, store, local, fleet, pools } = deps;
+    const { clock, random, log, store, local, fleet } = deps;
     this.#deps = deps;
     this.#isAlone = !store.isShared;
     const memberId = `coordinator_${toBase32(random.bytes(10))}`;
@@ -112,9 +117,9 @@ export class Cluster {
       return;
     }
     const peers = new Peers({ ...deps, memberId, dial: (url, user) => gateway.dial(url, user) }, options);
-    const gateway = new PeerGateway(clock, () => peers.welcome());
+    const gateway = new PeerGateway(clock, () => peers.welcome(), options.ca);
     this.gateway = gateway;
-    const scheduler = new ClusterScheduler({ clock, local, fleet, pools, peers: () => peers.all }, options);
+    const scheduler = new ClusterScheduler({ ...deps, peers: () => peers.all }, options);
     this.peers = peers;
     this.scheduler = scheduler;
     peers.serve(scheduler, {

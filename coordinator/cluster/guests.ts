@@ -171,6 +171,7 @@ export class Guests {
         guest.started = say({ type: 'demand.started', demand });
       },
       fetching: (_id, { bytes, bytesTotal }) => void say({ type: 'demand.fetching', demand, bytes, bytesTotal }),
+      tested: (_id, { index, test }) => void say({ type: 'demand.tested', demand, index, test }),
       output: (_id, { script, stream, data }) => void say({ type: 'demand.output', demand, script, stream, data }),
       told: (_id, news) => void say({ type: 'demand.news', demand, news }),
       requeued: (_id, { code, message: detail }) => {

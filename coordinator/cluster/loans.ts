@@ -61,6 +61,7 @@ export class Loans {
   /** Lends a demand; false when the link is down. */
   lend({ demand, waitMsMax }: Lendable): boolean {
     const { executionId, tenantId, weight, kind, durationMsMax, memoryBytes, diskBytes, layers, constraints } = demand;
+    const { needs, ...where } = constraints;
     const { isPrivate, foreignPools, privatePools, layers: seen, limits } = demand.site;
     const id = `${++this.#number}`;
     const order = demand.order();
@@ -69,7 +70,10 @@ export class Loans {
       demand: id,
       ...{ executionId, tenantId, weight, kind, durationMsMax, waitMsMax, memoryBytes, diskBytes },
       layers: [...layers],
-      constraints: { ...constraints, labels: { ...constraints.labels } },
+      constraints: {
+        ...{ ...where, labels: { ...where.labels } },
+        ...(needs === undefined ? {} : { needs: [...needs] }),
+      },
       site: {
         ...{ isPrivate, foreignPools: [...foreignPools], privatePools: [...privatePools] },
         ...{ layers: [...seen], limits: [...limits] },
@@ -175,6 +179,9 @@ export class Loans {
         return;
       case 'demand.output':
         listener.output(executionId, message);
+        return;
+      case 'demand.tested':
+        listener.tested(executionId, message);
         return;
       case 'demand.news':
         listener.told(executionId, message.news);

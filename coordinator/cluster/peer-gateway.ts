@@ -45,12 +45,14 @@ const CLOSE_MS_MAX = 1000;
 export class PeerGateway implements UpgradeTaker {
   readonly #clock: Pick<Clock, 'after'>;
   readonly #welcome: () => WelcomedUser;
+  readonly #ca: string | undefined;
   readonly #server = new WebSocketServer({ noServer: true, maxPayload: MESSAGE_BYTES_MAX, perMessageDeflate: false });
   readonly #sockets = new Set<WebSocket>();
   #isStopped = false;
 
-  /** `welcome` gives the user of a connection that another coordinator opened. */
-  constructor(clock: Pick<Clock, 'after'>, welcome: () => WelcomedUser) {
+  /** `welcome` gives the user of a connection that another coordinator opened; `ca` is by whom those are known that serve over TLS. */
+  constructor(clock: Pick<Clock, 'after'>, welcome: () => WelcomedUser, ca?: string) {
+    this.#ca = ca;
     this.#clock = clock;
     this.#welcome = welcome;
   }
@@ -76,6 +78,7 @@ export class PeerGateway implements UpgradeTaker {
       perMessageDeflate: false,
       maxPayload: MESSAGE_BYTES_MAX,
       handshakeTimeout: HANDSHAKE_MS_MAX,
+      ...(this.#ca === undefined ? {} : { ca: this.#ca }),
     });
     this.#serve(socket, user);
     socket.on('open', () => user.opened(this.#toPeerSocket(socket)));

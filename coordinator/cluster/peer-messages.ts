@@ -6,16 +6,17 @@
  * ends the handshake; both say in it which optional parts of orders they understand, and are sent no others, so that coordinators of two releases work
  * together while they are replaced. `peer.leaving` says that the one who was dialled will soon be gone. The one who was dialled tells what room its
  * agents have (`peer.room`) whenever that has changed. The dialler lends it demands: `demand.submit` puts one into the other's queue with all that a run needs; what becomes of it comes back as `demand.placed`, `.started`,
- * `.fetching`, `.output`, `.requeued` and at last one of `.completed` (kept until `demand.kept`) or `.gave-up`. `demand.recall` asks
+ * `.fetching`, `.output`, `.tested`, `.requeued` and at last one of `.completed` (kept until `demand.kept`) or `.gave-up`. `demand.recall` asks
  * for one back that still waits, and is answered by `.withdrawn`, or not at all when it does not wait any more; `demand.withdraw` ends one.
- * `demand.command` and `demand.news` carry its terminal's two directions (shared/protocol/terminal-flow); only agents that are labelled as having
- * terminals get such demands, and a coordinator that does not know of terminals labels none.
+ * `demand.command` and `demand.news` carry its terminal's two directions (shared/protocol/terminal-flow); a demand goes to
+ * agents that understand what it needs, and a coordinator that does not know of a part has none.
  * After a broken link the dialler says by `demand.resume` which ones it still wants: of those the other repeats what it knows, or says
  * `demand.lost`; all others it ends. `site.record` has an execution recorded that an agent ran for its own site, by the one who answers for its tenant;
  * `site.recorded` says whether it is. `changed` says that something is to be read from the store again.
  */
 import { Type } from '@sinclair/typebox';
 import { Closed, Nullable, OneOf } from '../../shared/model/closed.ts';
+import { TestResult } from '../../shared/model/judging.ts';
 import { AllLimits } from '../../shared/model/limits.ts';
 import { Envelope } from '../../shared/model/manifest.ts';
 import { considerations } from '../../shared/model/placement.ts';
@@ -59,6 +60,7 @@ export const Room = Closed({
   exclusiveCores: Type.Boolean(),
   slots: count,
   free: count,
+  understands: Type.Optional(Additions),
   memoryBytesMax: Nullable(Type.Number({ description: 'What the largest agent offers; null: any.' })),
   shared: Nullable(
     Closed(
@@ -97,6 +99,7 @@ export const diallerMessages = {
       pool: Nullable(Type.String()),
       labels: Labels,
       exclusiveCore: Type.Boolean(),
+      needs: Type.Optional(Additions),
     }),
     site: Closed({
       isPrivate: Type.Boolean(),
@@ -149,6 +152,7 @@ export const dialledMessages = {
     stream: OneOf(['stdout', 'stderr']),
     data: Type.String(),
   }),
+  'demand.tested': Closed({ demand, index: count, test: TestResult }),
   'demand.news': Closed({ demand, news: TerminalNews }),
   'demand.requeued': Closed({ demand, code: Type.String(), detail: Type.String() }),
   'demand.completed': Closed({ demand, result: LeaseResult }),

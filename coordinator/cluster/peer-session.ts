@@ -7,7 +7,8 @@ import type { Clock, Random, Timer } from '../../shared/clock.ts';
 import { SystemError } from '../../shared/errors.ts';
 import type { Logger } from '../../shared/logger.ts';
 import { encodeMessage } from '../../shared/protocol/catalog.ts';
-import { additions } from '../../shared/protocol/version.ts';
+import { type Addition, additions } from '../../shared/protocol/version.ts';
+import { understoodBy } from '../agents/understood-messages.ts';
 import type { Guests } from './guests.ts';
 import type { PeerSocket, PeerSocketUser } from './peer-gateway.ts';
 import { type DialledMessage, type DiallerMessage, decodeDiallerMessage } from './peer-messages.ts';
@@ -43,6 +44,7 @@ export class PeerSession implements PeerSocketUser {
   readonly #deadline: Timer;
   #socket: PeerSocket | null = null;
   #member = '';
+  #understood: ReadonlySet<Addition> = new Set();
   #guests: Guests | null = null;
 
   constructor(deps: PeerSessionDeps) {
@@ -57,8 +59,14 @@ export class PeerSession implements PeerSocketUser {
   }
 
   readonly send = (message: DialledMessage): void => {
-    this.#socket?.send(encodeMessage(message));
+    this.#socket?.send(encodeMessage(this.#toUnderstood(message)));
   };
+
+  /** Without what its reader would refuse. */
+  #toUnderstood(message: DialledMessage): DialledMessage {
+    if (message.type !== 'peer.room' || this.#understood.has('order.tests')) return message;
+    return { ...message, rooms: message.rooms.map(({ understands: _, ...room }) => room) };
+  }
 
   opened(socket: PeerSocket): void {
     this.#socket = socket;
@@ -91,6 +99,7 @@ export class PeerSession implements PeerSocketUser {
     const { key, memberId: dialled } = this.#deps;
     if (message.type === 'peer.hello' && this.#member === '') {
       this.#member = message.member;
+      this.#understood = understoodBy(message.understands);
       const proof = proveLink(key, 'dialled', { dialler: message.member, dialled, nonce: message.nonce });
       this.send({
         ...{ type: 'peer.challenge', member: dialled, nonce: this.#nonce, proof },

@@ -31,7 +31,7 @@ export function countRooms(
   { index }: Pick<Fleet, 'index'>,
   shares: { shareOf(pool: string): PoolShare | null },
 ): Room[] {
-  return [...index.groups()].map(({ architecture, pool, labels, exclusiveCores, all }) => {
+  return [...index.groups()].map(({ architecture, pool, labels, exclusiveCores, understands, all }) => {
     let slots = 0;
     let free = 0;
     let memoryBytesMax = 0;
@@ -43,6 +43,7 @@ export function countRooms(
     const share = shares.shareOf(pool);
     return {
       ...{ architecture, pool, labels: { ...labels }, exclusiveCores, slots, free },
+      understands: [...understands],
       memoryBytesMax: Number.isFinite(memoryBytesMax) ? memoryBytesMax : null,
       shared: share && { slots: Math.min(slots, share.slots), free: Math.min(free, share.free) },
     };
@@ -51,7 +52,11 @@ export function countRooms(
 
 /** How a demand stands to a room now; null: it can't have it. */
 function standingIn(room: Room, { constraints, memoryBytes, site }: RoomDemand, pools: PoolGate): Standing | null {
-  if (!fits(room, constraints) || (room.memoryBytesMax !== null && room.memoryBytesMax < memoryBytes)) return null;
+  if (
+    !fits({ ...room, understands: room.understands ?? [] }, constraints) ||
+    (room.memoryBytesMax !== null && room.memoryBytesMax < memoryBytes)
+  )
+    return null;
   const standing = pools.accessOf(site).standingOf(room.pool);
   if (!isHad(standing)) return null;
   return standing === 'limited' && !pools.isWithinHours(room.pool) ? null : standing;

@@ -108,6 +108,11 @@ export class ShardKeeper {
     return this.#held.get(shard) ?? null;
   }
 
+  /** All shards that are ours. */
+  get all(): readonly number[] {
+    return [...this.#held.keys()].filter((shard) => this.holds(shard) !== null);
+  }
+
   /** Have we heard of nobody else who has it, though the store may have given it away by now? */
   isKept(shard: number): boolean {
     return this.#held.has(shard);

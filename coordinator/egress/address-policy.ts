@@ -1,5 +1,5 @@
 /**
- * Owns which addresses the proxy may dial: public unicast, plus what the operator allows, minus what the operator denies.
+ * Owns which addresses may be dialled for others, by the proxy for builds and by webhooks: public unicast, plus what the operator allows, minus what the operator denies.
  * Never resolves names. Documentation ranges are not refused: registries may resolve to them behind some networks, and nothing internal lives there.
  * Invariant: an address that isn't understood is refused; an IPv4 address inside an IPv6 one is judged as itself.
  */

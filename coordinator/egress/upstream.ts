@@ -14,15 +14,7 @@ import type { EgressQuotas, RefusalCode } from '../../shared/model/egress.ts';
 import type { AddressPolicy } from './address-policy.ts';
 import type { Destination } from './admission.ts';
 import { throughTunnel } from './upstream-proxy.ts';
-
-/** An address of a host and its family. */
-export interface ResolvedAddress {
-  readonly address: string;
-  readonly family: number;
-}
-
-/** Resolves a host name; rejects with getaddrinfo's codes (ENOTFOUND, EAI_AGAIN). */
-export type Resolve = (host: string) => Promise<readonly ResolvedAddress[]>;
+import { findDenied, type Resolve, toLookup } from './vetted-lookup.ts';
 
 /** The host's own resolver, its hosts file and search rules included. */
 export const systemResolve: Resolve = (host) => lookup(host, { all: true, order: 'verbatim' });
@@ -78,26 +70,16 @@ export function toUpstreamError(error: unknown, host: string): UpstreamError {
 }
 
 function vettedLookup(settings: UpstreamSettings): LookupFunction {
-  const vet = async (host: string): Promise<readonly ResolvedAddress[]> => {
+  return toLookup(async (host) => {
     const found = await settings.resolve(host);
-    for (const { address } of found) {
-      const why = settings.addresses.whyDenied(address);
-      // One bad address spoils the name: a public one beside it is how rebinding starts.
-      if (why !== null)
-        throw new UpstreamError('address-denied', `${host} is at ${address}, which a build may not reach: ${why}`);
+    const denied = findDenied(found, settings.addresses);
+    if (denied !== null) {
+      const { address, why } = denied;
+      throw new UpstreamError('address-denied', `${host} is at ${address}, which a build may not reach: ${why}`);
     }
     if (found.length === 0) throw new UpstreamError('name-unknown', `${host} has no address`);
     return found;
-  };
-  return (host, options, done) => {
-    vet(host).then(
-      (found) => {
-        if (options.all === true) return done(null, [...found]);
-        done(null, found[0]?.address ?? '', found[0]?.family);
-      },
-      (error: unknown) => done(error as NodeJS.ErrnoException, ''),
-    );
-  };
+  });
 }
 
 /** Makes the way out; roots are read at the first TLS connection. */

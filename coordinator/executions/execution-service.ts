@@ -5,8 +5,8 @@
  * accepted and not finished is taken up again after a restart.
  */
 import type { Clock, Random } from '../../shared/clock.ts';
-import { SystemError, toSystemError } from '../../shared/errors.ts';
-import { createId, type ExecutionId } from '../../shared/ids.ts';
+import { type SystemError, toSystemError } from '../../shared/errors.ts';
+import type { ExecutionId } from '../../shared/ids.ts';
 import type { StageCause } from '../../shared/lifecycle/execution.ts';
 import type { Logger } from '../../shared/logger.ts';
 import type { Execution, ExecutionRequest } from '../../shared/model/execution.ts';
@@ -15,23 +15,24 @@ import type { LayerManifest } from '../../shared/model/manifest.ts';
 import type { LeaseResultMessage } from '../../shared/protocol/agent-messages.ts';
 import type { TerminalNews } from '../../shared/protocol/terminal-flow.ts';
 import type { AgentFacts } from '../agents/fleet.ts';
-import type { BuildResult, EnvironmentBuild, ReadyEnvironment } from '../environments/environment-build.ts';
+import type { ReadyEnvironment } from '../environments/environment-build.ts';
 import type { EnvironmentService } from '../environments/environment-service.ts';
 import type { Considered } from '../scheduler/placement.ts';
-import type { DemandListener, LeaseFetching, LeaseOutput, Scheduler } from '../scheduler/scheduler.ts';
+import type { DemandListener, LeaseFetching, LeaseOutput, LeaseTest, Scheduler } from '../scheduler/scheduler.ts';
 import type { Tenant } from '../tenants/keys.ts';
 import type { TerminalOptions } from '../terminals/terminal.ts';
-import { recordAcceptance, type SubmitTerms } from './acceptance.ts';
 import type { Admission } from './admission.ts';
-import { checkNamedPool, type NamedPools, toClaim, toWaitMsMax } from './demand.ts';
+import { type NamedPools, readyOf, toClaim } from './demand.ts';
+import { EnvironmentWait, type OpenedEnvironments, openEnvironments } from './environment-wait.ts';
 import { ExecutionViews } from './execution-views.ts';
 import { toLeaseOrder } from './lease-order.ts';
-import { type ExecutionTerms, LiveExecution } from './live-execution.ts';
+import type { ExecutionTerms, LiveExecution } from './live-execution.ts';
 import { LiveExecutions, type Submitted } from './live-executions.ts';
 import { ResultKeeping } from './result-keeping.ts';
 import { resumeUnfinished } from './resumption.ts';
 import { type ShardLease, shardOf } from './shard-store.ts';
 import type { ExecutionStore } from './state-store.ts';
+import { Submissions, type SubmitTerms } from './submissions.ts';
 
 /** What the service talks to. */
 export interface ExecutionServiceDeps {
@@ -43,7 +44,7 @@ export interface ExecutionServiceDeps {
   readonly shards: { leaseFor(tenantId: string): ShardLease; isKept(shard: number): boolean };
   readonly environments: EnvironmentService;
   readonly scheduler: Scheduler;
-  readonly admission: Pick<Admission, 'admit' | 'entered' | 'left'>;
+  readonly admission: Pick<Admission, 'admit' | 'giveBack' | 'entered' | 'left'>;
   readonly tenants: (id: string) => Tenant;
   readonly pools: NamedPools;
   /** Is a layer with this manifest not to be used any more? */
@@ -51,7 +52,9 @@ export interface ExecutionServiceDeps {
   /** Hears of every placement. */
   readonly placed?: (environment: ReadyEnvironment, terms: ExecutionTerms) => void;
   /** Hears of every execution that is over. */
-  readonly ended?: (answer: Execution) => void;
+  readonly ended?: (answer: Execution, terms: ExecutionTerms) => void;
+  /** Refuses what is to be kept for a tenant that has too much stored. */
+  readonly storage?: { check(tenantId: string): Promise<void> };
 }
 
 /** Bounds of the service. */
@@ -68,6 +71,8 @@ export class ExecutionService implements DemandListener {
   readonly #options: ExecutionServiceOptions;
   readonly #live: LiveExecutions;
   readonly #results: ResultKeeping;
+  readonly #wait: EnvironmentWait;
+  readonly #submissions: Submissions;
   /** What clients see. */
   readonly views: ExecutionViews;
   #isDraining = false;
@@ -81,6 +86,24 @@ export class ExecutionService implements DemandListener {
     this.#live = new LiveExecutions(options.finishedKept);
     this.#results = new ResultKeeping(deps);
     this.views = new ExecutionViews(deps, this.#live);
+    this.#wait = new EnvironmentWait({
+      missing: (execution) => this.#move(execution, 'environment-missing'),
+      ready: (execution, isBuilt) => {
+        if (isBuilt) this.#move(execution, 'environment-ready');
+        this.#schedule(execution);
+      },
+      refused: (execution) => {
+        this.#end(execution, 'environment-failed')?.catch(() => undefined);
+      },
+      gaveUp: (execution, cause) => this.#giveUp(execution, cause),
+      isOver: (execution) => !execution.isOpen || this.#isStopped,
+    });
+    this.#submissions = new Submissions(deps, options, this.#live, {
+      isDraining: () => this.#isDraining,
+      isLeaving: () => this.#isLeaving,
+      begin: (execution, opened) => this.#begin(execution, opened),
+      abandon: (executions) => this.#abandonAll((one) => executions.has(one)),
+    });
   }
 
   /** Tenants that have something without a result here. */
@@ -88,64 +111,24 @@ export class ExecutionService implements DemandListener {
     return this.#live.tenants();
   }
 
-  /** Accepts a request: SystemError `queue-full`, `rate-exceeded`, `draining`, `environment-not-found`, `forbidden`, `idempotency-key-reused`, `shard-moved`. */
-  async submit(request: ExecutionRequest, { tenantId, isWaited, key }: SubmitTerms): Promise<Submitted> {
-    this.#admit(tenantId, request);
-    const { clock, random, environments, pools, tenants } = this.#deps;
-    const isDurable = !isWaited || key !== null;
-    const terms: ExecutionTerms = { tenantId, request, isDurable, isStreamed: !isWaited };
-    const execution = new LiveExecution(clock, createId('execution', random), terms);
-    // Refuses an unknown environment before anything is recorded.
-    const isSuccessors = this.#isLeaving && isDurable && typeof request.environment !== 'string';
-    const opened = isSuccessors ? null : await environments.open(tenantId, request.environment);
-    if (opened !== null) checkNamedPool(pools, tenants(tenantId), request, opened, this.#options.limitMaxima);
-    if (isDurable) {
-      const before = await this.#accept(execution, key);
-      if (before !== null) return before;
-    }
-    // Its shard may have been lost, or be about to be left, while it was recorded.
-    const isOthers = execution.isAbandoned || (this.#isLeaving && isDurable);
-    if (opened === null || isOthers) this.#abandonAll((one) => one === execution);
-    else this.#begin(execution, opened);
-    return execution;
+  /** Accepts a request; its errors are those of Submissions. */
+  submit(request: ExecutionRequest, terms: SubmitTerms): Promise<Submitted> {
+    return this.#submissions.submit(request, terms);
   }
 
-  #admit(tenantId: string, request: ExecutionRequest): void {
-    if (this.#isDraining) {
-      throw new SystemError('draining', 'this instance is stopping; ask again in a moment', { retryAfterSeconds: 5 });
-    }
-    const { admission, tenants } = this.#deps;
-    admission.admit(tenants(tenantId), toWaitMsMax(request, this.#options.queueWaitMsMax));
+  /** Accepts many requests, all or none. */
+  submitAll(...batch: Parameters<Submissions['submitAll']>): Promise<readonly ExecutionId[]> {
+    return this.#submissions.submitAll(...batch);
   }
 
-  async #accept(execution: LiveExecution, key: string | null): Promise<Submitted | null> {
-    const { store, clock, shards } = this.#deps;
-    const lease = shards.leaseFor(execution.terms.tenantId);
-    const terms = { key, nowMs: clock.nowMs(), ttlMs: this.#options.idempotencyTtlMs, lease };
-    const taken = await this.#live.accepting(execution, () => recordAcceptance(store, execution, terms));
-    if (taken === null) return null;
-    return await this.#live.found(taken, () => store.get(execution.terms.tenantId, taken), clock);
-  }
-
-  #begin(execution: LiveExecution, opened: Awaited<ReturnType<EnvironmentService['open']>>): void {
+  #begin(execution: LiveExecution, opened: OpenedEnvironments): void {
     this.#live.add(execution);
     this.#deps.admission.entered(this.#tenantOf(execution));
     execution.terminal?.serve(this.#options, {
       command: (command) => this.#deps.scheduler.command(execution.id, command),
       unattended: (cause) => this.#withdraw(execution, 'unattended', cause),
     });
-    if ('build' in opened) this.#move(execution, 'environment-missing');
-    this.#provide(execution, opened);
-  }
-
-  #provide(execution: LiveExecution, opened: Awaited<ReturnType<EnvironmentService['open']>>): void {
-    if ('build' in opened) {
-      this.#awaitBuild(execution, opened.build);
-      return;
-    }
-    execution.environment = opened.ready;
-    execution.environmentId = opened.ready.id;
-    this.#schedule(execution);
+    this.#wait.provide(execution, opened);
   }
 
   #tenantOf = ({ terms }: LiveExecution): Tenant => this.#deps.tenants(terms.tenantId);
@@ -161,53 +144,18 @@ export class ExecutionService implements DemandListener {
     this.#deps.log.debug({ executionId: execution.id, tenantId, from, to: execution.stage, cause }, 'execution moved');
   }
 
-  #awaitBuild(execution: LiveExecution, build: EnvironmentBuild): void {
-    execution.environmentId = build.description.id;
-    const release = build.want();
-    const unfollow = build.log.follow(0, ({ name, data }) => {
-      if (name.startsWith('build.')) execution.log.append(name, data, JSON.stringify(data).length);
-    });
-    execution.unwant = () => {
-      execution.unwant = null;
-      unfollow();
-      release();
-    };
-    build.result.then(
-      (result) => this.#built(execution, result),
-      (error: unknown) => this.#giveUp(execution, toSystemError(error)),
-    );
-  }
-
-  #built(execution: LiveExecution, result: BuildResult): void {
-    if (!execution.isOpen || this.#isStopped) return;
-    execution.unwant?.();
-    execution.reports = { setup: result.setup, dependencies: result.dependencies, verify: result.verify };
-    if (result.environment === null) {
-      execution.endedByBuild = { verdict: result.verdict, endedIn: result.endedIn };
-      this.#end(execution, 'environment-failed')?.catch(() => undefined);
-      return;
-    }
-    execution.environment = result.environment;
-    execution.built = result.built;
-    this.#move(execution, 'environment-ready');
-    this.#schedule(execution);
-  }
-
   #schedule(execution: LiveExecution): void {
-    const { environment } = execution;
-    if (environment === null) throw new Error(`${execution.id} is scheduled without an environment`);
     const { environments, scheduler, pools } = this.#deps;
     const tenant = this.#tenantOf(execution);
-    const claim = toClaim(tenant, execution.terms.request, environment, this.#options);
+    const claim = toClaim(tenant, execution.terms.request, readyOf(execution), this.#options);
     const objection = pools.objectionTo(claim.site, claim.constraints.pool);
     if (objection !== null) {
       this.#giveUp(execution, objection);
       return;
     }
-    const references = () => environments.references(environment, execution.built);
     scheduler.submit({
       ...{ executionId: execution.id, tenantId: tenant.id, weight: tenant.weight, ...claim, listener: this },
-      order: () => toLeaseOrder(execution, environment, references(), this.#options.limitMaxima),
+      order: () => toLeaseOrder(execution, environments, this.#options.limitMaxima),
     });
   }
 
@@ -218,7 +166,7 @@ export class ExecutionService implements DemandListener {
     execution.attempts += 1;
     execution.placements.push({ agent, placedAtMs: this.#deps.clock.nowMs(), considered });
     this.#move(execution, 'placed');
-    if (execution.environment !== null) this.#deps.placed?.(execution.environment, execution.terms);
+    if (execution.own.ready !== null) this.#deps.placed?.(execution.own.ready, execution.terms);
   }
 
   started(id: ExecutionId): void {
@@ -232,6 +180,13 @@ export class ExecutionService implements DemandListener {
 
   output(id: ExecutionId, { script, stream, data }: LeaseOutput): void {
     this.#live.get(id)?.log.append(stream, { script, data, encoding: 'base64' }, data.length + 64);
+  }
+
+  tested(id: ExecutionId, { index, test }: LeaseTest): void {
+    const execution = this.#live.get(id);
+    if (execution === undefined || index >= (execution.terms.request.tests?.length ?? 0)) return;
+    execution.tested.set(index, test);
+    execution.log.append('test', { index, ...test }, JSON.stringify(test).length);
   }
 
   told(id: ExecutionId, news: TerminalNews): void {
@@ -249,12 +204,14 @@ export class ExecutionService implements DemandListener {
     const { tenantId } = execution.terms;
     this.#deps.log.warn({ executionId: id, tenantId, code: cause.code, reason: cause.message }, 'execution requeued');
     execution.agent = null;
+    execution.tested.clear();
     this.#move(execution, 'requeued');
     if (this.#usesRevoked(execution)) this.#reopen(execution);
   }
 
-  #usesRevoked({ environment }: LiveExecution): boolean {
-    return environment?.layers.some(({ manifest }) => this.#deps.isRevoked(manifest)) === true;
+  #usesRevoked({ own, check }: LiveExecution): boolean {
+    const layers = [own, check].flatMap((environment) => environment?.ready?.layers ?? []);
+    return layers.some(({ manifest }) => this.#deps.isRevoked(manifest));
   }
 
   /** What waits for an agent with layers that were revoked meanwhile waits for their successors instead; what runs is the agents' affair. */
@@ -268,13 +225,11 @@ export class ExecutionService implements DemandListener {
     const { environments, scheduler, log } = this.#deps;
     const { tenantId, request } = execution.terms;
     scheduler.withdraw(execution.id);
-    execution.environment = null;
+    execution.own.ready = null;
     log.warn({ executionId: execution.id, tenantId }, 'layers revoked while queued');
-    environments.open(tenantId, request.environment).then(
+    openEnvironments(environments, tenantId, request).then(
       (opened) => {
-        if (!execution.isOpen || this.#isStopped) return;
-        if ('build' in opened) this.#move(execution, 'environment-missing');
-        this.#provide(execution, opened);
+        if (execution.isOpen && !this.#isStopped) this.#wait.provide(execution, opened);
       },
       (error: unknown) => this.#giveUp(execution, toSystemError(error)),
     );
@@ -288,8 +243,8 @@ export class ExecutionService implements DemandListener {
     const { code, detail } = result.failure;
     execution.failure = { code, detail };
     // What the agent found wrong may be the layers: the next use reads their manifests again.
-    if (execution.environmentId !== null) {
-      this.#deps.environments.invalidate(execution.terms.tenantId, execution.environmentId);
+    for (const id of [execution.own.id, execution.check?.id ?? null]) {
+      if (id !== null) this.#deps.environments.invalidate(execution.terms.tenantId, id);
     }
     return this.#end(execution, 'gave-up');
   }
@@ -329,7 +284,7 @@ export class ExecutionService implements DemandListener {
     const { tenantId } = execution.terms;
     const { id, stage, verdict, endedIn, attempts } = answer;
     this.#deps.log.info({ executionId: id, tenantId, stage, verdict, endedIn, attempts }, 'execution ended');
-    this.#deps.ended?.(answer);
+    this.#deps.ended?.(answer, execution.terms);
     execution.announce(answer);
   }
 

@@ -61,7 +61,8 @@ export class ExecutionViews {
     if (execution === null) {
       throw new SystemError('execution-not-found', `there is no execution ${id}, or its placement is not remembered`);
     }
-    const { terms, environment, placements } = execution;
+    const { terms, own, placements } = execution;
+    const environment = own.ready;
     const obstacles = this.#deps.scheduler.explain(execution.id);
     const { key: _, ...constraints } = toConstraints(terms.request, environment?.architecture ?? '');
     return toPlacementAnswer(constraints, environment?.digests.length ?? 0, placements, obstacles);

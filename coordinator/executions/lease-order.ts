@@ -3,30 +3,26 @@
  * Never changes what the client asked for.
  */
 import type { AllLimits } from '../../shared/model/limits.ts';
-import type { LayerReference } from '../../shared/model/manifest.ts';
 import type { LeaseOrderMessage } from '../../shared/protocol/coordinator-messages.ts';
 import { toOrder } from '../../shared/protocol/lease-order.ts';
-import type { ReadyEnvironment } from '../environments/environment-build.ts';
+import type { EnvironmentService } from '../environments/environment-service.ts';
+import type { ExecutionEnvironment } from './execution-environment.ts';
 import type { LiveExecution } from './live-execution.ts';
 
-/** The order for one execution in this environment on these layers; limits were checked against the maxima before. */
+/** The order for one execution, whose environments are ready; limits were checked against the maxima before. */
 export function toLeaseOrder(
-  { id: executionId, terms, terminal }: LiveExecution,
-  environment: ReadyEnvironment,
-  layers: readonly LayerReference[],
+  { id: executionId, terms, own, check, terminal }: LiveExecution,
+  environments: Pick<EnvironmentService, 'references'>,
   maxima: AllLimits,
 ): LeaseOrderMessage {
   const { tenantId, request, isStreamed: isOutputStreamed } = terms;
-  return toOrder(
-    request,
-    {
-      executionId,
-      tenantId,
-      environment,
-      layers,
-      isOutputStreamed,
-      ...(terminal !== null && { terminal: terminal.order }),
-    },
-    maxima,
-  );
+  const toPart = ({ ready, built }: ExecutionEnvironment) => {
+    if (ready === null) throw new Error(`${executionId} is ordered without an environment`);
+    return { environment: ready, layers: environments.references(ready, built) };
+  };
+  const optional = {
+    ...(check === null ? {} : { check: toPart(check) }),
+    ...(terminal === null ? {} : { terminal: terminal.order }),
+  };
+  return toOrder(request, { executionId, tenantId, ...toPart(own), ...optional, isOutputStreamed }, maxima);
 }

@@ -6,13 +6,16 @@
 import { type Clock, toTimestamp } from '../../shared/clock.ts';
 import { EventLog, numberFrom } from '../../shared/http/event-log.ts';
 import type { ExecutionId } from '../../shared/ids.ts';
+import { toScore, toSkipped } from '../../shared/judging/course.ts';
 import { executionLifecycle, type Stage, type StageCause } from '../../shared/lifecycle/execution.ts';
 import type { Execution, ExecutionRequest } from '../../shared/model/execution.ts';
+import type { TestResult } from '../../shared/model/judging.ts';
 import type { LeaseResultMessage } from '../../shared/protocol/agent-messages.ts';
 import type { AgentFacts } from '../agents/fleet.ts';
-import type { BuildReports, ReadyEnvironment } from '../environments/environment-build.ts';
 import type { LeaseFetching } from '../scheduler/scheduler.ts';
 import { Terminal } from '../terminals/terminal.ts';
+import { checkEnvironmentOf } from './environment-wait.ts';
+import { ExecutionEnvironment } from './execution-environment.ts';
 import type { Attempt } from './placement-answer.ts';
 
 /** How an execution was asked for. */
@@ -26,8 +29,7 @@ export interface ExecutionTerms {
 }
 
 const LOG_BYTES_MAX = 2 * 1024 * 1024;
-const noReports: BuildReports = { setup: null, dependencies: null, verify: null };
-const noBuilt: ReadonlySet<string> = new Set();
+const noReports = { setup: null, dependencies: null, verify: null };
 
 /** One execution that has no result yet, or has just got it. */
 export class LiveExecution {
@@ -36,17 +38,18 @@ export class LiveExecution {
   readonly log: EventLog;
   /** The answer once it is kept; null when it became somebody else's. */
   readonly done: Promise<Execution | null>;
+  readonly own = new ExecutionEnvironment();
+  /** Of its check program; null when that has none of its own. */
+  readonly check: ExecutionEnvironment | null;
   /** Of an interactive one. */
   readonly terminal: Terminal | null;
-  environment: ReadyEnvironment | null = null;
-  environmentId: string | null = null;
-  built: ReadonlySet<string> = noBuilt;
-  reports: BuildReports = noReports;
   endedByBuild: Pick<Execution, 'verdict' | 'endedIn'> | null = null;
   result: LeaseResultMessage | null = null;
   failure: Execution['failure'] = null;
   agent: AgentFacts | null = null;
   attempts = 0;
+  /** Tests that are over, while others are not. */
+  readonly tested = new Map<number, TestResult>();
   /** Where it was placed, the newest last. */
   readonly placements: Attempt[] = [];
   isOver = false;
@@ -72,6 +75,7 @@ export class LiveExecution {
     if (createdAt !== null) this.log.append('stage', { stage: 'queued', cause: 'requeued' });
     this.id = id;
     this.terms = terms;
+    this.check = checkEnvironmentOf(terms.request) === null ? null : new ExecutionEnvironment();
     this.terminal = terms.request.interactive === true ? new Terminal(clock, id, this.log) : null;
     this.#createdAt = createdAt ?? toTimestamp(clock.nowMs());
     this.#startMs = clock.monotonicMs();
@@ -137,14 +141,6 @@ export class LiveExecution {
     this.#resolve(null);
   }
 
-  #environmentUse(): Execution['environment'] {
-    if (this.environmentId === null) return null;
-    const layers = (this.result?.layers ?? []).map((layer) =>
-      this.built.has(layer.digest) ? { ...layer, origin: 'built' as const } : layer,
-    );
-    return { id: this.environmentId, scope: this.environment?.scope ?? 'tenant', layers };
-  }
-
   #timing(): Execution['timing'] {
     const nowMs = this.#clock.monotonicMs();
     const isQueued = this.#stage === 'queued';
@@ -162,6 +158,22 @@ export class LiveExecution {
     return { queuedMs, buildMs, fetchMs, prepareMs, executeMs, collectMs, overheadMs };
   }
 
+  /** Until there is a result: the tests that are over. */
+  #judgement(): Pick<Execution, 'tests' | 'check' | 'score'> {
+    const { request } = this.terms;
+    const { result, check } = this;
+    const skipped = toSkipped(request.tests ?? []);
+    const tests = result?.tests ?? skipped.map((none, index) => this.tested.get(index) ?? none);
+    const compile = result?.check?.compile ?? null;
+    const environment = check?.toUse(result?.check?.layers ?? []) ?? null;
+    const isPrepared = check !== null || compile !== null;
+    return {
+      tests,
+      check: isPrepared ? { environment, ...(check?.reports ?? noReports), compile } : null,
+      score: this.isOver ? toScore(request, tests) : null,
+    };
+  }
+
   /** The execution as every answer shows it. */
   toAnswer(): Execution {
     const { result, agent } = this;
@@ -170,14 +182,11 @@ export class LiveExecution {
       stage: this.#stage,
       verdict: this.endedByBuild?.verdict ?? result?.verdict ?? null,
       endedIn: this.endedByBuild?.endedIn ?? result?.endedIn ?? null,
-      environment: this.#environmentUse(),
-      setup: this.reports.setup,
-      dependencies: this.reports.dependencies,
-      verify: this.reports.verify,
+      environment: this.own.toUse(result?.layers ?? []),
+      ...this.own.reports,
       compile: result?.compile ?? null,
       run: result?.run ?? null,
-      tests: [],
-      score: null,
+      ...this.#judgement(),
       timing: this.#timing(),
       certificate: null,
       receipt: result?.receipt ?? null,

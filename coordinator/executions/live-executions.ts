@@ -51,16 +51,19 @@ export class LiveExecutions {
     this.#expected.set(execution.id, execution);
   }
 
-  /** Records one that is expected from then on, unless that fails, or it was here before: then who that was. */
-  async accepting(execution: LiveExecution, record: () => Promise<ExecutionId | null>): Promise<ExecutionId | null> {
-    this.expect(execution);
+  /** Records those that are expected from then on, unless that fails, or they were here before: then which those were. */
+  async accepting(
+    executions: readonly LiveExecution[],
+    record: () => Promise<readonly ExecutionId[] | null>,
+  ): Promise<readonly ExecutionId[] | null> {
+    for (const execution of executions) this.expect(execution);
     let isExpected = false;
     try {
       const taken = await record();
       isExpected = taken === null;
       return taken;
     } finally {
-      if (!isExpected) this.forget(execution);
+      if (!isExpected) for (const execution of executions) this.forget(execution);
     }
   }
 

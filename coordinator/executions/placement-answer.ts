@@ -16,7 +16,7 @@ export interface Attempt {
 
 /** The answer about an execution on this many layers; `waiting` is null when it does not wait for an agent. */
 export function toPlacementAnswer(
-  { architecture, pool, labels, exclusiveCore }: Omit<Constraints, 'key'>,
+  { architecture, pool, labels, exclusiveCore }: Omit<Constraints, 'key' | 'needs'>,
   layers: number,
   attempts: readonly Attempt[],
   waiting: PlacementAnswer['waiting'],

@@ -8,10 +8,12 @@ import { Pool, type PoolClient } from 'pg';
 import { SystemError } from '../../shared/errors.ts';
 import { initial } from './postgres-migrations/0001-initial.ts';
 import { pools } from './postgres-migrations/0002-pools.ts';
+import { deliveries } from './postgres-migrations/0003-deliveries.ts';
+import { tenants } from './postgres-migrations/0004-tenants.ts';
 import { fromText, toText } from './postgres-text.ts';
 
 /** What makes a database of form n out of one of form n - 1; the first stands at 0. */
-export const postgresMigrations: readonly string[] = [initial, pools];
+export const postgresMigrations: readonly string[] = [initial, pools, deliveries, tenants];
 
 /** How a database is reached. */
 export interface PostgresOptions {
@@ -31,7 +33,7 @@ export type Ask = (sql: string, values?: readonly unknown[]) => Promise<readonly
 /** Of advisory locks of this program; the second number says of what. */
 const LOCK_CLASS = 0x656e7669;
 /** Advisory locks; each is held to the end of its transaction. */
-export const advisoryLocks = { migrations: 1, membership: 2 } as const;
+export const advisoryLocks = { migrations: 1, membership: 2, enrolment: 3 } as const;
 
 const MIGRATION_MS_MAX = 600_000;
 const ATTEMPTS_MAX = 3;

@@ -5,55 +5,49 @@
  * new epoch, whatever their snapshot says.
  */
 import assert from 'node:assert/strict';
-import type { Digest } from '../../shared/digest.ts';
+import { systemClock } from '../../shared/clock.ts';
 import { SystemError } from '../../shared/errors.ts';
-import type { ExecutionId } from '../../shared/ids.ts';
 import { executionLifecycle } from '../../shared/lifecycle/execution.ts';
 import type { Execution } from '../../shared/model/execution.ts';
+import type { NewDelivery } from '../deliveries/delivery-store.ts';
+import { acceptAllStatement, NOW_MS, type Owner, owned } from './postgres-batch-acceptance.ts';
 import type { PostgresDatabase, PostgresRow } from './postgres-database.ts';
 import { type BatchStatement, WriteLane } from './postgres-write-lane.ts';
-import { toAnswer, toPage, toUnfinished } from './rows.ts';
+import { toAnswer, toPage, toTakenKey, toUnfinished } from './rows.ts';
 import { type ShardLease, shardOf, toShardMoved } from './shard-store.ts';
-import type { AcceptedExecution, ExecutionStore, IdempotencyKey } from './state-store.ts';
+import type { AcceptedExecution, ExecutionStore, IdempotencyKey, TakenKey } from './state-store.ts';
 
-interface Acceptance {
+interface Acceptance extends Owner {
   readonly id: string;
-  readonly tenantId: string;
-  readonly lease: ShardLease;
   readonly request: string;
   readonly answer: string;
   readonly idempotency: IdempotencyKey | null;
-  readonly nowMs: number;
 }
 
 interface Result {
   readonly id: string;
   readonly lease: ShardLease;
   readonly answer: string;
+  readonly delivery: NewDelivery | null;
 }
-
-type Taken = { id: ExecutionId; bodyDigest: Digest } | null;
-
-const owned = (shards: string) => `owned AS MATERIALIZED (
-  SELECT shard, epoch FROM shards WHERE shard = ANY (${shards}::integer[]) AND holder IS NOT NULL ORDER BY shard FOR SHARE
-)`;
 
 // A key that is taken is written again as it is: so the statement learns who took it, even after its own snapshot.
 const ACCEPT = `
 WITH batch AS (
   SELECT * FROM unnest($1::text[], $2::text[], $3::integer[], $4::bigint[], $5::text[], $6::text[], $7::text[], $8::text[], $9::bigint[])
-    WITH ORDINALITY AS batch (id, tenant, shard, epoch, request, answer, key, body_digest, expires_at, position)
+    WITH ORDINALITY AS batch (id, tenant, shard, epoch, request, answer, key, body_digest, ttl, position)
 ), ${owned('$3')}, valid AS (
   SELECT batch.* FROM batch JOIN owned USING (shard, epoch)
 ), claimed AS (
   INSERT INTO idempotency_keys AS known (tenant, key, body_digest, execution, expires_at)
-  SELECT DISTINCT ON (tenant, key) tenant, key, body_digest, id, expires_at
+  SELECT DISTINCT ON (tenant, key) tenant, key, body_digest, id, ${NOW_MS} + ttl
   FROM valid WHERE key IS NOT NULL ORDER BY tenant, key, position
   ON CONFLICT (tenant, key) DO UPDATE SET
-    body_digest = CASE WHEN known.expires_at <= $10::bigint THEN excluded.body_digest ELSE known.body_digest END,
-    execution = CASE WHEN known.expires_at <= $10::bigint THEN excluded.execution ELSE known.execution END,
-    expires_at = CASE WHEN known.expires_at <= $10::bigint THEN excluded.expires_at ELSE known.expires_at END
-  RETURNING tenant, key, body_digest, execution
+    body_digest = CASE WHEN known.expires_at <= ${NOW_MS} THEN excluded.body_digest ELSE known.body_digest END,
+    execution = CASE WHEN known.expires_at <= ${NOW_MS} THEN excluded.execution ELSE known.execution END,
+    executions = CASE WHEN known.expires_at <= ${NOW_MS} THEN NULL ELSE known.executions END,
+    expires_at = CASE WHEN known.expires_at <= ${NOW_MS} THEN excluded.expires_at ELSE known.expires_at END
+  RETURNING tenant, key, body_digest, execution, executions
 ), inserted AS (
   INSERT INTO executions (id, tenant, shard, request, answer)
   SELECT valid.id, valid.tenant, valid.shard, valid.request, valid.answer
@@ -63,19 +57,24 @@ WITH batch AS (
   ON CONFLICT (id) DO NOTHING
   RETURNING id
 )
-SELECT owned.shard IS NOT NULL AS is_held, inserted.id IS NOT NULL AS is_inserted, claimed.execution, claimed.body_digest
+SELECT owned.shard IS NOT NULL AS is_held, inserted.id IS NOT NULL AS is_inserted, claimed.execution, claimed.executions, claimed.body_digest
 FROM batch LEFT JOIN owned USING (shard, epoch) LEFT JOIN claimed USING (tenant, key) LEFT JOIN inserted USING (id)
 ORDER BY batch.position`;
 
 const FINISH = `
 WITH batch AS (
-  SELECT * FROM unnest($1::text[], $2::integer[], $3::bigint[], $4::text[])
-    WITH ORDINALITY AS batch (id, shard, epoch, answer, position)
+  SELECT * FROM unnest($1::text[], $2::integer[], $3::bigint[], $4::text[], $5::text[], $6::text[], $7::text[], $8::text[], $9::bigint[])
+    WITH ORDINALITY AS batch (id, shard, epoch, answer, delivery, event, url, host, created_at, position)
 ), ${owned('$2')}, first AS (
-  SELECT DISTINCT ON (id) id, shard, answer FROM batch JOIN owned USING (shard, epoch) ORDER BY id, position
+  SELECT DISTINCT ON (id) batch.* FROM batch JOIN owned USING (shard, epoch) ORDER BY id, position
 ), finished AS (
   UPDATE executions SET is_finished = true, request = NULL, answer = first.answer
   FROM first WHERE executions.id = ANY ($1::text[]) AND executions.id = first.id AND executions.shard = first.shard AND NOT is_finished
+  RETURNING executions.id, executions.tenant
+), promised AS (
+  INSERT INTO deliveries (id, tenant, shard, execution, event, url, host, state, attempts, round, created_at, begun_at, next_at)
+  SELECT delivery, tenant, shard, id, event, url, host, 'waiting', 0, 0, created_at, created_at, created_at
+  FROM finished JOIN first USING (id) WHERE delivery IS NOT NULL
 )
 SELECT owned.shard IS NOT NULL AS is_held, known.shard AS shard
 FROM batch LEFT JOIN owned USING (shard, epoch)
@@ -84,7 +83,7 @@ ORDER BY batch.position`;
 
 const FORGET_KEYS = `
 DELETE FROM idempotency_keys WHERE ctid = ANY (ARRAY (
-  SELECT ctid FROM idempotency_keys WHERE expires_at <= $1 ORDER BY expires_at LIMIT $2 FOR UPDATE SKIP LOCKED
+  SELECT ctid FROM idempotency_keys WHERE expires_at <= ${NOW_MS} ORDER BY expires_at LIMIT $1 FOR UPDATE SKIP LOCKED
 )) RETURNING 1`;
 
 const RECORD = `
@@ -101,14 +100,14 @@ SELECT EXISTS (SELECT FROM valid) AS is_held, EXISTS (SELECT FROM inserted) AS i
 const FORGET_PERIOD_MS = 10_000;
 const FORGOTTEN_AT_ONCE_MAX = 5000;
 
-function toTaken(row: PostgresRow | undefined, { id, lease, idempotency }: Acceptance): Taken | SystemError {
+function toTaken(row: PostgresRow | undefined, { id, lease, idempotency }: Acceptance): TakenKey | null | SystemError {
   if (row?.['is_held'] !== true) return toShardMoved(lease);
   if (row['is_inserted'] === true) return null;
   if (idempotency === null) return new SystemError('state-store-unavailable', `there is an execution ${id} already`);
-  return { id: String(row['execution']) as ExecutionId, bodyDigest: String(row['body_digest']) as Digest };
+  return toTakenKey(row);
 }
 
-function acceptStatement(database: PostgresDatabase): BatchStatement<Acceptance, Taken> {
+function acceptStatement(database: PostgresDatabase): BatchStatement<Acceptance, TakenKey | null> {
   return async (batch) => {
     const column = <Value>(of: (write: Acceptance) => Value): Value[] => batch.map(of);
     const rows = await database.write(ACCEPT, [
@@ -120,8 +119,7 @@ function acceptStatement(database: PostgresDatabase): BatchStatement<Acceptance,
       column(({ answer }) => answer),
       column(({ idempotency }) => idempotency?.key ?? null),
       column(({ idempotency }) => idempotency?.bodyDigest ?? null),
-      column(({ idempotency }) => idempotency?.expiresAtMs ?? null),
-      Math.max(...column(({ nowMs }) => nowMs)),
+      column(({ idempotency }) => idempotency?.ttlMs ?? null),
     ]);
     return batch.map((write, index) => toTaken(rows[index], write));
   };
@@ -134,6 +132,11 @@ function finishStatement(database: PostgresDatabase): BatchStatement<Result, und
       batch.map(({ lease }) => lease.shard),
       batch.map(({ lease }) => lease.epoch),
       batch.map(({ answer }) => answer),
+      batch.map(({ delivery }) => delivery?.id ?? null),
+      batch.map(({ delivery }) => delivery?.event ?? null),
+      batch.map(({ delivery }) => delivery?.url ?? null),
+      batch.map(({ delivery }) => delivery?.host ?? null),
+      batch.map(({ delivery }) => delivery?.createdAtMs ?? null),
     ]);
     return batch.map(({ lease }, index) => {
       const row = rows[index];
@@ -145,38 +148,55 @@ function finishStatement(database: PostgresDatabase): BatchStatement<Result, und
 }
 
 /** Forgets keys whose time is over, now and then; they mean nothing before that. */
-function keyForgetter(database: PostgresDatabase): (nowMs: number) => void {
+function keyForgetter(database: PostgresDatabase): () => void {
   let nextMs = 0;
-  const forget = async (nowMs: number): Promise<void> => {
-    const gone = await database.write(FORGET_KEYS, [nowMs, FORGOTTEN_AT_ONCE_MAX]);
-    if (gone.length === FORGOTTEN_AT_ONCE_MAX) await forget(nowMs);
+  const forget = async (): Promise<void> => {
+    const gone = await database.write(FORGET_KEYS, [FORGOTTEN_AT_ONCE_MAX]);
+    if (gone.length === FORGOTTEN_AT_ONCE_MAX) await forget();
   };
-  return (nowMs) => {
-    if (nowMs < nextMs) return;
-    nextMs = nowMs + FORGET_PERIOD_MS;
+  return () => {
+    if (systemClock.monotonicMs() < nextMs) return;
+    nextMs = systemClock.monotonicMs() + FORGET_PERIOD_MS;
     // Another time will do.
-    forget(nowMs).catch(() => undefined);
+    forget().catch(() => undefined);
   };
 }
 
 /** Executions in an open database; `drain` resolves when no write waits. */
 export function postgresExecutionStore(database: PostgresDatabase): ExecutionStore & { drain(): Promise<void> } {
-  const [accepting, finishing] = [acceptStatement(database), finishStatement(database)];
-  const lane = new WriteLane([accepting, finishing]);
+  const [accepting, acceptingAll] = [acceptStatement(database), acceptAllStatement(database)];
+  const finishing = finishStatement(database);
+  const lane = new WriteLane([accepting, acceptingAll, finishing]);
   const forgetKeys = keyForgetter(database);
   return {
-    accept: async (entry: AcceptedExecution, lease, nowMs) => {
+    accept: async (entry: AcceptedExecution, lease) => {
       const { tenantId, idempotency } = entry;
       assert.equal(lease.shard, shardOf(tenantId), 'a lease of another shard');
       const [request, answer] = [JSON.stringify(entry.request), JSON.stringify(entry.answer)];
-      const write = { id: entry.answer.id, tenantId, lease, request, answer, idempotency, nowMs };
-      if (idempotency !== null) forgetKeys(nowMs);
+      const write = { id: entry.answer.id, tenantId, lease, request, answer, idempotency };
+      if (idempotency !== null) forgetKeys();
       return await lane.add(accepting, write, request.length + answer.length);
     },
-    finish: async (execution, lease) => {
+    acceptAll: async (batch, lease) => {
+      const { tenantId, idempotency } = batch;
+      assert.equal(lease.shard, shardOf(tenantId), 'a lease of another shard');
+      const requests = batch.executions.map(({ request }) => JSON.stringify(request));
+      const answers = batch.executions.map(({ answer }) => JSON.stringify(answer));
+      const ids = batch.executions.map(({ answer }) => answer.id);
+      if (idempotency !== null) forgetKeys();
+      const bytes = [...requests, ...answers].reduce((sum, text) => sum + text.length, 0);
+      return await lane.add(acceptingAll, { ids, tenantId, lease, requests, answers, idempotency }, bytes);
+    },
+    findKey: async (tenantId, key) => {
+      const sql = `SELECT execution, executions, body_digest FROM idempotency_keys
+        WHERE tenant = $1 AND key = $2 AND expires_at > ${NOW_MS}`;
+      const [row] = await database.read(sql, [tenantId, key]);
+      return row === undefined ? null : toTakenKey(row);
+    },
+    finish: async (execution, lease, delivery = null) => {
       assert(executionLifecycle.isFinal(execution.stage), `${execution.stage} is no final stage`);
       const answer = JSON.stringify(execution);
-      await lane.add(finishing, { id: execution.id, lease, answer }, answer.length);
+      await lane.add(finishing, { id: execution.id, lease, answer, delivery }, answer.length);
     },
     record: async (tenantId, execution, lease) => {
       assert(executionLifecycle.isFinal(execution.stage), `${execution.stage} is no final stage`);

@@ -1,17 +1,20 @@
 /**
- * Owns state that several coordinators share: the StateStore port over one PostgreSQL database. SQL for environments, agents and usage lives here and
- * nowhere else; that for executions, shards and the cache's memory in the files named after them. Never holds a secret's value, a token or a
+ * Owns state that several coordinators share: the StateStore port over one PostgreSQL database. SQL for environments and builds' usage lives here and
+ * nowhere else; that for everything else in the files named after them. Never holds a secret's value, a token or a
  * key in clear.
  */
 import type { Environment } from '../../shared/model/environment.ts';
+import { postgresDeliveryStore } from '../deliveries/postgres-delivery-store.ts';
+import { postgresAgentStore } from './postgres-agent-store.ts';
 import { postgresCacheStore } from './postgres-cache-store.ts';
 import { PostgresDatabase, type PostgresOptions } from './postgres-database.ts';
 import { postgresExecutionStore } from './postgres-execution-store.ts';
 import { postgresPoolStore } from './postgres-pool-store.ts';
 import { postgresShardStore } from './postgres-shard-store.ts';
-import { toAgent, toAnswer, toEnvironmentRow, toPage } from './rows.ts';
+import { postgresAuditStore, postgresTenantStore, postgresUsageStore } from './postgres-tenant-store.ts';
+import { toAnswer, toBuildUsage, toEnvironmentRow, toPage } from './rows.ts';
 import { shardOf } from './shard-store.ts';
-import type { AgentStore, BuildUsageStore, EnvironmentStore, StateStore } from './state-store.ts';
+import type { BuildUsageStore, EnvironmentStore, StateStore } from './state-store.ts';
 
 const ENVIRONMENT = 'SELECT tenant, id, request, answer, manifests, specs, fingerprint FROM environments';
 
@@ -44,45 +47,6 @@ function environmentStore(database: PostgresDatabase): EnvironmentStore {
   };
 }
 
-const AGENT = 'SELECT id, name, public_key, pool, enrolled_at, is_draining FROM agents';
-
-function agentStore(database: PostgresDatabase): AgentStore {
-  const find = async (sql: string, value: string) => {
-    const [row] = await database.read(sql, [value]);
-    return row === undefined ? null : toAgent(row);
-  };
-  return {
-    addToken: async (tokenDigest, expiresAtMs, pool) => {
-      const sql = 'INSERT INTO enrolment_tokens (digest, expires_at, pool) VALUES ($1, $2, $3)';
-      await database.write(sql, [tokenDigest, expiresAtMs, pool]);
-    },
-    enrol: async (tokenDigest, agent, nowMs) => {
-      const { id, name, publicKey, pool, enrolledAtMs, isDraining } = agent;
-      const [row] = await database.write(
-        `WITH gone AS (
-           DELETE FROM enrolment_tokens WHERE expires_at <= $2 OR (digest = $1 AND
-             (pool IS NOT NULL OR NOT EXISTS (SELECT FROM pools WHERE name = $6 AND owner IS NOT NULL)))
-           RETURNING digest, expires_at, pool)
-         INSERT INTO agents (id, name, public_key, pool, enrolled_at, is_draining)
-         SELECT $3, $4, $5, coalesce(gone.pool, $6), $7::bigint, $8::boolean FROM gone
-         WHERE digest = $1 AND expires_at > $2 RETURNING pool`,
-        [tokenDigest, nowMs, id, name, publicKey, pool, enrolledAtMs, isDraining],
-      );
-      if (row !== undefined) return { ...agent, pool: String(row['pool']) };
-      // What is left of it was not used up.
-      const left = await database.read('SELECT digest FROM enrolment_tokens WHERE digest = $1', [tokenDigest]);
-      return left.length > 0 ? 'pool-owned' : 'token-unknown';
-    },
-    get: (id) => find(`${AGENT} WHERE id = $1`, id),
-    findByKey: (publicKey) => find(`${AGENT} WHERE public_key = $1`, publicKey),
-    list: async () => (await database.read(`${AGENT} ORDER BY enrolled_at, id`)).map(toAgent),
-    setDraining: async (id, isDraining) => {
-      const sql = 'UPDATE agents SET is_draining = $2 WHERE id = $1 RETURNING id';
-      return (await database.write(sql, [id, isDraining])).length > 0;
-    },
-  };
-}
-
 function buildUsageStore(database: PostgresDatabase): BuildUsageStore {
   return {
     add: async (tenantId, day, { egressBytes, egressRequests, buildMs }) => {
@@ -96,11 +60,14 @@ function buildUsageStore(database: PostgresDatabase): BuildUsageStore {
     get: async (tenantId, day) => {
       const sql = 'SELECT egress_bytes, egress_requests, build_ms FROM build_usage WHERE tenant = $1 AND day = $2';
       const [row] = await database.read(sql, [tenantId, day]);
-      return {
-        egressBytes: Number(row?.['egress_bytes'] ?? 0),
-        egressRequests: Number(row?.['egress_requests'] ?? 0),
-        buildMs: Number(row?.['build_ms'] ?? 0),
-      };
+      return toBuildUsage(row);
+    },
+    days: async (tenantId, fromDay) => {
+      const rows = await database.read('SELECT * FROM build_usage WHERE tenant = $1 AND day >= $2', [
+        tenantId,
+        fromDay,
+      ]);
+      return rows.map((row) => ({ day: String(row['day']), ...toBuildUsage(row) }));
     },
   };
 }
@@ -114,11 +81,15 @@ export async function openPostgresStateStore(options: PostgresOptions): Promise<
   return {
     executions,
     environments: environmentStore(database),
-    agents: agentStore(database),
+    agents: postgresAgentStore(database),
     pools: postgresPoolStore(database),
     buildUsage: buildUsageStore(database),
     cache: postgresCacheStore(database),
     shards: postgresShardStore(database),
+    deliveries: postgresDeliveryStore(database),
+    tenants: postgresTenantStore(database),
+    usage: postgresUsageStore(database),
+    audit: postgresAuditStore(database),
     check: async () => void (await database.write(check)),
     close: async () => {
       await executions.drain();

@@ -1,11 +1,13 @@
 /**
- * Owns getting a result into the store, however long the store is away: nobody hears of a result that a crash could take back.
+ * Owns getting a result into the store, with the webhook that it promises, however long the store is away: nobody hears of a result that a crash could
+ * take back.
  * Never announces. Invariant: a promise of it settles when the result is kept, when it is somebody else's to keep, or when this process stops.
  */
-import { type Clock, passed } from '../../shared/clock.ts';
+import { type Clock, passed, type Random } from '../../shared/clock.ts';
 import { SystemError } from '../../shared/errors.ts';
 import type { Logger } from '../../shared/logger.ts';
 import type { Execution } from '../../shared/model/execution.ts';
+import { toPromised } from '../deliveries/promised.ts';
 import type { LiveExecution } from './live-execution.ts';
 import type { ShardLease } from './shard-store.ts';
 import type { ExecutionStore } from './state-store.ts';
@@ -13,6 +15,7 @@ import type { ExecutionStore } from './state-store.ts';
 /** What keeping needs. */
 export interface ResultKeepingDeps {
   readonly clock: Clock;
+  readonly random: Random;
   readonly log: Logger;
   readonly store: Pick<ExecutionStore, 'finish'>;
   readonly shards: { leaseFor(tenantId: string): ShardLease };
@@ -32,11 +35,12 @@ export class ResultKeeping {
 
   /** True once it is kept; false: it is not ours to keep any more. Rejects with what can't be helped by trying again. */
   async keep(execution: LiveExecution, answer: Execution): Promise<boolean> {
-    const { clock, log, store, shards } = this.#deps;
+    const { clock, random, log, store, shards } = this.#deps;
+    const delivery = toPromised(execution.terms.request, clock, random);
     for (let delayMs = RETRY_MS_MIN; ; delayMs = Math.min(2 * delayMs, RETRY_MS_MAX)) {
       if (this.#isStopped || execution.isAbandoned) return false;
       try {
-        await store.finish(answer, shards.leaseFor(execution.terms.tenantId));
+        await store.finish(answer, shards.leaseFor(execution.terms.tenantId), delivery);
         return true;
       } catch (error) {
         if (!(error instanceof SystemError && error.isRetryable)) throw error;

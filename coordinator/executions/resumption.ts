@@ -8,6 +8,7 @@ import { SystemError, toSystemError } from '../../shared/errors.ts';
 import type { ExecutionId } from '../../shared/ids.ts';
 import type { Logger } from '../../shared/logger.ts';
 import type { EnvironmentService } from '../environments/environment-service.ts';
+import { hadSecrets, type OpenedEnvironments, openEnvironments } from './environment-wait.ts';
 import { LiveExecution } from './live-execution.ts';
 import type { LiveExecutions } from './live-executions.ts';
 import { shardOf } from './shard-store.ts';
@@ -25,7 +26,7 @@ export interface ResumptionDeps {
 /** Who goes on with it. */
 export interface ResumptionUser {
   isStopped(): boolean;
-  begin(execution: LiveExecution, opened: Awaited<ReturnType<EnvironmentService['open']>>): void;
+  begin(execution: LiveExecution, opened: OpenedEnvironments): void;
   fail(execution: LiveExecution, cause: SystemError): void;
 }
 
@@ -49,12 +50,12 @@ export async function resumeUnfinished(
   for (const execution of executions) {
     const { tenantId, request } = execution.terms;
     try {
-      const hadSecrets = typeof request.environment !== 'string' && request.environment.secrets !== undefined;
-      if (hadSecrets) throw new SystemError('build-failed', 'the secrets of its environment were lost in a restart');
+      if (hadSecrets(request))
+        throw new SystemError('build-failed', 'the secrets of its environment were lost in a restart');
       if (execution.terminal !== null)
         throw new SystemError('terminal-lost', 'its coordinator was restarted or replaced');
       const isMeant = () => !execution.isAbandoned && !user.isStopped();
-      const opened = isMeant() ? await environments.open(tenantId, request.environment) : null;
+      const opened = isMeant() ? await openEnvironments(environments, tenantId, request) : null;
       if (opened === null || !isMeant()) continue;
       log.info({ executionId: execution.id, tenantId }, 'execution taken up again');
       user.begin(execution, opened);

@@ -2,12 +2,13 @@
  * Owns what the rows of a state store's tables mean, whichever engine keeps them: columns have the same names in all of them.
  * Never reads or writes a table.
  */
-import type { AgentId, EnvironmentId } from '../../shared/ids.ts';
+import type { Digest } from '../../shared/digest.ts';
+import type { AgentId, EnvironmentId, ExecutionId } from '../../shared/ids.ts';
 import type { LayerManifest } from '../../shared/model/manifest.ts';
 import type { Revocation } from '../../shared/model/trust.ts';
 import type { Pin, RecordedLayer } from './cache-store.ts';
 import type { Pool } from './pool-store.ts';
-import type { EnrolledAgent, EnvironmentRow, Page, UnfinishedExecution } from './state-store.ts';
+import type { BuildUsage, EnrolledAgent, EnvironmentRow, Page, TakenKey, UnfinishedExecution } from './state-store.ts';
 
 /** A row by its columns' names. */
 export type Row = Readonly<Record<string, unknown>>;
@@ -35,6 +36,13 @@ export function toUnfinished(row: Row): UnfinishedExecution {
   return { tenantId: String(row['tenant']), request: toJson(row['request']), answer: toJson(row['answer']) };
 }
 
+/** An idempotency key; `executions` has all ids of a batch and is empty for one execution. */
+export function toTakenKey(row: Row): TakenKey {
+  const many = row['executions'] ?? null;
+  const ids = many === null ? [String(row['execution']) as ExecutionId] : toJson(many);
+  return { ids, bodyDigest: String(row['body_digest']) as Digest };
+}
+
 /** An environment. */
 export function toEnvironmentRow(row: Row): EnvironmentRow {
   return {
@@ -57,6 +65,15 @@ export function toAgent(row: Row): EnrolledAgent {
     pool: String(row['pool']),
     enrolledAtMs: Number(row['enrolled_at']),
     isDraining: isTrue(row['is_draining']),
+  };
+}
+
+/** What builds used; of a day without a row nothing. */
+export function toBuildUsage(row: Row = {}): BuildUsage {
+  return {
+    egressBytes: Number(row['egress_bytes'] ?? 0),
+    egressRequests: Number(row['egress_requests'] ?? 0),
+    buildMs: Number(row['build_ms'] ?? 0),
   };
 }
 

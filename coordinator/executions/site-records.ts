@@ -97,6 +97,6 @@ function toAnswer(agent: SiteAgent, { executionId: id, tenantId: _, ...said }: E
   return {
     ...said,
     ...{ id, agent, attempts: 1, setup: null, dependencies: null, verify: null },
-    ...{ tests: [], score: null, certificate: null, receipt: null, files: [] },
+    ...{ tests: said.tests ?? [], check: null, score: said.score ?? null, certificate: null, receipt: null, files: [] },
   };
 }

@@ -13,9 +13,14 @@ import { cache } from './migrations/0003-cache.ts';
 import { layerSpecs } from './migrations/0004-layer-specs.ts';
 import { shards } from './migrations/0005-shards.ts';
 import { pools } from './migrations/0006-pools.ts';
+import { deliveries } from './migrations/0007-deliveries.ts';
+import { tenants } from './migrations/0008-tenants.ts';
 
 /** What makes a database of form n out of one of form n - 1; the first stands at 0. */
-export const sqliteMigrations: readonly string[] = [initial, buildUsage, cache, layerSpecs, shards, pools];
+export const sqliteMigrations: readonly string[] = [
+  ...[initial, buildUsage, cache, layerSpecs, shards, pools],
+  ...[deliveries, tenants],
+];
 
 interface PendingWrite {
   readonly run: () => unknown;

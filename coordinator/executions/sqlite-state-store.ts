@@ -4,25 +4,37 @@
  */
 import assert from 'node:assert/strict';
 import type { Digest } from '../../shared/digest.ts';
-import type { ExecutionId } from '../../shared/ids.ts';
 import { buildLifecycle } from '../../shared/lifecycle/build.ts';
 import { executionLifecycle } from '../../shared/lifecycle/execution.ts';
 import type { Environment } from '../../shared/model/environment.ts';
 import type { Execution } from '../../shared/model/execution.ts';
-import { type Row, toAgent, toAnswer, toEnvironmentRow, toPage, toUnfinished } from './rows.ts';
+import { insertDelivery, sqliteDeliveryStore } from '../deliveries/sqlite-delivery-store.ts';
+import {
+  type Row,
+  toAgent,
+  toAnswer,
+  toBuildUsage,
+  toEnvironmentRow,
+  toPage,
+  toTakenKey,
+  toUnfinished,
+} from './rows.ts';
 import { shardOf } from './shard-store.ts';
 import { sqliteCacheStore } from './sqlite-cache-store.ts';
 import { SqliteDatabase } from './sqlite-database.ts';
 import { sqlitePoolStore } from './sqlite-pool-store.ts';
 import { assertLease, sqliteShardStore } from './sqlite-shard-store.ts';
+import { sqliteAuditStore, sqliteTenantStore, sqliteUsageStore } from './sqlite-tenant-store.ts';
 import type {
-  AcceptedExecution,
+  AcceptedBatch,
+  AgentBounds,
   AgentStore,
   BuildUsageStore,
   EnrolledAgent,
   EnvironmentStore,
   ExecutionStore,
   StateStore,
+  TakenKey,
   TokenRefusal,
 } from './state-store.ts';
 
@@ -34,39 +46,53 @@ function inShards(shards: readonly number[]): (row: Row) => boolean {
   return (row) => wanted.has(shardOf(String(row['tenant'])));
 }
 
-type Taken = { id: ExecutionId; bodyDigest: Digest } | null;
+/** The file's own time, in milliseconds. */
+const NOW_MS = `CAST(unixepoch('subsec') * 1000 AS INTEGER)`;
 
-/** Within a write: takes the entry's key and records it, or tells who has the key. */
-function insertExecution(database: SqliteDatabase, entry: AcceptedExecution, nowMs: number): Taken {
-  const { tenantId, answer, request, idempotency } = entry;
+function findKey(database: SqliteDatabase, tenantId: string, key: string): TakenKey | null {
+  const sql = `SELECT execution, executions, body_digest FROM idempotency_keys WHERE tenant = ? AND key = ? AND expires_at > ${NOW_MS}`;
+  const row = database.prepare(sql).get(tenantId, key);
+  return row === undefined ? null : toTakenKey(row);
+}
+
+/** Within a write: takes the key and records what came with it, or tells who has the key. */
+function insertExecutions(
+  database: SqliteDatabase,
+  { tenantId, executions, idempotency }: AcceptedBatch,
+): TakenKey | null {
   if (idempotency !== null) {
-    database.prepare('DELETE FROM idempotency_keys WHERE expires_at <= ?').run(nowMs);
-    const taken = database
-      .prepare('SELECT execution, body_digest FROM idempotency_keys WHERE tenant = ? AND key = ?')
-      .get(tenantId, idempotency.key);
-    if (taken !== undefined) {
-      return { id: String(taken['execution']) as ExecutionId, bodyDigest: String(taken['body_digest']) as Digest };
-    }
-    database
-      .prepare('INSERT INTO idempotency_keys VALUES (?, ?, ?, ?, ?)')
-      .run(tenantId, idempotency.key, idempotency.bodyDigest, answer.id, idempotency.expiresAtMs);
+    database.prepare(`DELETE FROM idempotency_keys WHERE expires_at <= ${NOW_MS}`).run();
+    const taken = findKey(database, tenantId, idempotency.key);
+    if (taken !== null) return taken;
+    const sql = `INSERT INTO idempotency_keys (tenant, key, body_digest, execution, executions, expires_at) VALUES (?, ?, ?, ?, ?, ${NOW_MS} + ?)`;
+    const ids = executions.map(({ answer }) => answer.id);
+    const many = ids.length > 1 ? JSON.stringify(ids) : null;
+    const { key, bodyDigest, ttlMs } = idempotency;
+    database.prepare(sql).run(tenantId, key, bodyDigest, ids[0] ?? '', many, ttlMs);
   }
-  database
-    .prepare('INSERT INTO executions (id, tenant, is_finished, request, answer) VALUES (?, ?, 0, ?, ?)')
-    .run(answer.id, tenantId, JSON.stringify(request), JSON.stringify(answer));
+  const insert = database.prepare(
+    'INSERT INTO executions (id, tenant, is_finished, request, answer) VALUES (?, ?, 0, ?, ?)',
+  );
+  for (const { answer, request } of executions) {
+    insert.run(answer.id, tenantId, JSON.stringify(request), JSON.stringify(answer));
+  }
   return null;
 }
 
 function executionStore(database: SqliteDatabase): ExecutionStore {
+  const acceptAll: ExecutionStore['acceptAll'] = async (batch, lease) => {
+    assert.equal(lease.shard, shardOf(batch.tenantId), 'a lease of another shard');
+    return await database.write(() => {
+      assertLease(database, lease);
+      return insertExecutions(database, batch);
+    });
+  };
   return {
-    accept: async (entry, lease, nowMs) => {
-      assert.equal(lease.shard, shardOf(entry.tenantId), 'a lease of another shard');
-      return await database.write(() => {
-        assertLease(database, lease);
-        return insertExecution(database, entry, nowMs);
-      });
-    },
-    finish: async (answer, lease) => {
+    accept: ({ tenantId, answer, request, idempotency }, lease) =>
+      acceptAll({ tenantId, executions: [{ answer, request }], idempotency }, lease),
+    acceptAll,
+    findKey: (tenantId, key) => database.read(() => findKey(database, tenantId, key)),
+    finish: async (answer, lease, delivery = null) => {
       assert(executionLifecycle.isFinal(answer.stage), `${answer.stage} is no final stage`);
       await database.write(() => {
         assertLease(database, lease);
@@ -76,6 +102,7 @@ function executionStore(database: SqliteDatabase): ExecutionStore {
         database
           .prepare('UPDATE executions SET is_finished = 1, request = NULL, answer = ? WHERE id = ?')
           .run(JSON.stringify(answer), answer.id);
+        if (delivery !== null) insertDelivery(database, String(row['tenant']), answer.id, delivery);
       });
     },
     record: async (tenantId, answer, lease) => {
@@ -170,12 +197,15 @@ function environmentStore(database: SqliteDatabase): EnvironmentStore {
   };
 }
 
+const unbounded: AgentBounds = { agentsMax: LAST, poolAgentsMax: LAST };
+
 /** Within a write: uses up the token and records the agent. */
 function useToken(
   database: SqliteDatabase,
   tokenDigest: Digest,
   agent: EnrolledAgent,
   nowMs: number,
+  { agentsMax, poolAgentsMax }: AgentBounds = unbounded,
 ): EnrolledAgent | TokenRefusal {
   database.prepare('DELETE FROM enrolment_tokens WHERE expires_at <= ?').run(nowMs);
   const token = database.prepare('SELECT pool FROM enrolment_tokens WHERE digest = ?').get(tokenDigest);
@@ -183,6 +213,11 @@ function useToken(
   const owned = database.prepare('SELECT 1 FROM pools WHERE name = ? AND owner IS NOT NULL').get(agent.pool);
   if (token['pool'] === null && owned !== undefined) return 'pool-owned';
   const enrolled = { ...agent, pool: token['pool'] === null ? agent.pool : String(token['pool']) };
+  const count = (sql: string, ...values: string[]) => Number(database.prepare(sql).get(...values)?.['count']);
+  if (count('SELECT count(*) AS count FROM agents') >= agentsMax) return 'fleet-full';
+  const inPool = `SELECT count(*) AS count FROM agents JOIN pools ON pools.name = agents.pool
+    WHERE agents.pool = ? AND owner IS NOT NULL`;
+  if (count(inPool, enrolled.pool) >= poolAgentsMax) return 'pool-full';
   database.prepare('DELETE FROM enrolment_tokens WHERE digest = ?').run(tokenDigest);
   const { id, name, publicKey, pool, enrolledAtMs, isDraining } = enrolled;
   database
@@ -198,13 +233,19 @@ function agentStore(database: SqliteDatabase): AgentStore {
       return row === undefined ? null : toAgent(row);
     });
   return {
-    addToken: (tokenDigest, expiresAtMs, pool) =>
+    addToken: (tokenDigest, expiresAtMs, pool, bound = { nowMs: 0, tokensMax: LAST }) =>
       database.write(() => {
+        const good = `SELECT count(*) AS count, min(expires_at) AS first FROM enrolment_tokens
+          WHERE pool IS ? AND expires_at > ?`;
+        const known = database.prepare(good).get(pool, bound.nowMs);
+        if (Number(known?.['count']) >= bound.tokensMax) return Number(known?.['first']);
         database
           .prepare('INSERT INTO enrolment_tokens (digest, expires_at, pool) VALUES (?, ?, ?)')
           .run(tokenDigest, expiresAtMs, pool);
+        return null;
       }),
-    enrol: (tokenDigest, agent, nowMs) => database.write(() => useToken(database, tokenDigest, agent, nowMs)),
+    enrol: (tokenDigest, agent, nowMs, bounds) =>
+      database.write(() => useToken(database, tokenDigest, agent, nowMs, bounds)),
     get: (id) => find('SELECT * FROM agents WHERE id = ?', id),
     findByKey: (publicKey) => find('SELECT * FROM agents WHERE public_key = ?', publicKey),
     list: () => database.read(() => database.prepare('SELECT * FROM agents ORDER BY enrolled_at').all().map(toAgent)),
@@ -232,12 +273,15 @@ function buildUsageStore(database: SqliteDatabase): BuildUsageStore {
     get: (tenantId, day) =>
       database.read(() => {
         const row = database.prepare('SELECT * FROM build_usage WHERE tenant = ? AND day = ?').get(tenantId, day);
-        return {
-          egressBytes: Number(row?.['egress_bytes'] ?? 0),
-          egressRequests: Number(row?.['egress_requests'] ?? 0),
-          buildMs: Number(row?.['build_ms'] ?? 0),
-        };
+        return toBuildUsage(row);
       }),
+    days: (tenantId, fromDay) =>
+      database.read(() =>
+        database
+          .prepare('SELECT * FROM build_usage WHERE tenant = ? AND day >= ?')
+          .all(tenantId, fromDay)
+          .map((row) => ({ day: String(row['day']), ...toBuildUsage(row) })),
+      ),
   };
 }
 
@@ -252,6 +296,10 @@ export function openSqliteStateStore(path: string): StateStore {
     buildUsage: buildUsageStore(database),
     cache: sqliteCacheStore(database),
     shards: sqliteShardStore(database),
+    deliveries: sqliteDeliveryStore(database),
+    tenants: sqliteTenantStore(database),
+    usage: sqliteUsageStore(database),
+    audit: sqliteAuditStore(database),
     check: () => database.write(() => undefined),
     close: async () => database.close(),
   };

@@ -9,15 +9,23 @@ import type { AgentId, EnvironmentId, ExecutionId } from '../../shared/ids.ts';
 import type { Environment, EnvironmentRequest } from '../../shared/model/environment.ts';
 import type { Execution, ExecutionRequest } from '../../shared/model/execution.ts';
 import type { LayerSpec } from '../../shared/model/manifest.ts';
+import type { DeliveryStore, NewDelivery } from '../deliveries/delivery-store.ts';
 import type { CacheStore } from './cache-store.ts';
 import type { PoolStore } from './pool-store.ts';
 import type { ShardLease, ShardStore } from './shard-store.ts';
+import type { AuditStore, TenantStore, UsageStore } from './tenant-store.ts';
 
-/** A key that makes a repeated request the same request; `bodyDigest` tells another body. */
+/** A key that makes a repeated request the same request; `bodyDigest` tells another body. It is remembered for `ttlMs` of the store's own time. */
 export interface IdempotencyKey {
   readonly key: string;
   readonly bodyDigest: Digest;
-  readonly expiresAtMs: number;
+  readonly ttlMs: number;
+}
+
+/** Whose a key is: the executions of the request that came with it first, in its order. */
+export interface TakenKey {
+  readonly ids: readonly ExecutionId[];
+  readonly bodyDigest: Digest;
 }
 
 /** An accepted execution; the request holds no secrets any more. */
@@ -25,6 +33,13 @@ export interface AcceptedExecution {
   readonly tenantId: string;
   readonly answer: Execution;
   readonly request: ExecutionRequest;
+  readonly idempotency: IdempotencyKey | null;
+}
+
+/** Executions of one request, at least one, which are accepted together or not at all. */
+export interface AcceptedBatch {
+  readonly tenantId: string;
+  readonly executions: readonly Pick<AcceptedExecution, 'answer' | 'request'>[];
   readonly idempotency: IdempotencyKey | null;
 }
 
@@ -47,13 +62,16 @@ export interface Page<Item> {
  */
 export interface ExecutionStore {
   /** Records an execution, unless its idempotency key is taken: then who took it, and nothing is recorded. */
-  accept(
-    entry: AcceptedExecution,
-    lease: ShardLease,
-    nowMs: number,
-  ): Promise<{ id: ExecutionId; bodyDigest: Digest } | null>;
-  /** Records the final answer and forgets the request; an execution that has its final answer keeps it. */
-  finish(answer: Execution, lease: ShardLease): Promise<void>;
+  accept(entry: AcceptedExecution, lease: ShardLease): Promise<TakenKey | null>;
+  /** The same for many at once: all of them are recorded, or none is. */
+  acceptAll(batch: AcceptedBatch, lease: ShardLease): Promise<TakenKey | null>;
+  /** Whose an idempotency key is; null: nobody's. */
+  findKey(tenantId: string, key: string): Promise<TakenKey | null>;
+  /**
+   * Records the final answer, with the delivery that it promises its client, and forgets the request; an execution that has its final answer keeps it, and
+   * promises nothing more.
+   */
+  finish(answer: Execution, lease: ShardLease, delivery?: NewDelivery | null): Promise<void>;
   /**
    * Records an execution that has ended elsewhere, once: true also when that was done before. False, and nothing is changed, when the id is another
    * tenant's, or that of an execution which has no result yet.
@@ -98,15 +116,34 @@ export interface EnrolledAgent {
   readonly isDraining: boolean;
 }
 
-/** Why a token lets nobody in: it is not known, used or expired; or it is bound to no pool, and the agent's pool is a tenant's. */
-export type TokenRefusal = 'token-unknown' | 'pool-owned';
+/** Why a token lets nobody in: it is not known, used or expired; or it is bound to no pool, and the agent's pool is a tenant's; or there are too many. */
+export type TokenRefusal = 'token-unknown' | 'pool-owned' | 'pool-full' | 'fleet-full';
+
+/** How many agents there may be, those that were retired among them. */
+export interface AgentBounds {
+  readonly agentsMax: number;
+  /** In one pool that is a tenant's. */
+  readonly poolAgentsMax: number;
+}
+
+/** How many tokens of one pool, or of none, may be good at a time. */
+export interface TokenBound {
+  readonly nowMs: number;
+  readonly tokensMax: number;
+}
 
 /** Durable agents and one-time tokens; tokens are stored as digests. */
 export interface AgentStore {
   /** `pool`: what its agent will be in, whatever it says; null: what it says, unless that is a tenant's. */
-  addToken(tokenDigest: Digest, expiresAtMs: number, pool: string | null): Promise<void>;
+  /** Null: done; else there are too many, and the first of them is over at this time. */
+  addToken(tokenDigest: Digest, expiresAtMs: number, pool: string | null, bound?: TokenBound): Promise<number | null>;
   /** Uses up the token and records the agent, in the token's pool if that has one, both or neither. */
-  enrol(tokenDigest: Digest, agent: EnrolledAgent, nowMs: number): Promise<EnrolledAgent | TokenRefusal>;
+  enrol(
+    tokenDigest: Digest,
+    agent: EnrolledAgent,
+    nowMs: number,
+    bounds?: AgentBounds,
+  ): Promise<EnrolledAgent | TokenRefusal>;
   get(id: string): Promise<EnrolledAgent | null>;
   findByKey(publicKey: string): Promise<EnrolledAgent | null>;
   list(): Promise<readonly EnrolledAgent[]>;
@@ -126,6 +163,8 @@ export interface BuildUsageStore {
   add(tenantId: string, day: string, used: BuildUsage): Promise<void>;
   /** What the tenant used on that day; nothing is zero. */
   get(tenantId: string, day: string): Promise<BuildUsage>;
+  /** Days of a tenant from this one on on which builds used anything. */
+  days(tenantId: string, fromDay: string): Promise<readonly (BuildUsage & { readonly day: string })[]>;
 }
 
 /** All durable state of a coordinator. */
@@ -137,6 +176,10 @@ export interface StateStore {
   readonly buildUsage: BuildUsageStore;
   readonly cache: CacheStore;
   readonly shards: ShardStore;
+  readonly deliveries: DeliveryStore;
+  readonly tenants: TenantStore;
+  readonly usage: UsageStore;
+  readonly audit: AuditStore;
   /** Resolves when the store can write. */
   check(): Promise<void>;
   close(): Promise<void>;

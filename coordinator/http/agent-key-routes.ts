@@ -21,6 +21,7 @@ export function addAgentKeyRoutes(server: HttpServer, { agentKeys, elsewhere }: 
   server.get(
     '/v1/agents/keys',
     {
+      config: { scope: 'any' },
       schema: {
         summary:
           "Agents' keys for receipts: a DSSE envelope of type application/vnd.envicutor.agent-keys+json, signed by the verifier's signing keys",
@@ -33,6 +34,7 @@ export function addAgentKeyRoutes(server: HttpServer, { agentKeys, elsewhere }: 
   server.post(
     '/v1/agents/:id/retire',
     {
+      config: { scope: 'operate' },
       schema: {
         summary: 'Let an agent in no more, for ever; the list of keys keeps it, marked, for the receipts that it gave',
         params: IdParams,

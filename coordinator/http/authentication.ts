@@ -5,25 +5,38 @@
 import type { IncomingHttpHeaders, IncomingMessage } from 'node:http';
 import { SystemError } from '../../shared/errors.ts';
 import { bearerOf, requireLoopback } from '../../shared/http/loopback.ts';
-import { type KeyRing, localTenant, type Tenant } from '../tenants/keys.ts';
+import { type Asker, localAsker, type Tenant } from '../tenants/keys.ts';
 
-/** Decides who asks; SystemError `unauthenticated` or `forbidden`. */
-export type Authenticate = (headers: IncomingHttpHeaders) => Tenant;
+/** Decides who asks, at once but for a key that may have been issued a moment ago; SystemError `unauthenticated` or `forbidden`. */
+export type Authenticate = (headers: IncomingHttpHeaders) => Asker | Promise<Asker>;
 
-/** The embedded mode's rule. */
-function authenticateLocal(headers: IncomingHttpHeaders): Tenant {
-  requireLoopback(headers, (host) => `without keys only a loopback host is served, not '${host}'; see tenantsFile`);
-  return localTenant;
+/** Who knows keys. */
+export interface KnownKeys {
+  find(key: string): Asker | null;
+  /** Looks further for what `find` does not know. */
+  lookFor(key: string): Promise<Asker | null>;
 }
 
+/** The embedded mode's rule. */
+function authenticateLocal(headers: IncomingHttpHeaders): Asker {
+  requireLoopback(headers, (host) => `without keys only a loopback host is served, not '${host}'; see tenantsFile`);
+  return localAsker;
+}
+
+const toUnknown = () => new SystemError('unauthenticated', 'send Authorization: Bearer with a key of your tenant');
+
 /** Authentication by the keys of a ring, or the embedded mode's when there is none. */
-export function createAuthentication(keys: KeyRing | null): Authenticate {
+export function createAuthentication(keys: KnownKeys | null): Authenticate {
   if (keys === null) return authenticateLocal;
   return (headers) => {
     const key = bearerOf(headers);
-    const tenant = key === null ? null : keys.find(key);
-    if (tenant !== null) return tenant;
-    throw new SystemError('unauthenticated', 'send Authorization: Bearer with a key of your tenant');
+    if (key === null) throw toUnknown();
+    const known = keys.find(key);
+    if (known !== null) return known;
+    return keys.lookFor(key).then((found) => {
+      if (found === null) throw toUnknown();
+      return found;
+    });
   };
 }
 

@@ -179,6 +179,7 @@ function addListing(server: HttpServer, { cache, environments }: CacheRoutesDeps
   server.get(
     '/v1/cache',
     {
+      config: { scope: 'operate' },
       schema: {
         summary: 'Layers of the cache, newest first, with their use',
         querystring: PageQuery,
@@ -196,6 +197,7 @@ function addListing(server: HttpServer, { cache, environments }: CacheRoutesDeps
   server.post(
     '/v1/cache/promote',
     {
+      config: { scope: 'operate' },
       schema: {
         summary: "Share a tenant's environment with every tenant",
         body: Promotion,
@@ -226,6 +228,7 @@ function addPins(server: HttpServer, { agents, cache }: CacheRoutesDeps): void {
     server.post(
       `/v1/cache/${verb}`,
       {
+        config: { scope: 'operate' },
         schema: { summary, body: Pinning, response: { 200: Closed({ digests: Type.Array(Digest) }), ...problems } },
       },
       async (request) => {
@@ -244,6 +247,7 @@ function addPrefetches(server: HttpServer, { clock, agents, cache, prefetches }:
   server.post(
     '/v1/cache/prefetch',
     {
+      config: { scope: 'operate' },
       schema: {
         summary: "Have agents fetch an environment's layers before they are needed",
         body: PrefetchRequest,
@@ -260,7 +264,10 @@ function addPrefetches(server: HttpServer, { clock, agents, cache, prefetches }:
 
   server.get(
     '/v1/cache/prefetches/:id',
-    { schema: { summary: 'How far a prefetch is', params: IdParams, response: { 200: PrefetchAnswer, ...problems } } },
+    {
+      config: { scope: 'operate' },
+      schema: { summary: 'How far a prefetch is', params: IdParams, response: { 200: PrefetchAnswer, ...problems } },
+    },
     async (request) => {
       requireOperator(request.tenant);
       return prefetches.get(request.params.id);
@@ -269,7 +276,10 @@ function addPrefetches(server: HttpServer, { clock, agents, cache, prefetches }:
 
   server.get(
     '/v1/cache/prefetches/:id/events',
-    { schema: { summary: 'Follow a prefetch (server-sent events)', params: IdParams, headers: StreamHeaders } },
+    {
+      config: { scope: 'operate' },
+      schema: { summary: 'Follow a prefetch (server-sent events)', params: IdParams, headers: StreamHeaders },
+    },
     async (request, reply) => {
       requireOperator(request.tenant);
       return streamEvents(reply, prefetches.logOf(request.params.id), request.headers['last-event-id'], clock);
@@ -277,10 +287,17 @@ function addPrefetches(server: HttpServer, { clock, agents, cache, prefetches }:
   );
 }
 
+const rotationSummaries = {
+  announce: 'Rotate, first: another key is made and trusted, and signs nothing yet',
+  switch: 'Rotate, second: the announced key signs; the one before it is still trusted',
+  retire: 'Rotate, last: the previous key is trusted no more, and its layers are built again',
+};
+
 function addTrustRoutes(server: HttpServer, { cache, trust, fleet }: CacheRoutesDeps): void {
   server.post(
     '/v1/cache/revoke',
     {
+      config: { scope: 'operate' },
       schema: {
         summary: 'Never use layers again: by digest, content key, signing key or time of building',
         body: RevocationRequest,
@@ -313,7 +330,10 @@ function addTrustRoutes(server: HttpServer, { cache, trust, fleet }: CacheRoutes
 
   server.get(
     '/v1/cache/keys',
-    { schema: { summary: 'Signing keys, and who knows them', response: { 200: KeysAnswer, ...problems } } },
+    {
+      config: { scope: 'operate' },
+      schema: { summary: 'Signing keys, and who knows them', response: { 200: KeysAnswer, ...problems } },
+    },
     (request) => {
       requireOperator(request.tenant);
       return toKeys(trust.keys());
@@ -321,14 +341,12 @@ function addTrustRoutes(server: HttpServer, { cache, trust, fleet }: CacheRoutes
   );
 
   for (const step of rotationSteps) {
-    const summaries = {
-      announce: 'Rotate, first: another key is made and trusted, and signs nothing yet',
-      switch: 'Rotate, second: the announced key signs; the one before it is still trusted',
-      retire: 'Rotate, last: the previous key is trusted no more, and its layers are built again',
-    };
     server.post(
       `/v1/cache/keys/${step}`,
-      { schema: { summary: summaries[step], response: { 200: KeysAnswer, ...problems } } },
+      {
+        config: { scope: 'operate' },
+        schema: { summary: rotationSummaries[step], response: { 200: KeysAnswer, ...problems } },
+      },
       async (request) => {
         requireOperator(request.tenant);
         const behind = [...fleet.all()].filter(({ trustVersion }) => trustVersion < trust.keysVersion);
@@ -346,6 +364,7 @@ function addRemovals(server: HttpServer, { cache }: CacheRoutesDeps): void {
   server.post(
     '/v1/cache/purge',
     {
+      config: { scope: 'operate' },
       schema: {
         summary: 'Remove layers from the store; what other layers need stays',
         body: Purge,
@@ -361,6 +380,7 @@ function addRemovals(server: HttpServer, { cache }: CacheRoutesDeps): void {
   server.post(
     '/v1/cache/collect',
     {
+      config: { scope: 'operate' },
       schema: {
         summary: 'Remove what was not used for long, or does not fit, and what nothing needs',
         body: Collection,

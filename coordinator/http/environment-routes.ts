@@ -24,15 +24,23 @@ import type { HttpServer } from './server.ts';
 export interface EnvironmentRoutesDeps {
   readonly clock: Clock;
   readonly environments: EnvironmentService;
+  /** Refuses what is to be kept for a tenant that has too much stored. */
+  readonly storage: { check(tenantId: string): Promise<void> };
 }
 
 const Bases = Closed({ items: Type.Array(Closed({ name: Type.String(), isDefault: Type.Boolean() })) });
 
 /** Adds the routes. */
-export function addEnvironmentRoutes(server: HttpServer, { clock, environments }: EnvironmentRoutesDeps): void {
+export function addEnvironmentRoutes(server: HttpServer, deps: EnvironmentRoutesDeps): void {
+  addDeclaration(server, deps);
+  addRecords(server, deps);
+}
+
+function addDeclaration(server: HttpServer, { environments, storage }: EnvironmentRoutesDeps): void {
   server.post(
     '/v1/environments',
     {
+      config: { scope: 'environments' },
       schema: {
         summary: 'Have an environment built before it is needed',
         body: EnvironmentRequest,
@@ -41,6 +49,7 @@ export function addEnvironmentRoutes(server: HttpServer, { clock, environments }
     },
     async (request, reply) => {
       checkEnvironment(request.body);
+      await storage.check(request.tenant.id);
       const answer = await environments.declare(request.tenant.id, request.body);
       const isReady = answer.state === 'ready';
       return reply
@@ -49,10 +58,14 @@ export function addEnvironmentRoutes(server: HttpServer, { clock, environments }
         .send(answer);
     },
   );
+}
 
+/** What is known of environments, and what to build them on. */
+function addRecords(server: HttpServer, { clock, environments }: EnvironmentRoutesDeps): void {
   server.get(
     '/v1/environments',
     {
+      config: { scope: 'environments' },
       schema: {
         summary: "The tenant's environments, newest first",
         querystring: PageQuery,
@@ -67,13 +80,19 @@ export function addEnvironmentRoutes(server: HttpServer, { clock, environments }
 
   server.get(
     '/v1/environments/:id',
-    { schema: { summary: 'One environment', params: IdParams, response: { 200: Environment, ...problems } } },
+    {
+      config: { scope: 'environments' },
+      schema: { summary: 'One environment', params: IdParams, response: { 200: Environment, ...problems } },
+    },
     (request) => environments.get(request.tenant.id, request.params.id),
   );
 
   server.get(
     '/v1/environments/:id/events',
-    { schema: { summary: 'Follow a build (server-sent events)', params: IdParams, headers: StreamHeaders } },
+    {
+      config: { scope: 'environments' },
+      schema: { summary: 'Follow a build (server-sent events)', params: IdParams, headers: StreamHeaders },
+    },
     async (request, reply) => {
       const { id } = request.params;
       let log = environments.buildOf(request.tenant.id, id)?.log;
@@ -86,7 +105,11 @@ export function addEnvironmentRoutes(server: HttpServer, { clock, environments }
     },
   );
 
-  server.get('/v1/bases', { schema: { summary: 'Bases to build on', response: { 200: Bases, ...problems } } }, () => ({
-    items: baseNames.map((name, index) => ({ name, isDefault: index === 0 })),
-  }));
+  server.get(
+    '/v1/bases',
+    { config: { scope: 'any' }, schema: { summary: 'Bases to build on', response: { 200: Bases, ...problems } } },
+    () => ({
+      items: baseNames.map((name, index) => ({ name, isDefault: index === 0 })),
+    }),
+  );
 }

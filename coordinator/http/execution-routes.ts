@@ -24,7 +24,9 @@ import type { AllLimits } from '../../shared/model/limits.ts';
 import { PlacementAnswer } from '../../shared/model/placement.ts';
 import type { ExecutionService } from '../executions/execution-service.ts';
 import { secondsToNextDay } from '../tenants/build-quota.ts';
+import { addBatchRoutes } from './batch-routes.ts';
 import type { HttpServer } from './server.ts';
+import { checkWebhook, type WebhookRules } from './webhook-checks.ts';
 
 /** What the routes talk to. */
 export interface ExecutionRoutesDeps {
@@ -34,6 +36,8 @@ export interface ExecutionRoutesDeps {
   readonly passOn: (request: FastifyRequest, reply: FastifyReply) => Promise<void>;
   /** The same for a request that nobody has taken up yet; false: it is ours after all, or nobody's. */
   readonly passAnew: (request: FastifyRequest, reply: FastifyReply) => Promise<boolean>;
+  /** Which receivers webhooks may have. */
+  readonly webhooks: WebhookRules;
 }
 
 /** Bounds of the routes. */
@@ -63,6 +67,7 @@ export function addExecutionRoutes(
   options: ExecutionRoutesOptions,
 ): void {
   addSubmitRoute(server, deps, options);
+  addBatchRoutes(server, deps, options);
   addRecordRoutes(server, deps);
   addViews(server, deps);
 }
@@ -72,6 +77,7 @@ function addSubmitRoute(server: HttpServer, deps: ExecutionRoutesDeps, options: 
   server.post(
     '/v1/executions',
     {
+      config: { scope: 'execute' },
       schema: {
         summary: 'Run code in an environment that the request describes',
         body: ExecutionRequest,
@@ -84,6 +90,7 @@ function addSubmitRoute(server: HttpServer, deps: ExecutionRoutesDeps, options: 
       const waitMs = toWaitMs(request.query.wait, options.waitSecondsMax);
       checkExecution(request.body, options.limitMaxima);
       if (waitMs !== null && request.body.interactive === true) throw toUnwaited();
+      checkWebhook(request.body.webhook, deps.webhooks, '/webhook');
       const key = request.headers['idempotency-key'] ?? null;
       const tenantId = request.tenant.id;
       const submit = () => executions.submit(request.body, { tenantId, isWaited: waitMs !== null, key });
@@ -96,9 +103,10 @@ function addSubmitRoute(server: HttpServer, deps: ExecutionRoutesDeps, options: 
       let answer: Static<typeof Execution> | null = null;
       if (!('done' in submitted)) answer = submitted.answer;
       else if (waitMs !== null) {
-        // What has no key of its own nobody else can find.
+        // What has neither key nor webhook nobody else hears of.
         const left = () => {
-          if (key === null) executions.cancel(tenantId, submitted.id).catch(() => undefined);
+          if (key === null && request.body.webhook === undefined)
+            executions.cancel(tenantId, submitted.id).catch(() => undefined);
         };
         answer = await untilDone({ done: submitted.done, waitMs, left }, reply, clock);
         // Another coordinator goes on with it: asked with the same key, it answers.
@@ -121,6 +129,7 @@ function addRecordRoutes(server: HttpServer, { executions }: Pick<ExecutionRoute
   server.get(
     '/v1/executions',
     {
+      config: { scope: 'execute' },
       schema: {
         summary: "The tenant's executions, newest first",
         querystring: PageQuery,
@@ -135,13 +144,19 @@ function addRecordRoutes(server: HttpServer, { executions }: Pick<ExecutionRoute
 
   server.get(
     '/v1/executions/:id',
-    { schema: { summary: 'One execution', params: IdParams, response: { 200: Execution, ...problems } } },
+    {
+      config: { scope: 'execute' },
+      schema: { summary: 'One execution', params: IdParams, response: { 200: Execution, ...problems } },
+    },
     (request) => executions.views.get(request.tenant.id, request.params.id),
   );
 
   server.delete(
     '/v1/executions/:id',
-    { schema: { summary: 'Cancel an execution', params: IdParams, response: { 200: Execution, ...problems } } },
+    {
+      config: { scope: 'execute' },
+      schema: { summary: 'Cancel an execution', params: IdParams, response: { 200: Execution, ...problems } },
+    },
     (request) => executions.cancel(request.tenant.id, request.params.id),
   );
 }
@@ -151,6 +166,7 @@ function addViews(server: HttpServer, { executions, clock }: ExecutionRoutesDeps
   server.get(
     '/v1/executions/:id/placement',
     {
+      config: { scope: 'execute' },
       schema: {
         summary: 'Why an execution runs where it does, or still waits',
         params: IdParams,
@@ -162,7 +178,10 @@ function addViews(server: HttpServer, { executions, clock }: ExecutionRoutesDeps
 
   server.get(
     '/v1/executions/:id/events',
-    { schema: { summary: 'Follow an execution (server-sent events)', params: IdParams, headers: StreamHeaders } },
+    {
+      config: { scope: 'execute' },
+      schema: { summary: 'Follow an execution (server-sent events)', params: IdParams, headers: StreamHeaders },
+    },
     async (request, reply) => {
       const { id } = request.params;
       const live = executions.views.find(request.tenant.id, id);

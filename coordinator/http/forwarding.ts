@@ -14,6 +14,7 @@ import { Agent, type Dispatcher } from '../../shared/undici.ts';
 import type { Destination } from '../cluster/cluster.ts';
 import type { HttpServer } from './server.ts';
 import { type PendingUpgrade, relayUpgrade } from './upgrade-relay.ts';
+import { usageSubject } from './usage-routes.ts';
 
 /** Where a tenant's requests go. */
 export interface Forwarder {
@@ -38,7 +39,7 @@ const ofConnection = new Set([
 ]);
 /** What a browser says of the page that asks; it is about our address, and was looked at when the request came. */
 const ofPages = /^(origin$|sec-fetch-)/;
-const ofTenants = /^\/v1\/(executions|environments)(\/|$)/;
+const ofTenants = /^\/v1\/(executions|environments|webhooks|usage)(\/|$)/;
 
 function toHeaders(headers: IncomingHttpHeaders): Record<string, string | string[]> {
   const kept: Record<string, string | string[]> = {};
@@ -58,19 +59,28 @@ function isPassing({ method, raw, headers, routeOptions }: FastifyRequest): bool
   return isRun && /[?&]wait=/.test(raw.url ?? '') && headers['idempotency-key'] === undefined;
 }
 
+/** The tenant whose coordinator is to answer. */
+function subjectOf(request: FastifyRequest): string {
+  return request.routeOptions.url === '/v1/usage' ? usageSubject(request) : request.tenant.id;
+}
+
 /** Passes requests on. */
 export class Forwarding {
   readonly #forwarder: Forwarder;
   readonly #log: Logger;
   readonly #key: Uint8Array;
   // An answer may take as long as its client waits: the coordinator that is asked has the bounds.
-  readonly #dispatcher = new Agent({ headersTimeout: 0, bodyTimeout: 0, connectTimeout: 2000 });
+  readonly #dispatcher: InstanceType<typeof Agent>;
 
+  readonly #ca: string | undefined;
   /** Ends what was upgraded: no server does. */
   readonly #closing = new AbortController();
 
-  /** `key` is derived from the instance key, which all coordinators have. */
-  constructor(forwarder: Forwarder, log: Logger, key: Uint8Array) {
+  /** `key` is derived from the instance key, which all coordinators have; `ca` is by whom those are known that serve over TLS. */
+  constructor(forwarder: Forwarder, log: Logger, key: Uint8Array, ca?: string) {
+    const connect = { timeout: 2000, ...(ca === undefined ? {} : { ca }) };
+    this.#dispatcher = new Agent({ headersTimeout: 0, bodyTimeout: 0, connect });
+    this.#ca = ca;
     this.#forwarder = forwarder;
     this.#log = log;
     this.#key = key;
@@ -102,7 +112,7 @@ export class Forwarding {
       if (!ofTenants.test(request.routeOptions.url ?? '')) return;
       const times = this.#timesForwarded(request.headers, request.tenant.id);
       if (times >= FORWARDS_MAX) return;
-      const found = this.#forwarder.locate(request.tenant.id, isPassing(request), times > 0);
+      const found = this.#forwarder.locate(subjectOf(request), isPassing(request), times > 0);
       const destination = found instanceof Promise ? await found : found;
       if (destination !== null) await this.#pass(request, reply, destination, toBody(request.raw));
     });
@@ -134,7 +144,8 @@ export class Forwarding {
     const { url, lost } = destination;
     const over = AbortSignal.any([lost, this.#closing.signal]);
     try {
-      await relayUpgrade(upgrade, url, { ...toForwarded(headers), ...this.#once(headers, tenantId) }, over);
+      const said = { ...toForwarded(headers), ...this.#once(headers, tenantId) };
+      await relayUpgrade(upgrade, { url, headers: said, over, ca: this.#ca });
     } catch (error) {
       this.#log.warn({ url, reason: error instanceof Error ? error.message : String(error) }, 'upgrade not passed on');
       throw toMoved(tenantId, error);

@@ -134,6 +134,7 @@ function addAgentRoutes(server: HttpServer, deps: OperatorRoutesDeps): void {
   server.get(
     '/v1/agents',
     {
+      config: { scope: 'operate' },
       schema: {
         summary: 'All enrolled agents; for a tenant those of its own pools',
         response: { 200: Closed({ items: Type.Array(Agent) }), ...problems },
@@ -154,7 +155,7 @@ function addAgentRoutes(server: HttpServer, deps: OperatorRoutesDeps): void {
     const summary = verb === 'drain' ? 'Give an agent no more work' : 'Give an agent work again';
     server.post(
       `/v1/agents/:id/${verb}`,
-      { schema: { summary, params: IdParams, response: { 200: Agent, ...problems } } },
+      { config: { scope: 'operate' }, schema: { summary, params: IdParams, response: { 200: Agent, ...problems } } },
       async (request) => {
         requireOperator(request.tenant);
         const { id } = request.params;
@@ -185,6 +186,7 @@ function addEnrolments(server: HttpServer, { enrolment, pools }: OperatorRoutesD
   server.post(
     '/v1/agents/enrolments',
     {
+      config: { scope: 'operate' },
       // No body is an empty one.
       preValidation: async (request) => {
         request.body ??= {};

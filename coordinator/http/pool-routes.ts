@@ -50,6 +50,7 @@ export function addPoolRoutes(server: HttpServer, { pools, isTenant }: PoolRoute
   server.get(
     '/v1/pools',
     {
+      config: { scope: 'any' },
       schema: {
         summary: "Pools: one's own, and those of others that one may use",
         response: { 200: Closed({ items: Type.Array(PoolAnswer) }), ...problems },
@@ -61,6 +62,7 @@ export function addPoolRoutes(server: HttpServer, { pools, isTenant }: PoolRoute
   server.put(
     '/v1/pools/:name',
     {
+      config: { scope: 'operate' },
       schema: {
         summary: 'Make a pool and name its owner (operators), or set its policy (owners)',
         params: NameParams,

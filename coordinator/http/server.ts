@@ -1,22 +1,26 @@
 /**
- * Owns the coordinator's HTTP server: the strict one of shared/http, with who asks. Never knows what a route does.
- * Invariant: a body is read only after its sender is known.
+ * Owns the coordinator's HTTP server: the strict one of shared/http, with who asks and by which key. Never knows what a route does.
+ * Invariant: a body is read only after its sender is known and its key may use the route.
  */
+import type { FastifyRequest } from 'fastify';
 import { createStrictServer, type HttpServer, type ServerDeps, type ServerOptions } from '../../shared/http/server.ts';
-import type { Tenant } from '../tenants/keys.ts';
+import type { Asker, Tenant, UsedKey } from '../tenants/keys.ts';
 import type { Authenticate } from './authentication.ts';
+import { checkScope, requireDeclaredScope } from './scopes.ts';
 
 declare module 'fastify' {
   interface FastifyRequest {
-    /** Who asks. */
+    /** Who asks; an operator only if its key may operate. */
     tenant: Tenant;
+    /** By which key. */
+    key: UsedKey;
   }
 }
 
 export type { HttpServer } from '../../shared/http/server.ts';
 
 /** What the server needs. */
-export interface CoordinatorServerDeps extends Pick<ServerDeps, 'log' | 'random' | 'answered'> {
+export interface CoordinatorServerDeps extends Pick<ServerDeps, 'log' | 'random' | 'answered' | 'tls'> {
   readonly authenticate: Authenticate;
   readonly isEmbedded: boolean;
 }
@@ -26,17 +30,27 @@ export function createServer(
   { authenticate, isEmbedded, ...deps }: CoordinatorServerDeps,
   options: ServerOptions,
 ): HttpServer {
+  const take = (request: FastifyRequest, { tenant, key }: Asker) => {
+    checkScope(key, request.routeOptions.config.scope);
+    request.tenant = tenant;
+    request.key = key;
+  };
   const server = createStrictServer(
     {
       ...deps,
       admit: (request, isOpen) => {
-        if (!isOpen || isEmbedded) request.tenant = authenticate(request.headers);
+        if (isOpen && !isEmbedded) return undefined;
+        const asker = authenticate(request.headers);
+        if (asker instanceof Promise) return asker.then((found) => take(request, found));
+        return take(request, asker);
       },
       who: 'coordinator',
       description: '/openapi.json',
     },
     options,
   );
+  server.addHook('onRoute', requireDeclaredScope);
   server.decorateRequest('tenant');
+  server.decorateRequest('key');
   return server;
 }

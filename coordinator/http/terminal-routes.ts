@@ -20,6 +20,7 @@ export function addTerminalRoutes(server: HttpServer, { views, tickets }: Termin
   server.post(
     '/v1/executions/:id/terminal-ticket',
     {
+      config: { scope: 'execute' },
       schema: {
         summary: 'A ticket for one attachment to the terminal of an interactive execution, for a browser',
         params: IdParams,

@@ -35,13 +35,19 @@ function join(one: Duplex, other: Duplex): void {
   }
 }
 
-/** Relays it; rejects when the other coordinator does not answer. `over` ends it whenever that happens. */
-export function relayUpgrade(
-  { request, socket, head }: PendingUpgrade,
-  url: string,
-  headers: Record<string, string | string[]>,
-  over: AbortSignal,
-): Promise<void> {
+/** Where it goes. */
+export interface Relayed {
+  readonly url: string;
+  readonly headers: Record<string, string | string[]>;
+  /** Ends it whenever that is aborted. */
+  readonly over: AbortSignal;
+  /** By whom a coordinator is known that serves over TLS. */
+  readonly ca: string | undefined;
+}
+
+/** Relays it; rejects when the other coordinator does not answer. */
+export function relayUpgrade({ request, socket, head }: PendingUpgrade, to: Relayed): Promise<void> {
+  const { url, headers, over, ca } = to;
   const { promise, resolve, reject } = Promise.withResolvers<void>();
   const open = url.startsWith('https:') ? openHttps : openHttp;
   const outgoing = open(new URL(request.url ?? '/', url), {
@@ -49,6 +55,7 @@ export function relayUpgrade(
     timeout: ANSWER_MS_MAX,
     signal: over,
     agent: false,
+    ...(ca !== undefined && { ca }),
   });
   const leave = () => outgoing.destroy();
   socket.once('close', leave);

@@ -140,11 +140,16 @@ export class Pools implements PoolGate {
     return this.#isOpen ? everywhere : this.accessOf(toLayersCase(tenant, environment));
   }
 
-  /** SystemError `forbidden` when this work may never have the pool that its request names, or null. */
+  /**
+   * SystemError `forbidden` when this work may never have the pool that its request names, or null: also for one that its tenant may not know of, which
+   * is for it as one that has no agents.
+   */
   objectionTo(site: SiteCase, name: string | null): SystemError | null {
     if (name === null || isHad(this.accessOf(site).standingOf(name))) return null;
-    const pool = this.#pools.get(name) ?? { name, owner: null, policy: null };
-    const { sentence } = judge(pool, site, this.ownedBy(site.tenantId).length > 0);
+    const seen = this.isSeen(name, site.tenantId) ? this.#pools.get(name) : undefined;
+    const pool = seen ?? { name, owner: null, policy: null };
+    const { standing, sentence } = judge(pool, site, this.ownedBy(site.tenantId).length > 0);
+    if (isHad(standing)) return null;
     return new SystemError('forbidden', `/placement/pool: ${sentence}`, {
       errors: [{ pointer: '/placement/pool', detail: sentence }],
     });
@@ -152,7 +157,12 @@ export class Pools implements PoolGate {
 
   /** Throws SystemError `forbidden` unless this tenant may let agents into the pool; `not-found` when it may not know of it. */
   checkEnrolment({ id, isOperator }: Tenant, name: string | null): void {
-    if (isOperator) return;
+    if (isOperator) {
+      const owner = name === null ? null : (this.#pools.get(name)?.owner ?? null);
+      if (owner === null || owner === id) return;
+      // Its owner answers for what runs there: nobody else puts machines into it.
+      throw new SystemError('forbidden', `pool ${name} is tenant ${owner}'s, which alone lets agents into it`);
+    }
     if (name === null) {
       throw new SystemError('forbidden', `tenant '${id}' does not operate this instance: name a pool of its own`);
     }

@@ -2,6 +2,7 @@
  * Owns a piece of work as pools see it: whose it is, what it runs on and may take, and to which pools of others its tenant said yes. Pure.
  * Never knows a pool. Invariant: work that no policy could tell apart has the same text.
  */
+import { toCheckLimits } from '../../shared/model/check-limits.ts';
 import type { ExecutionRequest } from '../../shared/model/execution.ts';
 import { type AllLimits, resolveLimits } from '../../shared/model/limits.ts';
 import type { PolicyCase } from '../../shared/model/site-policy.ts';
@@ -34,13 +35,15 @@ export function textOf(site: SiteCase): string {
 /** An execution as pools see it; without a ready environment what is known of its layers already. */
 export function toSiteCase(
   { id: tenantId, foreignPools = none, privatePools = none }: Tenant,
-  request: Pick<ExecutionRequest, 'compile' | 'run'>,
+  request: Pick<ExecutionRequest, 'compile' | 'run' | 'check'>,
   environment: Pick<ReadyEnvironment, 'layers' | 'isPrivate'>,
   maxima: AllLimits,
 ): SiteCase {
   const { compile, run } = request;
   const limits = [resolveLimits(run.limits ?? {}, 'run', maxima).limits];
   if (compile !== undefined) limits.push(resolveLimits(compile.limits ?? {}, 'compile', maxima).limits);
+  const check = toCheckLimits(request, maxima);
+  if (check !== null) limits.push(check.run, ...(check.compile === null ? [] : [check.compile]));
   return { ...toLayersCase({ id: tenantId, foreignPools, privatePools }, environment), limits };
 }
 

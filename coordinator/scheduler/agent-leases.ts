@@ -45,11 +45,19 @@ export class AgentLeases {
     this.#loads.begin(lease, agent.pool);
   }
 
-  /** The slot stays taken until the agent says that the lease is over. */
+  /** The slot stays taken until the agent says that the lease is over; who has come back and not named it has said so. */
   cancel(lease: Lease): void {
+    const agent = this.#fleet.get(lease.agentId);
+    agent?.send({ type: 'lease.cancel', lease: lease.id });
+    if (lease.state === 'orphaned' && agent !== undefined) {
+      if (lease.missedReports > 0) {
+        this.release(lease);
+        return;
+      }
+      this.#take(agent, lease);
+    }
     lease.state = 'cancelling';
     lease.deadlineMs = this.#clock.monotonicMs() + this.#times.leaseTtlMs;
-    this.#fleet.get(lease.agentId)?.send({ type: 'lease.cancel', lease: lease.id });
   }
 
   release(lease: Lease): void {

@@ -19,6 +19,8 @@ export interface Candidate {
   readonly diskBytes: number;
   /** Has every slot processors of its own? */
   readonly exclusiveCores: boolean;
+  /** Optional parts of orders that it takes (shared/protocol/version.ts); absent: none. */
+  readonly understands?: readonly string[];
   /** Tar digests of the layers that it holds. */
   readonly layers: ReadonlySet<string>;
 }
@@ -31,4 +33,6 @@ export interface Constraints {
   readonly pool: string | null;
   readonly labels: Readonly<Record<string, string>>;
   readonly exclusiveCore: boolean;
+  /** Optional parts that its order has: no agent that does not take them can have it; absent: none. */
+  readonly needs?: readonly string[];
 }

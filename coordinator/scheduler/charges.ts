@@ -5,6 +5,7 @@
  * thought is paid for while it does.
  */
 import type { Clock } from '../../shared/clock.ts';
+import type { LeaseResultMessage } from '../../shared/protocol/agent-messages.ts';
 import { CostEstimates } from './cost-estimates.ts';
 import type { FairQueue, Queued } from './fair-queue.ts';
 import type { Demand } from './scheduler.ts';
@@ -18,6 +19,8 @@ export interface Charged extends Queued {
   sinceMs: number;
   /** What its tenant has been charged for the lease that is out. */
   charged: number;
+  /** What it did on slots that its agent lent it beside its own; slot-milliseconds, known at its end. */
+  lentMs?: number;
 }
 
 /** Slots and memory of all agents together. */
@@ -99,7 +102,7 @@ export class Charges<Item extends Charged> {
 
   /** The lease is over, and the tenant pays for the time that it took. */
   settle(item: Item): void {
-    this.#end(item, (this.#clock.monotonicMs() - item.sinceMs) * item.slots);
+    this.#end(item, (this.#clock.monotonicMs() - item.sinceMs + (item.lentMs ?? 0)) * item.slots);
   }
 
   /** The lease is over through our fault. */
@@ -116,9 +119,12 @@ export class Charges<Item extends Charged> {
     item.charged += more;
   }
 
-  /** Remembers how long a lease took that ended well. */
-  learn({ demand, sinceMs }: Item): void {
-    this.#estimates.learn(demand.tenantId, demand.kind, this.#clock.monotonicMs() - sinceMs);
+  /** Remembers how long a lease took that ended well, and what it did beside its own slot: more than there was time for on one. */
+  learn(item: Item, { prepareMs, executeMs, collectMs }: LeaseResultMessage['timing']): void {
+    const { demand, sinceMs } = item;
+    const heldMs = this.#clock.monotonicMs() - sinceMs;
+    item.lentMs = Math.max(0, prepareMs + executeMs + collectMs - heldMs);
+    this.#estimates.learn(demand.tenantId, demand.kind, heldMs + item.lentMs);
   }
 
   #end(item: Item, cost: number): void {
@@ -126,6 +132,7 @@ export class Charges<Item extends Charged> {
     this.#tell(item, cost - item.charged);
     this.#queue.ended(item);
     item.charged = 0;
+    item.lentMs = 0;
   }
 }
 

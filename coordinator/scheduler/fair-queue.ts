@@ -3,9 +3,10 @@
  * over the dominant resource's time (Ghodsi et al., "Multi-Resource Fair Queueing", 2012): decision 18.
  * Never knows agents, clocks or what an item is: costs are given, and what could not be served stays where it was.
  * Invariants: a tenant's tag is its charges by its weight, and while it has anything waiting or running it moves by them alone; a tenant that
- * comes back begins where the others are, without credit for its absence; within a tenant the same holds between lanes; in a lane what came
+ * comes back, or was at its bound, begins where the others are, without credit for its absence; within a tenant the same holds between lanes; in a lane what came
  * first goes first, and what came back goes before it.
  */
+import { type ConcurrencyBounds, noBounds } from './concurrency.ts';
 import { type Heaped, IndexedHeap } from './indexed-heap.ts';
 
 /** What waits: whose it is, in which lane of its tenant, and what it will probably cost, in slot-milliseconds. */
@@ -27,8 +28,8 @@ export interface Backlog {
 
 interface Lane<Item> {
   tag: number;
-  /** What was served and came back. */
-  readonly returned: Map<string, Item>;
+  /** What was served and came back, by what each may have to wait for alone. */
+  readonly returned: Map<string, Map<string, Item>>;
   readonly waiting: Map<string, Item>;
 }
 
@@ -45,6 +46,8 @@ interface Account<Item> extends Heaped {
   readonly unspent: Map<string, number>;
   unspentCost: number;
   laneTime: number;
+  /** As much runs as may at once: what waits is nobody's turn. */
+  isHeldBack: boolean;
   readonly lanes: Map<string, Lane<Item>>;
 }
 
@@ -59,17 +62,28 @@ export interface Serving<Item, Taker> {
 }
 
 /** How many items of a tenant are tried before the next one's turn: whoever wants what nobody has is nobody else's wait. */
-const ACCOUNT_TRIES = 32;
-/** How many of a lane's first items are tried: those that came back may have to wait for a reason of their own. */
+const ACCOUNT_TRIES = 64;
+/** How many of a lane's first items are tried, and as many of those that came back: these may have to wait for a reason of their own. */
 const LANE_TRIES = 4;
 
 /** See the head of this file. */
 export class FairQueue<Item extends Queued> {
   readonly #accounts = new Map<string, Account<Item>>();
   readonly #backlogged = new IndexedHeap<Account<Item>>(isBefore);
+  readonly #bounds: ConcurrencyBounds;
+  readonly #reasonOf: (item: Item) => string;
   #virtualTime = 0;
   #order = 0;
   #size = 0;
+
+  /**
+   * Without bounds a tenant may have everything at once. `reasonOf`: what an item that comes back may have to wait for while others of its lane need not;
+   * the same text for the same.
+   */
+  constructor(bounds: ConcurrencyBounds = noBounds, reasonOf: (item: Item) => string = () => '') {
+    this.#bounds = bounds;
+    this.#reasonOf = reasonOf;
+  }
 
   /** Items that wait. */
   get size(): number {
@@ -84,7 +98,9 @@ export class FairQueue<Item extends Queued> {
 
   /** Puts an item that was served before everything in its lane that was not; its charge was taken back by `charge`. */
   putBack(item: Item): void {
-    this.#lane(item).returned.set(item.id, item);
+    const { returned } = this.#lane(item);
+    const reason = this.#reasonOf(item);
+    returned.set(reason, (returned.get(reason) ?? new Map<string, Item>()).set(item.id, item));
     this.#added(item);
   }
 
@@ -93,7 +109,7 @@ export class FairQueue<Item extends Queued> {
     const account = this.#accounts.get(item.tenantId);
     const lane = account?.lanes.get(item.lane);
     if (account === undefined || lane === undefined) return false;
-    if (!lane.returned.delete(item.id) && !lane.waiting.delete(item.id)) return false;
+    if (!takeOut(lane, item)) return false;
     this.#removed(account, item);
     return true;
   }
@@ -110,7 +126,25 @@ export class FairQueue<Item extends Queued> {
         offer.give(served.item, served.taker);
       }
     }
-    for (const account of aside) if (account.items > 0) this.#backlogged.place(account);
+    for (const account of aside) this.#place(account);
+  }
+
+  /** This tenant may have more, or less, at once than before. */
+  boundChanged(tenantId: string): void {
+    const account = this.#accounts.get(tenantId);
+    if (account !== undefined) this.#place(account);
+  }
+
+  /** Puts a tenant where its turn is; one that has nothing waiting, or may have nothing more at once, has none. */
+  #place(account: Account<Item>): void {
+    const wasHeldBack = account.isHeldBack;
+    account.isHeldBack = account.items > 0 && this.#bounds.isFull(account.tenantId);
+    if (account.items === 0 || account.isHeldBack) {
+      this.#backlogged.remove(account);
+      return;
+    }
+    if (wasHeldBack) account.tag = Math.max(account.tag, this.#virtualTime);
+    this.#backlogged.place(account);
   }
 
   /** The first item of this tenant that is taken, from its lanes in their order. */
@@ -122,14 +156,17 @@ export class FairQueue<Item extends Queued> {
     let attempts = 0;
     for (const [name, lane] of lanes) {
       if (!isOpen(name)) continue;
-      let tries = 0;
-      for (const queue of [lane.returned, lane.waiting]) {
-        for (const item of queue.values()) {
+      for (const queue of [
+        inRounds([...lane.returned.values()].map((items) => items.values())),
+        lane.waiting.values(),
+      ]) {
+        let tries = 0;
+        for (const item of queue) {
           if (tries++ >= LANE_TRIES) break;
           if (attempts++ >= ACCOUNT_TRIES) return null;
           const taker = choose(item);
           if (taker === null) continue;
-          this.#served(account, lane, queue, item);
+          this.#served(account, lane, item);
           return { item, taker };
         }
       }
@@ -137,12 +174,13 @@ export class FairQueue<Item extends Queued> {
     return null;
   }
 
-  #served(account: Account<Item>, lane: Lane<Item>, queue: Map<string, Item>, item: Item): void {
-    queue.delete(item.id);
+  #served(account: Account<Item>, lane: Lane<Item>, item: Item): void {
+    takeOut(lane, item);
     this.#virtualTime = Math.max(this.#virtualTime, account.tag);
     account.laneTime = Math.max(account.laneTime, lane.tag);
     lane.tag += item.cost;
     account.running += 1;
+    this.#bounds.took(account.tenantId);
     account.unspent.set(item.id, item.cost);
     account.unspentCost += item.cost;
     account.tag += item.cost / account.weight;
@@ -155,7 +193,7 @@ export class FairQueue<Item extends Queued> {
     if (account === undefined || difference === 0) return;
     spend(account, item);
     account.tag += difference / account.weight;
-    if (account.items > 0) this.#backlogged.place(account);
+    this.#place(account);
   }
 
   /** An item that was taken is over. */
@@ -164,7 +202,8 @@ export class FairQueue<Item extends Queued> {
     if (account === undefined) return;
     spend(account, item);
     account.running -= 1;
-    if (account.items > 0) this.#backlogged.place(account);
+    this.#bounds.released(account.tenantId);
+    this.#place(account);
   }
 
   /** Charges a tenant for what it had elsewhere, in slot-milliseconds; one that has nothing here begins where the others are anyway. */
@@ -172,30 +211,21 @@ export class FairQueue<Item extends Queued> {
     const account = this.#accounts.get(tenantId);
     if (account === undefined) return;
     account.tag += cost / account.weight;
-    if (account.items > 0) this.#backlogged.place(account);
+    this.#place(account);
   }
 
   /** Everything that waits, a tenant after the other by their turns, each time one item, in its order. */
-  *inTurn(): IterableIterator<Item> {
+  inTurn(): IterableIterator<Item> {
     const waiting = [...this.#accounts.values()]
       .filter(({ items }) => items > 0)
       .sort((a, b) => (isBefore(a, b) ? -1 : 1));
-    let iterators = waiting.map(({ lanes }) => itemsOf(lanes));
-    while (iterators.length > 0) {
-      const further: typeof iterators = [];
-      for (const iterator of iterators) {
-        const next = iterator.next();
-        if (next.done === true) continue;
-        yield next.value;
-        further.push(iterator);
-      }
-      iterators = further;
-    }
+    return inRounds(waiting.map(({ lanes }) => itemsOf(lanes)));
   }
 
-  /** Who has work that waits. */
-  backlogs(): Backlog[] {
-    return [...this.#accounts.values()].filter(({ items }) => items > 0);
+  /** Who has work that waits, without others that are at their bounds: these are in nobody's way. */
+  backlogs(askingId = ''): Backlog[] {
+    const all = [...this.#accounts.values()];
+    return all.filter(({ items, isHeldBack, tenantId }) => items > 0 && (!isHeldBack || tenantId === askingId));
   }
 
   /** What waits of one tenant. */
@@ -223,6 +253,7 @@ export class FairQueue<Item extends Queued> {
         unspent: new Map(),
         unspentCost: 0,
         laneTime: 0,
+        isHeldBack: false,
         lanes: new Map(),
         ...rank,
       };
@@ -244,19 +275,15 @@ export class FairQueue<Item extends Queued> {
     account.items += 1;
     account.cost += item.cost;
     this.#size += 1;
-    this.#backlogged.place(account);
+    this.#place(account);
   }
 
   #removed(account: Account<Item>, item: Item): void {
     account.items -= 1;
     account.cost = account.items === 0 ? 0 : account.cost - item.cost;
     this.#size -= 1;
-    if (account.items === 0) {
-      this.#backlogged.remove(account);
-      account.lanes.clear();
-    } else {
-      this.#backlogged.place(account);
-    }
+    if (account.items === 0) account.lanes.clear();
+    this.#place(account);
   }
 
   /**
@@ -284,9 +311,35 @@ function hasItems<Item>({ returned, waiting }: Lane<Item>): boolean {
 /** What waits in these lanes, the lanes in their order. */
 function* itemsOf<Item>(lanes: ReadonlyMap<string, Lane<Item>>): IterableIterator<Item> {
   for (const { returned, waiting } of [...lanes.values()].sort((a, b) => a.tag - b.tag)) {
-    yield* returned.values();
+    for (const items of returned.values()) yield* items.values();
     yield* waiting.values();
   }
+}
+
+/** One item of each, then the next one of each, until there are no more. */
+function* inRounds<Item>(all: readonly IterableIterator<Item>[]): IterableIterator<Item> {
+  let iterators = all;
+  while (iterators.length > 0) {
+    const further: IterableIterator<Item>[] = [];
+    for (const iterator of iterators) {
+      const next = iterator.next();
+      if (next.done === true) continue;
+      yield next.value;
+      further.push(iterator);
+    }
+    iterators = further;
+  }
+}
+
+/** Takes an item out of its lane; false when it is not there. */
+function takeOut<Item extends Queued>({ returned, waiting }: Lane<Item>, { id }: Item): boolean {
+  if (waiting.delete(id)) return true;
+  for (const [reason, items] of returned) {
+    if (!items.delete(id)) continue;
+    if (items.size === 0) returned.delete(reason);
+    return true;
+  }
+  return false;
 }
 
 /** What an item was charged in advance is used up, or settled. */

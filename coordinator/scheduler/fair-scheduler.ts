@@ -14,38 +14,22 @@ import type { TerminalCommand } from '../../shared/protocol/terminal-flow.ts';
 import type { Fleet } from '../agents/fleet.ts';
 import { openGate, type PoolGate } from '../pools/pool-gate.ts';
 import { AgentLeases, type LeaseTimes } from './agent-leases.ts';
-import { type Charged, Charges, constraintsKeyOf, type TenantCharge } from './charges.ts';
-import { type Choice, type Chooseable, Chooser, HOLDER_WAIT_MS, type PoolShare } from './chooser.ts';
+import { Charges, constraintsKeyOf, type TenantCharge } from './charges.ts';
+import { type Choice, Chooser, HOLDER_WAIT_MS, type PoolShare } from './chooser.ts';
+import { Concurrency } from './concurrency.ts';
+import { type Entry, toEntry } from './entry.ts';
 import { FairQueue } from './fair-queue.ts';
 import { forecastWait } from './forecast.ts';
+import { toGaveUp } from './gave-up.ts';
 import type { Lease, LeaseTable } from './leases.ts';
 import { PoolLoads } from './pool-loads.ts';
 import { type PolicyObjection, Refusals } from './refusals.ts';
 import { Retries, toRetryCause } from './retries.ts';
-import {
-  type Demand,
-  type DemandListener,
-  type Forecast,
-  type LeaseEvents,
-  type ResultCheck,
-  type Scheduler,
-  toRetrySeconds,
-} from './scheduler.ts';
+import type { Demand, Forecast, LeaseEvents, LeaseNews, ResultCheck, Scheduler } from './scheduler.ts';
 
 /** Numbers of the scheduler; milliseconds. */
 export interface SchedulerOptions extends LeaseTimes {
   readonly retriesMax: number;
-}
-
-interface Entry extends Charged, Chooseable {
-  readonly demand: Demand;
-  readonly excluded: Set<AgentId>;
-  readonly submittedAtMs: number;
-  lane: string;
-  sinceMs: number;
-  patientUntilMs: number;
-  failures: number;
-  lease: Lease | null;
 }
 
 const SWEEP_MS = 250;
@@ -62,7 +46,8 @@ export class FairScheduler implements Scheduler, LeaseEvents {
   readonly #held: AgentLeases;
   readonly #leases: LeaseTable;
   readonly #entries = new Map<ExecutionId, Entry>();
-  readonly #queue = new FairQueue<Entry>();
+  readonly #queue: FairQueue<Entry>;
+  readonly #concurrency: Concurrency;
   readonly #charges: Charges<Entry>;
   readonly #retries: Retries;
   readonly #check: ResultCheck;
@@ -71,12 +56,25 @@ export class FairScheduler implements Scheduler, LeaseEvents {
   #timer: Timer | null = null;
   #delay: Timer | null = null;
 
-  /** Without `pools` all pools are everybody's; without `check` every result fits. */
+  /** Without `pools` all pools are everybody's, without `check` every result fits, without `concurrency` nobody is bounded. */
   constructor(
-    deps: { clock: Clock; random: Random; fleet: Fleet; pools?: PoolGate; check?: ResultCheck },
+    deps: {
+      clock: Clock;
+      random: Random;
+      fleet: Fleet;
+      pools?: PoolGate;
+      check?: ResultCheck;
+      concurrency?: Concurrency;
+    },
     options: SchedulerOptions,
   ) {
     const { clock, random, fleet, pools = openGate, check = () => null } = deps;
+    this.#concurrency = deps.concurrency ?? new Concurrency(() => 0);
+    this.#concurrency.listen((tenantIds) => {
+      for (const tenantId of tenantIds) this.#queue.boundChanged(tenantId);
+      this.#placeAll();
+    });
+    this.#queue = new FairQueue(this.#concurrency, ({ excluded }) => [...excluded].sort().join(' '));
     this.#clock = clock;
     this.#check = check;
     this.#charges = new Charges(clock, this.#queue);
@@ -131,7 +129,7 @@ export class FairScheduler implements Scheduler, LeaseEvents {
     for (const entry of [...this.#queue.inTurn()]) {
       this.#queue.remove(entry);
       entry.lane = this.#price(entry.demand).lane;
-      if (entry.failures > 0) this.#queue.putBack(entry);
+      if (entry.excluded.size > 0) this.#queue.putBack(entry);
       else this.#queue.push(entry);
     }
     this.#placeAll();
@@ -142,7 +140,7 @@ export class FairScheduler implements Scheduler, LeaseEvents {
   }
 
   forecast(tenantId: string, weight: number): Forecast {
-    const backlogs = this.#queue.backlogs();
+    const backlogs = this.#queue.backlogs(tenantId);
     return forecastWait(tenantId, weight, { slots: this.#fleet.slots(), backlogs, meanMs: this.#charges.meanMs });
   }
 
@@ -162,18 +160,8 @@ export class FairScheduler implements Scheduler, LeaseEvents {
   }
 
   submit(demand: Demand): void {
-    const now = this.#clock.monotonicMs();
-    const { executionId, tenantId, weight } = demand;
-    const entry: Entry = {
-      ...{ id: executionId, tenantId, weight, demand },
-      ...this.#price(demand),
-      excluded: new Set<AgentId>(),
-      submittedAtMs: now,
-      sinceMs: now,
-      patientUntilMs: 0,
-      ...{ charged: 0, failures: 0, lease: null },
-    };
-    this.#entries.set(executionId, entry);
+    const entry = toEntry(demand, this.#price(demand), this.#clock.monotonicMs());
+    this.#entries.set(demand.executionId, entry);
     this.#retries.asked();
     this.#queue.push(entry);
     this.#placeAll();
@@ -236,6 +224,11 @@ export class FairScheduler implements Scheduler, LeaseEvents {
   #entryOf(lease: Lease): Entry | undefined {
     const entry = this.#entries.get(lease.executionId);
     return entry?.lease === lease ? entry : undefined;
+  }
+
+  #demandOf(agentId: AgentId, id: string): Demand | undefined {
+    const lease = this.#leases.get(id, agentId);
+    return lease === undefined ? undefined : this.#entryOf(lease)?.demand;
   }
 
   /** Puts a demand back to the front, or gives it up when it has failed too often. */
@@ -321,10 +314,9 @@ export class FairScheduler implements Scheduler, LeaseEvents {
     this.heard(agentId, id, (listener, executionId) => listener.started(executionId));
   }
 
-  heard(agentId: AgentId, id: string, say: (listener: DemandListener, executionId: ExecutionId) => void): void {
-    const lease = this.#leases.get(id, agentId);
-    const entry = lease === undefined ? undefined : this.#entryOf(lease);
-    if (entry !== undefined) say(entry.demand.listener, entry.demand.executionId);
+  heard(agentId: AgentId, id: string, tell: LeaseNews): void {
+    const demand = this.#demandOf(agentId, id);
+    if (demand !== undefined) tell(demand.listener, demand.executionId);
   }
 
   command(executionId: ExecutionId, command: TerminalCommand): void {
@@ -345,7 +337,7 @@ export class FairScheduler implements Scheduler, LeaseEvents {
       return undefined;
     }
     const { demand } = entry;
-    this.#charges.learn(entry);
+    this.#charges.learn(entry, result.timing);
     this.#forget(entry);
     const agent = this.#fleet.get(agentId);
     for (const layer of demand.layers) agent?.hold(layer);
@@ -384,12 +376,13 @@ export class FairScheduler implements Scheduler, LeaseEvents {
 
   #giveUpWaiting(entry: Entry): void {
     this.#forget(entry);
-    const { waitMsMax } = entry.demand;
-    const fitting = this.#chooser.countFitting(entry.demand);
-    const detail = `no agent could take this within ${waitMsMax} ms; ${this.#fleet.size} are connected, ${fitting} of them fit its placement`;
-    const cause = new SystemError('no-agent', detail, {
-      retryAfterSeconds: toRetrySeconds(this.forecast(entry.tenantId, entry.weight).waitMs),
-    });
-    entry.demand.listener.gaveUp(entry.demand.executionId, cause);
+    const { tenantId, demand, weight } = entry;
+    const counts = { agents: this.#fleet.size, fitting: this.#chooser.countFitting(demand) };
+    const isHeldBack = this.#concurrency.isFull(tenantId);
+    const wait = { tenantId, waitMsMax: demand.waitMsMax, ...counts, isHeldBack };
+    demand.listener.gaveUp(
+      demand.executionId,
+      toGaveUp({ ...wait, forecastMs: this.forecast(tenantId, weight).waitMs }),
+    );
   }
 }

@@ -15,6 +15,7 @@ export interface AgentGroup<Agent> {
   readonly pool: string;
   readonly labels: Readonly<Record<string, string>>;
   readonly exclusiveCores: boolean;
+  readonly understands: readonly string[];
   readonly all: Set<Agent>;
   readonly free: SampledSet<Agent>;
 }
@@ -27,6 +28,7 @@ export interface GradedGroups<Agent> {
   readonly isLimited: boolean;
 }
 
+const none: readonly string[] = [];
 /** A ring is made anew at most so often; who has left since is skipped. */
 const RING_AGE_MS = 1000;
 /** Constraints are clients' own words: answers to so many are remembered, and none to longer ones. */
@@ -46,16 +48,17 @@ export class FleetIndex<Agent extends Candidate> {
   #isRingStale = true;
 
   add(agent: Agent): void {
-    const { architecture, pool, labels, exclusiveCores } = agent;
+    const { architecture, pool, labels, exclusiveCores, understands = none } = agent;
     const key = JSON.stringify([
       architecture,
       pool,
       exclusiveCores,
+      understands,
       Object.entries(labels).sort(([a], [b]) => (a < b ? -1 : 1)),
     ]);
     let group = this.#groups.get(key);
     if (group === undefined) {
-      group = { architecture, pool, labels, exclusiveCores, all: new Set(), free: new SampledSet() };
+      group = { architecture, pool, labels, exclusiveCores, understands, all: new Set(), free: new SampledSet() };
       this.#groups.set(key, group);
       this.#forgetMatches();
     }
@@ -181,13 +184,14 @@ export class FleetIndex<Agent extends Candidate> {
 
 /** Do agents of this kind fit? */
 export function fits(
-  { architecture, pool, labels, exclusiveCores }: Omit<AgentGroup<unknown>, 'all' | 'free'>,
+  { architecture, pool, labels, exclusiveCores, understands }: Omit<AgentGroup<unknown>, 'all' | 'free'>,
   wanted: Omit<Constraints, 'key'>,
 ): boolean {
   return (
     architecture === wanted.architecture &&
     (wanted.pool === null || pool === wanted.pool) &&
     (exclusiveCores || !wanted.exclusiveCore) &&
+    (wanted.needs ?? none).every((needed) => understands.includes(needed)) &&
     Object.entries(wanted.labels).every(([name, value]) => labels[name] === value)
   );
 }

@@ -41,12 +41,13 @@ function findObstacles(
   { constraints, memoryBytes, diskBytes }: PlacementDemand,
   excluded: ReadonlySet<AgentId>,
 ): Obstacle[] {
-  const { architecture, pool, labels, exclusiveCore } = constraints;
+  const { architecture, pool, labels, exclusiveCore, needs = [] } = constraints;
   const found: readonly (readonly [Obstacle, boolean])[] = [
     ['architecture', agent.architecture !== architecture],
     ['pool', pool !== null && agent.pool !== pool],
     ['labels', Object.entries(labels).some(([name, value]) => agent.labels[name] !== value)],
     ['exclusive-core', exclusiveCore && !agent.exclusiveCores],
+    ['release', needs.some((needed) => agent.understands?.includes(needed) !== true)],
     ['draining', agent.isDraining],
     ['resting', agent.isResting && !agent.isSilent],
     ['silent', agent.isSilent],

@@ -5,6 +5,7 @@
  */
 import type { SystemError } from '../../shared/errors.ts';
 import type { AgentId, ExecutionId } from '../../shared/ids.ts';
+import type { TestResult } from '../../shared/model/judging.ts';
 import type { PlacementAnswer } from '../../shared/model/placement.ts';
 import type { LeaseResultMessage } from '../../shared/protocol/agent-messages.ts';
 import type { LeaseOrderMessage } from '../../shared/protocol/coordinator-messages.ts';
@@ -22,6 +23,12 @@ export interface LeaseOutput {
   readonly data: string;
 }
 
+/** A test of a lease that is over. */
+export interface LeaseTest {
+  readonly index: number;
+  readonly test: TestResult;
+}
+
 /** How far an agent is with fetching the layers of a lease; bytes of compressed blobs. */
 export interface LeaseFetching {
   readonly bytes: number;
@@ -34,6 +41,7 @@ export interface DemandListener {
   started(executionId: ExecutionId): void;
   fetching(executionId: ExecutionId, fetching: LeaseFetching): void;
   output(executionId: ExecutionId, output: LeaseOutput): void;
+  tested(executionId: ExecutionId, test: LeaseTest): void;
   /** The terminal of its lease has something to say. */
   told(executionId: ExecutionId, news: TerminalNews): void;
   requeued(executionId: ExecutionId, cause: SystemError): void;
@@ -101,6 +109,9 @@ export type ResultCheck = (
   result: LeaseResultMessage,
 ) => SystemError | null;
 
+/** Tells a demand's listener of something. */
+export type LeaseNews = (listener: DemandListener, executionId: ExecutionId) => void;
+
 /** What agents' sessions tell the scheduler. */
 export interface LeaseEvents {
   joined(agentId: AgentId): void;
@@ -111,8 +122,8 @@ export interface LeaseEvents {
   /** `objection`: it was its owner's policy that refused. */
   refused(agentId: AgentId, lease: string, reason: string, objection?: PolicyObjection | null): void;
   started(agentId: AgentId, lease: string): void;
-  /** Something of a lease that its demand's listener is to hear, if that lease is the one that counts. */
-  heard(agentId: AgentId, lease: string, say: (listener: DemandListener, executionId: ExecutionId) => void): void;
+  /** Something that changes nothing for the scheduler: it passes it on to whoever wants to know what becomes of the demand. */
+  heard(agentId: AgentId, lease: string, tell: LeaseNews): void;
   /** Resolves when the agent may forget the result. */
   completed(agentId: AgentId, lease: string, fence: number, result: LeaseResultMessage): Promise<void> | undefined;
 }

@@ -7,6 +7,7 @@
 import type { Clock } from '../../shared/clock.ts';
 import { SystemError } from '../../shared/errors.ts';
 import type { EgressRules } from '../../shared/model/egress.ts';
+import type { Quotas } from '../../shared/model/tenant.ts';
 import type { CoordinatorConfig } from '../config.ts';
 import type { BuildUsage, BuildUsageStore } from '../executions/state-store.ts';
 
@@ -15,6 +16,13 @@ export type BuildQuotaLimits = Pick<
   CoordinatorConfig,
   'tenantBuildsMax' | 'tenantBuildSecondsMax' | 'tenantEgressBytesMax' | 'tenantEgressRequestsMax'
 >;
+
+/** What the bounds need; `boundsOf`: a tenant's own, absent: everybody's. */
+export interface BuildQuotaDeps {
+  readonly clock: Clock;
+  readonly store: BuildUsageStore;
+  readonly boundsOf?: (tenantId: string) => Pick<Required<Quotas>, 'buildSecondsMax' | 'egressBytesMax'>;
+}
 
 /** What a build that was let in may use, and how its use is told. */
 export interface BuildGrant {
@@ -49,12 +57,12 @@ export function secondsToNextDay(nowMs: number): number {
 
 /** The bounds of all tenants. */
 export class BuildQuota {
-  readonly #deps: { readonly clock: Clock; readonly store: BuildUsageStore };
+  readonly #deps: BuildQuotaDeps;
   readonly #rules: EgressRules;
   readonly #limits: BuildQuotaLimits;
   readonly #holds = new Map<string, Holds>();
 
-  constructor(deps: { clock: Clock; store: BuildUsageStore }, rules: EgressRules, limits: BuildQuotaLimits) {
+  constructor(deps: BuildQuotaDeps, rules: EgressRules, limits: BuildQuotaLimits) {
     this.#deps = deps;
     this.#rules = rules;
     this.#limits = limits;
@@ -75,7 +83,7 @@ export class BuildQuota {
       const { quotas } = this.#rules;
       const bytes = Math.min(
         quotas.bytesMax,
-        bound(this.#limits.tenantEgressBytesMax) - used.egressBytes - holds.bytes,
+        bound(this.#limitsOf(tenantId).tenantEgressBytesMax) - used.egressBytes - holds.bytes,
       );
       const requests = Math.min(
         quotas.requestsMax,
@@ -94,8 +102,14 @@ export class BuildQuota {
     return known;
   }
 
+  #limitsOf(tenantId: string): BuildQuotaLimits {
+    const own = this.#deps.boundsOf?.(tenantId);
+    if (own === undefined) return this.#limits;
+    return { ...this.#limits, tenantBuildSecondsMax: own.buildSecondsMax, tenantEgressBytesMax: own.egressBytesMax };
+  }
+
   #check(tenantId: string, used: BuildUsage): void {
-    const { tenantEgressBytesMax, tenantEgressRequestsMax, tenantBuildSecondsMax } = this.#limits;
+    const { tenantEgressBytesMax, tenantEgressRequestsMax, tenantBuildSecondsMax } = this.#limitsOf(tenantId);
     const amounts = [
       ['bytes fetched', used.egressBytes, tenantEgressBytesMax],
       ['requests', used.egressRequests, tenantEgressRequestsMax],

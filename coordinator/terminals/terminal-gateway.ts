@@ -15,6 +15,7 @@ import type { Logger } from '../../shared/logger.ts';
 import { TERMINAL_MESSAGE_BYTES_MAX, TERMINAL_PROTOCOL, TICKET_PROTOCOL_PREFIX } from '../../shared/model/terminal.ts';
 import type { LiveExecution } from '../executions/live-execution.ts';
 import type { Authenticate } from '../http/authentication.ts';
+import { checkScope } from '../http/scopes.ts';
 import type { UpgradeTaker } from '../http/upgrades.ts';
 import type { Terminal } from './terminal.ts';
 import { TerminalConnection, type TerminalSocket } from './terminal-connection.ts';
@@ -99,8 +100,9 @@ export class TerminalGateway implements UpgradeTaker {
     const ticket = offered
       .find((name) => name.startsWith(TICKET_PROTOCOL_PREFIX))
       ?.slice(TICKET_PROTOCOL_PREFIX.length);
-    const byKey = isEmbedded || ticket === undefined ? authenticate(headers).id : null;
-    const tenantId = ticket === undefined ? (byKey ?? '') : tickets.read(ticket).tenantId;
+    const asker = isEmbedded || ticket === undefined ? await authenticate(headers) : null;
+    if (asker !== null) checkScope(asker.key, 'execute');
+    const tenantId = ticket === undefined ? (asker?.tenant.id ?? '') : tickets.read(ticket).tenantId;
     if (await passOn(request, socket, head, tenantId)) return;
     const terminal = await this.#find(tenantId, id);
     if (!offered.includes(TERMINAL_PROTOCOL))

@@ -4,12 +4,13 @@
  */
 import { connectionLifecycle } from '../../shared/lifecycle/agent.ts';
 import { buildLifecycle } from '../../shared/lifecycle/build.ts';
+import { deliveryLifecycle } from '../../shared/lifecycle/delivery.ts';
 import { executionLifecycle } from '../../shared/lifecycle/execution.ts';
 import { notice } from './markdown.ts';
 
 /** The text of docs/lifecycles.md. */
 export function toLifecyclesPage(): string {
-  const lifecycles = [executionLifecycle, buildLifecycle, connectionLifecycle];
+  const lifecycles = [executionLifecycle, deliveryLifecycle, buildLifecycle, connectionLifecycle];
   return [
     notice('shared/lifecycle/'),
     '# Lifecycles',

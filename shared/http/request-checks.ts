@@ -2,23 +2,17 @@
  * Owns what a schema can't say about a request: paths, base64, limits against maxima, sizes. Each problem names its place.
  * Never changes a request. Runs before anything is started.
  */
-import { type ErrorPlace, SystemError } from '../errors.ts';
+import { SystemError } from '../errors.ts';
 import { machineArchitecture } from '../layers/layer-manifest.ts';
-import type { EnvironmentRequest, File } from '../model/environment.ts';
+import type { EnvironmentRequest } from '../model/environment.ts';
 import type { ExecutionRequest } from '../model/execution.ts';
-import { type AllLimits, buildLimitMaxima, type LimitPurpose, type Limits, resolveLimits } from '../model/limits.ts';
-import type { Encoding } from '../model/verdict.ts';
+import { type AllLimits, buildLimitMaxima } from '../model/limits.ts';
+import { type Findings, findFiles, findLimits, findText } from './findings.ts';
+import { findTests } from './test-checks.ts';
 
 const METADATA_BYTES_MAX = 4096;
-const NAME_BYTES_MAX = 255;
-const base64Pattern = /^[A-Za-z0-9+/]*={0,2}$/;
 /** What the system itself keeps in an environment. */
 const reservedNames: ReadonlySet<string> = new Set(['.envicutor', 'workspace']);
-
-interface Findings {
-  readonly places: ErrorPlace[];
-  readonly excesses: ErrorPlace[];
-}
 
 /** Throws SystemError `request-invalid` or `limit-above-maximum` that lists every problem. */
 export function checkExecution(request: ExecutionRequest, maxima: AllLimits): void {
@@ -28,10 +22,27 @@ export function checkExecution(request: ExecutionRequest, maxima: AllLimits): vo
   findLimits(request.compile?.limits, '/compile/limits', 'compile', maxima, findings);
   findLimits(request.run.limits, '/run/limits', 'run', maxima, findings);
   findText(request.run.stdin ?? '', request.run.stdinEncoding, '/run/stdin', findings);
+  findTests(request, maxima, findings);
+  const { check } = request;
+  if (check !== undefined && 'run' in check && check.environment !== undefined && typeof check.environment !== 'string')
+    findEnvironment(check.environment, '/check/environment', findings);
   if (request.interactive === true) findInteractive(request, findings);
   findPlacement(request.placement?.architecture, findings);
   if (request.metadata !== undefined) findMetadata(request.metadata, findings);
   refuse(findings);
+}
+
+/** The same for each of a batch, in a body's list `/executions`; the first that is wrong is told with all that is wrong in it. */
+export function checkBatch(requests: readonly ExecutionRequest[], maxima: AllLimits): void {
+  for (const [index, request] of requests.entries()) {
+    try {
+      checkExecution(request, maxima);
+    } catch (error) {
+      if (!(error instanceof SystemError)) throw error;
+      const errors = error.errors.map(({ pointer, detail }) => ({ pointer: `/executions/${index}${pointer}`, detail }));
+      throw new SystemError(error.code, `/executions/${index}${error.message}`, { errors });
+    }
+  }
 }
 
 /** The same for an environment on its own. */
@@ -57,21 +68,8 @@ function findEnvironment(request: EnvironmentRequest, pointer: string, findings:
   findLimits(request.limits, `${pointer}/limits`, 'build', buildLimitMaxima, findings);
 }
 
-function findLimits(
-  asked: Limits | undefined,
-  pointer: string,
-  purpose: LimitPurpose,
-  maxima: AllLimits,
-  { excesses }: Findings,
-): void {
-  if (asked === undefined) return;
-  for (const excess of resolveLimits(asked, purpose, maxima).excesses) {
-    const detail = `is ${excess.asked}; the operator allows at most ${excess.maximum}`;
-    excesses.push({ pointer: `${pointer}/${excess.limit}`, detail });
-  }
-}
-
-function findInteractive({ run: { stdin = '' } }: ExecutionRequest, { places }: Findings): void {
+function findInteractive({ run: { stdin = '' }, tests }: ExecutionRequest, { places }: Findings): void {
+  if (tests !== undefined) places.push({ pointer: '/tests', detail: 'have no place in an interactive execution' });
   const detail = 'has no place in an interactive execution: its client types at the terminal';
   if (stdin !== '') places.push({ pointer: '/run/stdin', detail });
 }
@@ -91,57 +89,5 @@ function findMetadata(metadata: Readonly<Record<string, unknown>>, { places }: F
     if (bytes > METADATA_BYTES_MAX) places.push({ pointer, detail });
   } catch {
     places.push({ pointer, detail: 'is nested too deeply' });
-  }
-}
-
-function findText(text: string, encoding: Encoding | undefined, pointer: string, { places }: Findings): void {
-  if (encoding === 'base64') {
-    if (text.length % 4 !== 0 || !base64Pattern.test(text)) {
-      places.push({ pointer, detail: 'is not base64 with padding' });
-    }
-  } else if (!text.isWellFormed()) {
-    places.push({ pointer, detail: 'holds half of a surrogate pair; send such bytes as base64' });
-  }
-}
-
-/** What is wrong with one path, or null. */
-function pathProblem(path: string, reserved: ReadonlySet<string>): string | null {
-  if (path.includes('\0')) return 'holds a NUL';
-  if (path.startsWith('/')) return 'is absolute; paths are relative to the directory that the scripts run in';
-  if (!path.isWellFormed()) return 'holds half of a surrogate pair';
-  const segments = path.split('/');
-  for (const segment of segments) {
-    if (segment === '') return 'has an empty segment';
-    if (segment === '.' || segment === '..') return `has a segment '${segment}'`;
-    if (Buffer.byteLength(segment) > NAME_BYTES_MAX) return `has a name of more than ${NAME_BYTES_MAX} bytes`;
-  }
-  const first = segments[0] ?? '';
-  return reserved.has(first) ? `begins with '${first}', which the system keeps for itself` : null;
-}
-
-function findFiles(files: readonly File[], pointer: string, findings: Findings, reserved: ReadonlySet<string>): void {
-  const paths = new Map<string, number>();
-  for (const [index, { path, content, encoding }] of files.entries()) {
-    const place = `${pointer}/${index}`;
-    const before = paths.get(path);
-    const problem = before === undefined ? pathProblem(path, reserved) : `is the same as that of file ${before}`;
-    if (problem !== null) findings.places.push({ pointer: `${place}/path`, detail: problem });
-    paths.set(path, index);
-    findText(content, encoding, `${place}/content`, findings);
-  }
-  findOverlaps(paths, pointer, findings);
-}
-
-/** Files below a path that is a file: sorted with a slash behind them they follow it at once, however many and deep they are. */
-function findOverlaps(paths: ReadonlyMap<string, number>, pointer: string, { places }: Findings): void {
-  let over: readonly [path: string, index: number] | null = null;
-  const sorted = [...paths].map(([path, index]) => [`${path}/`, index] as const);
-  for (const [path, index] of sorted.sort(([one], [other]) => (one < other ? -1 : 1))) {
-    if (over === null || !path.startsWith(over[0])) {
-      over = [path, index];
-    } else {
-      const detail = `needs a directory '${over[0].slice(0, -1)}', which is file ${over[1]}`;
-      places.push({ pointer: `${pointer}/${index}/path`, detail });
-    }
   }
 }

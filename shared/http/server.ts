@@ -3,6 +3,7 @@
  * place that configures Fastify. Never knows what a route does, or who may ask: whoever makes one says that.
  * Invariants: a body is read only after its sender is known; nothing is coerced or dropped; every error has the same form.
  */
+import type { RequestListener, Server } from 'node:http';
 import type { TypeBoxTypeProvider } from '@fastify/type-provider-typebox';
 import fastify, { type FastifyReply, type FastifyRequest } from 'fastify';
 import type { Random } from '../clock.ts';
@@ -11,6 +12,7 @@ import { toBase32 } from '../ids.ts';
 import type { Logger } from '../logger.ts';
 import { parseJsonBody } from './json-body.ts';
 import { PROBLEM_TYPE, toHttpError, toProblem } from './problem.ts';
+import type { TlsIdentity } from './tls.ts';
 import { compileValidator } from './validation.ts';
 
 declare module 'fastify' {
@@ -30,11 +32,13 @@ declare module 'fastify' {
 export interface ServerDeps {
   readonly log: Logger;
   readonly random: Random;
-  /** Lets a request in, or throws; called before its body is read. */
-  readonly admit: (request: FastifyRequest, isOpen: boolean) => void;
+  /** Lets a request in, or throws, perhaps later; called before its body is read. */
+  readonly admit: (request: FastifyRequest, isOpen: boolean) => Promise<void> | undefined | void;
   /** Whose log it is, in a sentence, and where the API is described. */
   readonly who: string;
   readonly description: string;
+  /** Serves in the place of plain HTTP. */
+  readonly tls?: Pick<TlsIdentity, 'serve'> | undefined;
   /** Hears of every answer. */
   readonly answered?: (route: string, method: string, code: number, durationMs: number) => void;
 }
@@ -42,10 +46,12 @@ export interface ServerDeps {
 /** Bounds of the server. */
 export interface ServerOptions {
   readonly bodyBytesMax: number;
-  readonly trustProxy: boolean;
+  /** Addresses and ranges of proxies that are believed. */
+  readonly trustProxy: readonly string[];
 }
 
 const REQUEST_MS_MAX = 120_000;
+const KEEP_ALIVE_MS = 72_000;
 const RETRY_AFTER_SECONDS = 2;
 const DISCARDED_BYTES_MAX = 256 * 1024 * 1024;
 
@@ -57,12 +63,13 @@ export function createStrictServer(deps: ServerDeps, options: ServerOptions) {
   const server = fastify({
     logger: false,
     bodyLimit: options.bodyBytesMax,
-    trustProxy: options.trustProxy,
+    trustProxy: options.trustProxy.length > 0 ? [...options.trustProxy] : false,
     requestTimeout: REQUEST_MS_MAX,
     forceCloseConnections: true,
     return503OnClosing: false,
     genReqId: () => `req_${process}${(++requests).toString(36).padStart(6, '0')}`,
     routerOptions: { maxParamLength: 256 },
+    ...(deps.tls === undefined ? {} : { serverFactory: serveTls(deps.tls) }),
   }).withTypeProvider<TypeBoxTypeProvider>();
 
   server.setValidatorCompiler((route) => compileValidator(route));
@@ -76,8 +83,9 @@ export function createStrictServer(deps: ServerDeps, options: ServerOptions) {
   });
   server.addHook('onRequest', (request, reply, done) => {
     reply.header('x-request-id', request.id);
-    deps.admit(request, request.routeOptions.config.isOpen === true);
-    done();
+    const admitted = deps.admit(request, request.routeOptions.config.isOpen === true);
+    if (admitted instanceof Promise) admitted.then(() => done(), done);
+    else done();
   });
   if (deps.answered !== undefined) {
     const { answered } = deps;
@@ -95,6 +103,12 @@ export function createStrictServer(deps: ServerDeps, options: ServerOptions) {
     return sendProblem(error, request, reply, deps, options.bodyBytesMax);
   });
   return server;
+}
+
+/** What Fastify sets on a server of its own making. */
+function serveTls(tls: Pick<TlsIdentity, 'serve'>) {
+  return (listener: RequestListener): Server =>
+    Object.assign(tls.serve(listener), { requestTimeout: REQUEST_MS_MAX, keepAliveTimeout: KEEP_ALIVE_MS });
 }
 
 /** A server as routes see it. */

@@ -81,12 +81,27 @@ function explainUnion(error: ValueError): ErrorPlace[] {
     return [{ pointer: error.path, detail: `must be one of ${literals.join(', ')}, not ${quote(error.value)}` }];
   }
   const kind = Array.isArray(error.value) ? 'array' : typeof error.value;
-  const meant = members.find((member) => member['type'] === kind);
+  const likely = members.filter((member) => member['type'] === kind);
+  const meant = likely.find((member) => isNamedBy(member, error.value)) ?? likely[0];
   if (meant === undefined) {
     const kinds = members.map((member) => String(member['type'])).join(' or ');
     return [{ pointer: error.path, detail: `must be ${kinds}, not ${quote(error.value)}` }];
   }
   return findPlaces(meant, error.value).map(({ pointer, detail }) => ({ pointer: `${error.path}${pointer}`, detail }));
+}
+
+/** Is the value an object of this kind by the words that tell kinds apart? */
+function isNamedBy(member: TSchema, value: unknown): boolean {
+  if (typeof value !== 'object' || value === null) return false;
+  const names = Object.entries((member['properties'] ?? {}) as Record<string, TSchema>).filter(
+    ([name, property]) => Object.hasOwn(value, name) && isWord(property),
+  );
+  return names.every(([name, property]) => Value.Check(property, (value as Record<string, unknown>)[name]));
+}
+
+/** Is it one of some words? */
+function isWord(schema: TSchema): boolean {
+  return schema[Kind] === 'Literal' || ((schema['anyOf'] ?? []) as TSchema[]).some((one) => one[Kind] === 'Literal');
 }
 
 function toSentence({ message, schema }: ValueError): string {

@@ -8,6 +8,7 @@ import { Agent as HttpAgent, get as httpGet, type IncomingMessage } from 'node:h
 import { Agent as HttpsAgent, get as httpsGet } from 'node:https';
 import type { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
+import { rootCertificates } from 'node:tls';
 import { type Digest, DigestingStream } from '../digest.ts';
 import { SystemError } from '../errors.ts';
 import type { LayerManifest } from '../model/manifest.ts';
@@ -34,6 +35,8 @@ export interface LayerFetcherOptions {
   readonly directory: string;
   /** For references whose URL is `store:`; such a URL is refused without it. */
   readonly store?: Pick<ObjectStore, 'get'>;
+  /** PEM certificates of an authority that is believed besides the usual ones. */
+  readonly ca?: string | undefined;
   /** A download in which nothing moves for so long is given up. */
   readonly stallTimeoutMs?: number;
 }
@@ -48,16 +51,19 @@ export class LayerFetcher {
   readonly #options: LayerFetcherOptions;
   readonly #stallTimeoutMs: number;
   readonly #plain = new HttpAgent({ keepAlive: true, maxSockets: CONNECTIONS_MAX });
-  readonly #encrypted = new HttpsAgent({ keepAlive: true, maxSockets: CONNECTIONS_MAX });
+  readonly #encrypted: HttpsAgent;
   readonly #closing = new AbortController();
   #prepared: Promise<unknown> | null = null;
 
   constructor(options: LayerFetcherOptions) {
     this.#options = options;
     this.#stallTimeoutMs = options.stallTimeoutMs ?? STALL_TIMEOUT_MS;
+    const { ca } = options;
+    const trusting = ca === undefined ? {} : { ca: [...rootCertificates, ca] };
+    this.#encrypted = new HttpsAgent({ keepAlive: true, maxSockets: CONNECTIONS_MAX, ...trusting });
   }
 
-  /** The blob, checked; `received` hears how many bytes have come. SystemError `layer-corrupt` when it is another one, `object-store-unavailable` when it can't be had. */
+  /** The blob, checked; `received` hears how many bytes have come. SystemError `layer-corrupt` when it is another one, `object-store-unavailable` when it can't be had, `sandbox-failed` when there is no room for it here. */
   async fetch(
     url: string,
     blob: BlobDescription,
@@ -233,8 +239,14 @@ function originOf(url: string): string {
   return URL.parse(url)?.host || url.split(/[/?]/, 1)[0]?.slice(0, 40) || 'nowhere';
 }
 
+/** What this machine's disk says, and no connection. */
+const ofDisk: readonly unknown[] = ['ENOSPC', 'EDQUOT', 'EROFS', 'EIO'];
+
 function unavailable(error: unknown, attempt: string): SystemError {
   if (error instanceof SystemError) return error;
   const reason = error instanceof Error ? error.message || error.name : String(error);
+  if (ofDisk.includes((error as NodeJS.ErrnoException).code)) {
+    return new SystemError('sandbox-failed', `${attempt} to this machine's disk failed: ${reason}`, { cause: error });
+  }
   return new SystemError('object-store-unavailable', `${attempt} failed: ${reason}`, { cause: error });
 }

@@ -6,12 +6,23 @@ import { type Static, Type } from '@sinclair/typebox';
 import { stages } from '../lifecycle/execution.ts';
 import { Closed, Nullable, OneOf, Variables } from './closed.ts';
 import { EnvironmentReference, EnvironmentRequest, EnvironmentUse, FILES_MAX, File, Script } from './environment.ts';
+import {
+  Argument,
+  Check,
+  CheckPreparation,
+  ExecutionVerdict,
+  Score,
+  TESTS_AT_ONCE_MAX,
+  TESTS_MAX,
+  TestCase,
+  TestGroup,
+  TestResult,
+} from './judging.ts';
 import { Limits } from './limits.ts';
 import { PlacementRequest } from './placement.ts';
 import { ReceiptText } from './receipt.ts';
-import { Encoding, Report, Verdict } from './verdict.ts';
-
-const Argument = Type.String({ maxLength: 131_072, pattern: '^[^\\u0000]*$' });
+import { Encoding, Report } from './verdict.ts';
+import { WebhookRequest } from './webhook.ts';
 
 /** Script 3. */
 export const CompileRequest = Closed({
@@ -42,10 +53,36 @@ export const ExecutionRequest = Closed({
   interactive: Type.Optional(
     Type.Boolean({ description: 'The run script gets a terminal, served over `WS /v1/executions/:id/terminal`.' }),
   ),
+  tests: Type.Optional(Type.Array(TestCase, { minItems: 1, maxItems: TESTS_MAX, description: 'Run once for each.' })),
+  groups: Type.Optional(Type.Array(TestGroup, { minItems: 1, maxItems: TESTS_MAX })),
+  check: Type.Optional(Check),
+  stopAfterFailures: Type.Optional(
+    Type.Integer({ minimum: 0, maximum: TESTS_MAX, description: 'Tests after so many failures are skipped; 0: none.' }),
+  ),
+  testsAtOnce: Type.Optional(
+    Type.Integer({
+      minimum: 1,
+      maximum: TESTS_AT_ONCE_MAX,
+      description: 'Tests that may run at a time, on slots of one agent that nobody else needs; default 1.',
+    }),
+  ),
   placement: Type.Optional(PlacementRequest),
   metadata: Type.Optional(Metadata),
+  webhook: Type.Optional(WebhookRequest),
 });
 export type ExecutionRequest = Static<typeof ExecutionRequest>;
+
+/** How many executions one request may hold. */
+export const BATCH_MAX = 1000;
+
+/** Many at once, all or none. */
+export const BatchRequest = Closed({
+  executions: Type.Array(ExecutionRequest, { minItems: 1, maxItems: BATCH_MAX }),
+});
+export type BatchRequest = Static<typeof BatchRequest>;
+
+/** What a batch is answered with: which executions its requests have become, in their order. */
+export const BatchAnswer = Closed({ executions: Type.Array(Closed({ id: Type.String() })) });
 
 /** Which script a verdict is about. */
 export const endings = ['setup', 'dependencies', 'verify', 'compile', 'run', 'tests', 'check'] as const;
@@ -69,7 +106,7 @@ export type Timing = Static<typeof Timing>;
 export const Execution = Closed({
   id: Type.String(),
   stage: OneOf(stages),
-  verdict: Nullable(Verdict),
+  verdict: Nullable(ExecutionVerdict),
   endedIn: Nullable(OneOf(endings)),
   environment: Nullable(EnvironmentUse),
   setup: Nullable(Report),
@@ -77,8 +114,9 @@ export const Execution = Closed({
   verify: Nullable(Report),
   compile: Nullable(Report),
   run: Nullable(Report),
-  tests: Type.Array(Type.Unknown(), { maxItems: 0 }),
-  score: Type.Null(),
+  tests: Type.Array(TestResult, { maxItems: TESTS_MAX }),
+  check: Nullable(CheckPreparation),
+  score: Nullable(Score),
   timing: Timing,
   certificate: Type.Null(),
   receipt: Nullable(ReceiptText),

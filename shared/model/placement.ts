@@ -42,6 +42,7 @@ export const obstacles = [
   'pool',
   'labels',
   'exclusive-core',
+  'release',
   'draining',
   'resting',
   'silent',

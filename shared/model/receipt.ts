@@ -5,6 +5,7 @@
  */
 import { type Static, Type } from '@sinclair/typebox';
 import { Closed, Nullable, OneOf, Timestamp } from './closed.ts';
+import { ExecutionVerdict } from './judging.ts';
 import { AllLimits } from './limits.ts';
 import { Report, Usage, Verdict } from './verdict.ts';
 
@@ -13,8 +14,8 @@ const digest = (description: string) => Type.String({ pattern: '^sha256:[0-9a-f]
 /** A receipt's text is at most so long; one of two scripts has less than a tenth of it. */
 export const RECEIPT_CHARACTERS_MAX = 65_536;
 
-/** Scripts that an agent runs. */
-export const receiptEndings = ['compile', 'run'] as const;
+/** What a verdict of an agent may be about. */
+export const receiptEndings = ['compile', 'run', 'tests', 'check'] as const;
 
 /** What is stated of one script: its Report, with digests where the output is, and the limits under which it ran. */
 export const ScriptStatement = Closed({
@@ -35,6 +36,20 @@ export const ScriptStatement = Closed({
 });
 export type ScriptStatement = Static<typeof ScriptStatement>;
 
+/** What is stated of tests: limits, and what came of each as one digest. */
+export const TestsStatement = Closed({
+  results: digest('Of the canonical text of all results: shared/receipts/judged.ts.'),
+  limits: AllLimits,
+  check: Nullable(
+    Closed({
+      layers: Type.Array(digest("Of a layer's tar."), { maxItems: 64, description: 'Lowest first.' }),
+      compile: Nullable(AllLimits),
+      run: AllLimits,
+    }),
+  ),
+});
+export type TestsStatement = Static<typeof TestsStatement>;
+
 /** The statement that is signed. */
 export const ReceiptStatement = Closed({
   version: Type.Literal(1),
@@ -47,10 +62,11 @@ export const ReceiptStatement = Closed({
   completedAt: Timestamp,
   request: digest('Of the canonical text of what was asked: shared/receipts/asked.ts.'),
   layers: Type.Array(digest("Of a layer's tar."), { maxItems: 64, description: 'Lowest first.' }),
-  verdict: Nullable(Verdict),
+  verdict: Nullable(ExecutionVerdict),
   endedIn: Nullable(OneOf(receiptEndings)),
   compile: Nullable(ScriptStatement),
   run: Nullable(ScriptStatement),
+  tests: Type.Optional(TestsStatement),
   failure: Nullable(Type.String({ maxLength: 100, description: "Code of the agent's own failure." })),
 });
 export type ReceiptStatement = Static<typeof ReceiptStatement>;

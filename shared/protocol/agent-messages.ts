@@ -6,7 +6,7 @@
  * that matters; the coordinator answers with what it *wants*. A report that is lost is replaced by the next one. Results
  * (`lease.completed`) are kept by the agent and said again after a reconnect until `lease.acknowledged` names them. An offer is answered by
  * `lease.accepted` or `lease.refused`; an offer that is not answered is repeated by the coordinator or given to somebody else.
- * `lease.fetching` and `layers.progress` tell how far a download is and may be lost; so may `layersUsed`, which makes a layer look older than it
+ * `lease.tested` tells of one test as soon as it is over, and may be lost: the result has all of them. `lease.fetching` and `layers.progress` tell how far a download is and may be lost; so may `layersUsed`, which makes a layer look older than it
  * is by one report. `layer.damaged` names a layer that was right once and is not any more: the agent has put it aside.
  * `lease.news` is what the terminal of a lease has to say (terminal-flow); it is said again over a new connection.
  * A result's `receipt` is what the agent signs of it; one that does not fit the lease and the result makes both worthless, and the lease is
@@ -20,10 +20,11 @@ import { type Static, Type } from '@sinclair/typebox';
 import { Closed, Nullable, OneOf, Timestamp } from '../model/closed.ts';
 import { EnvironmentUse, LayerUse } from '../model/environment.ts';
 import { endings, Metadata, Timing } from '../model/execution.ts';
+import { ExecutionVerdict, Score, TESTS_MAX, TestResult } from '../model/judging.ts';
 import { architectures } from '../model/manifest.ts';
 import { RECEIPT_CHARACTERS_MAX } from '../model/receipt.ts';
 import { SandboxCounts } from '../model/sandbox-gauges.ts';
-import { Report, Verdict } from '../model/verdict.ts';
+import { Report } from '../model/verdict.ts';
 import { createDecoder, type MessageOf } from './catalog.ts';
 import { TerminalNews } from './terminal-flow.ts';
 import { Additions } from './version.ts';
@@ -34,10 +35,17 @@ const SLOTS_MAX = 4096;
 
 /** What an agent found out about one lease. */
 export const LeaseResult = Closed({
-  verdict: Nullable(Verdict),
+  verdict: Nullable(ExecutionVerdict),
   endedIn: Nullable(OneOf(endings)),
   compile: Nullable(Report),
   run: Nullable(Report),
+  tests: Type.Optional(Type.Array(TestResult, { maxItems: TESTS_MAX, description: "In the order's order." })),
+  check: Type.Optional(
+    Closed(
+      { layers: Type.Array(LayerUse), compile: Nullable(Report) },
+      { description: 'What was made for a check program.' },
+    ),
+  ),
   layers: Type.Array(LayerUse),
   timing: Closed({
     fetchMs: Timing.properties.fetchMs,
@@ -56,11 +64,18 @@ export const EndedExecution = Closed({
   executionId: Type.String({ pattern: '^exec_[0-9a-z]{8,64}$' }),
   tenantId: Type.String({ minLength: 1, maxLength: 64 }),
   stage: OneOf(['finished', 'cancelled', 'failed']),
-  verdict: Nullable(Verdict),
+  verdict: Nullable(ExecutionVerdict),
   endedIn: Nullable(OneOf(endings)),
   environment: Nullable(EnvironmentUse),
   compile: Nullable(Report),
   run: Nullable(Report),
+  tests: Type.Optional(
+    Type.Array(TestResult, {
+      maxItems: TESTS_MAX,
+      description: 'Without reports; told to who understands `order.tests`.',
+    }),
+  ),
+  score: Type.Optional(Nullable(Score)),
   timing: Timing,
   failure: Nullable(Closed({ code: Type.String(), detail: Type.String() })),
   metadata: Metadata,
@@ -137,6 +152,7 @@ export const agentMessages = {
     stream: OneOf(['stdout', 'stderr']),
     data: Type.String({ description: 'base64' }),
   }),
+  'lease.tested': Closed({ lease: Type.String(), index: count, test: TestResult }),
   'lease.news': Closed({ lease: Type.String(), news: TerminalNews }),
   'lease.fetching': Closed({ lease: Type.String(), bytes: count, bytesTotal: count }),
   'lease.completed': Closed({ lease: Type.String(), fence: count, result: LeaseResult }),

@@ -10,9 +10,10 @@
  * `executions.recorded` answers `executions.ended`: what is recorded may be forgotten, what is refused is refused by name; what is in neither
  * list could not be recorded now. `lease.command` is about the terminal of a lease (terminal-flow). Optional parts are sent to agents only whose hello says that they understand them.
  */
-import { Type } from '@sinclair/typebox';
+import { type Static, Type } from '@sinclair/typebox';
 import { Closed, Nullable, OneOf, Variables } from '../model/closed.ts';
 import { File } from '../model/environment.ts';
+import { comparisonKinds, TESTS_AT_ONCE_MAX, TESTS_MAX } from '../model/judging.ts';
 import { AllLimits } from '../model/limits.ts';
 import { Envelope, LayerReference } from '../model/manifest.ts';
 import { Encoding } from '../model/verdict.ts';
@@ -22,13 +23,52 @@ import { Additions } from './version.ts';
 
 const count = Type.Integer({ minimum: 0 });
 
+const CompileOrder = Closed({ script: Type.String(), variables: Variables, limits: AllLimits });
+
+/** How the tests of an order are judged; all defaults resolved. */
+export const TestsOrder = Closed({
+  cases: Type.Array(
+    Closed({
+      name: Type.String(),
+      stdin: Type.String(),
+      stdinEncoding: Encoding,
+      arguments: Type.Array(Type.String()),
+      expected: Nullable(Type.String()),
+      expectedEncoding: Encoding,
+      group: Nullable(Type.String()),
+    }),
+    { minItems: 1, maxItems: TESTS_MAX },
+  ),
+  requires: Type.Record(Type.String(), Type.Array(Type.String()), { description: 'Groups that groups need.' }),
+  stopAfterFailures: count,
+  atOnce: Type.Integer({ minimum: 1, maximum: TESTS_AT_ONCE_MAX }),
+  check: Type.Union([
+    Closed({ kind: OneOf(comparisonKinds), tolerance: Type.Number({ minimum: 0 }) }),
+    Closed({
+      kind: OneOf(['program', 'interactor']),
+      layers: Type.Array(LayerReference, { minItems: 1 }),
+      environment: Closed({ id: Type.String(), variables: Variables }),
+      files: Type.Array(File),
+      compile: Nullable(CompileOrder),
+      run: Closed({
+        script: Type.String(),
+        arguments: Type.Array(Type.String()),
+        variables: Variables,
+        limits: AllLimits,
+      }),
+    }),
+  ]),
+});
+export type TestsOrder = Static<typeof TestsOrder>;
+export type CheckOrder = Extract<TestsOrder['check'], { layers: unknown }>;
+
 /** What an agent is to run: limits resolved, layers named lowest first. */
 export const LeaseOrder = Closed({
   executionId: Type.String(),
   tenantId: Type.String(),
   layers: Type.Array(LayerReference, { minItems: 1 }),
   files: Type.Array(File),
-  compile: Nullable(Closed({ script: Type.String(), variables: Variables, limits: AllLimits })),
+  compile: Nullable(CompileOrder),
   run: Closed({
     script: Type.String(),
     arguments: Type.Array(Type.String()),
@@ -38,6 +78,7 @@ export const LeaseOrder = Closed({
     limits: AllLimits,
   }),
   isOutputStreamed: Type.Boolean(),
+  tests: Type.Optional(TestsOrder),
   terminal: Type.Optional(TerminalOrder),
   environment: Type.Optional(
     Closed(

@@ -12,9 +12,10 @@ export const acceptedVersions: readonly number[] = [1];
 /**
  * Optional parts of this version that the other side may be too old for: it says which ones it takes, and is sent no other.
  * `order.environment`: an order names its environment · `executions.ended`: what an agent ran for its own site is recorded ·
+ * `order.tests`: an order may have tests, whose results come one by one and with the lease's ·
  * `order.terminal`: an order may want a terminal; then `lease.command` and `lease.news` are said about it.
  */
-export const additions = ['order.environment', 'executions.ended', 'order.terminal'] as const;
+export const additions = ['order.environment', 'executions.ended', 'order.tests', 'order.terminal'] as const;
 export type Addition = (typeof additions)[number];
 
 /** What one side says that it takes; names of a later release mean nothing to this one. */

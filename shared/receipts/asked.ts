@@ -8,13 +8,14 @@
  * Invariant: a member that a later version adds is absent where it is not used, so that today's requests keep their digest for ever.
  */
 import { type Canonical, canonicalJson } from '../canonical-json.ts';
+import { type AskedFile, type AskedTests, toAskedTests } from './judged.ts';
 
 type Variables = Readonly<Record<string, string>>;
 
 /** What was asked for, with digests (`sha256:…`) of what may be large. */
 export interface Asked {
   /** In the order in which they were given. */
-  readonly files: readonly { readonly path: string; readonly content: string; readonly executable: boolean }[];
+  readonly files: readonly AskedFile[];
   readonly compile: { readonly script: string; readonly variables: Variables } | null;
   readonly run: {
     readonly script: string;
@@ -22,15 +23,18 @@ export interface Asked {
     readonly stdin: string;
     readonly variables: Variables;
   };
+  /** Absent: there are none. */
+  readonly tests?: AskedTests | undefined;
 }
 
 /** The canonical text. */
-export function toAskedText({ files, compile, run }: Asked): string {
+export function toAskedText({ files, compile, run, tests }: Asked): string {
   const asked: Canonical = {
     version: 1,
     files: files.map(({ path, content, executable }) => ({ path, content, executable })),
     compile: compile === null ? null : { script: compile.script, variables: compile.variables },
     run: { script: run.script, arguments: run.arguments, stdin: run.stdin, variables: run.variables },
+    ...(tests === undefined ? {} : { tests: toAskedTests(tests) }),
   };
   return canonicalJson(asked);
 }

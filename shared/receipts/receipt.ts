@@ -8,13 +8,15 @@ import { TypeCompiler } from '@sinclair/typebox/compiler';
 import { toTimestamp } from '../clock.ts';
 import { type Digest, digestOf } from '../digest.ts';
 import { openEnvelope, type SigningKey, signEnvelope } from '../layers/envelope.ts';
+import type { File } from '../model/environment.ts';
 import type { AllLimits } from '../model/limits.ts';
 import type { TrustedKey } from '../model/manifest.ts';
 import { RECEIPT_CHARACTERS_MAX, ReceiptStatement, type ScriptStatement } from '../model/receipt.ts';
 import { decodeInput, type Encoding, type Report } from '../model/verdict.ts';
 import type { LeaseResultMessage } from '../protocol/agent-messages.ts';
-import type { LeaseOrderMessage } from '../protocol/coordinator-messages.ts';
+import type { LeaseOrderMessage, TestsOrder } from '../protocol/coordinator-messages.ts';
 import { toAskedText } from './asked.ts';
+import { type AskedFile, type AskedTests, toJudgedText } from './judged.ts';
 import {
   findDifference,
   RECEIPT_PAYLOAD_TYPE,
@@ -27,18 +29,34 @@ import {
 const statementCheck = TypeCompiler.Compile(ReceiptStatement);
 const receiptForm = /^([A-Za-z0-9_-]+)\.([A-Za-z0-9_-]{86})$/;
 
-type Order = Pick<LeaseOrderMessage, 'executionId' | 'tenantId' | 'files' | 'compile' | 'run'>;
+type Order = Pick<LeaseOrderMessage, 'executionId' | 'tenantId' | 'files' | 'compile' | 'run' | 'tests'>;
 
 /** Digest of what an order asks for. */
-export function digestOfAsked({ files, compile, run }: Pick<Order, 'files' | 'compile' | 'run'>): Digest {
+export function digestOfAsked({ files, compile, run, tests }: Omit<Order, 'executionId' | 'tenantId'>): Digest {
   const asked = toAskedText({
-    files: files.map(({ path, content, encoding = 'utf8', executable = false }) => ({
-      ...{ path, executable, content: digestOfText(content, encoding) },
-    })),
+    files: files.map(toAskedFile),
     compile,
     run: { ...run, stdin: digestOfText(run.stdin, run.stdinEncoding) },
+    tests: tests === undefined ? undefined : toAskedTests(tests),
   });
   return digestOf(asked);
+}
+
+function toAskedFile({ path, content, encoding = 'utf8', executable = false }: File): AskedFile {
+  return { path, executable, content: digestOfText(content, encoding) };
+}
+
+function toAskedTests({ cases, requires, stopAfterFailures, check }: TestsOrder): AskedTests {
+  return {
+    cases: cases.map((one) => ({
+      ...one,
+      stdin: digestOfText(one.stdin, one.stdinEncoding),
+      expected: one.expected === null ? null : digestOfText(one.expected, one.expectedEncoding),
+    })),
+    requires,
+    stopAfterFailures,
+    check: 'layers' in check ? { ...check, files: check.files.map(toAskedFile) } : check,
+  };
 }
 
 function digestOfText(text: string, encoding: Encoding): Digest {
@@ -75,8 +93,30 @@ export function toStatement(
     endedIn: endedIn as ReceiptStatement['endedIn'],
     compile: toScriptStatement(result.compile, order.compile?.limits),
     run: toScriptStatement(result.run, order.run.limits),
+    ...toTestsStatement(order, result),
     failure: failure?.code ?? null,
   };
+}
+
+function toTestsStatement({ run, tests }: Order, result: LeaseResultMessage): Pick<ReceiptStatement, 'tests'> {
+  const results = digestOfJudged(result);
+  if (results === null || tests === undefined) return {};
+  const { check } = tests;
+  const layers = result.check?.layers.map(({ digest }) => digest) ?? [];
+  const ofCheck = 'layers' in check ? { layers, compile: check.compile?.limits ?? null, run: check.run.limits } : null;
+  return { tests: { results, limits: run.limits, check: ofCheck } };
+}
+
+/** Digest of what is told of tests, or null when nothing is. */
+function digestOfJudged({ tests, check }: Pick<LeaseResultMessage, 'tests' | 'check'>): Digest | null {
+  if (tests === undefined) return null;
+  const tell = (report: Report | null | undefined) =>
+    report === null || report === undefined ? null : tellScript(report);
+  const told = tests.map(({ name, outcome, report, check: checked }) => ({
+    ...{ name, outcome, script: tell(report) },
+    check: checked === null ? null : { message: checked.message, score: checked.score, script: tell(checked.report) },
+  }));
+  return digestOf(toJudgedText({ tests: told, compile: tell(check?.compile) }));
 }
 
 function toScriptStatement(report: Report | null, limits: AllLimits | undefined): ScriptStatement | null {
@@ -129,7 +169,7 @@ function decode(payload: Buffer): ReceiptStatement | null {
 /** What is known where a lease was given out. */
 export interface LeaseFacts extends Pick<Lessee, 'agent' | 'lease' | 'fence'> {
   readonly order: Order;
-  /** Tar digests of the layers that it was to run on, lowest first. */
+  /** Tar digests of the layers that it was to run on, lowest first; then those that only its check program has. */
   readonly layers: readonly string[];
   readonly key: TrustedKey;
 }
@@ -146,10 +186,24 @@ export function findFlaw(receipt: string, facts: LeaseFacts, result: LeaseResult
     ...{ verdict, endedIn, failure: failure?.code ?? null },
     compile: result.compile === null ? null : tellScript(result.compile),
     run: result.run === null ? null : tellScript(result.run),
-    limits: { compile: order.compile?.limits ?? null, run: order.run.limits },
+    tests: digestOfJudged(result),
+    checkLayers: result.check?.layers.map(({ digest }) => digest) ?? [],
+    limits: { compile: order.compile?.limits ?? null, run: order.run.limits, check: checkLimitsOf(order) },
   };
   const difference = findDifference(statement, told);
   if (difference !== null || failure !== null) return difference;
-  // Whoever gives a verdict has had all of its layers.
-  return statement.layers.join() === facts.layers.join() ? null : 'layers-differ';
+  // Whoever gives a verdict has had all of its layers; a check program is not needed for what did not compile.
+  const { layers } = facts;
+  const own = statement.layers;
+  const used = new Set([...own, ...(statement.tests?.check?.layers ?? [])]);
+  if (statement.tests?.check !== null && statement.tests !== undefined) {
+    return [...used].join() === layers.join() ? null : 'layers-differ';
+  }
+  const isAll = order.tests === undefined || !('layers' in order.tests.check);
+  return own.join() === (isAll ? layers : layers.slice(0, own.length)).join() ? null : 'layers-differ';
+}
+
+function checkLimitsOf({ tests }: Order): { compile: AllLimits | null; run: AllLimits } | null {
+  if (tests === undefined || !('layers' in tests.check)) return null;
+  return { compile: tests.check.compile?.limits ?? null, run: tests.check.run.limits };
 }

@@ -27,6 +27,7 @@ const flaws = {
   'limits-differ':      'other limits were in force',
   'verdict-differs':    'it states another verdict',
   'ending-differs':     'it states another end of a script',
+  'tests-differ':       'it states other results of tests',
   'output-differs':     'it states other output',
   'usage-differs':      'it states other usage',
   'times-differ':       'it states other times',
@@ -55,8 +56,16 @@ export interface Told {
   readonly failure: string | null;
   readonly compile: ToldScript | null;
   readonly run: ToldScript | null;
+  /** Digest of what is told of tests; null: there are none. */
+  readonly tests: string | null;
+  /** Layers of the check program; absent: not known. */
+  readonly checkLayers?: readonly string[];
   /** Those that were asked for, or all that are in force. */
-  readonly limits?: { readonly compile: Limits | null; readonly run: Limits };
+  readonly limits?: {
+    readonly compile: Limits | null;
+    readonly run: Limits;
+    readonly check?: { readonly compile: Limits | null; readonly run: Limits } | null;
+  };
 }
 
 /** What a Report tells, with digests of its output. */
@@ -84,7 +93,33 @@ export function findDifference(statement: ReceiptStatement, told: Told): Receipt
   if (statement.endedIn !== told.endedIn || statement.failure !== told.failure) return 'ending-differs';
   // Not "earlier than": of the 32nd of a month nothing is true, and no retirement would be before it.
   if (!(Date.parse(statement.completedAt) >= Date.parse(statement.acceptedAt))) return 'times-differ';
-  return findScriptDifference('compile', statement, told) ?? findScriptDifference('run', statement, told);
+  return (
+    findScriptDifference('compile', statement, told) ??
+    findScriptDifference('run', statement, told) ??
+    findTestsDifference(statement, told)
+  );
+}
+
+function findTestsDifference(
+  { tests }: ReceiptStatement,
+  { tests: told, checkLayers, limits }: Told,
+): ReceiptFlaw | null {
+  if (tests === undefined || told === null) return (tests === undefined) === (told === null) ? null : 'tests-differ';
+  if (tests.results !== told) return 'tests-differ';
+  if (checkLayers !== undefined && !isSame(tests.check?.layers ?? [], checkLayers)) return 'layers-differ';
+  if (limits === undefined) return null;
+  const { check } = tests;
+  const pairs = [
+    [limits.run, tests.limits],
+    [limits.check?.compile, check?.compile],
+    [limits.check?.run, check?.run],
+  ] as const;
+  return pairs.every(([asked, inForce]) => isWithin(asked ?? {}, inForce ?? {})) ? null : 'limits-differ';
+}
+
+/** Is everything that was asked for in force? */
+function isWithin(asked: Limits, inForce: Limits): boolean {
+  return Object.entries(asked).every(([name, value]) => inForce[name as keyof Limits] === value);
 }
 
 function isOther<Value>(stated: Value, told: Value | undefined): boolean {
@@ -108,8 +143,7 @@ function findScriptDifference(
   if (startedAt !== told.startedAt || endedAt !== told.endedAt) return 'times-differ';
   const { exitCode, signal, exceeded, start, slot } = told;
   if (!isSame(ending, { exitCode, signal, exceeded, start, slot })) return 'ending-differs';
-  const asked = Object.entries(limits?.[script] ?? {});
-  return asked.every(([name, value]) => inForce[name as keyof Limits] === value) ? null : 'limits-differ';
+  return isWithin(limits?.[script] ?? {}, inForce) ? null : 'limits-differ';
 }
 
 /** Are two JSON values the same, whatever the order of members? */

@@ -17,7 +17,7 @@ const everyShard = Array.from({ length: SHARDS }, (_, shard) => shard);
 const member = (id: string) => ({ id, url: `http://${id}.example` });
 const execution = (id: string, stage: Execution['stage'] = 'queued') => ({ id: `exec_${id}`, stage }) as Execution;
 const request = { environment: 'env_00000000', run: { script: 'true' } };
-const idempotency = { key: 'k', bodyDigest: digestOf('body'), expiresAtMs: 100 };
+const idempotency = { key: 'k', bodyDigest: digestOf('body'), ttlMs: 600_000 };
 const entry = (id: string, tenantId = 'one') => ({ tenantId, answer: execution(id), request, idempotency: null });
 
 for (const [name, createEngine] of Object.entries(stateEngines)) {
@@ -59,18 +59,18 @@ for (const [name, createEngine] of Object.entries(stateEngines)) {
     test('who left has nothing and may not write; who comes next has higher epochs', async () => {
       const leaseOf = await takeLeases(store, 'one');
       const stale = leaseOf('one');
-      await store.executions.accept(entry('a'), stale, 0);
+      await store.executions.accept(entry('a'), stale);
       await store.shards.leave('one');
       await store.shards.leave('one');
-      await assert.rejects(store.executions.accept(entry('b'), stale, 0), isMoved);
+      await assert.rejects(store.executions.accept(entry('b'), stale), isMoved);
       const fresh = (await takeLeases(store, 'two'))('one');
       assert.ok(fresh.epoch > stale.epoch);
       const keyed = { ...entry('c'), idempotency };
-      await assert.rejects(store.executions.accept(keyed, stale, 0), isMoved);
+      await assert.rejects(store.executions.accept(keyed, stale), isMoved);
       await assert.rejects(store.executions.finish(execution('a', 'finished'), stale), isMoved);
       assert.deepEqual(await idsOfUnfinished(everyShard), ['exec_a'], 'nothing of it had an effect');
       assert.equal(await store.executions.get('one', 'exec_c'), null);
-      assert.equal(await store.executions.accept({ ...entry('d'), idempotency }, fresh, 0), null, 'the key is free');
+      assert.equal(await store.executions.accept({ ...entry('d'), idempotency }, fresh), null, 'the key is free');
       await store.executions.finish(execution('a', 'finished'), fresh);
       assert.deepEqual(await idsOfUnfinished(everyShard), ['exec_d']);
     });
@@ -79,9 +79,9 @@ for (const [name, createEngine] of Object.entries(stateEngines)) {
       const leaseOf = await takeLeases(store, 'two');
       const stale: ShardLease = { shard: shardOf('one'), epoch: 1 };
       const writes = await Promise.allSettled([
-        store.executions.accept(entry('s1'), leaseOf('one'), 0),
-        store.executions.accept({ ...entry('s2'), idempotency: { ...idempotency, key: 's' } }, stale, 0),
-        store.executions.accept({ ...entry('s3'), idempotency: { ...idempotency, key: 's' } }, leaseOf('one'), 0),
+        store.executions.accept(entry('s1'), leaseOf('one')),
+        store.executions.accept({ ...entry('s2'), idempotency: { ...idempotency, key: 's' } }, stale),
+        store.executions.accept({ ...entry('s3'), idempotency: { ...idempotency, key: 's' } }, leaseOf('one')),
         store.executions.finish(execution('s1', 'finished'), stale),
         store.executions.finish(execution('s3', 'finished'), leaseOf('one')),
       ]);
@@ -98,7 +98,7 @@ for (const [name, createEngine] of Object.entries(stateEngines)) {
       const shards = tenants.map(shardOf);
       assert.equal(new Set([...shards, shardOf('one')]).size, 5, 'tenants of different shards');
       const leaseOf = await takeLeases(store, 'two');
-      await Promise.all(tenants.map((id) => store.executions.accept(entry(id, id), leaseOf(id), 0)));
+      await Promise.all(tenants.map((id) => store.executions.accept(entry(id, id), leaseOf(id))));
       for (const id of tenants) {
         const answer = { id: `env_${id}`, state: 'building' } as Environment;
         const row = { tenantId: id, id: `env_${id}` as EnvironmentId, request: {}, answer };
@@ -116,7 +116,7 @@ for (const [name, createEngine] of Object.entries(stateEngines)) {
 
     test('a lease of another shard is a mistake of ours', async () => {
       const leaseOf = await takeLeases(store, 'two');
-      await assert.rejects(store.executions.accept(entry('m'), leaseOf('t1'), 0), { name: 'AssertionError' });
+      await assert.rejects(store.executions.accept(entry('m'), leaseOf('t1')), { name: 'AssertionError' });
       await assert.rejects(store.executions.finish(execution('t2', 'finished'), leaseOf('t1')), {
         name: 'AssertionError',
       });
@@ -134,8 +134,8 @@ describe('sqlite has one member', () => {
     assert.ok(fresh.epoch > stale.epoch);
     const view = await earlier.shards.beat(member('earlier'), TTL_MS, []);
     assert.deepEqual([view.held, view.members], [[], [member('later')]]);
-    await assert.rejects(earlier.executions.accept(entry('a'), stale, 0), isMoved);
-    assert.equal(await later.executions.accept(entry('a'), fresh, 0), null);
+    await assert.rejects(earlier.executions.accept(entry('a'), stale), isMoved);
+    assert.equal(await later.executions.accept(entry('a'), fresh), null);
     await later.shards.leave('later');
     assert.ok((await takeLeases(earlier, 'earlier'))('one').epoch > fresh.epoch, 'nobody else is there');
     await Promise.all([earlier.close(), later.close()]);

@@ -17,7 +17,7 @@ const everyShard = Array.from({ length: SHARDS }, (_, shard) => shard);
 const execution = (id: string, stage: Execution['stage'] = 'queued') => ({ id: `exec_${id}`, stage }) as Execution;
 const request = { environment: 'env_00000000', run: { script: 'true' } };
 const entry = (id: string, tenantId = 'one') => ({ tenantId, answer: execution(id), request, idempotency: null });
-const key = (expiresAtMs: number) => ({ key: 'k', bodyDigest: digestOf('body'), expiresAtMs });
+const key = (ttlMs: number) => ({ key: 'k', bodyDigest: digestOf('body'), ttlMs });
 const agent = (id: string) => ({
   id: `agent_${id}` as const,
   name: 'a',
@@ -40,8 +40,7 @@ for (const [name, createEngine] of Object.entries(stateEngines)) {
       await store.close();
       store = await engine.open();
     };
-    const accept = (accepted: AcceptedExecution, nowMs = 0) =>
-      store.executions.accept(accepted, leaseOf(accepted.tenantId), nowMs);
+    const accept = (accepted: AcceptedExecution) => store.executions.accept(accepted, leaseOf(accepted.tenantId));
     const finish = (answer: Execution, tenantId = 'one') => store.executions.finish(answer, leaseOf(tenantId));
     const unfinished = () => store.executions.unfinished(everyShard);
 
@@ -75,12 +74,23 @@ for (const [name, createEngine] of Object.entries(stateEngines)) {
     });
 
     test('an idempotency key is taken once for each tenant until it expires', async () => {
-      const keyed = (id: string, tenantId: string) => ({ ...entry(id, tenantId), idempotency: key(100) });
+      const keyed = (id: string, tenantId: string, ttlMs = 600_000) => ({
+        ...entry(id, tenantId),
+        idempotency: key(ttlMs),
+      });
       const both = [accept(keyed('k1', 'one')), accept(keyed('k2', 'one'))];
-      assert.deepEqual(await Promise.all(both), [null, { id: 'exec_k1', bodyDigest: digestOf('body') }]);
+      assert.deepEqual(await Promise.all(both), [null, { ids: ['exec_k1'], bodyDigest: digestOf('body') }]);
       assert.equal(await store.executions.get('one', 'exec_k2'), null);
-      assert.equal(await accept(keyed('k3', 'two')), null);
-      assert.equal(await accept(keyed('k4', 'one'), 100), null);
+      assert.deepEqual(await store.executions.findKey('one', 'k'), {
+        ids: ['exec_k1'],
+        bodyDigest: digestOf('body'),
+      });
+      assert.equal(await store.executions.findKey('two', 'k'), null);
+      // One whose time is over at once: by the store's own time, whoever asks.
+      assert.equal(await accept(keyed('k3', 'two', 0)), null);
+      assert.equal(await store.executions.findKey('two', 'k'), null);
+      assert.equal(await accept(keyed('k4', 'two')), null);
+      assert.equal((await accept(keyed('k5', 'two')))?.ids[0], 'exec_k4');
     });
 
     test('writes of one turn keep their order: accepted, then finished, once', async () => {
@@ -106,12 +116,12 @@ for (const [name, createEngine] of Object.entries(stateEngines)) {
       const odd = `\u0000 \ud800 \x1a0000 \\u0000 " ' {} , 😀`;
       const tenantId = 'odd \x1a " \\ \' {} 😀';
       const answer = { ...execution('odd', 'queued'), stdout: odd } as unknown as Execution;
-      const idempotency = { ...key(100), key: odd };
+      const idempotency = { ...key(600_000), key: odd };
       const strange = { tenantId, answer, request: { ...request, run: { script: odd } }, idempotency };
       const writes = [accept(entry('n3')), accept(strange), accept(entry('n4'))];
       assert.deepEqual(await Promise.all(writes), [null, null, null]);
       const again = await accept({ ...strange, answer: execution('odd2') });
-      assert.equal(again?.id, 'exec_odd');
+      assert.deepEqual(again?.ids, ['exec_odd']);
       await reopen();
       const { idempotency: _, ...left } = strange;
       assert.deepEqual(

@@ -28,7 +28,7 @@ const doors: Readonly<Record<string, RegExp>> = {
   pino: /^shared\/logger\.ts$/,
   // Loading it changes what the process's own fetch goes through; its door takes that back.
   undici: /^shared\/undici\.ts$/,
-  'lru-cache': /^(shared\/layers\/layer-shelf|coordinator\/.+)\.ts$/,
+  'lru-cache': /^(shared\/layers\/layer-shelf|agent\/judging\/compiled-checks|coordinator\/.+)\.ts$/,
   // One strict server for coordinator and agent, so that the same request is told the same; their routes see its types.
   fastify: /^(shared|coordinator)\/http\/|^agent\/site\/edge-routes\.ts$/,
   '@fastify/type-provider-typebox': /^shared\/http\//,

@@ -353,10 +353,10 @@ test('a policy that is changed at one coordinator holds at the others, and what 
     return body.items.find(({ name }) => name === 'lab');
   };
   while ((await seen()) === undefined) await new Promise((resolve) => setTimeout(resolve, 20));
-  assert.equal((await ask('one', owner).post('/v1/executions', named)).status, 403);
   const waiting = await ask('one', owner).post<Execution>('/v1/executions', simpleRequest);
   await put('two', { policy: { owner: 'two', tenants: ['one'] } });
   while (!(await seen())?.policy) await new Promise((resolve) => setTimeout(resolve, 20));
+  assert.equal((await ask('one', owner).post('/v1/executions', named)).status, 403);
   const where = `/v1/executions/${waiting.body.id}`;
   const explained = async () =>
     (await ask('one', owner).get<{ waiting: object | null; attempts: object[] }>(`${where}/placement`)).body;

@@ -31,6 +31,15 @@ test('a request has the verdict that its coordinator gives, by description and b
     { run: { script: 'while :; do :; done', limits: { cpuTimeMs: 200 } } },
     { run: { script: 'while :; do echo yes; done', limits: { outputBytes: 10_000 } } },
     { run: { script: '#!/no/such/interpreter' } },
+    {
+      ...{ compile: { script: 'echo cat > made' }, run: { script: 'sh made' }, stopAfterFailures: 1 },
+      ...{ tests: [{ stdin: 'a', expected: 'a' }, { stdin: 'b', expected: 'c' }, {}] },
+      check: {
+        kind: 'program',
+        compile: { script: 'echo read > how' },
+        run: { script: 'read how < how; $how o < "$2" || :; $how a < "$3" || :; [ "$o" = "$a" ]' },
+      },
+    },
   ];
   const before: Execution[] = [];
   for (const request of requests) {
@@ -48,7 +57,16 @@ test('a request has the verdict that its coordinator gives, by description and b
   }
   assert.deepEqual(
     before.map(({ verdict }) => verdict),
-    ['ok', 'nonzero-exit', 'nonzero-exit', 'signaled', 'cpu-time-exceeded', 'output-exceeded', 'start-failed'],
+    [
+      'ok',
+      'nonzero-exit',
+      'nonzero-exit',
+      'signaled',
+      'cpu-time-exceeded',
+      'output-exceeded',
+      'start-failed',
+      'wrong-answer',
+    ],
   );
 });
 
@@ -80,6 +98,7 @@ test('what is wrong is told as the coordinator tells it; what an edge can not do
   assert.equal(await codeOf({ environment: { base: 'debian-13', fresh: true }, run }), '400 request-invalid');
   assert.equal(await codeOf({ environment: { ...environment, visibility: 'private' }, run }), '400 request-invalid');
   assert.equal(await codeOf({ environment, run, tests: [] }), '400 request-invalid');
+  assert.equal(await codeOf({ environment, run, webhook: { url: 'https://judge.example/' } }), '400 request-invalid');
   assert.equal(await codeOf({ environment, run, placement: { pool: 'another' } }), '503 no-agent');
   assert.equal(await codeOf({ environment, run, placement: { labels: { rare: 'yes' } } }), '503 no-agent');
   assert.equal(await codeOf({ environment: made?.id, run }, 'other'), '404 environment-not-found');
@@ -185,9 +204,9 @@ test('a slot is promised once: what the site has or waits for is not there for l
     return items[0]?.slots.total;
   };
   await finished(there(), await submit(there(), 'true'));
-  const local = await submit(edge(), 'sleep 1; echo local');
+  const local = await submit(edge(), 'sleep 4; echo local');
   await until(slots, (total) => total === 0);
-  const leased = await submit(there(), 'sleep 1; echo leased');
+  const leased = await submit(there(), 'sleep 4; echo leased');
   await new Promise((resolve) => setTimeout(resolve, 300));
   assert.equal((await there().get<Execution>(`/v1/executions/${leased}`)).body.stage, 'queued');
   assert.equal((await finished(edge(), local)).run?.stdout, 'local\n');

@@ -4,7 +4,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { AgentMessage } from '../../shared/protocol/agent-messages.ts';
-import { PROTOCOL_VERSION } from '../../shared/protocol/version.ts';
+import { additions, PROTOCOL_VERSION } from '../../shared/protocol/version.ts';
 import { startCoordinator } from '../support/coordinator-fixture.ts';
 import { makeResult } from '../support/lease-results.ts';
 import { readOlderProtocol } from '../support/older-protocol.ts';
@@ -70,6 +70,34 @@ test('an agent of the release before is told nothing that it does not understand
   }
   for (const message of agent.said) assert.equal(await older.coordinator(message), null);
   for (const message of agent.spoken) assert.equal(await older.agent(message), null, 'it is one of that release');
+});
+
+test('an agent of the release before is not given what it does not understand, and the reason is told', async (t) => {
+  const coordinator = await startCoordinator(t);
+  const { token } = await coordinator.coordinator.enrolment.issue();
+  const older = new ScriptedAgent(coordinator.url, { token });
+  t.after(() => older.socket.terminate());
+  const { agentId } = await older.heard('session.welcome');
+  const posted = await coordinator.ask('POST', '/v1/executions', { ...request, tests: [{ stdin: 'a' }] });
+  const { id } = await posted.json();
+  const explain = async () => (await (await coordinator.ask('GET', `/v1/executions/${id}/placement`)).json()).waiting;
+  let waiting = await explain();
+  while (waiting === null || waiting.agents.length === 0) waiting = await explain();
+  assert.deepEqual(waiting.agents, [{ agent: agentId, obstacles: ['release'] }]);
+  const newer = new ScriptedAgent(coordinator.url, {
+    token: (await coordinator.coordinator.enrolment.issue()).token,
+    understands: [...additions],
+  });
+  t.after(() => newer.socket.terminate());
+  const { order } = await newer.heard('lease.offer');
+  assert.deepEqual(
+    order.tests?.cases.map(({ stdin }) => stdin),
+    ['a'],
+  );
+  assert.equal(
+    older.said.some(({ type }) => type === 'lease.offer'),
+    false,
+  );
 });
 
 test('what an agent of this release says beyond that is known to be more', async () => {

@@ -96,7 +96,7 @@ test("a token is for its pool; one of none is for no tenant's, and a site sees i
     ],
     [403, 404, 403, 404],
   );
-  assert.equal(await issue('operator', { pool: 'shop' }), 201);
+  assert.equal(await issue('operator', { pool: 'shop' }), 403, 'its owner alone lets agents in');
   await (await enter('site', 'lab', { pool: 'shop' })).heard('session.welcome');
   const stranger = await enter('operator', undefined, { pool: 'lab' });
   assert.match((await stranger.closed).reason, /^pool lab is a tenant's, and this token is not bound to it/);
@@ -119,17 +119,20 @@ test('executions go where owners and tenants let them, and a policy that changes
     as(who, 'POST', `/v1/executions${query}`, { ...request, ...body });
   const ran = await submit('site', {}, '?wait=20');
   assert.deepEqual([ran.status, ran.body.agent?.pool], [200, 'lab']);
-  const refused = await submit('other', { placement: { pool: 'lab' } });
-  assert.deepEqual(
-    [refused.status, refused.body.code, refused.body.errors[0].pointer],
-    [403, 'forbidden', '/placement/pool'],
-  );
-  assert.match(refused.body.detail, /foreignPools/);
-  assert.equal(
-    (await submit('guest', { placement: { pool: 'lab' } })).status,
-    403,
-    'it opted in, and its owner did not let it',
-  );
+  // Whoever may not know of a pool hears what it would hear of one that nobody has made.
+  const told: unknown[] = [];
+  for (const [who, pool] of [
+    ['other', 'lab'],
+    ['other', 'nowhere'],
+    ['guest', 'lab'],
+  ] as const) {
+    const { status, body } = await submit(who, { placement: { pool } });
+    const { waiting } = (await as(who, 'GET', `/v1/executions/${body.id}/placement`)).body;
+    told.push([status, body.stage, waiting.agents, waiting.agentsNotShown]);
+    assert.equal((await as(who, 'DELETE', `/v1/executions/${body.id}`)).body.stage, 'cancelled');
+  }
+  assert.deepEqual(told, [told[0], told[0], told[0]]);
+  assert.deepEqual(told[0], [202, 'queued', [], 0]);
   const waiting = await submit('guest');
   const where = `/v1/executions/${waiting.body.id}`;
   assert.deepEqual((await as('guest', 'GET', `${where}/placement`)).body.waiting.agents, []);
@@ -142,6 +145,14 @@ test('executions go where owners and tenants let them, and a policy that changes
     agents.map(({ obstacles }: { obstacles: string[] }) => obstacles),
     [['private']],
   );
+  await as('site', 'PUT', '/v1/pools/lab', { policy: { ...policy, tenants: ['guest', 'other'] } });
+  const refused = await submit('other', { placement: { pool: 'lab' } });
+  assert.deepEqual(
+    [refused.status, refused.body.code, refused.body.errors[0].pointer],
+    [403, 'forbidden', '/placement/pool'],
+  );
+  assert.match(refused.body.detail, /foreignPools/, 'it may know of the pool, and has not opted in');
+  await as('site', 'PUT', '/v1/pools/lab', { policy });
   await restart();
   const [, known] = (await as('site', 'GET', '/v1/pools')).body.items;
   assert.deepEqual(known.policy, policy, 'it is durable');

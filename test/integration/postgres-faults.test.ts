@@ -21,7 +21,7 @@ const isUnavailable = { code: 'state-store-unavailable' };
 const execution = (id: string, stage: Execution['stage'] = 'queued') => ({ id: `exec_${id}`, stage }) as Execution;
 const request = { environment: 'env_00000000', run: { script: 'true' } };
 const entry = (id: string, key: string | null = null) => {
-  const idempotency = key === null ? null : { key, bodyDigest: digestOf(key), expiresAtMs: 1 };
+  const idempotency = key === null ? null : { key, bodyDigest: digestOf(key), ttlMs: 600_000 };
   return { tenantId: 'one', answer: execution(id), request, idempotency };
 };
 
@@ -55,7 +55,7 @@ test('a server that dies in the middle of many accepts has all that were acknowl
   const caller = async (caller: number) => {
     for (let count = 0; !isOver; count += 1) {
       const name = `${caller}-${count}`;
-      await store.executions.accept(entry(name), lease, 0).then(
+      await store.executions.accept(entry(name), lease).then(
         () => acknowledged.push(`exec_${name}`),
         () => (refused += 1),
       );
@@ -64,8 +64,8 @@ test('a server that dies in the middle of many accepts has all that were acknowl
       await untilAvailable(async () => {
         attempt += 1;
         const id = `${name}-${attempt}`;
-        const taken = await store.executions.accept(entry(id, name), lease, 0);
-        kept.set(name, taken?.id ?? `exec_${id}`);
+        const taken = await store.executions.accept(entry(id, name), lease);
+        kept.set(name, taken?.ids[0] ?? `exec_${id}`);
       });
       accepted += 1;
     }
@@ -96,9 +96,9 @@ test('a server that dies in the middle of many accepts has all that were acknowl
 test('a server that does not answer is told in bounded time, and asked again when it does', async () => {
   const store = await stage.open(await stage.createDatabase(), 500);
   const lease = (await takeLeases(store, 'a'))('one');
-  await store.executions.accept(entry('x'), lease, 0);
+  await store.executions.accept(entry('x'), lease);
   const asked: Readonly<Record<string, () => Promise<unknown>>> = {
-    accept: () => store.executions.accept(entry(`y${randomBytes(4).toString('hex')}`), lease, 0),
+    accept: () => store.executions.accept(entry(`y${randomBytes(4).toString('hex')}`), lease),
     finish: () => store.executions.finish(execution('x', 'finished'), lease),
     get: () => store.executions.get('one', 'exec_x'),
     beat: () => takeLeases(store, 'a'),
@@ -116,7 +116,7 @@ test('a server that does not answer is told in bounded time, and asked again whe
         Promise.all(Object.values(asked).map((ask) => assert.rejects(ask(), isUnavailable))),
       ),
     );
-    const last = leaving.executions.accept(entry('z'), leavingLease, 0);
+    const last = leaving.executions.accept(entry('z'), leavingLease);
     await Promise.all([assert.rejects(last, isUnavailable), leaving.close()]);
     assert.ok(performance.now() - from < 30_000);
   } finally {
@@ -153,7 +153,7 @@ test('a database that can not be written fails the check, and can still be read'
   const url = await stage.createDatabase();
   const store = await stage.open(url);
   const lease = (await takeLeases(store, 'a'))('one');
-  await store.executions.accept(entry('x'), lease, 0);
+  await store.executions.accept(entry('x'), lease);
   await stage.server.psql('ALTER SYSTEM SET default_transaction_read_only = on');
   await stage.server.psql('SELECT pg_reload_conf()');
   for (;;) {
@@ -165,7 +165,7 @@ test('a database that can not be written fails the check, and can still be read'
     if (isDone) break;
   }
   await assert.rejects(store.check(), { ...isUnavailable, message: /read-only/ });
-  await assert.rejects(store.executions.accept(entry('y'), lease, 0), isUnavailable);
+  await assert.rejects(store.executions.accept(entry('y'), lease), isUnavailable);
   assert.equal((await store.executions.get('one', 'exec_x'))?.stage, 'queued');
   await stage.server.psql('ALTER SYSTEM RESET default_transaction_read_only');
   await stage.server.psql('SELECT pg_reload_conf()');
@@ -177,7 +177,7 @@ test('a write that the database refuses for what is in it fails alone', async ()
   const lease = (await takeLeases(store, 'a'))('one');
   // Longer than a row of an index may be, and nothing that can be made shorter.
   const long = randomBytes(30_000).toString('base64');
-  const writes = ['a', 'b', 'c'].map((id) => store.executions.accept(entry(id, id === 'b' ? long : id), lease, 0));
+  const writes = ['a', 'b', 'c'].map((id) => store.executions.accept(entry(id, id === 'b' ? long : id), lease));
   const [first, second, third] = await Promise.allSettled(writes);
   assert.deepEqual([first?.status, second?.status, third?.status], ['fulfilled', 'rejected', 'fulfilled']);
   assert.doesNotMatch(inspect(second, { depth: null }), new RegExp(long.slice(0, 20).replaceAll('+', '.')));

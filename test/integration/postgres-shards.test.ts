@@ -17,7 +17,7 @@ const everyShard = Array.from({ length: SHARDS }, (_, shard) => shard);
 const execution = (id: string, stage: Execution['stage'] = 'queued') => ({ id: `exec_${id}`, stage }) as Execution;
 const request = { environment: 'env_00000000', run: { script: 'true' } };
 const entry = (id: string, tenantId = 'one') => ({ tenantId, answer: execution(id), request, idempotency: null });
-const idempotency = { key: 'k', bodyDigest: digestOf('body'), expiresAtMs: 100 };
+const idempotency = { key: 'k', bodyDigest: digestOf('body'), ttlMs: 600_000 };
 const beat = (store: StateStore, id: string, released: readonly number[] = []) =>
   store.shards.beat({ id, url: `http://${id}.example` }, TTL_MS, released);
 
@@ -76,20 +76,20 @@ test('what is not a multiple is divided, rounded up, and nothing is left over', 
 test("another member takes over when a member's time is over, and it comes back with nothing", async () => {
   const { first, second, expire, idsOfUnfinished } = await createPair();
   const stale = (await takeLeases(first, 'a'))('one');
-  await first.executions.accept({ ...entry('x'), idempotency }, stale, 0);
+  await first.executions.accept({ ...entry('x'), idempotency }, stale);
   await expire('a');
-  assert.equal(await first.executions.accept(entry('y'), stale, 0), null, 'nobody else has the shard yet');
+  assert.equal(await first.executions.accept(entry('y'), stale), null, 'nobody else has the shard yet');
   const fresh = (await takeLeases(second, 'b'))('one');
   assert.deepEqual(await idsOfUnfinished(second), ['exec_x', 'exec_y']);
-  await assert.rejects(first.executions.accept(entry('z'), stale, 0), isMoved);
+  await assert.rejects(first.executions.accept(entry('z'), stale), isMoved);
   await assert.rejects(first.executions.finish(execution('x', 'finished'), stale), isMoved);
   const back = await beat(first, 'a');
   assert.deepEqual([back.held, back.members.map(({ id }) => id)], [[], ['b', 'a']]);
   await assert.rejects(first.executions.finish(execution('x', 'finished'), stale), isMoved);
   await second.executions.finish(execution('x', 'finished'), fresh);
   assert.deepEqual(await idsOfUnfinished(first), ['exec_y']);
-  const again = await second.executions.accept({ ...entry('x2'), idempotency }, fresh, 0);
-  assert.equal(again?.id, 'exec_x', 'the key that the other coordinator wrote is taken here, too');
+  const again = await second.executions.accept({ ...entry('x2'), idempotency }, fresh);
+  assert.equal(again?.ids[0], 'exec_x', 'the key that the other coordinator wrote is taken here, too');
 });
 
 test('who notices itself that its time was over has other epochs', async () => {
@@ -98,14 +98,14 @@ test('who notices itself that its time was over has other epochs', async () => {
   await expire('a');
   const fresh = (await takeLeases(first, 'a'))('one');
   assert.equal(fresh.epoch, stale.epoch + 1);
-  await assert.rejects(first.executions.accept(entry('x'), stale, 0), isMoved);
+  await assert.rejects(first.executions.accept(entry('x'), stale), isMoved);
 });
 
 test('a write that waits for a take-over under way is refused when that is committed', async () => {
   const { first, client, idsOfUnfinished } = await createPair();
   const leaseOf = await takeLeases(first, 'a');
   const stale = leaseOf('one');
-  await first.executions.accept(entry('x'), stale, 0);
+  await first.executions.accept(entry('x'), stale);
   await client.query('BEGIN');
   await client.query(`UPDATE shards SET holder = 'b', epoch = epoch + 1 WHERE shard = $1`, [shardOf('one')]);
   const finished = first.executions.finish(execution('x', 'finished'), stale);
@@ -114,7 +114,7 @@ test('a write that waits for a take-over under way is refused when that is commi
   await assert.rejects(finished, isMoved);
   await client.query('BEGIN');
   await client.query(`UPDATE shards SET holder = 'c', epoch = epoch + 1 WHERE shard = $1`, [shardOf('two')]);
-  const accepted = first.executions.accept(entry('y', 'two'), leaseOf('two'), 0);
+  const accepted = first.executions.accept(entry('y', 'two'), leaseOf('two'));
   await stage.untilBlocked(observer, 1);
   await client.query('COMMIT');
   await assert.rejects(accepted, isMoved);
@@ -124,7 +124,7 @@ test('a write that waits for a take-over under way is refused when that is commi
 test('a take-over waits for the write under way, and its holder sees what that wrote', async () => {
   const { first, second, client, expire, idsOfUnfinished } = await createPair();
   const stale = (await takeLeases(first, 'a'))('one');
-  await first.executions.accept(entry('x'), stale, 0);
+  await first.executions.accept(entry('x'), stale);
   await expire('a');
   // Keeps the finish in the middle of its statement: it has its shard, and waits for the execution.
   await client.query('BEGIN');
@@ -160,7 +160,7 @@ test('take-overs and writes lock shards in one order, the lowest first', async (
       ),
     );
   const underWay = [
-    () => Promise.all([...tenants].reverse().map((id) => first.executions.accept(entry(id, id), leaseOf(id), 0))),
+    () => Promise.all([...tenants].reverse().map((id) => first.executions.accept(entry(id, id), leaseOf(id)))),
     () => expire('a').then(() => takeLeases(second, 'b')),
   ];
   for (const begin of underWay) {
@@ -186,7 +186,7 @@ test('a key that is being taken by somebody else is waited for, and belongs to t
     'exec_other',
     100,
   ]);
-  const accepted = first.executions.accept({ ...entry('x'), idempotency }, lease, 0);
+  const accepted = first.executions.accept({ ...entry('x'), idempotency }, lease);
   await stage.untilBlocked(observer, 1);
   await client.query('COMMIT');
   assert.deepEqual(await accepted, { id: 'exec_other', bodyDigest: digestOf('body') });
@@ -212,7 +212,7 @@ test('members that beat, give up and write all at once never deadlock, and no ep
       const writes = tenants.flatMap((tenantId) => {
         const lease = held.find(({ shard }) => shard === shardOf(tenantId));
         const name = `${id}-${round}-${tenantId}`;
-        return lease === undefined ? [] : [store.executions.accept(entry(name, tenantId), lease, 0)];
+        return lease === undefined ? [] : [store.executions.accept(entry(name, tenantId), lease)];
       });
       assert.ok((await Promise.allSettled(writes)).every((write) => write.status === 'fulfilled'));
     }

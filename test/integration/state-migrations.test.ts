@@ -41,13 +41,33 @@ async function verifyExecutions({ executions }: StateStore): Promise<void> {
   assert.deepEqual(await executions.get('one', 'exec_finished'), finished);
 }
 
+const tenants = `INSERT INTO tenants (id, settings, created_at) VALUES ('two', '{"weight":2}', 5);
+  INSERT INTO tenant_keys (id, tenant, name, digest, scopes, created_at) VALUES ('key_a', 'two', 'a', '${digest}', '["execute"]', 6);
+  UPDATE tenants_version SET version = 9;
+  INSERT INTO usage_days (tenant, day, executions, cpu_ms, wall_ms, stored_bytes) VALUES ('two', '2026-11-28', 1, 2, 3, 4);
+  INSERT INTO audit (at, tenant, key, key_name, address, request_id, action, target, detail)
+    VALUES (7, 'one', 'k', 'n', '::1', 'req_1', 'PUT /v1/tenants/:id', 'two', '');`;
+
+async function verifyTenants(store: StateStore): Promise<void> {
+  const times = { createdAtMs: 6, expiresAtMs: null, lastUsedAtMs: null };
+  assert.deepEqual(await store.tenants.read(), {
+    version: 9,
+    tenants: [{ id: 'two', settings: { weight: 2 }, createdAtMs: 5 }],
+    keys: [{ id: 'key_a', tenantId: 'two', name: 'a', digest, scopes: ['execute'], ...times }],
+  });
+  const day = { tenantId: 'two', day: '2026-11-28', executions: 1, cpuMs: 2, wallMs: 3, storedBytes: 4 };
+  assert.deepEqual(await store.usage.days('two', ''), [day]);
+  const [entry] = (await store.audit.list(null, 5)).items;
+  assert.deepEqual([entry?.atMs, entry?.target, entry?.outcome], [7, 'two', null]);
+}
+
 /** Goes last: it writes. */
 async function verifyWriting(store: StateStore): Promise<void> {
   const lease = (await takeLeases(store, 'new'))('one');
-  const idempotency = { key: 'k', bodyDigest: digest, expiresAtMs: 900 } as const;
+  const idempotency = { key: 'k', bodyDigest: digest, ttlMs: 600_000 } as const;
   const entry = { tenantId: 'one', answer: { ...queued, id: 'exec_new' } as never, request, idempotency };
-  assert.deepEqual(await store.executions.accept(entry, lease, 100), { id: 'exec_finished', bodyDigest: digest });
-  assert.equal(await store.executions.accept(entry, lease, 800), null, 'the old key is over');
+  assert.equal(await store.executions.accept(entry, lease), null, 'the old key is over');
+  assert.deepEqual(await store.executions.accept(entry, lease), { ids: ['exec_new'], bodyDigest: digest });
   await store.executions.finish({ ...queued, stage: 'cancelled' } as never, lease);
   const left = await store.executions.unfinished([shardOf('one')]);
   assert.deepEqual(
@@ -105,6 +125,22 @@ async function verifyPools({ pools, agents }: StateStore): Promise<void> {
   assert.deepEqual(await agents.enrol('bound' as never, bound, 900), { ...agent, ...(bound as object), pool: 'lab' });
 }
 
+const columns = 'tenant, key, body_digest, execution, expires_at';
+const deliveries = `INSERT INTO idempotency_keys (${columns}, executions)
+    VALUES ('one', 'many', '${digest}', 'exec_a', 9999999999999, '["exec_a","exec_b"]');
+  INSERT INTO deliveries (id, tenant, shard, execution, event, url, host, state, attempts, round, created_at, begun_at, next_at)
+    VALUES ('delivery_a', 'one', ${shardOf('one')}, 'exec_finished', 'execution.finished', 'https://a.example/', 'a.example', 'waiting', 3, 1, 5, 6, 7);
+  INSERT INTO webhook_secrets (tenant, generation, rotated_at) VALUES ('one', 4, 8);`;
+
+async function verifyDeliveries({ executions, deliveries }: StateStore): Promise<void> {
+  const taken = { ids: ['exec_a', 'exec_b'], bodyDigest: digest };
+  assert.deepEqual(await executions.findKey('one', 'many'), taken);
+  const none = { ids: [], tenants: [], hosts: [], receivers: [] };
+  const [due] = await deliveries.due([shardOf('one')], 7, none, 9);
+  assert.deepEqual([due?.id, due?.attempts, due?.round, due?.begunAtMs], ['delivery_a', 3, 1, 6]);
+  assert.deepEqual(await deliveries.secretOf('one'), { generation: 4, rotatedAtMs: 8 });
+}
+
 const environment = (answer: { readonly id: string; readonly state: string }) =>
   `'one', '${answer.id}', ${json({ setup: 'true' })}, '${answer.state}', ${json(answer)}, '["m1"]', 'f'`;
 
@@ -113,7 +149,7 @@ const sqlite: readonly Filling[] = [
     form: 1,
     sql: `INSERT INTO executions (id, tenant, is_finished, request, answer) VALUES
             ('exec_queued', 'one', 0, ${json(request)}, ${json(queued)}), ('exec_finished', 'one', 1, NULL, ${json(finished)});
-          INSERT INTO idempotency_keys VALUES ('one', 'k', '${digest}', 'exec_finished', 800);`,
+          INSERT INTO idempotency_keys (tenant, key, body_digest, execution, expires_at) VALUES ('one', 'k', '${digest}', 'exec_finished', 800);`,
     verify: verifyExecutions,
   },
   {
@@ -151,6 +187,8 @@ const sqlite: readonly Filling[] = [
     verify: verifyMembers(42),
   },
   { form: 6, sql: pools, verify: verifyPools },
+  { form: 7, sql: deliveries, verify: verifyDeliveries },
+  { form: 8, sql: tenants, verify: verifyTenants },
 ];
 
 const postgres: readonly Filling[] = [
@@ -202,6 +240,8 @@ const postgres: readonly Filling[] = [
     verify: verifyMembers(42),
   },
   { form: 2, sql: pools, verify: verifyPools },
+  { form: 3, sql: deliveries, verify: verifyDeliveries },
+  { form: 4, sql: tenants, verify: verifyTenants },
 ];
 
 /** Everything that a database of this form could hold. */

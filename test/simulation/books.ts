@@ -158,6 +158,7 @@ export class Books {
       started: (id) => assert.equal(heard(id).state, 'placed'),
       fetching: () => undefined,
       output: () => undefined,
+      tested: () => undefined,
       told: () => undefined,
       requeued: (id, cause) => this.#requeued(heard(id), cause),
       completed: (id, result) => this.#completed(heard(id), result),
@@ -253,10 +254,11 @@ export class Books {
     if (agentId !== null) this.#promised.get(agentId)?.delete(demand.executionId);
   }
 
-  /** An agent has lost its connection, and these are all that it has: whatever else it was offered never came to it. */
-  parted(agentId: AgentId, held: ReadonlySet<ExecutionId>): void {
+  /** An agent has lost its connection, and has leases of these fences only: whatever else it was offered never came to it. */
+  parted(agentId: AgentId, fences: ReadonlySet<number>): void {
     const promised = this.#promised.get(agentId);
-    for (const id of promised?.keys() ?? []) if (!held.has(id)) promised?.delete(id);
+    // It may have the same demand by an older lease, which promises nothing any more.
+    for (const id of promised?.keys() ?? []) if (!fences.has(this.#of(id).fence)) promised?.delete(id);
   }
 
   #of(id: ExecutionId): Account {

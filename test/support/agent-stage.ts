@@ -21,7 +21,7 @@ import { RealLauncher } from './real-launcher.ts';
  * and `keys`: the coordinator's settings and tenants.
  */
 export async function setStage(
-  test: TestContext,
+  test: Pick<TestContext, 'after'>,
   storeBytes: number | null = null,
   changes: Partial<CoordinatorConfig> = {},
   keys: KeyRing | null = null,

@@ -9,9 +9,44 @@ const file = (path: string) => ({ path, content: '' });
 /** A request with files of these paths. */
 export const files = (...paths: string[]) => ({ environment, run, files: paths.map(file) });
 
+/** A request with these tests. */
+const tested = (...tests: object[]) => ({ environment, run, tests });
+
 /** Each with the place that is named and what is said of it. */
 export const badRequests: readonly [title: string, body: unknown, pointer: string, detail: RegExp][] = [
   ['an unknown field', { environment, run, complie: {} }, '/complie', /did you mean 'compile'/],
+  ['a check without tests', { environment, run, check: { kind: 'exact' } }, '/check', /there are none/],
+  ['no tests', { environment, run, tests: [] }, '/tests', /1/],
+  ['two tests of a name', tested({ name: '2' }, {}), '/tests/1/name', /test 0/],
+  [
+    'a test of no group',
+    { ...tested({ group: 'b' }), groups: [{ name: 'a' }] },
+    '/tests/0/group',
+    /none of the groups/,
+  ],
+  ['a test whose input is no base64', tested({ stdin: '*', stdinEncoding: 'base64' }), '/tests/0/stdin', /base64/],
+  ['an encoding of nothing', tested({ expectedEncoding: 'base64' }), '/tests/0/expectedEncoding', /there is none/],
+  [
+    'groups that need each other',
+    {
+      ...tested({}),
+      groups: [
+        { name: 'a', requires: ['b'] },
+        { name: 'b', requires: ['a'] },
+      ],
+    },
+    '/groups/0/requires/0',
+    /before it/,
+  ],
+  ['a tolerance of tokens', { ...tested({}), check: { kind: 'tokens', tolerance: 0.1 } }, '/check/tolerance', /float/],
+  ['a check that is none', { ...tested({}), check: { kind: 'regex' } }, '/check/kind', /"exact"/],
+  ['a check program that runs nothing', { ...tested({}), check: { kind: 'program' } }, '/check/run', /missing/],
+  [
+    'a check program with files where tests are',
+    { ...tested({}), check: { kind: 'program', run, files: [file('.test/input')] } },
+    '/check/files/0/path',
+    /keeps for itself/,
+  ],
   ['an unknown nested field', { environment, run: { ...run, stdn: '' } }, '/run/stdn', /did you mean 'stdin'/],
   ['an unknown field of an environment', { environment: { steup: '' }, run }, '/environment/steup', /'setup'/],
   ['a field of another type', { environment, run: { script: 5 } }, '/run/script', /string.*not 5/],

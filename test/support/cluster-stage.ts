@@ -7,6 +7,7 @@ import { ClusterScheduler } from '../../coordinator/cluster/cluster-scheduler.ts
 import type { PeerSocket, PeerSocketUser } from '../../coordinator/cluster/peer-gateway.ts';
 import { Peers } from '../../coordinator/cluster/peers.ts';
 import { openGate, type PoolGate } from '../../coordinator/pools/pool-gate.ts';
+import { Concurrency } from '../../coordinator/scheduler/concurrency.ts';
 import { FairScheduler } from '../../coordinator/scheduler/fair-scheduler.ts';
 import type { Demand, DemandListener } from '../../coordinator/scheduler/scheduler.ts';
 import { systemRandom } from '../../shared/clock.ts';
@@ -77,14 +78,22 @@ export class Site {
   readonly peers: Peers;
   readonly id: string;
   readonly submitted: Submitted[] = [];
+  readonly concurrency: Concurrency;
   readonly #clock: VirtualClock;
   #number = 0;
 
-  constructor(id: string, clock: VirtualClock, pools: PoolGate, dial: (url: string, user: PeerSocketUser) => void) {
+  constructor(
+    id: string,
+    clock: VirtualClock,
+    pools: PoolGate,
+    dial: (url: string, user: PeerSocketUser) => void,
+    concurrency: Concurrency,
+  ) {
     this.id = id;
+    this.concurrency = concurrency;
     this.#clock = clock;
     const random = systemRandom;
-    this.local = new FairScheduler({ clock, random, fleet: this.fleet, pools }, schedulerOptions);
+    this.local = new FairScheduler({ clock, random, fleet: this.fleet, pools, concurrency }, schedulerOptions);
     const key = Buffer.alloc(32, 'k');
     const deps = {
       clock,
@@ -100,7 +109,7 @@ export class Site {
     this.peers = new Peers(deps, schedulerOptions);
     const { local, fleet } = this;
     this.scheduler = new ClusterScheduler(
-      { clock, local, fleet, pools, peers: () => this.peers.all },
+      { clock, local, fleet, pools, peers: () => this.peers.all, concurrency },
       schedulerOptions,
     );
     this.peers.serve(this.scheduler, news);
@@ -146,7 +155,7 @@ export class Site {
       this.#clock.after(3000, report);
     };
     report();
-    return { agent, offers };
+    return { agent, offers, held };
   }
 
   #leases(held: ReadonlyMap<string, number>) {
@@ -163,6 +172,7 @@ export class Site {
       started: tell('started'),
       fetching: tell('fetching'),
       output: tell('output'),
+      tested: tell('tested'),
       told: tell('told'),
       requeued: tell('requeued'),
       completed: () => void tell('completed')(),
@@ -194,12 +204,17 @@ export class ClusterStage {
   /** No new link is made while it is. */
   isApart = false;
 
-  /** Of so many, which see pools like this. */
-  constructor(count: number, pools: (clock: VirtualClock) => PoolGate = () => openGate) {
+  /** Of so many, which see pools like this, and let a tenant have so much at once; 0: no bound. */
+  constructor(
+    count: number,
+    pools: (clock: VirtualClock) => PoolGate = () => openGate,
+    maxOf: (tenantId: string) => number = () => 0,
+  ) {
     const gate = pools(this.clock);
     for (let index = 0; index < count; index += 1) {
       const id = `site${index}`;
-      this.sites.push(new Site(id, this.clock, gate, (url, user) => this.#dial(url, user)));
+      const dial = (url: string, user: PeerSocketUser) => this.#dial(url, user);
+      this.sites.push(new Site(id, this.clock, gate, dial, new Concurrency(maxOf)));
     }
     this.meet(this.sites);
   }

@@ -33,7 +33,7 @@ function rulesOf({ egressPolicyFile }: CoordinatorConfig): EgressRules {
 
 /** A coordinator that is stopped when the test ends. */
 export async function startCoordinator(
-  test: TestContext,
+  test: Pick<TestContext, 'after'>,
   changes: Partial<CoordinatorConfig> = {},
   keys: KeyRing | null = null,
 ) {

@@ -118,15 +118,16 @@ export class Coordinators {
     return coordinator;
   }
 
+  /** Asks a coordinator as a tenant. */
+  as(tenant: string, coordinator: CoordinatorProcess): ApiClient {
+    return new ApiClient(coordinator.url, this.keyOf(tenant));
+  }
+
+  /** The key of a tenant. */
   keyOf(tenant: string): string {
     const key = this.#keys.get(tenant);
     if (key === undefined) throw new Error(`there is no tenant ${tenant}`);
     return key;
-  }
-
-  /** Asks a coordinator as a tenant. */
-  as(tenant: string, coordinator: CoordinatorProcess): ApiClient {
-    return new ApiClient(coordinator.url, this.keyOf(tenant));
   }
 
   /** A token for one agent. */

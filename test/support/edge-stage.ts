@@ -87,6 +87,8 @@ export function toOutcome({
   run,
   failure,
   metadata,
+  tests,
+  score,
 }: Execution): object {
   const told = (report: Execution['run']) => {
     if (report === null) return null;
@@ -95,7 +97,13 @@ export function toOutcome({
   };
   const layers = environment?.layers.map(({ kind, digest, bytes }) => ({ kind, digest, bytes }));
   return {
-    ...{ stage, verdict, endedIn, failure, metadata, compile: told(compile), run: told(run) },
+    tests: tests.map(({ outcome, report, check }) => [
+      outcome,
+      told(report),
+      check?.message,
+      told(check?.report ?? null),
+    ]),
+    ...{ stage, verdict, endedIn, failure, metadata, score, compile: told(compile), run: told(run) },
     environment: { id: environment?.id, scope: environment?.scope, layers },
   };
 }

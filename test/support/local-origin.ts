@@ -16,7 +16,8 @@ import { createBuildAuthority, createLeafIssuer } from '../../coordinator/egress
 import { createPathShapes } from '../../coordinator/egress/immutable-paths.ts';
 import { createLedger } from '../../coordinator/egress/ledger.ts';
 import { createEgressProxy } from '../../coordinator/egress/proxy.ts';
-import { createUpstream, type Resolve } from '../../coordinator/egress/upstream.ts';
+import { createUpstream } from '../../coordinator/egress/upstream.ts';
+import type { Resolve } from '../../coordinator/egress/vetted-lookup.ts';
 import { type Clock, systemClock } from '../../shared/clock.ts';
 import {
   type ArtefactRecord,

@@ -40,6 +40,12 @@ export class LoggedProcess {
     }
   }
 
+  /** Resolves with its exit code when it has ended by itself. */
+  async exited(): Promise<number | null> {
+    if (this.child.exitCode === null) await once(this.child, 'close');
+    return this.child.exitCode;
+  }
+
   /** Ends it by a signal; the exit code, or null when the signal ended it. */
   async end(signal: NodeJS.Signals): Promise<number | null> {
     if (this.child.exitCode === null && this.child.signalCode === null) {

@@ -88,7 +88,16 @@ export function toAnswer(receipt: string | null = signReceipt(statement, keys.ag
   return {
     ...{ id: order.executionId, stage: 'finished', verdict, endedIn, compile, run, receipt, timing },
     environment: { id: 'env_00000000', scope: 'tenant', layers: result.layers },
-    ...{ setup: null, dependencies: null, verify: null, tests: [], score: null, certificate: null, files: [] },
+    ...{
+      setup: null,
+      dependencies: null,
+      verify: null,
+      tests: [],
+      check: null,
+      score: null,
+      certificate: null,
+      files: [],
+    },
     agent: { id: lessee.agent, name: 'one', pool: 'default' },
     ...{ attempts: 1, failure: null, metadata: {}, createdAt: '2026-01-01T00:00:00.000Z', finishedAt: null },
   };

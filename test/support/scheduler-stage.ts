@@ -3,6 +3,7 @@
  */
 import { Fleet, FleetAgent } from '../../coordinator/agents/fleet.ts';
 import { openGate, type PoolGate } from '../../coordinator/pools/pool-gate.ts';
+import { Concurrency } from '../../coordinator/scheduler/concurrency.ts';
 import { FairScheduler } from '../../coordinator/scheduler/fair-scheduler.ts';
 import type { Demand, DemandListener } from '../../coordinator/scheduler/scheduler.ts';
 import { systemRandom } from '../../shared/clock.ts';
@@ -20,10 +21,14 @@ export const schedulerOptions = {
   reconnectGraceMs: 1000,
 };
 /** A scheduler, and what tests do to it. */
-export function setUpScheduler(pools: (clock: VirtualClock) => PoolGate = () => openGate) {
+export function setUpScheduler(
+  pools: (clock: VirtualClock) => PoolGate = () => openGate,
+  concurrency = new Concurrency(() => 0),
+) {
   const clock = new VirtualClock();
   const fleet = new Fleet();
-  const scheduler = new FairScheduler({ clock, random: systemRandom, fleet, pools: pools(clock) }, schedulerOptions);
+  const deps = { clock, random: systemRandom, fleet, pools: pools(clock), concurrency };
+  const scheduler = new FairScheduler(deps, schedulerOptions);
   scheduler.start();
   const told: string[] = [];
   const tell = (what: string) => (id: string) => void told.push(`${what} ${id.slice(5)}`);
@@ -32,6 +37,7 @@ export function setUpScheduler(pools: (clock: VirtualClock) => PoolGate = () => 
     started: tell('started'),
     fetching: tell('fetching'),
     output: tell('output'),
+    tested: tell('tested'),
     told: tell('told'),
     requeued: tell('requeued'),
     completed: (id) => void tell('completed')(id),

@@ -112,3 +112,25 @@ test('the seconds to the next day are at least one and at most a day', () => {
   assert.deepEqual([secondsToNextDay(day), secondsToNextDay(day + 86_399_999)], [86_400, 1]);
   assert.equal(utcDayOf(day + 86_399_999), '2026-11-28');
 });
+
+test("a tenant's own bounds hold in the place of everybody's, and others at once when they change", async (context) => {
+  const state = openSqliteStateStore(join(temporaryFolder(context), 'state.sqlite'));
+  context.after(() => state.close());
+  const clock = new VirtualClock();
+  const own = { buildSecondsMax: 0, egressBytesMax: 300 };
+  const deps = { clock, store: state.buildUsage, boundsOf: () => own };
+  const quota = new BuildQuota(deps, rules, { ...none, tenantEgressBytesMax: 5, tenantBuildSecondsMax: 1 });
+  const grant = await quota.begin('one', 'setup', never);
+  assert.equal(grant.rules.quotas.bytesMax, 300);
+  grant.begun();
+  clock.pass(5000);
+  grant.fetched({ requests: 1, bytes: 200 });
+  await grant.settle();
+  own.buildSecondsMax = 5;
+  await assert.rejects(quota.begin('one', 'setup', never), {
+    code: 'quota-exceeded',
+    message: /5 seconds of building/,
+  });
+  own.buildSecondsMax = 6;
+  assert.equal((await quota.begin('one', 'setup', never)).rules.quotas.bytesMax, 100);
+});

@@ -18,6 +18,7 @@ const silent: ExecutionListener = {
   running: () => undefined,
   fetching: () => undefined,
   output: () => undefined,
+  tested: () => undefined,
 };
 
 const compile = { script: 'make', variables: { FLAGS: '-O2' }, limits: limitDefaults.compile };
@@ -158,6 +159,7 @@ test('output is passed on while it comes only when asked for; running is said on
     const listener: ExecutionListener = {
       running: () => heard.push('running'),
       fetching: () => undefined,
+      tested: () => undefined,
       output: (name, stream, chunk) => heard.push(`${name} ${stream} ${Buffer.from(chunk)}`),
     };
     await prepare(script, { compile, isOutputStreamed }, listener).execution.execute();

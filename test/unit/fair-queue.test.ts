@@ -171,6 +171,31 @@ test('what nobody can take holds up neither the lane beside it nor another tenan
   assert.equal(queue.size, 1);
 });
 
+test('what came back and may go to nobody who has room holds up neither what came after it nor what came back otherwise', () => {
+  const avoided = new Map<string, string>();
+  const queue = new FairQueue<Queued>(undefined, ({ id }) => avoided.get(id) ?? '');
+  const back = Array.from({ length: 10 }, () => item('a'));
+  for (const each of back) {
+    queue.push(each);
+    serveOne(queue);
+  }
+  for (const [index, each] of back.entries()) {
+    avoided.set(each.id, index < 9 ? 'one' : 'other');
+    queue.putBack(each);
+  }
+  const fresh = item('a');
+  queue.push(fresh);
+  let room = 2;
+  const given: Queued[] = [];
+  queue.serve({
+    isOpen,
+    choose: ({ id }) => (avoided.get(id) !== 'one' && room-- > 0 ? 'one' : null),
+    give: (each) => void given.push(each),
+  });
+  assert.deepEqual(given, [back[9], fresh]);
+  assert.deepEqual([queue.size, [...queue.items()]], [9, back.slice(0, 9)]);
+});
+
 test("whoever wants in many ways what nobody has is nobody else's wait, nor its own where it can be served", () => {
   const queue = new FairQueue<Queued>();
   for (let lane = 0; lane < 200; lane += 1) {

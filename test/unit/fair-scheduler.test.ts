@@ -108,6 +108,20 @@ test('a failure of ours goes back to the same agent only when there is no other,
   assert.equal(told.at(-1), 'retries-exhausted a');
 });
 
+test('failures of ours that avoid the only agent with room keep nobody waiting who could go there', () => {
+  const { clock, scheduler, submit, join } = setUp();
+  const one = join('one', 5);
+  for (const name of ['a', 'b', 'c', 'd', 'e']) submit(name);
+  const two = join('two', 1);
+  submit('f');
+  assert.equal(two.last().order.executionId, 'f');
+  for (const { lease, fence } of one.offers()) void scheduler.completed(one.id, lease, fence, retryable);
+  assert.deepEqual([one.agent.freeSlots, scheduler.depth], [5, 5], 'they wait for the other one');
+  submit('g');
+  clock.pass(1000);
+  assert.equal(one.last().order.executionId, 'g');
+});
+
 test('an agent that refuses is left alone for a moment; refusals are no failures', () => {
   const { clock, scheduler, submit, join, told } = setUp();
   const agent = join('one', 1);
@@ -134,6 +148,41 @@ test('a withdrawn demand is cancelled where it runs, and its slot is taken until
   scheduler.withdraw('exec_b');
   scheduler.withdraw('exec_b');
   assert.deepEqual(told, ['placed a', 'placed b']);
+});
+
+test('what is withdrawn while its agent comes back takes what the agent has of it, and gives back no more', () => {
+  const { fleet, scheduler, submit, join, told } = setUp();
+  const before = join('one', 2);
+  submit('a');
+  scheduler.accepted(before.id, before.last().lease);
+  fleet.leave(before.agent);
+  scheduler.left(before.id);
+  const { id, agent, said, offers } = join('one', 2);
+  for (const name of ['b', 'c', 'd']) submit(name);
+  scheduler.withdraw('exec_a');
+  assert.deepEqual(said.at(-1), { type: 'lease.cancel', lease: before.last().lease });
+  scheduler.reported(id, offers());
+  assert.deepEqual([agent.leases, offers().length], [2, 2], 'it has come without it: nothing becomes free by its end');
+  assert.deepEqual(told, ['placed a', 'placed b', 'placed c']);
+});
+
+test('what is withdrawn before its agent, which is back, has said what it has, takes its slot until it is over there', () => {
+  const { fleet, scheduler, submit, join } = setUp();
+  const { id, agent, last } = join('one', 2);
+  submit('a');
+  const { lease, fence } = last();
+  scheduler.accepted(id, lease);
+  fleet.leave(agent);
+  scheduler.left(id);
+  agent.giveBack(1);
+  fleet.join(agent);
+  scheduler.joined(id);
+  scheduler.withdraw('exec_a');
+  for (const listed of [[{ lease, fence }], []]) {
+    assert.equal(agent.leases, 1);
+    scheduler.reported(id, listed);
+  }
+  assert.deepEqual([agent.leases, scheduler.running], [0, 0]);
 });
 
 test('a demand that waits too long for an agent is given up with a time to come back', () => {

@@ -27,7 +27,7 @@ test('the counts of all launchers are summed, and an agent that says nothing cou
   const none = () => 0;
   metrics.watch({
     ...{ queueDepth: none, leases: none, builds: none, reproductions: none, agents: () => fleet.size },
-    ...{ slots: () => fleet.slots(), sandboxes: () => fleet.sandboxes(), trustAgeSeconds: none },
+    ...{ slots: () => fleet.slots(), sandboxes: () => fleet.sandboxes(), webhooks: () => 0, trustAgeSeconds: none },
   });
   const { text } = await metrics.read();
   const figures = [...text.matchAll(/^envicutor_sandbox_(\w+) (\d+)$/gm)].map(([, name, value]) => `${name} ${value}`);

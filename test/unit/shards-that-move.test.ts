@@ -50,6 +50,8 @@ function setStage(changes: Partial<ExecutionStore> = {}) {
   };
   const store: ExecutionStore = {
     accept: async () => null,
+    acceptAll: async () => null,
+    findKey: async () => null,
     finish: async (answer) => void finished.push(answer),
     record: async () => true,
     get: async () => null,
@@ -64,11 +66,12 @@ function setStage(changes: Partial<ExecutionStore> = {}) {
     scheduler: { submit: ({ executionId }: Demand) => void submitted.push(executionId), withdraw: () => undefined },
     admission: {
       admit: () => undefined,
-      entered: () => {
-        counts.waiting += 1;
+      giveBack: () => undefined,
+      entered: (_tenant: Tenant, count = 1) => {
+        counts.waiting += count;
       },
-      left: () => {
-        counts.waiting -= 1;
+      left: (_tenant: Tenant, count = 1) => {
+        counts.waiting -= count;
       },
     },
     tenants: (id: string) => ({ id, weight: 1 }) as Tenant,
@@ -116,6 +119,25 @@ for (const [how, end] of [
     assert.deepEqual([stage.submitted, stage.finished], [[], []]);
   });
 }
+
+test('a shard that is lost while a batch of it is recorded takes all of it along', async () => {
+  const recorded = Promise.withResolvers<null>();
+  const stage = setStage({ acceptAll: () => recorded.promise });
+  const submitting = stage.service.submitAll([request, request, request], { tenantId: 'one', key: null });
+  await turn();
+  assert.deepEqual([[...stage.service.tenants()], stage.counts.waiting], [['one'], 3], 'its shard is not idle');
+  stage.service.abandon(shards);
+  recorded.resolve(null);
+  assert.equal((await submitting).length, 3, 'it is recorded: whoever has the shard now takes it up');
+  assert.deepEqual([stage.submitted, stage.counts.waiting, [...stage.service.tenants()]], [[], 0, []]);
+});
+
+test('a batch that can not be recorded leaves nothing waiting', async () => {
+  const stage = setStage({ acceptAll: () => Promise.reject(new SystemError('shard-moved', 'it has moved')) });
+  const submitting = stage.service.submitAll([request, request], { tenantId: 'one', key: null });
+  await assert.rejects(submitting, { code: 'shard-moved' });
+  assert.deepEqual([stage.submitted, stage.counts.waiting, [...stage.service.tenants()]], [[], 0, []]);
+});
 
 test('a shard that is lost while an execution of it is recorded takes it along', async () => {
   const recorded = Promise.withResolvers<null>();

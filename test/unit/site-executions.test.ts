@@ -43,7 +43,7 @@ async function setStage(context: TestContext, bounds = { entriesMax: 100, bytesM
     ...{ sandbox, layers, clock, random: systemRandom, logger: silentLogger, records },
     identity: { agentId: 'agent_00000000' },
     facts: { name: 'a', pool: 'p', labels: {}, architecture: 'x86_64' as const, exclusiveCores: false },
-    environments: { find: () => environment, ran: () => undefined },
+    environments: { find: () => environment, findCheck: () => null, ran: () => undefined },
   };
   const executions = new SiteExecutions(needs, { queueDepthMax: 2 });
   const slots = new Slots(2, 2 * memoryBytes);

@@ -18,6 +18,19 @@ import { VirtualClock } from '../support/virtual-clock.ts';
 
 const id: ExecutionId = 'exec_00000000';
 
+function toDemand(terminal: Terminal): Demand {
+  const nothing = () => undefined;
+  const listener: DemandListener = {
+    ...{ placed: nothing, started: nothing, fetching: nothing, output: nothing, tested: nothing },
+    ...{ requeued: nothing, gaveUp: nothing, completed: nothing },
+    told: (_id, news) => terminal.heard(news),
+  };
+  const claim = { kind: 'k', durationMsMax: 1, memoryBytes: 1, diskBytes: 0, layers: [], waitMsMax: 1, weight: 1 };
+  const constraints = { key: 'any', architecture: 'x86_64', pool: null, labels: {}, exclusiveCore: false };
+  const order = () => ({ ...makeOrder(), terminal: terminal.order });
+  return { executionId: id, tenantId: 'one', ...claim, constraints, site: siteOf('one'), order, listener };
+}
+
 function stage() {
   const clock = new VirtualClock();
   const terminal = new Terminal(clock, id, new EventLog(1 << 20));
@@ -54,21 +67,11 @@ function stage() {
     },
   );
   guests.up(toOwner);
-  const nothing = () => undefined;
-  const listener: DemandListener = {
-    ...{ placed: nothing, started: nothing, fetching: nothing, output: nothing, requeued: nothing, gaveUp: nothing },
-    completed: nothing,
-    told: (_id, news) => terminal.heard(news),
-  };
   terminal.serve(
     { terminalWaitMsMax: 1000, terminalAwayMsMax: 1000 },
-    { command: (command) => void loans.command(id, command), unattended: nothing },
+    { command: (command) => void loans.command(id, command), unattended: () => undefined },
   );
-  const claim = { kind: 'k', durationMsMax: 1, memoryBytes: 1, diskBytes: 0, layers: [], waitMsMax: 1, weight: 1 };
-  const constraints = { key: 'any', architecture: 'x86_64', pool: null, labels: {}, exclusiveCore: false };
-  const order = () => ({ ...makeOrder(), terminal: terminal.order });
-  const demand = { executionId: id, tenantId: 'one', ...claim, constraints, site: siteOf('one'), order, listener };
-  loans.lend({ demand, waitMsMax: 1 });
+  loans.lend({ demand: toDemand(terminal), waitMsMax: 1 });
   (hosted as Demand | null)?.listener.placed(id, { labels: {} } as never, []);
   agent.begin();
   return {

@@ -1,0 +1,43 @@
+/**
+ * Owns what an execution says to the coordinator while it runs: that it runs, its output, its tests, how far a fetch is. All of it may be lost.
+ * Never says what came of it: that is the result's.
+ */
+import type { Logger } from '../../shared/logger.ts';
+import type { AgentMessage } from '../../shared/protocol/agent-messages.ts';
+import type { LayerNews } from '../layers/layer-news.ts';
+import type { ExecutionListener } from './executor.ts';
+
+/** Where it is said. */
+export interface LeaseListenerNeeds {
+  readonly send: (message: AgentMessage) => unknown;
+  readonly logger: Pick<Logger, 'info'>;
+  readonly layers: Pick<LayerNews, 'atIntervals'>;
+}
+
+/** Whose it is. */
+export interface ListenedLease {
+  readonly lease: string;
+  readonly executionId: string;
+  readonly slot: number;
+}
+
+/** A listener for one lease; `running` is called when the processor has nothing else to do for it. */
+export function toLeaseListener(
+  { send, logger, layers }: LeaseListenerNeeds,
+  { lease, executionId, slot }: ListenedLease,
+  running: () => void,
+): ExecutionListener {
+  return {
+    fetching: layers.atIntervals((bytes, bytesTotal) => send({ type: 'lease.fetching', lease, bytes, bytesTotal })),
+    running: () => {
+      send({ type: 'lease.stage', lease, stage: 'running' });
+      logger.info({ lease, executionId, slot }, 'lease running');
+      running();
+    },
+    output: (script, stream, chunk) => {
+      const data = Buffer.from(chunk.buffer, chunk.byteOffset, chunk.length).toString('base64');
+      send({ type: 'lease.output', lease, script, stream, data });
+    },
+    tested: (index, test) => send({ type: 'lease.tested', lease, index, test }),
+  };
+}

@@ -1,0 +1,51 @@
+/**
+ * Owns slots that leases have beside their own, for tests that may run at a time: lent while they are free, and not offered meanwhile.
+ * Never takes a slot from anybody. Invariant: what is lent was taken from the agent's one table of slots, with its memory.
+ */
+import type { SlotLender } from './executor.ts';
+import type { Slots } from './slots.ts';
+
+/** See the head of this file. */
+export class LentSlots {
+  readonly #slots: Slots;
+  readonly #changed: () => void;
+  #count = 0;
+  #memoryBytes = 0;
+
+  /** `changed`: what the agent offers is another thing now. */
+  constructor(slots: Slots, changed: () => void) {
+    this.#slots = slots;
+    this.#changed = changed;
+  }
+
+  /** What is lent now: not to be promised to leases. */
+  get claims(): { readonly slots: number; readonly memoryBytes: number } {
+    return { slots: this.#count, memoryBytes: this.#memoryBytes };
+  }
+
+  /** A lender for a lease that has this much memory on each slot. */
+  lenderFor(memoryBytes: number): SlotLender {
+    return {
+      borrow: () => {
+        const taken = this.#slots.take(memoryBytes);
+        if ('refusal' in taken) return null;
+        this.#move(1, memoryBytes);
+        const { slot } = taken;
+        let isBack = false;
+        const giveBack = () => {
+          if (isBack) return;
+          isBack = true;
+          this.#slots.giveBack(slot);
+          this.#move(-1, -memoryBytes);
+        };
+        return { slot, cpus: this.#slots.cpusOf(slot), giveBack };
+      },
+    };
+  }
+
+  #move(slots: number, memoryBytes: number): void {
+    this.#count += slots;
+    this.#memoryBytes += memoryBytes;
+    this.#changed();
+  }
+}
