@@ -106,11 +106,15 @@ export const eventLatency: InstanceScenario = {
         rows.push({ label: `Node reading the pipe, a line every ${gapMs} ms`, summary: pipe });
         rows.push({ label: `envicutor, event over HTTP, ${gapMs} ms`, summary: events, against: pipe });
         rows.push({ label: `envicutor, terminal over WebSocket, ${gapMs} ms`, summary: terminal, against: pipe });
-        goals.push({
-          promise: `from the write to the client's event p50 ≤ ${PROMISED_MS} ms, a line every ${gapMs} ms`,
-          seen: `${events.p50.toFixed(2)} ms (terminal ${terminal.p50.toFixed(2)} ms)`,
-          isReached: events.p50 <= PROMISED_MS && terminal.p50 <= PROMISED_MS,
-        });
+        for (const [way, { p50 }] of [
+          ['event', events],
+          ['terminal', terminal],
+        ] as const)
+          goals.push({
+            promise: `from the write to the client by ${way} p50 ≤ ${PROMISED_MS} ms, a line every ${gapMs} ms`,
+            seen: `${p50.toFixed(2)} ms`,
+            isReached: p50 <= PROMISED_MS,
+          });
       }
       return { rows, goals, notes: ['× is the p50 as a multiple of the pipe of the same series.'] };
     } finally {

@@ -73,6 +73,10 @@ export class Forwarding {
   readonly #dispatcher: InstanceType<typeof Agent>;
   readonly #ca: string | undefined;
 
+  readonly #ca: string | undefined;
+  /** Ends what was upgraded: no server does. */
+  readonly #closing = new AbortController();
+
   /** `key` is derived from the instance key, which all coordinators have; `ca` is by whom those are known that serve over TLS. */
   constructor(forwarder: Forwarder, log: Logger, key: Uint8Array, ca?: string) {
     const connect = { timeout: 2000, ...(ca === undefined ? {} : { ca }) };
@@ -101,7 +105,10 @@ export class Forwarding {
 
   /** Passes requests of tenants of other coordinators on; before the routes are added. */
   serve(server: HttpServer): void {
-    server.addHook('onClose', () => this.#dispatcher.destroy());
+    server.addHook('onClose', () => {
+      this.#closing.abort();
+      return this.#dispatcher.destroy();
+    });
     server.addHook('onRequest', async (request, reply) => {
       if (!ofTenants.test(request.routeOptions.url ?? '')) return;
       const times = this.#timesForwarded(request.headers, request.tenant.id);
@@ -136,8 +143,10 @@ export class Forwarding {
     const destination = await this.#forwarder.locate(tenantId, false, times > 0);
     if (destination === null) return false;
     const { url, lost } = destination;
+    const over = AbortSignal.any([lost, this.#closing.signal]);
     try {
-      await relayUpgrade(upgrade, url, { ...toForwarded(headers), ...this.#once(headers, tenantId) }, lost, this.#ca);
+      const said = { ...toForwarded(headers), ...this.#once(headers, tenantId) };
+      await relayUpgrade(upgrade, { url, headers: said, over, ca: this.#ca });
     } catch (error) {
       this.#log.warn({ url, reason: error instanceof Error ? error.message : String(error) }, 'upgrade not passed on');
       throw toMoved(tenantId, error);

@@ -35,22 +35,27 @@ function join(one: Duplex, other: Duplex): void {
   }
 }
 
-/** Relays it; rejects when the other coordinator does not answer. `lost` ends it whenever that happens; `ca` is by whom that one is known over TLS. */
-export function relayUpgrade(
-  { request, socket, head }: PendingUpgrade,
-  url: string,
-  headers: Record<string, string | string[]>,
-  lost: AbortSignal,
-  ca?: string,
-): Promise<void> {
+/** Where it goes. */
+export interface Relayed {
+  readonly url: string;
+  readonly headers: Record<string, string | string[]>;
+  /** Ends it whenever that is aborted. */
+  readonly over: AbortSignal;
+  /** By whom a coordinator is known that serves over TLS. */
+  readonly ca: string | undefined;
+}
+
+/** Relays it; rejects when the other coordinator does not answer. */
+export function relayUpgrade({ request, socket, head }: PendingUpgrade, to: Relayed): Promise<void> {
+  const { url, headers, over, ca } = to;
   const { promise, resolve, reject } = Promise.withResolvers<void>();
   const open = url.startsWith('https:') ? openHttps : openHttp;
   const outgoing = open(new URL(request.url ?? '/', url), {
     headers: { ...headers, connection: 'Upgrade', upgrade: request.headers.upgrade ?? 'websocket' },
     timeout: ANSWER_MS_MAX,
-    signal: lost,
+    signal: over,
     agent: false,
-    ...(ca === undefined ? {} : { ca }),
+    ...(ca !== undefined && { ca }),
   });
   const leave = () => outgoing.destroy();
   socket.once('close', leave);
@@ -58,7 +63,7 @@ export function relayUpgrade(
   outgoing.on('error', reject);
   outgoing.on('upgrade', (answer, upstream, upstreamHead) => {
     socket.off('close', leave);
-    lost.addEventListener('abort', () => upstream.destroy(), { once: true });
+    over.addEventListener('abort', () => upstream.destroy(), { once: true });
     socket.write(toHead(answer));
     if (upstreamHead.length > 0) socket.write(upstreamHead);
     if (head.length > 0) upstream.write(head);

@@ -31,6 +31,11 @@ export class InputWindow {
     return this.#end - this.#taken;
   }
 
+  /** Has an agent got any of it? That is not kept. */
+  get hasBeenTaken(): boolean {
+    return this.#taken > 0;
+  }
+
   add(bytes: Buffer): void {
     if (this.#isLast || bytes.length === 0) return;
     this.#kept.push(bytes);
@@ -50,14 +55,13 @@ export class InputWindow {
     this.#pump();
   }
 
-  /** An agent wants it from this position on. False: that is not here any more. */
-  open(position: number): boolean {
-    if (position < this.#taken || position > this.#end) return false;
+  /** An agent wants it from this position on. */
+  open(position: number): void {
+    if (position < this.#taken || position > this.#end) return;
     this.#isOpen = true;
     this.#isLastSent = false;
     this.#sent = position;
     this.#pump();
-    return true;
   }
 
   /** There is nobody to send it to. */

@@ -166,7 +166,8 @@ export class TerminalGateway implements UpgradeTaker {
       ...(error.http === 401 ? ['www-authenticate: Bearer'] : []),
       ...(error.isRetryable ? [`retry-after: ${error.retryAfterSeconds ?? 2}`] : []),
     ];
-    socket.end(`${head.join('\r\n')}\r\n\r\n${body}`);
+    // Nothing that it may still send is waited for.
+    socket.end(`${head.join('\r\n')}\r\n\r\n${body}`, () => socket.destroy());
   }
 
   /** Sends every client away; resolves when their connections are gone. Idempotent. */

@@ -172,7 +172,8 @@ export class Terminal {
   /** Its lease was lost: the next one begins anew, or this is why there can be none. */
   requeued(cause: SystemError): SystemError | null {
     this.#input.shut();
-    return this.#isStarted ? new SystemError('terminal-lost', cause.message, { cause }) : null;
+    const isBegun = this.#isStarted || this.#input.hasBeenTaken;
+    return isBegun ? new SystemError('terminal-lost', cause.message, { cause }) : null;
   }
 
   #resume(position: number): void {
@@ -213,7 +214,7 @@ export class Terminal {
     if (this.#ended === null || this.#sent < this.#output.end) return;
     client.tell({ type: 'exit', ...this.#ended });
     client.close('exited');
-    this.#client = null;
+    this.detach(client);
   }
 
   /** Keeps what may have to be sent again, and a little of what was read. */
@@ -228,6 +229,7 @@ export class Terminal {
   /** From now on somebody must come within a time. */
   #watch(): void {
     this.#timer?.cancel();
+    if (this.#ended !== null) this.#forgetLater();
     if (!this.#isStarted || this.#client !== null || this.#ended !== null || this.#isGone) return;
     const { terminalWaitMsMax, terminalAwayMsMax } = this.#options;
     const timeMs = this.#hadClient ? terminalAwayMsMax : terminalWaitMsMax;
@@ -253,7 +255,15 @@ export class Terminal {
     if (run !== null && run.stdout !== '') this.#output.add(0, Buffer.from(run.stdout, run.stdoutEncoding));
     this.#ended = toExit(execution);
     this.#pump();
-    this.#timer = this.#clock.after(this.#options.terminalAwayMsMax, () => this.#output.forget(this.#output.end));
+    this.#forgetLater();
+  }
+
+  /** Whoever still reads gets all of it. */
+  #forgetLater(): void {
+    this.#timer = this.#clock.after(this.#options.terminalAwayMsMax, () => {
+      if (this.#client === null) this.#output.forget(this.#output.end);
+      else this.#forgetLater();
+    });
   }
 
   #moved(): void {

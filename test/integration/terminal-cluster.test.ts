@@ -32,7 +32,8 @@ async function stage(t: TestContext, at: 'owner' | 'other') {
   });
   await agent.start();
   const post = async () => {
-    const { body } = await coordinators.as('one', other).post<{ id: string }>('/v1/executions', quiet);
+    const { status, body } = await coordinators.as('one', other).post<{ id: string }>('/v1/executions', quiet);
+    assert.equal(status, 202, JSON.stringify(body));
     return body.id;
   };
   return { coordinators, owner, other, agent, post };
@@ -103,4 +104,21 @@ test('a coordinator that is replaced says so; the next one knows that what ran i
     }
     await new Promise((resolve) => setTimeout(resolve, 100));
   }
+});
+
+test('a coordinator that only passed on is stopped: its client goes on at another one, where it was', async (t) => {
+  const { coordinators, owner, other, post } = await stage(t, 'owner');
+  const id = await post();
+  const key = coordinators.keyOf('one');
+  const far = await TerminalScreen.attach(other.url, id, { key });
+  await far.shows('ready\n');
+  const ended = other.end('SIGTERM');
+  await far.closed;
+  assert.equal(await ended, 0);
+  const near = await TerminalScreen.attach(owner.url, id, { key, position: far.position });
+  near.type('goes on\n');
+  await near.shows('goes on\n');
+  assert.equal(near.screen, 'goes on\n');
+  near.ask({ type: 'end' });
+  assert.equal((await near.exit()).verdict, 'ok');
 });

@@ -36,17 +36,21 @@ test('a session: a shell echoes, hears of its size, is interrupted, and ends wit
   await screen.until('started');
   await screen.shows('> ');
   screen.type('cat made; stty size\n');
-  await screen.shows('made\r\n31 99\r\n');
+  await screen.shows('> ', await screen.shows('made\r\n31 99\r\n'));
   screen.ask({ type: 'resize', rows: 50, columns: 132 });
   screen.type('stty size; tty\n');
-  const sized = await screen.shows('50 132\r\n/dev/pts/0\r\n');
-  screen.type('sleep 50\n');
-  const slept = await screen.shows('sleep 50\r\n', sized);
+  // What is typed before the prompt is echoed before it, too.
+  const sized = await screen.shows('> ', await screen.shows('50 132\r\n/dev/pts/0\r\n'));
+  // Said by what is to be interrupted: before that the shell itself might be.
+  screen.type("sh -c 'echo asleep; exec sleep 50'\n");
+  const slept = await screen.shows('\nasleep\r\n', sized);
   screen.type('\x03');
-  await screen.shows('^C', slept);
+  await screen.shows('> ', await screen.shows('^C', slept));
   screen.type('echo code $?\n');
-  await screen.shows('code 130');
-  screen.type('cat\nhello\n\x04');
+  const prompted = await screen.shows('> ', await screen.shows('code 130\r\n'));
+  screen.type('cat\n');
+  await screen.shows('cat\r\n', prompted);
+  screen.type('hello\n\x04');
   await screen.shows('hello\r\nhello\r\n');
   screen.ask({ type: 'end' });
   assert.deepEqual(await screen.exit(), {

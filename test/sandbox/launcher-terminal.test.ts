@@ -205,7 +205,7 @@ test('a signal reaches every foreground process, in raw mode too', async () => {
 });
 
 test('the foreground is who has the terminal now: its background goes on', async () => {
-  const script = 'set -m; sleep 20 & echo go; cat; echo after $?; kill -0 $! && echo still; kill $!';
+  const script = 'set -m; sleep 20 & sh -c "echo go; exec cat"; echo after $?; kill -0 $! && echo still; kill $!';
   const session = shell(script);
   await session.until('go');
   session.signal('KILL');
@@ -213,7 +213,7 @@ test('the foreground is who has the terminal now: its background goes on', async
 });
 
 test('what TSTP has stopped goes on by CONT, and a signal before the start is lost', async () => {
-  const session = shell('set -m; sh -c "echo go; cat; echo over"; echo stopped; fg');
+  const session = shell('set -m; sh -c "echo go; exec cat"; echo stopped; fg; echo over');
   session.signal('KILL');
   await session.until('go');
   session.signal('TSTP');

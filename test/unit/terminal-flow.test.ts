@@ -184,6 +184,35 @@ test('a terminal whose program began can not begin elsewhere; one that had not c
   assert.equal(terminal.requeued(lost)?.code, 'terminal-lost');
 });
 
+test('input that an agent has taken is not there for another one: such a terminal is lost, too', () => {
+  const { terminal } = stage();
+  const reader = new Reader();
+  terminal.attach(reader, null);
+  terminal.heard({ kind: 'resumed', position: 0 });
+  terminal.type(reader, Buffer.from('typed'));
+  terminal.heard({ kind: 'taken', position: 2 });
+  assert.equal(terminal.requeued({ message: 'agent lost' } as never)?.code, 'terminal-lost');
+});
+
+test('what was not read at the end waits for whoever reads it, and for nobody else for ever', () => {
+  const { clock, terminal, write, log } = stage();
+  const slow = new Reader();
+  terminal.attach(slow, null);
+  for (let pieces = 0; pieces < 50; pieces += 1) write('z'.repeat(4096));
+  log.close('finished', { stage: 'finished', verdict: 'ok', endedIn: 'run', failure: null, run: null, compile: null });
+  clock.pass(60_000);
+  terminal.arrived(slow, 131_072);
+  assert.deepEqual([slow.text.length, slow.closed, slow.told.at(-1)?.type], [204_800, 'exited', 'exit']);
+  const late = new Reader();
+  terminal.attach(late, 0);
+  assert.equal(late.text.length, 131_072);
+  terminal.detach(late);
+  clock.pass(60_000);
+  const later = new Reader();
+  terminal.attach(later, 0);
+  assert.deepEqual([later.text.length, later.closed], [0, 'exited']);
+});
+
 test('both ends of a link that loses whatever it likes: every byte arrives once, in order, and neither side holds more than a window', () => {
   for (let seed = 0; seed < 200; seed += 1) {
     const random = new SeededNumbers(`terminal-${seed}`);
