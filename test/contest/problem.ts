@@ -53,7 +53,7 @@ export type CloseLimit = 'cpu' | 'idle' | 'wall';
 export function toLimits(close: CloseLimit): Limits {
   return {
     cpuTimeMs: 600,
-    idleTimeMs: close === 'idle' ? 3000 : 25_000,
+    idleTimeMs: close === 'idle' ? 4000 : 25_000,
     wallTimeMs: close === 'wall' ? 3000 : 30_000,
     memoryBytes: 96 * MiB,
     processes: 32,

@@ -39,7 +39,9 @@ export const apart: Problem = {
   stopAfterFailures: 1,
   testsAtOnce: 2,
   tests: (random) =>
-    [5, 6, 7, 10 + random.below(90), 9, 100, 1000, 3000, 4].map((n, index) => toTest(String(index + 1), `${n}\n`, '')),
+    [5, 6, 7, 10 + random.below(90), 9, 100, 1000, 3000, 4, 11].map((n, index) =>
+      toTest(String(index + 1), `${n}\n`, ''),
+    ),
   submissions: [
     accepted('python', python),
     accepted('awk', awk),

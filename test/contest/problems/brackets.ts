@@ -14,6 +14,8 @@ const cases = [
   ['backwards', ')(', 'NO'],
   ['deep', `${'('.repeat(500)}${')'.repeat(500)}`, 'YES'],
   ['long', '[]()'.repeat(300), 'YES'],
+  ['mixed', '(]', 'NO'],
+  ['plain', '()[]()', 'YES'],
 ] as const;
 const python =
   "stack = []\nanswer = 'YES'\nfor x in input().strip():\n    if x in '([':\n        stack.append(x)\n    elif not stack or stack.pop() + x not in ('()', '[]'):\n        answer = 'NO'\n        break\nprint(answer if not stack or answer == 'NO' else 'NO')\n";
@@ -33,9 +35,9 @@ export const brackets: Problem = {
   submissions: [
     accepted('python', python),
     accepted('perl', perl),
-    wrong('python', 'only counts', counting, 'crossed', 255 - 4 - 32),
-    wrong('python', 'always agrees', "print('YES')\n", 'crossed', 1 + 2 + 64 + 128),
-    wrong('sh', 'never agrees', 'echo NO\n', 'short', 4 + 8 + 16 + 32),
+    wrong('python', 'only counts', counting, 'crossed', 1023 - 4 - 32),
+    wrong('python', 'always agrees', "print('YES')\n", 'crossed', 1 + 2 + 64 + 128 + 512),
+    wrong('sh', 'never agrees', 'echo NO\n', 'short', 4 + 8 + 16 + 32 + 256),
     wrong(
       'python',
       'says it in small letters',
@@ -44,16 +46,16 @@ export const brackets: Problem = {
         "print('yes' if answer == 'YES' and not stack else 'NO')",
       ]),
       'short',
-      4 + 8 + 16 + 32,
+      4 + 8 + 16 + 32 + 256,
     ),
-    wrong('perl', 'does it once', mutate(perl, ['1 while s', 's']), 'nested', 255 - 2 - 64),
+    wrong('perl', 'does it once', mutate(perl, ['1 while s', 's']), 'nested', 1023 - 2 - 64),
     ends(
       'nonzero-exit',
       'python',
       'takes from an empty stack',
       mutate(python, ['not stack or stack.pop()', 'stack.pop()']),
       'closed',
-      255 - 16 - 32,
+      1023 - 16 - 32,
     ),
   ],
 };

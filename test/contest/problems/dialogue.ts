@@ -41,7 +41,14 @@ export const dialogue: Problem = {
     const texts = [2, 5, 10, 20].map((count) =>
       Array.from({ length: count }, () => numbersOf(random, 2, 1, 1000).join(' ')),
     );
-    texts.push(['2000000000 2000000000', '1 1'], ['1 1', '3 -10'], ['1 2', '2 3', '3 4']);
+    texts.push(
+      ['2000000000 2000000000', '1 1'],
+      ['1 1', '3 -10'],
+      ['1 2', '2 3', '3 4'],
+      ['0 0'],
+      ['5 5', '6 6'],
+      ['999 1'],
+    );
     return texts.map((lines, index) => toTest(String(index + 1), `${lines.join('\n')}\n`, ''));
   },
   submissions: [

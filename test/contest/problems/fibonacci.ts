@@ -37,7 +37,7 @@ export const fibonacci: Problem = {
     return [
       toOne('sample-1', 'samples', 10n, 100n),
       toOne('sample-2', 'samples', 12n, 7n),
-      ...[0n, 1n, 20n, 90n].map((n, index) => toOne(`small-${index + 1}`, 'small', n, 1_000_000_007n)),
+      ...[0n, 1n, 20n, 90n, 2n, 3n].map((n, index) => toOne(`small-${index + 1}`, 'small', n, 1_000_000_007n)),
       ...[0, 1].map((index) =>
         toOne(`large-${index + 1}`, 'large', top - BigInt(random.below(1_000_000)), 10n ** 18n - BigInt(index * 11)),
       ),

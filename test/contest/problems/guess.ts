@@ -36,7 +36,7 @@ export const guess: Problem = {
   closeLimit: 'idle',
   stopAfterFailures: 1,
   tests: (random) =>
-    [37, 700, 1, 500, 1 + random.below(999), 1000, 1 + random.below(999), 999].map((n, index) =>
+    [37, 700, 1, 500, 1 + random.below(999), 1000, 1 + random.below(999), 999, 2, 998].map((n, index) =>
       toTest(String(index + 1), `${n}\n`, ''),
     ),
   submissions: [

@@ -37,8 +37,10 @@ export const segment: Problem = {
       one('few-2', 'few', [2, 2, -1, 5]),
       one('few-3', 'few', numbersOf(random, 20, -50, 100)),
       one('few-negative', 'few', [-3, -1, -2]),
+      one('few-single', 'few', [7]),
       one('great-1', 'great', [2_000_000_000, 2_000_000_000, -1]),
       one('great-2', 'great', numbersOf(random, 30, 1_000_000_000, 2_000_000_000)),
+      one('great-3', 'great', [-2_000_000_000, 1_999_999_999, 1_999_999_999]),
       one('many-1', 'many', numbersOf(random, 20_000, -100, 100)),
       one('many-2', 'many', numbersOf(random, 20_000, -1000, 900)),
     ];

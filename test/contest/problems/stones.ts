@@ -43,7 +43,9 @@ export const stones: Problem = {
   },
   stopAfterFailures: 1,
   tests: (random) =>
-    [1, 2, 3, 5, 10, 21, 4 * random.below(10) + 7, 99].map((n, index) => toTest(String(index + 1), `${n}\n`, '')),
+    [1, 2, 3, 5, 10, 21, 4 * random.below(10) + 7, 99, 6, 50].map((n, index) =>
+      toTest(String(index + 1), `${n}\n`, ''),
+    ),
   submissions: [
     accepted('python', python),
     accepted('c', c, 'is right, and listens until nobody speaks'),
