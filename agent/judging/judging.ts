@@ -223,12 +223,12 @@ export class Judging {
     const { runs } = this.#needs;
     const ofProgram = program.toScript({ ...(await this.#read(test)), output: nothing }, null);
     const ended = await interact(
-      (stdin, say) => {
-        const running = runs.begin({ ...solution, args: test.arguments, stdin }, place, { stdout: say });
+      (stdin, stdout, stdoutEnded) => {
+        const running = runs.begin({ ...solution, args: test.arguments, stdin }, place, { stdout, stdoutEnded });
         this.#listener.running();
         return running;
       },
-      (stdin, say) => runs.begin({ ...ofProgram, stdin }, place, { stdout: say }),
+      (stdin, stdout, stdoutEnded) => runs.begin({ ...ofProgram, stdin }, place, { stdout, stdoutEnded }),
     );
     if (ended === null) return null;
     const report = toReport(ended.solution, solution.limits, place.slot, TEST_OUTPUT_BYTES_MAX);

@@ -57,8 +57,8 @@ export class ApiClient {
   }
 
   /** Posts and waits for the end, however long the environment's build takes. */
-  async execute(request: object): Promise<Execution> {
-    const first = await this.post<Execution>('/v1/executions?wait=true', request);
+  async execute(request: object, headers: Record<string, string> = {}): Promise<Execution> {
+    const first = await this.post<Execution>('/v1/executions?wait=true', request, headers);
     let execution = first.body;
     if (first.status !== 200 && first.status !== 202)
       throw new Error(`POST /v1/executions: ${first.status} ${JSON.stringify(first.body)}`);
