@@ -93,11 +93,15 @@ async function* readRound<Answer extends { readonly id: string }, Event>(
       return;
     }
     for await (const event of readEvents(answer)) {
+      const data = parse(event);
+      const isLast = event.name === 'finished';
+      // Told by a coordinator that has just started and not taken it up yet: nothing has ended.
+      if (isLast && !followed.isOver(data as Answer)) return;
       wentWell();
       if (event.id !== '') place.after = event.id;
-      place.isOver = event.name === 'finished';
-      yield { type: event.name, id: event.id, data: parse(event) } as unknown as Event;
-      if (place.isOver) return;
+      place.isOver = isLast;
+      yield { type: event.name, id: event.id, data } as unknown as Event;
+      if (isLast) return;
     }
   } finally {
     answer.close();

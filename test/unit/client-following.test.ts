@@ -57,6 +57,16 @@ test('what has no id changes nothing about where it goes on, and what is not kno
   assert.deepEqual(lastIds(server), [null, '4']);
 });
 
+test('an end that tells of something that is not over is none: whoever said so has not taken it up yet', async () => {
+  const server = new ScriptedServer();
+  server.answers.push(server.stream([sent(1, 'finished', { ...over, stage: 'queued', finishedAt: null })]));
+  server.answers.push(server.stream([sent(1, 'stage', { stage: 'running', cause: null }), sent(2, 'finished', over)]));
+  const seen = follow(server);
+  await server.passUntilHeard(2);
+  assert.deepEqual(await seen, ['stage 1', 'finished 2']);
+  assert.deepEqual(lastIds(server), [null, null]);
+});
+
 test('who waits for the end alone asks for it before coming back, so that a proxy that keeps streams back does no harm', async () => {
   const server = new ScriptedServer();
   server.answers.push(server.stream([], false), server.json(200, over));
