@@ -10,7 +10,10 @@ export type { Limits } from '../../shared/model/limits.ts';
 export type { Envelope } from '../../shared/model/manifest.ts';
 export type { PlacementAnswer, PlacementRequest } from '../../shared/model/placement.ts';
 export type { ReceiptStatement, ScriptStatement } from '../../shared/model/receipt.ts';
+export type { TerminalAnswer, TerminalExit, TerminalSignal } from '../../shared/model/terminal.ts';
+export type { Usage } from '../../shared/model/usage.ts';
 export type { Report, Verdict } from '../../shared/model/verdict.ts';
+export type { DeliveryAnswer, WebhookRequest, WebhookSecretAnswer } from '../../shared/model/webhook.ts';
 export type { ClientClock } from './clock.ts';
 export { type ClientOptions, EnvicutorClient, type RunOptions } from './envicutor-client.ts';
 export {
@@ -39,8 +42,6 @@ export type { RetryOptions } from './retries.ts';
 export { createIdempotencyKey, type RunRequest, type SubmitOptions } from './submission.ts';
 export type { Terminal, TerminalOptions } from './terminal.ts';
 export type { TerminalWebSocket, WebSocketMaker } from './terminal-socket.ts';
-export type { TerminalAnswer, TerminalExit, TerminalSignal } from './terminal-types.ts';
-export type { Usage } from './usage.ts';
 export {
   verifyWebhook,
   type WebhookEvent,
@@ -49,4 +50,4 @@ export {
   type WebhookVerdict,
   webhookProblems,
 } from './webhook.ts';
-export type { Delivery, WebhookSecret, Webhooks } from './webhooks.ts';
+export type { Webhooks } from './webhooks.ts';

@@ -4,6 +4,7 @@
  */
 import type { Execution } from '../../shared/model/execution.ts';
 import type { Envelope } from '../../shared/model/manifest.ts';
+import type { Usage } from '../../shared/model/usage.ts';
 import { type ClientClock, platformClock } from './clock.ts';
 import { Environments } from './environments.ts';
 import { type ExecutionEvent, isExecutionOver } from './events.ts';
@@ -22,7 +23,6 @@ import {
 } from './submission.ts';
 import type { WebSocketMaker } from './terminal-socket.ts';
 import { Transport } from './transport.ts';
-import type { Usage } from './usage.ts';
 import { Webhooks } from './webhooks.ts';
 
 /** How a client is made. */

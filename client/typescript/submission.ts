@@ -3,7 +3,7 @@
  * Never follows what was accepted: that is execution-handle. Invariant: one call is one execution, however often the connection breaks.
  */
 import type { EnvironmentRequest } from '../../shared/model/environment.ts';
-import type { Execution, ExecutionRequest } from '../../shared/model/execution.ts';
+import type { BatchAnswer, Execution, ExecutionRequest } from '../../shared/model/execution.ts';
 import { EnvicutorError } from './envicutor-error.ts';
 import { isExecutionOver } from './events.ts';
 import { ANSWER_MS_MAX, type Call, type Transport, toJson } from './transport.ts';
@@ -68,7 +68,7 @@ export async function submitAndWait(
   options: SubmitOptions,
 ): Promise<Execution> {
   // A terminal is attached to, not waited for.
-  if ('interactive' in request && request.interactive === true) return await submit(transport, request, options);
+  if (request.interactive === true) return await submit(transport, request, options);
   return await withNewKeys(transport, options, (key) => {
     const call = toCall(request, key, options.signal);
     const waiting: Call = { ...call, query: { wait: WAIT_SECONDS }, silenceMsMax: WAIT_SECONDS * 1000 + ANSWER_MS_MAX };
@@ -147,7 +147,7 @@ export async function submitAll(
   requests: readonly RunRequest[],
   { signal, idempotencyKey = createIdempotencyKey() }: SubmitOptions,
 ): Promise<readonly string[]> {
-  const { executions } = await transport.ask<{ readonly executions: readonly { readonly id: string }[] }>({
+  const { executions } = await transport.ask<BatchAnswer>({
     ...{ method: 'POST', path: '/v1/executions/batch', headers: { 'idempotency-key': idempotencyKey }, signal },
     body: toJson({ executions: requests.map(toExecutionRequest) }),
     isRepeated: () => true,

@@ -30,8 +30,8 @@ export interface TerminalListener {
   text(text: string): void;
 }
 
-/** As terminalCloseCodes of the protocol: those after which attaching again changes nothing. */
-const finalCodes: Readonly<Record<number, string>> = {
+/** As terminalCloseCodes of the protocol, which needs a package: those after which attaching again changes nothing. */
+export const finalCodes: Readonly<Record<number, string>> = {
   1009: 'a message was larger than the server takes',
   4400: 'a message was none of the protocol',
   4409: 'another client has attached',
@@ -44,8 +44,10 @@ export function toFinalError({ code }: Closing): EnvicutorError | null {
   return why === undefined ? null : new EnvicutorError('terminal-refused', `${why} (${code})`);
 }
 
-const PROTOCOL = 'envicutor.terminal.v1';
-const TICKET_PREFIX = 'envicutor.ticket.';
+/** As TERMINAL_PROTOCOL. */
+export const PROTOCOL = 'envicutor.terminal.v1';
+/** As TICKET_PROTOCOL_PREFIX. */
+export const TICKET_PREFIX = 'envicutor.ticket.';
 
 /** An open connection, or one that is about to be. */
 export class TerminalSocket {

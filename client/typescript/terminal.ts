@@ -4,12 +4,12 @@
  * somebody does, and the program waits at the server.
  */
 import type { Execution } from '../../shared/model/execution.ts';
+import type { TerminalAnswer, TerminalExit, TerminalRequest, TerminalSignal } from '../../shared/model/terminal.ts';
 import { Leash } from './clock.ts';
 import { EnvicutorError } from './envicutor-error.ts';
 import { toReportBytes } from './output-bytes.ts';
 import { OutputQueue } from './output-queue.ts';
 import { TerminalSocket, toFinalError, type WebSocketMaker } from './terminal-socket.ts';
-import type { TerminalAnswer, TerminalExit, TerminalSignal } from './terminal-types.ts';
 import { ANSWER_MS_MAX, type Transport, toJson } from './transport.ts';
 
 /** How to attach. */
@@ -108,22 +108,26 @@ export class Terminal implements AsyncIterable<Uint8Array> {
   }
 
   resize(rows: number, columns: number): void {
-    this.#send(JSON.stringify({ type: 'resize', rows, columns }));
+    this.#ask({ type: 'resize', rows, columns });
   }
 
   /** To the foreground processes. */
   signal(signal: TerminalSignal): void {
-    this.#send(JSON.stringify({ type: 'signal', signal }));
+    this.#ask({ type: 'signal', signal });
   }
 
   /** Nothing more is typed. */
   end(): void {
-    this.#send(JSON.stringify({ type: 'end' }));
+    this.#ask({ type: 'end' });
   }
 
   /** Goes away; the execution is not cancelled by it. */
   close(): void {
     this.#leash.pull(new EnvicutorError('terminal-closed', 'the attachment was closed here'));
+  }
+
+  #ask(request: TerminalRequest): void {
+    this.#send(JSON.stringify(request));
   }
 
   #send(message: string | Uint8Array<ArrayBuffer>): void {
@@ -210,7 +214,10 @@ export class Terminal implements AsyncIterable<Uint8Array> {
       for (const message of typed) socket.send(message);
       this.#noteAttached();
     }
-    if (answer.type === 'exit') this.#exit = answer;
+    if (answer.type === 'exit') {
+      const { type: _, ...exit } = answer;
+      this.#exit = exit;
+    }
     this.#options.onTold?.(answer);
   }
 
@@ -225,8 +232,8 @@ export class Terminal implements AsyncIterable<Uint8Array> {
     this.#position += rest.length;
     this.#output.push(rest);
     const { exitCode = null, signal: killedBy = null } = run ?? {};
-    const exit: TerminalExit = { type: 'exit', stage, verdict, endedIn, failure, exitCode, signal: killedBy };
-    this.#options.onTold?.(exit);
+    const exit = { stage, verdict, endedIn, failure, exitCode, signal: killedBy };
+    this.#options.onTold?.({ type: 'exit', ...exit });
     return exit;
   }
 }

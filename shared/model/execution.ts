@@ -86,6 +86,7 @@ export type BatchRequest = Static<typeof BatchRequest>;
 
 /** What a batch is answered with: which executions its requests have become, in their order. */
 export const BatchAnswer = Closed({ executions: Type.Array(Closed({ id: Type.String() })) });
+export type BatchAnswer = Static<typeof BatchAnswer>;
 
 /** Which script a verdict is about. */
 export const endings = ['setup', 'dependencies', 'verify', 'compile', 'run', 'tests', 'check'] as const;

@@ -138,3 +138,77 @@ test('a coordinator that restarts in between: what was waited for, followed and 
   assert.equal(events.at(-1)?.type, 'finished');
   assert.equal(await countOf('restart'), 4);
 });
+
+test('a batch is accepted by one request, and again is the same; its executions are followed like any other', async () => {
+  const requests = ['one', 'two', 'three'].map((word) => ({ run: { script: `echo ${word}` } }));
+  const handles = await client().batch(requests, { idempotencyKey: 'a batch' });
+  const results = await Promise.all(handles.map((handle) => handle.result()));
+  assert.deepEqual(
+    results.map(({ run }) => run?.stdout),
+    ['one\n', 'two\n', 'three\n'],
+  );
+  const again = await client().batch(requests, { idempotencyKey: 'a batch' });
+  assert.deepEqual(
+    again.map(({ id }) => id),
+    handles.map(({ id }) => id),
+  );
+  const wrong = client().batch([...requests, { run: { script: 'true', stdin: 3 as never } }]);
+  await assert.rejects(
+    wrong,
+    (error) => isEnvicutorError(error) && error.errors[0]?.pointer === '/executions/3/run/stdin',
+  );
+});
+
+test('a terminal whose cable is cut shows all that was written, once, and takes what is typed', async (t) => {
+  const { relay, client: far } = await behindRelay(t);
+  const script = 'read name; echo "hello $name"; read name; echo "bye $name"; exit 3';
+  const handle = await far.submit({ interactive: true, run: { script } });
+  const terminal = await handle.terminal();
+  terminal.write('one\n');
+  let screen = '';
+  for await (const bytes of terminal) {
+    screen += decoder.decode(bytes, { stream: true });
+    if (screen.endsWith('hello one\r\n')) {
+      relay.cut();
+      relay.mend();
+      // Until the platform tells that the connection is broken, what is typed goes nowhere.
+      setTimeout(() => terminal.write('two\n'), 500);
+    }
+  }
+  assert.equal(screen, 'one\r\nhello one\r\ntwo\r\nbye two\r\n');
+  assert.deepEqual(await terminal.exit, {
+    ...{ stage: 'finished', verdict: 'nonzero-exit', endedIn: 'run', failure: null },
+    ...{ exitCode: 3, signal: null },
+  });
+  assert.equal((await handle.result()).run?.exitCode, 3);
+});
+
+test('a terminal whose program ended while the cable was cut shows its end all the same', async (t) => {
+  const { relay, client: far } = await behindRelay(t);
+  const script = 'echo begun; sleep 1; echo the end';
+  const handle = await far.submit({ interactive: true, run: { script } });
+  let screen = '';
+  const terminal = await handle.terminal();
+  for await (const bytes of terminal) {
+    screen += decoder.decode(bytes, { stream: true });
+    if (screen !== 'begun\r\n') continue;
+    relay.cut();
+    await client().execution(handle.id).result();
+    relay.mend();
+  }
+  assert.equal(screen, 'begun\r\nthe end\r\n');
+  assert.equal((await terminal.exit).verdict, 'ok');
+});
+
+test('what a tenant uses, its secret of webhooks and its deliveries are there', async () => {
+  const usage = await client().usage({ days: 1 });
+  assert.deepEqual([usage.tenant, usage.days.length], ['local', 1]);
+  const { secret, generation } = await client().webhooks.secret();
+  assert.match(secret, /^whsec_/);
+  assert.equal((await client().webhooks.rotateSecret()).generation, generation + 1);
+  for await (const delivery of client().webhooks.deliveries()) assert.fail(delivery.id);
+  await assert.rejects(
+    client().webhooks.replay('delivery_none'),
+    (error) => isEnvicutorError(error) && error.status === 404,
+  );
+});

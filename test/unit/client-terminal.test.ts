@@ -5,6 +5,8 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { EnvicutorClient, isEnvicutorError, type Terminal } from '../../client/typescript/client.ts';
+import { finalCodes, PROTOCOL, TICKET_PREFIX } from '../../client/typescript/terminal-socket.ts';
+import { TERMINAL_PROTOCOL, TICKET_PROTOCOL_PREFIX, terminalCloseCodes } from '../../shared/model/terminal.ts';
 import { ScriptedTerminal } from '../support/scripted-terminal.ts';
 
 const retries = { delayMsMin: 1, delayMsMax: 10, budgetMs: 5000 };
@@ -16,6 +18,12 @@ async function readAll(terminal: Terminal): Promise<string> {
   for await (const piece of terminal) pieces.push(piece);
   return Buffer.concat(pieces).toString();
 }
+
+test('the client, which may not read what needs a package, says the same words as the protocol', () => {
+  const { messageInvalid, takenOver, tooFast } = terminalCloseCodes;
+  assert.deepEqual([PROTOCOL, TICKET_PREFIX], [TERMINAL_PROTOCOL, TICKET_PROTOCOL_PREFIX]);
+  assert.deepEqual(Object.keys(finalCodes).map(Number), [1009, messageInvalid, takenOver, tooFast]);
+});
 
 test('typing is echoed, requests arrive, and the end is told as the server tells it', async (t) => {
   const server = await ScriptedTerminal.open(t);
