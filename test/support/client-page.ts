@@ -96,16 +96,17 @@ export async function giveUp({ url, key }: PageGiven) {
 
 /** Types into a terminal whose connection is cut. */
 export async function typeOverCut({ url, key }: PageGiven) {
-  const terminal = await new EnvicutorClient({ url, key, retries }).execution('exec_t').terminal();
-  terminal.write('before;');
+  const client = new EnvicutorClient({ url, key, retries });
+  const script = 'read name; echo "hello $name"; read name; echo "bye $name"; exit 3';
+  const terminal = await (await client.submit({ interactive: true, run: { script } })).terminal();
+  terminal.write('one\n');
   let seen = '';
   for await (const bytes of terminal) {
     seen += decoder.decode(bytes, { stream: true });
-    if (seen === 'before;') {
-      await cut();
-      terminal.write('after;');
-    }
-    if (seen.endsWith('after;')) terminal.end();
+    if (!seen.endsWith('hello one\r\n')) continue;
+    await cut();
+    // Until the browser tells that the connection is broken, what is typed goes nowhere.
+    setTimeout(() => terminal.write('two\n'), 500);
   }
   return [seen, (await terminal.exit).exitCode];
 }
