@@ -5,6 +5,7 @@
  */
 import type { Execution } from '../../shared/model/execution.ts';
 import { fromBase64 } from './base64.ts';
+import { platformClock } from './clock.ts';
 import { type Bytes, toBytes } from './signatures.ts';
 
 /** Every problem with its sentence. */
@@ -90,7 +91,7 @@ const no = (reason: WebhookProblem): WebhookVerdict => ({ isValid: false, reason
 
 /** Checks a webhook as it came. */
 export async function verifyWebhook(evidence: WebhookEvidence): Promise<WebhookVerdict> {
-  const { headers, secret, toleranceSeconds = 300, nowMs = Date.now() } = evidence;
+  const { headers, secret, toleranceSeconds = 300, nowMs = platformClock.nowMs() } = evidence;
   const body = typeof evidence.body === 'string' ? toBytes(evidence.body) : evidence.body;
   const [id, timestamp, given] = ['id', 'timestamp', 'signature'].map((part) => headerOf(headers, `webhook-${part}`));
   if (!id || !given || !timestamp || !/^\d{1,12}$/.test(timestamp)) return no('headers-missing');

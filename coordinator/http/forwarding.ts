@@ -72,8 +72,6 @@ export class Forwarding {
   // An answer may take as long as its client waits: the coordinator that is asked has the bounds.
   readonly #dispatcher: InstanceType<typeof Agent>;
   readonly #ca: string | undefined;
-
-  readonly #ca: string | undefined;
   /** Ends what was upgraded: no server does. */
   readonly #closing = new AbortController();
 

@@ -2,13 +2,14 @@
  * Owns the route of usage: what a tenant uses now and may, and what it used on the days before. Never counts anything itself.
  * Invariant: a tenant sees its own; an operator any, and of one that does not exist what others hear of those that do.
  */
-import { type Static, Type } from '@sinclair/typebox';
+import { Type } from '@sinclair/typebox';
 import type { FastifyRequest } from 'fastify';
 import type { Clock } from '../../shared/clock.ts';
 import { SystemError } from '../../shared/errors.ts';
 import { problems } from '../../shared/http/answers.ts';
-import { Closed, Nullable } from '../../shared/model/closed.ts';
+import { Closed } from '../../shared/model/closed.ts';
 import { type Quotas, TenantId } from '../../shared/model/tenant.ts';
+import { Usage } from '../../shared/model/usage.ts';
 import type { BuildUsageStore } from '../executions/state-store.ts';
 import type { UsageStore } from '../executions/tenant-store.ts';
 import { secondsToNextDay, utcDayOf } from '../tenants/build-quota.ts';
@@ -34,35 +35,6 @@ export interface UsageRouteDeps {
   readonly present: PresentUse;
   readonly isTenant: (id: string) => boolean;
 }
-
-const count = Type.Integer({ minimum: 0 });
-const Measure = (description: string) =>
-  Closed({ used: count, max: Nullable(Type.Integer({ description: 'Null: no bound.' })) }, { description });
-
-const Usage = Closed({
-  tenant: Type.String(),
-  now: Closed({
-    concurrency: Measure('Executions that run.'),
-    queueDepth: Measure('Executions that wait.'),
-    executionsPerMinute: Measure('Executions that have begun in this minute of the clock.'),
-    buildSeconds: Measure('Seconds that builds ran today (UTC).'),
-    egressBytes: Measure('Bytes that builds fetched today (UTC).'),
-    storedBytes: Measure('Bytes of results, requests and own layers, as last measured.'),
-  }),
-  dayEndsInSeconds: count,
-  days: Type.Array(
-    Closed({
-      day: Type.String({ description: 'In UTC.' }),
-      executions: count,
-      cpuMs: count,
-      wallMs: count,
-      buildMs: count,
-      egressBytes: count,
-      storedBytes: Type.Integer({ minimum: 0, description: 'The most that was measured on that day.' }),
-    }),
-    { description: 'Newest first.' },
-  ),
-});
 
 const UsageQuery = Closed({
   tenant: Type.Optional(TenantId),
@@ -102,7 +74,7 @@ export function addUsageRoute(server: HttpServer, deps: UsageRouteDeps): void {
   );
 }
 
-async function describe(tenantId: string, days: number, deps: UsageRouteDeps): Promise<Static<typeof Usage>> {
+async function describe(tenantId: string, days: number, deps: UsageRouteDeps): Promise<Usage> {
   const { clock, usage, buildUsage, ledger, storage, boundsOf, present } = deps;
   const nowMs = clock.nowMs();
   const today = utcDayOf(nowMs);

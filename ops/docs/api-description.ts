@@ -3,9 +3,9 @@
  * Never says what a certain instance is set to. Whoever serves the API serves the same at /openapi.json.
  */
 import { Value } from '@sinclair/typebox/value';
-import { systemRandom } from '../../shared/clock.ts';
 import { CoordinatorConfig } from '../../coordinator/config.ts';
 import { type CoordinatorDeps, wireCoordinator } from '../../coordinator/coordinator.ts';
+import { systemRandom } from '../../shared/clock.ts';
 
 /** Stands for every adapter: whatever is asked of it is there, does nothing and is the same again. */
 const nobody: object = new Proxy(() => nobody, {
@@ -23,6 +23,11 @@ const instanceKey = { derive: () => new Uint8Array(32) };
 /** The description as JSON, of an instance with or without keys. */
 export function describeApi(isKeyed: boolean): string {
   const adapters = Object.fromEntries(adapterNames.map((name) => [name, nobody]));
-  const deps = { ...adapters, instanceKey, random: systemRandom, keys: isKeyed ? nobody : null } as unknown as CoordinatorDeps;
+  const deps = {
+    ...adapters,
+    instanceKey,
+    random: systemRandom,
+    keys: isKeyed ? nobody : null,
+  } as unknown as CoordinatorDeps;
   return wireCoordinator(deps, Value.Create(CoordinatorConfig)).describe();
 }

@@ -126,6 +126,7 @@ export const BatchAnswer = Closed(
   },
   { title: 'BatchAnswer', description: 'Which executions the requests have become.' },
 );
+export type BatchAnswer = Static<typeof BatchAnswer>;
 
 /** Which script a verdict is about. */
 export const endings = ['setup', 'dependencies', 'verify', 'compile', 'run', 'tests', 'check'] as const;

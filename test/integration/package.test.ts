@@ -1,6 +1,6 @@
 /**
  * Owns the proof that the npm package is whole: packed, installed into an empty folder, and every example of docs/sandbox.md,
- * docs/embedding.md and docs/receipts.md run there with the output that the page shows. Needs root, for the sandboxes.
+ * docs/embedding.md, docs/receipts.md and docs/client.md run there with the output that the page shows. Needs root, for the sandboxes.
  * Never publishes anything. Packages come from npm's own cache where it has them.
  */
 import assert from 'node:assert/strict';
@@ -12,6 +12,7 @@ import { dirname, join } from 'node:path';
 import { text } from 'node:stream/consumers';
 import { after, before, test } from 'node:test';
 import { DirectoryObjectStore } from '../../shared/storage/directory-object-store.ts';
+import { setStage } from '../support/agent-stage.ts';
 import { storeBase } from '../support/base-builds.ts';
 import { startBuildServices } from '../support/fake-build-services.ts';
 
@@ -76,9 +77,29 @@ test('the example of docs/embedding.md, beside a builder and a verifier, prints 
   t.after(async () => {
     await Promise.all([services.builder[Symbol.asyncDispose](), services.verifier[Symbol.asyncDispose]()]);
   });
-  const child = spawn(process.execPath, ['example.ts'], { cwd, stdio: ['ignore', 'pipe', 'inherit'], timeout: 60_000 });
+  assert.deepEqual(await runBeside(cwd), [0, embedding.output]);
+});
+
+/** Runs the example in a folder, while what it talks to runs in this process; its exit code and output. */
+async function runBeside(cwd: string, variables: Readonly<Record<string, string>> = {}) {
+  const child = spawn(process.execPath, ['example.ts'], {
+    ...{ cwd, stdio: ['ignore', 'pipe', 'inherit'], timeout: 60_000, env: { ...process.env, ...variables } },
+  });
   const [said, [code]] = await Promise.all([text(child.stdout), once(child, 'exit')]);
-  assert.deepEqual([code, said], [0, embedding.output]);
+  return [code, said];
+}
+
+const clientExamples = examplesOf('client.md');
+test('the examples of docs/client.md, beside a coordinator and an agent, print what the page shows and end', async (t) => {
+  assert.equal(clientExamples.length, 3);
+  const { coordinator, startAgent } = await setStage(t);
+  await startAgent();
+  for (const { name, source, output } of clientExamples) {
+    const cwd = join(folder, `client-${name}`);
+    mkdirSync(cwd);
+    writeFileSync(join(cwd, 'example.ts'), source);
+    assert.deepEqual(await runBeside(cwd, { ENVICUTOR_URL: coordinator.url }), [0, output], name);
+  }
 });
 
 const [verifying, ...moreVerifying] = examplesOf('receipts.md');
@@ -111,6 +132,7 @@ test('the pages have examples for every door, and their types are those of the p
     .map(({ name }) => join(folder, name, 'example.ts'));
   assert.ok(written.length >= 3 && examples.length - written.length >= 2);
   written.push(join(folder, 'embedding', 'example.ts'), join(folder, 'receipts', 'example.ts'));
+  written.push(...clientExamples.map(({ name }) => join(folder, `client-${name}`, 'example.ts')));
   const types = ['--typeRoots', join(root, 'node_modules/@types'), '--types', 'node'];
   const strict = ['--noEmit', '--strict', '--target', 'es2024', '--module', 'nodenext'];
   run(folder, process.execPath, join(root, 'node_modules/typescript/bin/tsc'), ...strict, ...types, ...written);
@@ -121,6 +143,7 @@ test('the package holds what runs and what builds the launcher, and neither sour
   const files = run(installed, 'find', '.', '-type', 'f').split('\n');
   for (const file of [
     './LICENSE',
+    './docs/client.md',
     './docs/embedding.md',
     './docs/receipts.md',
     './docs/sandbox.md',

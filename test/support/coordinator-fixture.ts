@@ -108,10 +108,10 @@ export async function startCoordinator(
     change(more: Partial<CoordinatorConfig>) {
       config = { ...config, ...more };
     },
-    /** Stops and starts again on the same state. */
-    async restart() {
+    /** Stops and starts again on the same state; at another port, unless it is told at which. */
+    async restart(port = 0) {
       await running.stop();
-      Object.assign(running, await start());
+      Object.assign(running, await start(port));
     },
     /** An agent that has been let in and has reported, unless the script says otherwise. */
     async join(script: AgentScript = {}) {
