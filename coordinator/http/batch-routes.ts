@@ -30,7 +30,7 @@ export function addBatchRoutes(
     {
       config: { scope: 'execute' },
       schema: {
-        summary: 'Run many requests: all are accepted, or none is',
+        operationId: 'createExecutions', errors: batchErrors, summary: 'Run many requests: all are accepted, or none is',
         body: BatchRequest,
         headers: SubmitHeaders,
         response: { 202: BatchAnswer, ...problems },

@@ -6,7 +6,7 @@ import { type Static, Type } from '@sinclair/typebox';
 import { toTimestamp } from '../../shared/clock.ts';
 import { PageOf, PageQuery, problems, toPageAnswer, toPageRequest } from '../../shared/http/answers.ts';
 import { Closed, Nullable, OneOf, Timestamp } from '../../shared/model/closed.ts';
-import { KeyDescription, Quotas, Scope, TenantSettings } from '../../shared/model/tenant.ts';
+import { KeyDescription, Quotas, Scope, TenantSettings, TenantId } from '../../shared/model/tenant.ts';
 import type { AuditStore } from '../executions/tenant-store.ts';
 import type { KnownTenant, TenantService } from '../tenants/tenant-service.ts';
 import { requireOperator } from './authentication.ts';
@@ -19,44 +19,60 @@ export interface TenantRoutesDeps {
 }
 
 const Tenant = Closed({
-  id: Type.String(),
+  id: TenantId,
   source: OneOf(['file', 'store'], {
     description: 'file: the tenants file says what it is, and is where to change it.',
   }),
-  weight: Type.Number(),
-  isOperator: Type.Boolean(),
+  weight: Type.Number({ description: 'Share in relation to others.' }),
+  isOperator: Type.Boolean({ description: 'May it operate this instance?' }),
   quotas: Quotas,
-  foreignPools: Type.Array(Type.String()),
-  privatePools: Type.Array(Type.String()),
-  edgeAgents: Type.Array(Type.String()),
-  createdAt: Nullable(Type.String()),
-});
+  foreignPools: Type.Array(Type.String(), { description: 'Pools of others in which its work may run.' }),
+  privatePools: Type.Array(Type.String(), { description: 'Pools besides its own for its private environments.' }),
+  edgeAgents: Type.Array(Type.String(), { description: 'Agents that may record for it.' }),
+  createdAt: Nullable(Timestamp, { description: 'Null: it stands in the tenants file.' }),
+}, { title: 'Tenant', description: 'A tenant.' });
 
 const KeyRequest = Closed({
   name: Type.String({ minLength: 1, maxLength: 100, description: 'For people; need not be unique.' }),
-  scopes: Type.Array(Scope, { minItems: 1, maxItems: 3, uniqueItems: true }),
+  scopes: Type.Array(Scope, { minItems: 1, maxItems: 3, uniqueItems: true, description: 'What it may be used for.' }),
   expiresAt: Type.Optional(Timestamp),
-});
+}, { title: 'KeyRequest', description: 'A key to be given out.' });
 
 const IssuedKey = Closed({
   ...KeyDescription.properties,
   key: Type.String({ description: 'Shown this once.' }),
-});
+}, { title: 'IssuedKey', description: 'A key, shown this once.' });
 
 const Entry = Closed({
-  at: Type.String(),
-  tenant: Type.String(),
-  key: Closed({ id: Type.String(), name: Type.String() }),
-  address: Type.String(),
-  requestId: Type.String(),
+  at: Timestamp,
+  tenant: Type.String({ description: 'Who did it.' }),
+  key: Closed(
+    { id: Type.String({ description: 'Of the key.' }), name: Type.String({ description: 'For people.' }) },
+    { description: 'By which key.' },
+  ),
+  address: Type.String({ description: 'From where.' }),
+  requestId: Type.String({ description: 'As the answer named it.' }),
   action: Type.String({ description: 'Method and route.' }),
   target: Type.String({ description: 'What of the path is an id or a name.' }),
   detail: Type.String({ description: 'The body, cut after 1000 characters.' }),
-  outcome: Nullable(Type.Integer({ description: 'Status of the answer; null: not over, or cut off.' })),
-});
+  outcome: Nullable(Type.Integer(), { description: 'Status of the answer; null: not over, or cut off.' }),
+}, { title: 'AuditEntry', description: 'What somebody did.' });
 
-const TenantParams = Closed({ id: Type.String({ pattern: '^[0-9a-z][0-9a-z-]{0,63}$' }) });
-const KeyParams = Closed({ ...TenantParams.properties, keyId: Type.String({ maxLength: 100 }) });
+const Tenants = Closed(
+  { items: Type.Array(Tenant, { description: 'All of them.' }) },
+  { title: 'Tenants', description: 'Tenants of this instance.' },
+);
+const Keys = Closed(
+  { items: Type.Array(KeyDescription, { description: 'All of them.' }) },
+  { title: 'Keys', description: 'Keys of a tenant.' },
+);
+const RevokedKey = Closed(
+  { id: Type.String({ description: 'Of the key.' }) },
+  { title: 'RevokedKey', description: 'A key that is no more.' },
+);
+
+const TenantParams = Closed({ id: TenantId });
+const KeyParams = Closed({ ...TenantParams.properties, keyId: Type.String({ maxLength: 100, description: 'Of the key.' }) });
 
 function toAnswer({ tenant, isListed, createdAtMs }: KnownTenant): Static<typeof Tenant> {
   const { id, weight, isOperator, quotas, queueDepthMax, foreignPools, privatePools, edgeAgents } = tenant;
@@ -84,8 +100,8 @@ function addTenants(server: HttpServer, { service }: TenantRoutesDeps): void {
     {
       config,
       schema: {
-        summary: 'All tenants; for a tenant itself',
-        response: { 200: Closed({ items: Type.Array(Tenant) }), ...problems },
+        operationId: 'listTenants', errors: [], summary: 'All tenants; for a tenant itself',
+        response: { 200: Tenants, ...problems },
       },
     },
     async (request) => ({ items: service.list(request).map(toAnswer) }),
@@ -93,7 +109,7 @@ function addTenants(server: HttpServer, { service }: TenantRoutesDeps): void {
 
   server.get(
     '/v1/tenants/:id',
-    { config, schema: { summary: 'One tenant', params: TenantParams, response: { 200: Tenant, ...problems } } },
+    { config, schema: { operationId: 'getTenant', errors: ['not-found'], summary: 'One tenant', params: TenantParams, response: { 200: Tenant, ...problems } } },
     async (request) => toAnswer(service.get(request, request.params.id)),
   );
 
@@ -102,7 +118,7 @@ function addTenants(server: HttpServer, { service }: TenantRoutesDeps): void {
     {
       config,
       schema: {
-        summary: 'Make a tenant, or say anew what it may (operators); what is absent has its default',
+        operationId: 'putTenant', errors: ['conflict', 'limit-above-maximum', 'not-found'], summary: 'Make a tenant, or say anew what it may (operators); what is absent has its default',
         params: TenantParams,
         body: TenantSettings,
         response: { 200: Tenant, ...problems },
@@ -118,9 +134,9 @@ function addKeys(server: HttpServer, { service }: TenantRoutesDeps): void {
     {
       config,
       schema: {
-        summary: 'Keys of a tenant, never the keys themselves',
+        operationId: 'listKeys', errors: ['not-found'], summary: 'Keys of a tenant, never the keys themselves',
         params: TenantParams,
-        response: { 200: Closed({ items: Type.Array(KeyDescription) }), ...problems },
+        response: { 200: Keys, ...problems },
       },
     },
     async (request) => ({ items: [...service.keysOf(request, request.params.id)] }),
@@ -131,7 +147,7 @@ function addKeys(server: HttpServer, { service }: TenantRoutesDeps): void {
     {
       config,
       schema: {
-        summary: 'Give out a key; it is shown this once',
+        operationId: 'issueKey', errors: ['not-found', 'conflict'], summary: 'Give out a key; it is shown this once',
         params: TenantParams,
         body: KeyRequest,
         response: { 201: IssuedKey, ...problems },
@@ -148,9 +164,9 @@ function addKeys(server: HttpServer, { service }: TenantRoutesDeps): void {
     {
       config,
       schema: {
-        summary: 'Revoke a key',
+        operationId: 'revokeKey', errors: ['not-found', 'conflict'], summary: 'Revoke a key',
         params: KeyParams,
-        response: { 200: Closed({ id: Type.String() }), ...problems },
+        response: { 200: RevokedKey, ...problems },
       },
     },
     async (request) => {
@@ -167,7 +183,7 @@ function addAudit(server: HttpServer, { audit }: TenantRoutesDeps): void {
     {
       config,
       schema: {
-        summary: 'What operators and owners of pools did, newest first',
+        operationId: 'listActions', errors: [], summary: 'What operators and owners of pools did, newest first',
         querystring: PageQuery,
         response: { 200: PageOf(Entry), ...problems },
       },

@@ -20,10 +20,10 @@ export const CollectPatterns = Type.Array(Type.String({ minLength: 1, maxLength:
 
 /** A file that was kept. */
 export const CollectedFile = Closed({
-  path: Type.String(),
+  path: Type.String({ description: 'In the workspace.' }),
   file: FileIdText,
-  bytes: Type.Integer({ minimum: 0 }),
-});
+  bytes: Type.Integer({ minimum: 0, description: 'Its size.' }),
+}, { title: 'CollectedFile', description: 'A file that an execution left, and that is kept.' });
 export type CollectedFile = Static<typeof CollectedFile>;
 
 /**
@@ -35,9 +35,9 @@ export const uncollectedStates = ['not-regular', 'too-large', 'too-many', 'unrea
 /** A file that matched and was not kept. */
 export const UncollectedFile = Closed({
   path: Type.String({ description: 'What is no UTF-8 of it is replaced.' }),
-  state: OneOf(uncollectedStates),
-  bytes: Type.Integer({ minimum: 0 }),
-});
+  state: OneOf(uncollectedStates, { description: 'Why it was not.' }),
+  bytes: Type.Integer({ minimum: 0, description: 'Its size.' }),
+}, { title: 'UncollectedFile', description: 'A file that matched and was not kept.' });
 export type UncollectedFile = Static<typeof UncollectedFile>;
 
 /** How many files an operator may let an execution leave. */

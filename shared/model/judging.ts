@@ -21,8 +21,8 @@ export const CHECK_MESSAGE_CHARACTERS_MAX = 4096;
 
 /** An argument of a script; it holds no NUL. */
 export const Argument = Type.String({ maxLength: 131_072, pattern: '^[^\\u0000]*$' });
-const Arguments = Type.Array(Argument, { maxItems: 10_000 });
-const Name = Type.String({ minLength: 1, maxLength: 128 });
+const Arguments = Type.Array(Argument, { maxItems: 10_000, description: "The script's first arguments." });
+const Name = Type.String({ minLength: 1, maxLength: 128, description: 'Unique among groups.' });
 
 /** One run of script 4 with an input of its own. */
 export const TestCase = Closed({
@@ -34,9 +34,9 @@ export const TestCase = Closed({
     Type.String({ description: 'What its output is held against, or what a check program finds as the answer.' }),
   ),
   expectedEncoding: Type.Optional(InputEncoding),
-  group: Type.Optional(Name),
+  group: Type.Optional(Type.String({ minLength: 1, maxLength: 128, description: 'The subtask that it belongs to.' })),
   weight: Type.Optional(Type.Number({ minimum: 0, maximum: 1e9, description: 'Points of a test; default 1.' })),
-});
+}, { title: 'TestCase', description: 'One run of the run script, with an input of its own.' });
 export type TestCase = Static<typeof TestCase>;
 
 /** A subtask: its points are given when all of its tests are accepted and all that it requires are given. */
@@ -48,7 +48,7 @@ export const TestGroup = Closed({
   requires: Type.Optional(
     Type.Array(Name, { maxItems: TESTS_MAX, description: 'Groups without which its tests are skipped.' }),
   ),
-});
+}, { title: 'TestGroup', description: 'A subtask: points for all of its tests together.' });
 export type TestGroup = Static<typeof TestGroup>;
 
 /** How output is compared without a program. */
@@ -57,38 +57,50 @@ export type ComparisonKind = (typeof comparisonKinds)[number];
 
 /** A comparison of the output with what was expected: docs/judging.md has the rules. */
 export const Comparison = Closed({
-  kind: OneOf(comparisonKinds),
+  kind: OneOf(comparisonKinds, { description: 'By which rule.' }),
   tolerance: Type.Optional(
     Type.Number({ minimum: 0, maximum: 1, description: 'For `float`: absolute or relative; default 1e-9.' }),
   ),
-});
+}, { title: 'Comparison', description: 'How output is compared without a program; docs/judging.md has the rules.' });
 
 /** A program that decides, by testlib's convention. */
 export const CheckProgram = Closed({
-  kind: OneOf(['program', 'interactor']),
-  environment: Type.Optional(Type.Union([EnvironmentReference, EnvironmentRequest])),
-  files: Type.Optional(Type.Array(InputFile, { maxItems: FILES_MAX })),
-  compile: Type.Optional(
-    Closed({ script: Script, variables: Type.Optional(Variables), limits: Type.Optional(Limits) }),
+  kind: OneOf(['program', 'interactor'], { description: 'After the program, or in conversation with it.' }),
+  environment: Type.Optional(
+    Type.Union([EnvironmentReference, EnvironmentRequest], { description: "Default: the solution's." }),
   ),
-  run: Closed({
+  files: Type.Optional(Type.Array(InputFile, { maxItems: FILES_MAX, description: 'What its workspace holds.' })),
+  compile: Type.Optional(
+    Closed(
+      { script: Script, variables: Type.Optional(Variables), limits: Type.Optional(Limits) },
+      { title: 'CheckCompile', description: 'Makes the program; what it leaves is kept for executions after this one.' },
+    ),
+  ),
+  run: Closed(
+    {
     script: Script,
     arguments: Type.Optional(Arguments),
     variables: Type.Optional(Variables),
     limits: Type.Optional(Limits),
-  }),
-});
+  }, { title: 'CheckRun', description: 'Decides about one test; its last arguments are the paths of input, output and answer.' }),
+}, { title: 'CheckProgram', description: "A program that decides, by testlib's convention." });
 export type CheckProgram = Static<typeof CheckProgram>;
 
 /** Who decides whether a test is accepted. */
-export const Check = Type.Union([Comparison, CheckProgram]);
+export const Check = Type.Union([Comparison, CheckProgram], {
+  title: 'Check',
+  description: 'Who decides whether a test is accepted; default: lines are compared.',
+});
 export type Check = Static<typeof Check>;
 
 /** What a judged execution may come to beside a program's own verdicts. */
 export const judgements = ['accepted', 'wrong-answer', 'checker-failed'] as const;
 
 /** The verdict about a whole execution. */
-export const ExecutionVerdict = OneOf([...verdicts, ...judgements]);
+export const ExecutionVerdict = OneOf([...verdicts, ...judgements], {
+  title: 'ExecutionVerdict',
+  description: 'What happened to the program, or to all of its tests.',
+});
 export type ExecutionVerdict = Static<typeof ExecutionVerdict>;
 
 /** What became of one test. */
@@ -97,31 +109,34 @@ export type TestOutcome = (typeof testOutcomes)[number];
 
 /** What the check said about one test. */
 export const CheckResult = Closed({
-  message: Type.String({ maxLength: CHECK_MESSAGE_CHARACTERS_MAX }),
+  message: Type.String({ maxLength: CHECK_MESSAGE_CHARACTERS_MAX, description: 'For people.' }),
   score: Type.Number({ minimum: 0, maximum: 1, description: 'Part of the points that the test is worth.' }),
-  report: Nullable(Report),
-});
+  report: Nullable(Report, { description: "The check program's own; null: there is none." }),
+}, { title: 'CheckResult', description: 'What the check said about one test.' });
 export type CheckResult = Static<typeof CheckResult>;
 
 /** One test, as it is answered; its report's output is cut to what is worth telling. */
 export const TestResult = Closed({
-  name: Type.String(),
-  outcome: OneOf(testOutcomes),
-  report: Nullable(Report),
-  check: Nullable(CheckResult),
-});
+  name: Type.String({ description: 'Its own, or its number from 1.' }),
+  outcome: OneOf(testOutcomes, { title: 'TestOutcome', description: 'What became of a test.' }),
+  report: Nullable(Report, { description: 'Of the program, with the beginning of its output; null: it did not run.' }),
+  check: Nullable(CheckResult, { description: 'Null: nothing was checked.' }),
+}, { title: 'TestResult', description: 'What became of one test.' });
 export type TestResult = Static<typeof TestResult>;
 
 /** What was made for the check program; scripts as they ran for this request. */
 export const CheckPreparation = Closed({
-  environment: Nullable(EnvironmentUse),
-  setup: Nullable(Report),
-  dependencies: Nullable(Report),
-  verify: Nullable(Report),
-  compile: Nullable(Report),
-});
+  environment: Nullable(EnvironmentUse, { description: "Null: it is the solution's." }),
+  setup: Nullable(Report, { description: 'When it ran for this request.' }),
+  dependencies: Nullable(Report, { description: 'When it ran for this request.' }),
+  verify: Nullable(Report, { description: 'When it ran for this request.' }),
+  compile: Nullable(Report, { description: 'Of its compile script, whenever that ran.' }),
+}, { title: 'CheckPreparation', description: 'What was made for the check program.' });
 export type CheckPreparation = Static<typeof CheckPreparation>;
 
 /** Points of all tests together. */
-export const Score = Closed({ points: Type.Number({ minimum: 0 }), of: Type.Number({ minimum: 0 }) });
+export const Score = Closed({
+  points: Type.Number({ minimum: 0, description: 'Given.' }),
+  of: Type.Number({ minimum: 0, description: 'That there are.' }),
+}, { title: 'Score', description: 'Points of all tests together.' });
 export type Score = Static<typeof Score>;

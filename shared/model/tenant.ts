@@ -4,11 +4,12 @@
  * Invariant: an absent quota is the operator's default, 0 is no bound.
  */
 import { type Static, Type } from '@sinclair/typebox';
-import { Closed, Nullable, OneOf } from './closed.ts';
+import { Closed, Nullable, OneOf, Timestamp } from './closed.ts';
 
 /** What a key may be used for; what a tenant may do bounds all of them. */
 export const scopes = ['execute', 'environments', 'operate'] as const;
 export const Scope = OneOf(scopes, {
+  title: 'Scope',
   description:
     'execute: executions, their files, events and terminals. environments: declare, build, list. operate: keys, pools and agents of the own tenant; for an operator everything that is the operator’s.',
 });
@@ -28,11 +29,15 @@ export const Quotas = Closed({
   buildSecondsMax: quota('Seconds that builds run in a UTC day.'),
   egressBytesMax: quota('Bytes that builds fetch in a UTC day.'),
   storedBytesMax: quota('Bytes of results, requests and own layers that are kept.'),
-});
+}, { title: 'Quotas', description: "Bounds of one tenant; absent: the operator's default, 0: none." });
 export type Quotas = Static<typeof Quotas>;
 
-const PoolNames = Type.Array(Type.String({ minLength: 1, maxLength: 64 }), { maxItems: 1000, uniqueItems: true });
-const AgentIds = Type.Array(Type.String({ pattern: '^agent_[0-9a-z]{8,64}$' }), { maxItems: 10_000 });
+const poolNames = (description: string) =>
+  Type.Array(Type.String({ minLength: 1, maxLength: 64 }), { maxItems: 1000, uniqueItems: true, description });
+const AgentIds = Type.Array(Type.String({ pattern: '^agent_[0-9a-z]{8,64}$' }), {
+  maxItems: 10_000,
+  description: 'Agents that may record what they ran for it at their own sites.',
+});
 
 /** What an operator sets for a tenant. */
 export const TenantSettings = Closed({
@@ -41,19 +46,19 @@ export const TenantSettings = Closed({
   ),
   isOperator: Type.Optional(Type.Boolean({ description: 'May it operate this instance? Default: no.' })),
   quotas: Type.Optional(Quotas),
-  foreignPools: Type.Optional(PoolNames),
-  privatePools: Type.Optional(PoolNames),
+  foreignPools: Type.Optional(poolNames('Pools of other tenants in which its work may run, if their owners let it.')),
+  privatePools: Type.Optional(poolNames('Pools besides its own in which its private environments may run.')),
   edgeAgents: Type.Optional(AgentIds),
-});
+}, { title: 'TenantSettings', description: 'What an operator sets for a tenant.' });
 export type TenantSettings = Static<typeof TenantSettings>;
 
 /** A key as it is listed: never the key itself. */
 export const KeyDescription = Closed({
-  id: Type.String(),
-  name: Type.String(),
-  scopes: Type.Array(Scope),
-  createdAt: Nullable(Type.String({ description: 'Null: it stands in the tenants file.' })),
-  expiresAt: Nullable(Type.String()),
-  lastUsedAt: Nullable(Type.String({ description: 'Roughly: to some minutes; null: never, or in the tenants file.' })),
-});
+  id: Type.String({ description: 'What it is revoked by.' }),
+  name: Type.String({ description: 'For people.' }),
+  scopes: Type.Array(Scope, { description: 'What it may be used for.' }),
+  createdAt: Nullable(Timestamp, { description: 'Null: it stands in the tenants file.' }),
+  expiresAt: Nullable(Timestamp, { description: 'Null: never.' }),
+  lastUsedAt: Nullable(Timestamp, { description: 'Roughly: to some minutes; null: never, or in the tenants file.' }),
+}, { title: 'Key', description: 'A key as it is listed: never the key itself.' });
 export type KeyDescription = Static<typeof KeyDescription>;

@@ -5,7 +5,7 @@
  */
 import { type Static, Type } from '@sinclair/typebox';
 import { stages } from '../lifecycle/execution.ts';
-import { Closed, OneOf } from './closed.ts';
+import { Closed, OneOf, Timestamp } from './closed.ts';
 import { Execution } from './execution.ts';
 import { Report } from './verdict.ts';
 
@@ -92,5 +92,5 @@ export const TERMINAL_MESSAGE_BYTES_MAX = 65_536;
 /** A ticket for one attachment. */
 export const TerminalTicket = Closed({
   ticket: Type.String({ description: 'Good once, for this execution alone.' }),
-  expiresAt: Type.String(),
-});
+  expiresAt: Timestamp,
+}, { title: 'TerminalTicket', description: 'A ticket for one attachment to a terminal.' });
