@@ -6,6 +6,7 @@
 import { createHmac, timingSafeEqual } from 'node:crypto';
 import type { Clock, Random } from '../../shared/clock.ts';
 import { SystemError } from '../../shared/errors.ts';
+import { toBase32 } from '../../shared/ids.ts';
 
 /** Whom a ticket lets in, where. */
 export interface TicketTerms {
@@ -37,7 +38,7 @@ export class TerminalTickets {
     this.#clock = deps.clock;
     this.#key = deps.key;
     this.#ttlMs = ttlMs;
-    this.#issuer = Buffer.from(deps.random.bytes(12)).toString('base64url');
+    this.#issuer = toBase32(deps.random.bytes(12));
   }
 
   /** A fresh ticket and when it ends; SystemError `queue-full` while far too many of its tenant are open. */
