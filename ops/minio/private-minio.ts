@@ -33,12 +33,12 @@ export interface MinioServer extends StoreUsers {
   stop(): Promise<void>;
 }
 
-/** Starts one; about a second when the binary is there already. */
-export async function startMinioServer(bucket = 'envicutor'): Promise<MinioServer> {
+/** Starts one that listens on this address of the machine; about a second when the binary is there already. */
+export async function startMinioServer(bucket = 'envicutor', host = '127.0.0.1'): Promise<MinioServer> {
   const binary = await buildMinio();
   const folder = await mkdtemp(join(tmpdir(), 'envicutor-minio-'));
   const root = createCredentials();
-  const { endpoint, port, ...started } = await spawnLiveServer(binary, folder, root);
+  const { endpoint, port, ...started } = await spawnLiveServer(binary, folder, host, root);
   let { child } = started;
   const end = async (signal: 'SIGTERM' | 'SIGKILL') => {
     if (child.exitCode !== null || child.signalCode !== null) return;
@@ -48,7 +48,7 @@ export async function startMinioServer(bucket = 'envicutor'): Promise<MinioServe
   };
   const kill = () => end('SIGKILL');
   const revive = async () => {
-    const spawned = spawnServer(binary, folder, port, root);
+    const spawned = spawnServer(binary, folder, `${host}:${port}`, root);
     child = spawned.child;
     await untilLive(endpoint, child, spawned.output);
   };
@@ -79,12 +79,14 @@ async function buildMinio(): Promise<string> {
 async function spawnLiveServer(
   binary: string,
   folder: string,
+  host: string,
   root: StoreCredentials,
 ): Promise<{ readonly endpoint: string; readonly port: number; readonly child: ChildProcess }> {
   for (let attempt = 1; ; attempt += 1) {
     const port = await freePort();
-    const endpoint = `http://127.0.0.1:${port}`;
-    const { child, output } = spawnServer(binary, folder, port, root);
+    const address = `${host}:${port}`;
+    const endpoint = `http://${address}`;
+    const { child, output } = spawnServer(binary, folder, address, root);
     try {
       await untilLive(endpoint, child, output);
       return { endpoint, port, child };
@@ -99,8 +101,8 @@ async function spawnLiveServer(
   }
 }
 
-function spawnServer(binary: string, folder: string, port: number, root: StoreCredentials) {
-  const command = [binary, 'server', join(folder, 'data'), '--address', `127.0.0.1:${port}`];
+function spawnServer(binary: string, folder: string, address: string, root: StoreCredentials) {
+  const command = [binary, 'server', join(folder, 'data'), '--address', address];
   const child = spawn('setpriv', ['--pdeathsig', 'KILL', ...command], {
     stdio: ['ignore', 'pipe', 'pipe'],
     env: {

@@ -6,7 +6,7 @@
 import { type ChildProcess, execFile, spawn } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import { once } from 'node:events';
-import { createWriteStream, globSync, readFileSync } from 'node:fs';
+import { closeSync, globSync, openSync, readFileSync } from 'node:fs';
 import { chown, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
@@ -33,7 +33,7 @@ export interface PostgresServer {
   psql(sql: string, database?: string): Promise<string>;
   /** Kills every process of it and keeps what it has; nobody listens on its port then. May be called again. */
   kill(): Promise<void>;
-  /** Starts it again after a `kill`, on the same port and folder; resolves when it answers. */
+  /** Starts it again after a `kill` or its own end, on the same port and folder; resolves when it answers. */
   revive(): Promise<void>;
   /** `kill` and `revive`: what was not durable is lost. */
   restart(): Promise<void>;
@@ -73,11 +73,11 @@ async function findUser(): Promise<{ readonly uid: number; readonly gid: number 
   return { uid: uid as number, gid: gid as number };
 }
 
-/** Starts one; about two seconds. */
-export async function startPostgresServer(): Promise<PostgresServer> {
+/** Starts one with its folder below this one; about two seconds. */
+export async function startPostgresServer(parent = tmpdir()): Promise<PostgresServer> {
   const bin = findPrograms();
   const user = await findUser();
-  const folder = await mkdtemp(join(tmpdir(), 'envicutor-postgres-'));
+  const folder = await mkdtemp(join(parent, 'envicutor-postgres-'));
   const password = randomBytes(16).toString('hex');
   const passwordFile = join(folder, 'password');
   await writeFile(passwordFile, password);
@@ -177,10 +177,10 @@ function spawnServer({ bin, folder, port, prefix }: Place): ChildProcess {
     setting,
   ]);
   const [command = '', ...rest] = [...prefix, join(bin, 'postgres'), ...parameters, ...settings];
-  const child = spawn(command, rest, { stdio: ['ignore', 'pipe', 'pipe'], env: { PATH: '/usr/bin:/bin' } });
-  const log = createWriteStream(join(folder, 'log'), { flags: 'a' });
-  for (const stream of [child.stdout, child.stderr]) stream?.pipe(log, { end: false });
-  child.once('exit', () => log.end());
+  // It writes there itself, and does without when there is no room.
+  const log = openSync(join(folder, 'log'), 'a');
+  const child = spawn(command, rest, { stdio: ['ignore', log, log], env: { PATH: '/usr/bin:/bin' } });
+  closeSync(log);
   return child;
 }
 

@@ -13,11 +13,13 @@ const program = new URL('../../agent/main.ts', import.meta.url).pathname;
 export const isReady = ({ msg, to }: LogLine): boolean => msg === 'connection moved' && to === 'ready';
 
 export class AgentProcess extends LoggedProcess {
-  /** Variables without their prefix, such as STATE_DIRECTORY. */
-  constructor(variables: Readonly<Record<string, string>>) {
+  /** Variables without their prefix, such as STATE_DIRECTORY; `prefix`: what it is started by. */
+  constructor(variables: Readonly<Record<string, string>>, prefix: readonly string[] = []) {
     const names = Object.entries(variables).map(([name, value]) => [`ENVICUTOR_AGENT_${name}`, value]);
     const cache = { NODE_COMPILE_CACHE: join(variables['STATE_DIRECTORY'] ?? '', 'compiled') };
-    super('agent', [process.execPath, program], { ...Object.fromEntries(names), ...cache });
+    // Dies with its test, however that ends.
+    const command = ['setpriv', '--pdeathsig', 'KILL', ...prefix, process.execPath, program];
+    super('agent', command, { ...Object.fromEntries(names), ...cache });
   }
 
   get residentBytes(): number {

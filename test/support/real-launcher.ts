@@ -61,9 +61,9 @@ export class RealLauncher {
     this.sandbox = sandbox;
   }
 
-  /** With `storeBytes` its store is a file system of this size. */
-  static async start(name: string, storeBytes: number | null = null): Promise<RealLauncher> {
-    const folder = await mkdtemp(join(tmpdir(), 'envicutor-real-launcher-'));
+  /** With `storeBytes` its store is a file system of this size; its folder is made below `parent`. */
+  static async start(name: string, storeBytes: number | null = null, parent = tmpdir()): Promise<RealLauncher> {
+    const folder = await mkdtemp(join(parent, 'envicutor-real-launcher-'));
     if (storeBytes !== null) boundStore(folder, storeBytes, []);
     const place = ['--socket', join(folder, SOCKET), '--store', join(folder, 'store')];
     const client = ['--client-uid', String(process.getuid?.() ?? 0)];

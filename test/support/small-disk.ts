@@ -1,0 +1,79 @@
+/**
+ * Owns a file system of a test's own that can be made full and given room again: ext4 in a file of a folder of its own, as a disk has it. Needs root.
+ * Never outlives its test: its guard unmounts it when the guard's input ends, with `close` or with the test's process, however that ends.
+ */
+import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { closeSync, mkdtempSync, openSync, rmSync, statfsSync, writeSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+
+const guard = `chmod 755 "$1"; truncate -s "$2" "$1/image"; mkfs.ext4 -q -m 0 "$1/image"; mkdir "$1/files"; mount -o loop "$1/image" "$1/files"; echo mounted
+read -r _ || true; umount --lazy "$1/files"; rm -r "$1"`;
+/** What is not given to the ballast at once; then it grows by the smallest piece. */
+const REST_BYTES = 1 << 20;
+const PIECE = Buffer.alloc(4096);
+
+/** See the head of this file. */
+export class SmallDisk {
+  readonly folder: string;
+  readonly #guard: ChildProcess;
+
+  private constructor(folder: string, guard: ChildProcess) {
+    this.folder = folder;
+    this.#guard = guard;
+  }
+
+  static async mount(bytes: number): Promise<SmallDisk> {
+    const folder = mkdtempSync(join(tmpdir(), 'envicutor-disk-'));
+    // A session of its own: whoever ends the test's whole group leaves it to do its work.
+    const child = spawn('sh', ['-ec', guard, 'sh', folder, String(bytes)], {
+      ...{ stdio: ['pipe', 'pipe', 'inherit'], detached: true },
+    });
+    const mounted = once(child.stdout, 'data');
+    const ended = once(child, 'exit').then(([code]) => {
+      throw new Error(`a file system of ${bytes} bytes could not be mounted in ${folder}: ${code}`);
+    });
+    await Promise.race([mounted, ended]);
+    ended.catch(() => undefined);
+    return new SmallDisk(join(folder, 'files'), child);
+  }
+
+  get #ballast(): string {
+    return join(this.folder, 'ballast');
+  }
+
+  /** Not a block is free then, until somebody removes something. */
+  fill(): void {
+    const { bavail, bsize } = statfsSync(this.folder);
+    const bytes = bavail * bsize - REST_BYTES;
+    if (bytes > 0) execFileSync('fallocate', ['--length', String(bytes), this.#ballast]);
+    const file = openSync(this.#ballast, 'a');
+    try {
+      while (hasWritten(file, PIECE));
+    } finally {
+      closeSync(file);
+    }
+  }
+
+  free(): void {
+    rmSync(this.#ballast, { force: true });
+  }
+
+  /** Whoever still has a file of it open keeps that file alone. */
+  async close(): Promise<void> {
+    if (this.#guard.exitCode !== null) return;
+    const ended = once(this.#guard, 'exit');
+    this.#guard.stdin?.end();
+    await ended;
+  }
+}
+
+function hasWritten(file: number, piece: Buffer): boolean {
+  try {
+    return writeSync(file, piece) > 0;
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOSPC') return false;
+    throw error;
+  }
+}
