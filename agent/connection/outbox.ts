@@ -1,8 +1,8 @@
 /**
  * Owns the results that the coordinator has not acknowledged yet, as the text that is sent, in the order in which they came.
  * Never drops one: when it is full the agent takes no new leases, so it can outgrow its bounds only by what is running already.
- * Invariant: while the coordinator is away, and from the end of this process on, every one of them is where the next process finds it; on a
- * connection that works the disk is not touched.
+ * Invariant: while the coordinator is away, and from the end of this process on, every one of them is where the next process finds it, unless
+ * the disk had no room since; on a connection that works the disk is not touched.
  */
 import type { KeptResults } from './kept-results.ts';
 
@@ -72,7 +72,7 @@ export class Outbox {
     return [...this.#entries.values()];
   }
 
-  /** Nobody can be told now: this process may end before somebody can. */
+  /** Nobody can be told now: this process may end before somebody can. What found no room before is tried again. */
   away(): void {
     this.#isAway = true;
     for (const entry of this.#entries.values()) this.#keep(entry);
@@ -86,6 +86,10 @@ export class Outbox {
   #keep(entry: OutboxEntry): void {
     if (this.#kept === null || this.#onDisk.has(entry.lease)) return;
     this.#onDisk.add(entry.lease);
-    this.#kept.keep(entry);
+    void this.#kept.keep(entry).then((isKept) => {
+      if (!isKept) this.#onDisk.delete(entry.lease);
+      // Where one found room, there may be some for those that did not.
+      else if (this.#isAway) this.away();
+    });
   }
 }

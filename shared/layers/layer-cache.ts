@@ -17,6 +17,7 @@ import type { LayerFetcher } from './layer-fetcher.ts';
 import { type IndexedLayer, LayerIndex } from './layer-index.ts';
 import { LayerInstaller } from './layer-installer.ts';
 import { checkArchitecture, checkParents, checkScope, layerName, ownerOf } from './layer-manifest.ts';
+import { LayerRemovals } from './layer-removals.ts';
 import { type DamageListener, LayerScrub, type LayerScrubOptions } from './layer-scrub.ts';
 import { LayerShelf, type ShelvedLayer } from './layer-shelf.ts';
 import type { AcquiredLayers, FetchListener, LayerSource } from './layer-source.ts';
@@ -72,10 +73,10 @@ export class LayerCache implements LayerSource {
   readonly #index: LayerIndex;
   readonly #shelf: LayerShelf;
   readonly #scrub: LayerScrub | null;
+  readonly #removals: LayerRemovals;
   readonly #arriving = new Map<string, Arrival>();
   /** Damaged or revoked, and still in use. */
   readonly #quarantined = new Map<string, Entry>();
-  readonly #leaving = new Map<string, Promise<void>>();
   readonly #counts = { hits: 0, misses: 0, evictions: 0, fetchedBytes: 0 };
   readonly #used = new Set<Digest>();
   #pins: ReadonlySet<string> = new Set();
@@ -90,7 +91,8 @@ export class LayerCache implements LayerSource {
       logger: options.logger,
       layers: () => this.#toIndex(),
     });
-    const { bytesMax, tenantPercentMax = 100, scrub, logger } = options;
+    const { bytesMax, tenantPercentMax = 100, scrub, logger, sandbox } = options;
+    this.#removals = new LayerRemovals({ store: sandbox.store, clock: this.#clock, logger });
     this.#shelf = new LayerShelf({ bytesMax, tenantBytesMax: (bytesMax * tenantPercentMax) / 100 });
     const scrubbing = {
       ...{ clock: this.#clock, logger, held: () => this.held() },
@@ -120,10 +122,8 @@ export class LayerCache implements LayerSource {
   /** Writes the order of use down and stops the timer; layers that are arriving are finished first. Idempotent. */
   async stop(): Promise<void> {
     await this.#scrub?.stop();
-    await Promise.allSettled([
-      ...[...this.#arriving.values()].map(({ arrival }) => arrival),
-      ...this.#leaving.values(),
-    ]);
+    await Promise.allSettled([...this.#arriving.values()].map(({ arrival }) => arrival));
+    await this.#removals.stop();
     await this.#index.save();
   }
 
@@ -187,6 +187,7 @@ export class LayerCache implements LayerSource {
   /** From now on exactly these are pinned, be they here or yet to come; resolves when a crash would not change that. */
   async pinExactly(digests: readonly string[]): Promise<void> {
     this.#pins = new Set(digests);
+    for (const { entry } of this.#arriving.values()) entry.isPinned = this.#pins.has(entry.digest);
     for (const entry of this.#shelf.all()) {
       if (entry.isPinned === this.#pins.has(entry.digest)) continue;
       entry.isPinned = !entry.isPinned;
@@ -312,7 +313,7 @@ export class LayerCache implements LayerSource {
     const { fetcher, logger } = this.#options;
     const name = layerName(entry.digest);
     const startedAtMs = this.#clock.monotonicMs();
-    await this.#leaving.get(name);
+    await this.#removals.gone(name);
     const blob = await fetcher.fetch(reference.url, manifest.blob, (bytes) => {
       for (const told of listeners) told(bytes);
     });
@@ -335,7 +336,10 @@ export class LayerCache implements LayerSource {
     const installMs = Math.round(this.#clock.monotonicMs() - fetchedAtMs);
     logger.info({ layer: entry.digest, bytes: entry.bytes, fetchMs, installMs }, 'layer arrived');
     this.#trim();
-    await this.#index.save();
+    // It is here and in use, whether its weight can be written down or not; its line is there.
+    await this.#index.save().catch((error: unknown) => {
+      logger.warn({ error: toSystemError(error).message }, 'layer index not written');
+    });
   }
 
   #hold(entry: Entry, manifest: LayerManifest): Entry {
@@ -368,15 +372,7 @@ export class LayerCache implements LayerSource {
   }
 
   #remove(entry: Entry): void {
-    const { sandbox, logger } = this.#options;
-    const name = layerName(entry.digest);
-    const removal = sandbox.store
-      .remove(name)
-      .catch((error: unknown) => {
-        logger.warn({ layer: entry.digest, error: toSystemError(error).message }, 'layer not removed');
-      })
-      .finally(() => this.#leaving.delete(name));
-    this.#leaving.set(name, removal);
+    this.#removals.remove(layerName(entry.digest));
     this.#index.saveSoon();
   }
 

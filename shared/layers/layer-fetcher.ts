@@ -57,7 +57,7 @@ export class LayerFetcher {
     this.#stallTimeoutMs = options.stallTimeoutMs ?? STALL_TIMEOUT_MS;
   }
 
-  /** The blob, checked; `received` hears how many bytes have come. SystemError `layer-corrupt` when it is another one, `object-store-unavailable` when it can't be had. */
+  /** The blob, checked; `received` hears how many bytes have come. SystemError `layer-corrupt` when it is another one, `object-store-unavailable` when it can't be had, `sandbox-failed` when there is no room for it here. */
   async fetch(
     url: string,
     blob: BlobDescription,
@@ -233,8 +233,14 @@ function originOf(url: string): string {
   return URL.parse(url)?.host || url.split(/[/?]/, 1)[0]?.slice(0, 40) || 'nowhere';
 }
 
+/** What this machine's disk says, and no connection. */
+const ofDisk: readonly unknown[] = ['ENOSPC', 'EDQUOT', 'EROFS', 'EIO'];
+
 function unavailable(error: unknown, attempt: string): SystemError {
   if (error instanceof SystemError) return error;
   const reason = error instanceof Error ? error.message || error.name : String(error);
+  if (ofDisk.includes((error as NodeJS.ErrnoException).code)) {
+    return new SystemError('sandbox-failed', `${attempt} to this machine's disk failed: ${reason}`, { cause: error });
+  }
   return new SystemError('object-store-unavailable', `${attempt} failed: ${reason}`, { cause: error });
 }

@@ -3,15 +3,16 @@
  * Never outlives its test: its guard unmounts it when the guard's input ends, with `close` or with the test's process, however that ends.
  */
 import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
+import { randomUUID } from 'node:crypto';
 import { once } from 'node:events';
-import { closeSync, mkdtempSync, openSync, rmSync, statfsSync, writeSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, rmSync, statfsSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
-const guard = `chmod 755 "$1"; truncate -s "$2" "$1/image"; mkfs.ext4 -q -m 0 "$1/image"; mkdir "$1/files"; mount -o loop "$1/image" "$1/files"; echo mounted
+const guard = `chmod 755 "$1"; truncate -s "$2" "$1/image"; mkfs.ext4 -q -b 4096 -m 0 "$1/image"; mkdir "$1/files"; mount -o loop "$1/image" "$1/files"; echo mounted
 read -r _ || true; umount --lazy "$1/files"; rm -r "$1"`;
-/** What is not given to the ballast at once; then it grows by the smallest piece. */
-const REST_BYTES = 1 << 20;
+/** What is not given to the ballast at once, but block by block. */
+const REST_BYTES = 256 * 1024;
 const PIECE = Buffer.alloc(4096);
 
 /** See the head of this file. */
@@ -45,19 +46,16 @@ export class SmallDisk {
 
   /** Not a block is free then, until somebody removes something. */
   fill(): void {
+    mkdirSync(this.#ballast, { recursive: true });
     const { bavail, bsize } = statfsSync(this.folder);
     const bytes = bavail * bsize - REST_BYTES;
-    if (bytes > 0) execFileSync('fallocate', ['--length', String(bytes), this.#ballast]);
-    const file = openSync(this.#ballast, 'a');
-    try {
-      while (hasWritten(file, PIECE));
-    } finally {
-      closeSync(file);
-    }
+    if (bytes > 0) execFileSync('fallocate', ['--length', String(bytes), join(this.#ballast, randomUUID())]);
+    // One file would need room to say where its last blocks are.
+    while (isWritten(join(this.#ballast, randomUUID())));
   }
 
   free(): void {
-    rmSync(this.#ballast, { force: true });
+    rmSync(this.#ballast, { force: true, recursive: true });
   }
 
   /** Whoever still has a file of it open keeps that file alone. */
@@ -69,9 +67,10 @@ export class SmallDisk {
   }
 }
 
-function hasWritten(file: number, piece: Buffer): boolean {
+function isWritten(path: string): boolean {
   try {
-    return writeSync(file, piece) > 0;
+    writeFileSync(path, PIECE, { flush: true });
+    return true;
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code === 'ENOSPC') return false;
     throw error;

@@ -132,6 +132,21 @@ test('the least recently used goes first, and never what is in use or pinned', a
   assert.equal(cache.gauges().bytes, 2 * WEIGHT);
 });
 
+test('pins that change while a layer is on its way are its pins', async (context) => {
+  const { sandbox, open } = await createMachine(context);
+  const cache = await open(WEIGHT);
+  const { promise, resolve } = Promise.withResolvers<void>();
+  sandbox.gate = promise;
+  const used = use(cache, one);
+  await cache.pinExactly(digests(one));
+  resolve();
+  await used;
+  await use(cache, two);
+  assert.deepEqual([cache.held(), cache.gauges().pinned], [digests(one), 1]);
+  await cache.pinExactly([]);
+  await cache.stop();
+});
+
 test('a layer that is being removed comes back whole when it is asked for at that moment', async (context) => {
   const { sandbox, open } = await createMachine(context);
   const cache = await open(WEIGHT);
