@@ -5,54 +5,21 @@
  * are heavier; the index names a layer before the store has it, and a layer that the index does not name is removed at start; what was
  * found damaged is never handed out again: it goes when its last user has, and is fetched again at the next use.
  */
-import { type Clock, type Random, systemClock, systemRandom } from '../clock.ts';
+import { type Clock, systemClock, systemRandom } from '../clock.ts';
 import type { Digest } from '../digest.ts';
 import { SystemError, toSystemError } from '../errors.ts';
-import type { Logger } from '../logger.ts';
 import type { LayerUse } from '../model/environment.ts';
 import type { LayerManifest, LayerReference } from '../model/manifest.ts';
-import type { Sandbox } from '../sandbox/sandbox.ts';
 import { toProgress } from './fetch-progress.ts';
-import type { LayerFetcher } from './layer-fetcher.ts';
+import type { LayerCacheGauges, LayerCacheOptions } from './layer-cache-options.ts';
 import { type IndexedLayer, LayerIndex } from './layer-index.ts';
 import { LayerInstaller } from './layer-installer.ts';
 import { checkArchitecture, checkParents, checkScope, layerName, ownerOf } from './layer-manifest.ts';
 import { LayerRemovals } from './layer-removals.ts';
-import { type DamageListener, LayerScrub, type LayerScrubOptions } from './layer-scrub.ts';
+import { type DamageListener, LayerScrub } from './layer-scrub.ts';
 import { LayerShelf, type ShelvedLayer } from './layer-shelf.ts';
 import type { AcquiredLayers, FetchListener, LayerSource } from './layer-source.ts';
 import { checkSpecs } from './layer-spec.ts';
-import type { ManifestTrust } from './manifest-trust.ts';
-
-/** Settings and neighbours of a cache. */
-export interface LayerCacheOptions {
-  readonly sandbox: Pick<Sandbox, 'launch' | 'store'>;
-  readonly trust: Pick<ManifestTrust, 'open' | 'checkFresh'>;
-  readonly fetcher: Pick<LayerFetcher, 'fetch'>;
-  /** Folder of the index file; made when missing. */
-  readonly directory: string;
-  /** Weight of all layers together, in bytes of their tars. */
-  readonly bytesMax: number;
-  /** What one tenant's own layers may weigh when room is needed, in hundredths of bytesMax; 100 by default. */
-  readonly tenantPercentMax?: number;
-  /** Checks layers again while they lie here, one at each interval; without it nothing is checked. */
-  readonly scrub?: Pick<LayerScrubOptions, 'integrity' | 'intervalMs'>;
-  readonly logger: Logger;
-  readonly clock?: Clock;
-  readonly random?: Random;
-}
-
-/** Counters and gauges of a cache, for metrics. */
-export interface LayerCacheGauges {
-  readonly layers: number;
-  readonly bytes: number;
-  readonly inUse: number;
-  readonly pinned: number;
-  readonly hits: number;
-  readonly misses: number;
-  readonly evictions: number;
-  readonly fetchedBytes: number;
-}
 
 type Entry = ShelvedLayer;
 
@@ -61,6 +28,8 @@ interface Arrival {
   readonly entry: Entry;
   readonly listeners: Set<(bytes: number) => void>;
   arrival: Promise<void>;
+  /** Will it be in the store next? Before, another of its name may be there, which is to go. */
+  isNamed: boolean;
 }
 
 const layerNamePattern = /^sha256-[0-9a-f]{64}$/;
@@ -69,7 +38,7 @@ const layerNamePattern = /^sha256-[0-9a-f]{64}$/;
 export class LayerCache implements LayerSource {
   readonly #options: LayerCacheOptions;
   readonly #clock: Clock;
-  readonly #installer: LayerInstaller;
+  readonly #installer: Pick<LayerInstaller, 'install'>;
   readonly #index: LayerIndex;
   readonly #shelf: LayerShelf;
   readonly #scrub: LayerScrub | null;
@@ -85,7 +54,7 @@ export class LayerCache implements LayerSource {
   constructor(options: LayerCacheOptions) {
     this.#options = options;
     this.#clock = options.clock ?? systemClock;
-    this.#installer = new LayerInstaller({ ...options, random: options.random ?? systemRandom });
+    this.#installer = options.installer ?? new LayerInstaller({ ...options, random: options.random ?? systemRandom });
     this.#index = new LayerIndex(options.directory, {
       clock: this.#clock,
       logger: options.logger,
@@ -290,7 +259,7 @@ export class LayerCache implements LayerSource {
       isPinned: this.#pins.has(digest),
       owner: ownerOf(manifest),
     };
-    const arriving: Arrival = { entry, listeners: new Set([told]), arrival: Promise.resolve() };
+    const arriving: Arrival = { entry, listeners: new Set([told]), arrival: Promise.resolve(), isNamed: false };
     this.#arriving.set(digest, arriving);
     arriving.arrival = this.#install(arriving, reference, manifest).finally(() => this.#arriving.delete(digest));
     await arriving.arrival;
@@ -309,8 +278,9 @@ export class LayerCache implements LayerSource {
     return entry;
   }
 
-  async #install({ entry, listeners }: Arrival, reference: LayerReference, manifest: LayerManifest): Promise<void> {
+  async #install(arriving: Arrival, reference: LayerReference, manifest: LayerManifest): Promise<void> {
     const { fetcher, logger } = this.#options;
+    const { entry, listeners } = arriving;
     const name = layerName(entry.digest);
     const startedAtMs = this.#clock.monotonicMs();
     await this.#removals.gone(name);
@@ -320,6 +290,7 @@ export class LayerCache implements LayerSource {
     const fetchedAtMs = this.#clock.monotonicMs();
     try {
       this.#trim();
+      arriving.isNamed = true;
       // Named in the index first: a layer that a crash leaves in the store without its line would be removed at start.
       await this.#index.save();
       entry.bytes = (await this.#installer.install(blob, manifest)).bytes;
@@ -362,10 +333,10 @@ export class LayerCache implements LayerSource {
     this.#trim();
   }
 
-  /** Lets one after the other go until all that is here or arriving fits, or nobody is left who may go. */
+  /** Lets one after the other go until all that is here, put aside or arriving fits, or nobody is left who may go. */
   #trim(): void {
-    const arriving = [...this.#arriving.values()].map(({ entry }) => entry);
-    for (let entry = this.#shelf.victim(arriving); entry !== null; entry = this.#shelf.victim(arriving)) {
+    const others = [...this.#quarantined.values(), ...[...this.#arriving.values()].map(({ entry }) => entry)];
+    for (let entry = this.#shelf.victim(others); entry !== null; entry = this.#shelf.victim(others)) {
       this.#counts.evictions += 1;
       this.#remove(entry);
     }
@@ -376,9 +347,9 @@ export class LayerCache implements LayerSource {
     this.#index.saveSoon();
   }
 
-  /** What is here, least recently used first, and what is arriving. */
+  /** What is here, least recently used first, and what comes next. */
   #toIndex(): IndexedLayer[] {
-    const arriving = [...this.#arriving.values()].map(({ entry }) => entry);
+    const arriving = [...this.#arriving.values()].flatMap(({ entry, isNamed }) => (isNamed ? [entry] : []));
     return [...this.#shelf.all(), ...arriving].map(({ digest, bytes, isPinned, owner }) => ({
       digest,
       bytes,

@@ -49,25 +49,44 @@ export interface LayerIndexNeeds {
 /** A change of order alone may wait so long for its way into the index; a layer that comes or goes does not wait. */
 const DELAY_MS = 200;
 
+/** Where an index is written. */
+export interface IndexFile {
+  /** All of it, or null when there is none that can be read. */
+  read(): Promise<string | null>;
+  /** Resolves when a crash leaves this text, or a later one. */
+  write(text: string): Promise<void>;
+}
+
+/** The one in a folder, which is made when it is missing. */
+function toIndexFile(directory: string): IndexFile {
+  const path = join(directory, 'layers.json');
+  return {
+    read: () => readFile(path, 'utf8').catch(() => null),
+    write: async (text) => {
+      await mkdir(directory, { recursive: true, mode: 0o700 });
+      await writeWhole(path, text);
+    },
+  };
+}
+
 /** The index file of one cache; writes are one after the other, the latest state wins. */
 export class LayerIndex {
   readonly #needs: LayerIndexNeeds;
-  readonly #directory: string;
-  readonly #path: string;
+  readonly #file: IndexFile;
   #wanted: string | null = null;
   #written: string | null = null;
   #writing: Promise<void> | null = null;
   #timer: Timer | null = null;
 
-  constructor(directory: string, needs: LayerIndexNeeds) {
+  /** In a folder, or wherever it is said to be. */
+  constructor(place: string | IndexFile, needs: LayerIndexNeeds) {
     this.#needs = needs;
-    this.#directory = directory;
-    this.#path = join(directory, 'layers.json');
+    this.#file = typeof place === 'string' ? toIndexFile(place) : place;
   }
 
   /** The remembered layers, least recently used first; null when there is no file that can be used. */
   async read(): Promise<readonly IndexedLayer[] | null> {
-    const text = await readFile(this.#path, 'utf8').catch(() => null);
+    const text = await this.#file.read();
     if (text === null) return null;
     try {
       const index: unknown = JSON.parse(text);
@@ -96,11 +115,12 @@ export class LayerIndex {
   }
 
   async #writeWanted(): Promise<void> {
+    // In a later turn than the wish, so that whoever wishes has put this promise down before it is taken away.
+    await Promise.resolve();
     try {
-      await mkdir(this.#directory, { recursive: true, mode: 0o700 });
       while (this.#wanted !== null && this.#wanted !== this.#written) {
         const text = this.#wanted;
-        await writeWhole(this.#path, text);
+        await this.#file.write(text);
         this.#written = text;
       }
     } finally {

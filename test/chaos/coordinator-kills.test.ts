@@ -30,8 +30,9 @@ const orders = [
 interface Sums {
   /** Failures of ours by what was said. */
   readonly failures: Map<string, number>;
-  /** Answers that were none, by status and code. */
+  /** Answers that were none, by status, code and what went wrong then, or had just gone wrong. */
   readonly refusals: Map<string, number>;
+  during: string;
   ours: number;
   retried: number;
 }
@@ -47,7 +48,7 @@ async function insist(
     const member = random.of(site.members);
     const answer = await ask(site.coordinators.as(tenant, member)).catch(() => null);
     if (answer !== null && answer.status < 500 && answer.status !== 429) return answer;
-    if (answer !== null) count(sums.refusals, `${answer.status} ${(answer.body as Problem).code}`);
+    if (answer !== null) count(sums.refusals, `${answer.status} ${(answer.body as Problem).code}, ${sums.during}`);
     await wait(50 + random.below(100));
   }
 }
@@ -159,8 +160,9 @@ test(`${wanted} executions on three coordinators end once each, whatever is kill
   const site = await BreakableSite.set(context, tenants);
   const random = new SeededNumbers(`${testSeed} faults`);
   const history = new History(isRight);
-  const sums: Sums = { failures: new Map(), refusals: new Map(), ours: 0, retried: 0 };
+  const sums: Sums = { failures: new Map(), refusals: new Map(), during: 'at rest', ours: 0, retried: 0 };
   const chaos = new Chaos(faultsOf(site, random), random, (name) => {
+    sums.during = name;
     context.diagnostic(`${((performance.now() - from) / 1000).toFixed(1)} s: ${name}`);
   });
   const isEnough = () => chaos.isOver || (chaos.isComplete && history.ended >= wanted);
@@ -195,6 +197,10 @@ test(`${wanted} executions on three coordinators end once each, whatever is kill
   for (const [said, times] of [...failures, ...refusals]) context.diagnostic(`${times} × ${said}`);
   noteInLedger('coordinators', { ...ledger, ...counts, seed: testSeed, seconds });
   assert.deepEqual(violations.slice(0, 5), [], `seed ${testSeed}`);
+  // Whoever can't be answered now is told so and may ask again; nothing else goes wrong on our side.
+  const odd = [...refusals.keys()].filter((refusal) => !/^(429|503) /.test(refusal));
+  assert.deepEqual(odd, [], `seed ${testSeed}`);
+  assert.ok(refusals.has('503 state-store-unavailable, database log full'), 'a database without room takes nothing');
   assert.equal(leases, 0);
   assert.deepEqual(leftovers, [], `seed ${testSeed}`);
   assert.ok(history.ended >= wanted);

@@ -147,6 +147,19 @@ test('pins that change while a layer is on its way are its pins', async (context
   await cache.stop();
 });
 
+test('a layer that is wanted again while the damaged one still has to go is not that one after a crash', async (context) => {
+  const { sandbox, open } = await createMachine(context);
+  const cache = await open();
+  await use(cache, one);
+  sandbox.removal = new Promise(() => undefined);
+  cache.discard(digestOf(one.tar));
+  void use(cache, one);
+  await use(cache, two);
+  // No stop: the process is gone, and the damaged layer is in the store.
+  sandbox.removal = Promise.resolve();
+  assert.deepEqual((await open()).held(), digests(two));
+});
+
 test('a layer that is being removed comes back whole when it is asked for at that moment', async (context) => {
   const { sandbox, open } = await createMachine(context);
   const cache = await open(WEIGHT);
