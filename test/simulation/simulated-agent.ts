@@ -1,6 +1,6 @@
 /**
  * Owns an agent of a simulation: it answers offers late, refuses, fails, loses its connection, its coordinator or its life, comes back with what it
- * holds, and says results again until they are acknowledged, as the protocol has it. Never sandboxes anything; its fence is the real one.
+ * holds, and says results again until they are acknowledged, as the protocol has it. Never sandboxes anything; its fence and its shelf of layers are the real ones.
  * Invariant: it never runs more than its slots and its memory allow; whoever offers more is refused.
  */
 import assert from 'node:assert/strict';
@@ -13,6 +13,7 @@ import type { CoordinatorMessage } from '../../shared/protocol/coordinator-messa
 import { makeResult } from '../support/lease-results.ts';
 import type { Books } from './books.ts';
 import { SimulatedConnection } from './simulated-connection.ts';
+import { SimulatedShelf } from './simulated-shelf.ts';
 import type { SimulatedChance, SimulatedTime } from './simulated-time.ts';
 
 /** What an order of a simulation says, instead of scripts. */
@@ -52,7 +53,6 @@ interface Held {
   result: LeaseResultMessage | null;
 }
 
-const KEPT_LAYERS = 8;
 /** An agent dials again after at most this. */
 const REDIAL_MS = 500;
 /** A coordinator that says nothing is given up by its agent after one to two of these. */
@@ -68,7 +68,7 @@ export class SimulatedAgent {
   readonly memoryBytes: number;
   readonly #world: World;
   readonly #leases = new Map<string, Held>();
-  readonly #layers = new Set<string>();
+  readonly #layers = new SimulatedShelf();
   readonly #fence: Fence;
   #connection: SimulatedConnection | null = null;
   /** Until then nothing gets through, in either direction. */
@@ -138,6 +138,7 @@ export class SimulatedAgent {
   die(): void {
     this.#life += 1;
     this.#leases.clear();
+    this.#layers.crash();
     this.disconnect();
     this.#tellBooks();
   }
@@ -186,7 +187,7 @@ export class SimulatedAgent {
     if (this.#connection !== connection) return;
     const { time, reportIntervalMs } = this.#world;
     const leases = [...this.#leases].map(([lease, { fence }]) => ({ lease, fence }));
-    const layers = [...this.#layers];
+    const layers = this.#layers.names;
     connection.say(({ scheduler }, member) => {
       member.report(this.slots, layers, null, { memoryBytes: this.memoryBytes, diskBytes: 1e12 });
       const wanted = scheduler.reported(this.id, leases);
@@ -237,23 +238,20 @@ export class SimulatedAgent {
   #run(connection: SimulatedConnection, lease: string, held: Held): void {
     const { time, chance, weather, books } = this.#world;
     const life = this.#life;
-    const isCold = held.order.layers.some((layer) => !this.#layers.has(layer));
+    const { layers, durationMs } = held.order;
+    const isCold = this.#layers.hold(layers);
+    const fetchMs = isCold ? weather.fetchMs : 0;
     connection.say(({ scheduler }) => scheduler.started(this.id, lease));
-    time.after((isCold ? weather.fetchMs : 0) + held.order.durationMs, () => {
-      if (life !== this.#life || this.#leases.get(lease) !== held) return;
-      for (const layer of held.order.layers) this.#keep(layer);
+    if (isCold) time.after(fetchMs, () => life === this.#life && this.#layers.arrived(layers));
+    time.after(fetchMs + durationMs, () => {
+      if (life !== this.#life) return;
+      this.#layers.letGo(layers);
+      if (this.#leases.get(lease) !== held) return;
       const isFailed = chance.percent(this.#world.weather.failedPercent);
       const result = makeResult(isFailed ? { verdict: null, run: null, failure: retryable } : {});
       held.result = books.made(result, held.fence);
       this.#tell(lease, held);
     });
-  }
-
-  #keep(layer: string): void {
-    this.#layers.delete(layer);
-    this.#layers.add(layer);
-    const [oldest] = this.#layers;
-    if (this.#layers.size > KEPT_LAYERS && oldest !== undefined) this.#layers.delete(oldest);
   }
 
   /** Says a result; it is forgotten when that was acknowledged, which can be lost too. */
