@@ -27,7 +27,7 @@ const SETUP_BYTES = 1 << 20;
 const MEMBERS = 3;
 const MACHINES = 2;
 /** PostgreSQL's own files, its log of 10,000 executions and room. */
-const DATABASE_BYTES = 512 << 20;
+const DATABASE_BYTES = 1 << 30;
 const MACHINE_BYTES = 96 << 20;
 /** The base and half of the setups: layers go and are fetched again all the time. */
 const LAYER_BYTES_MAX = 5_500_000 + (SETUPS / 2) * (SETUP_BYTES + 16_384);
