@@ -200,7 +200,8 @@ test(`${wanted} executions on three coordinators end once each, whatever is kill
   // Whoever can't be answered now is told so and may ask again; nothing else goes wrong on our side.
   const odd = [...refusals.keys()].filter((refusal) => !/^(429|503) /.test(refusal));
   assert.deepEqual(odd, [], `seed ${testSeed}`);
-  assert.ok(refusals.has('503 state-store-unavailable, database log full'), 'a database without room takes nothing');
+  const isRefused = [...refusals.keys()].some((refusal) => refusal.startsWith('503 state-store-unavailable'));
+  assert.ok(isRefused, 'without its database nobody takes what must be durable');
   assert.equal(leases, 0);
   assert.deepEqual(leftovers, [], `seed ${testSeed}`);
   assert.ok(history.ended >= wanted);

@@ -7,6 +7,7 @@ import { existsSync, readdirSync, readFileSync, readlinkSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as wait } from 'node:timers/promises';
 import type { RealLauncher } from './real-launcher.ts';
+import { DISK_PREFIX } from './small-disk.ts';
 
 const REST_MS_MAX = 20_000;
 
@@ -54,9 +55,9 @@ function count(launcher: MeasuredLauncher): Vitals {
     'descriptors of sweepers': sweepers.map((child) => list(`/proc/${child}/fd`).length).reduce((a, b) => a + b, 0),
     processes: children.length,
     cgroups: sandboxGroups(launcher.cgroup).length,
-    mounts: lines(`/proc/${id}/mountinfo`),
+    mounts: mountsOf(id),
     'mounts of the host': read('/proc/self/mountinfo').split('envicutor-stage').length,
-    'mounts of sweepers': Math.max(0, ...sweepers.map((child) => lines(`/proc/${child}/mountinfo`))),
+    'mounts of sweepers': Math.max(0, ...sweepers.map(mountsOf)),
     'IPC objects': ['shm', 'sem', 'msg'].map((kind) => lines(`/proc/sysvipc/${kind}`)).reduce((a, b) => a + b),
     keys: read('/proc/keys')
       .split('\n')
@@ -94,6 +95,12 @@ function linkOf(path: string): string | null {
 
 function list(path: string): string[] {
   return existsSync(path) ? readdirSync(path) : [];
+}
+
+/** Without the disks of another test that runs meanwhile. */
+function mountsOf(id: number): number {
+  const mounts = read(`/proc/${id}/mountinfo`).split('\n');
+  return mounts.filter((mount) => !mount.includes(`/${DISK_PREFIX}`)).length;
 }
 
 function lines(path: string): number {

@@ -11,6 +11,9 @@ import { join } from 'node:path';
 
 const guard = `chmod 755 "$1"; truncate -s "$2" "$1/image"; mkfs.ext4 -q -b 4096 -m 0 "$1/image"; mkdir "$1/files"; mount -o loop "$1/image" "$1/files"; echo mounted
 read -r _ || true; umount --lazy "$1/files"; rm -r "$1"`;
+/** How the folders begin. */
+export const DISK_PREFIX = 'envicutor-disk-';
+
 /** What is not given to the ballast at once, but block by block. */
 const REST_BYTES = 256 * 1024;
 const PIECE = Buffer.alloc(4096);
@@ -26,7 +29,7 @@ export class SmallDisk {
   }
 
   static async mount(bytes: number): Promise<SmallDisk> {
-    const folder = mkdtempSync(join(tmpdir(), 'envicutor-disk-'));
+    const folder = mkdtempSync(join(tmpdir(), DISK_PREFIX));
     // A session of its own: whoever ends the test's whole group leaves it to do its work.
     const child = spawn('sh', ['-ec', guard, 'sh', folder, String(bytes)], {
       ...{ stdio: ['pipe', 'pipe', 'inherit'], detached: true },
