@@ -53,14 +53,14 @@ test('what is sent over a cut cable arrives nowhere, neither end is told, and it
 });
 
 test('neither a network nor a disk outlives a test that is killed', async () => {
-  const program = `const { CuttableNetwork } = await import('${support('cuttable-network')}');
-    const { SmallDisk } = await import('${support('small-disk')}');
+  const program = `const [{ CuttableNetwork }, { SmallDisk }] = await Promise.all(process.argv.slice(1).map((url) => import(url)));
     const network = await CuttableNetwork.open();
     const machine = await network.attach();
     const disk = await SmallDisk.mount(16 << 20);
     disk.fill();
     console.log(JSON.stringify({ address: network.address, folder: disk.folder }));`;
-  const child = spawn(process.execPath, ['--input-type=module', '-e', program], {
+  const urls = ['cuttable-network', 'small-disk'].map(support);
+  const child = spawn(process.execPath, ['--input-type=module', '-e', program, ...urls], {
     stdio: ['ignore', 'pipe', 'inherit'],
   });
   const [line] = await once(child.stdout, 'data');
