@@ -9,7 +9,7 @@ import { checkBatch } from '../../shared/http/request-checks.ts';
 import { BatchAnswer, BatchRequest } from '../../shared/model/execution.ts';
 import type { AllLimits } from '../../shared/model/limits.ts';
 import type { ExecutionService } from '../executions/execution-service.ts';
-import type { ExecutionRoutesDeps } from './execution-routes.ts';
+import { type ExecutionRoutesDeps, submissionErrors } from './execution-routes.ts';
 import type { HttpServer } from './server.ts';
 import { checkWebhook, type WebhookRules } from './webhook-checks.ts';
 
@@ -30,7 +30,9 @@ export function addBatchRoutes(
     {
       config: { scope: 'execute' },
       schema: {
-        operationId: 'createExecutions', errors: batchErrors, summary: 'Run many requests: all are accepted, or none is',
+        operationId: 'createExecutions',
+        errors: submissionErrors,
+        summary: 'Run many requests: all are accepted, or none is',
         body: BatchRequest,
         headers: SubmitHeaders,
         response: { 202: BatchAnswer, ...problems },

@@ -51,11 +51,12 @@ export interface ExecutionRoutesOptions {
 }
 
 /** What a submission may be refused by, besides what every request may. */
-const submissionErrors = [
+export const submissionErrors = [
   'draining',
   'environment-not-found',
   // Of an edge, which serves this too (docs/edge.md).
   'environment-not-held',
+  'file-not-found',
   'idempotency-key-reused',
   'limit-above-maximum',
   'no-agent',

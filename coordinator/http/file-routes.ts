@@ -64,7 +64,9 @@ function addUpload(server: HttpServer, files: FileService): void {
     {
       config: { scope: 'execute' },
       schema: {
-        operationId: 'createFile', errors: ['quota-exceeded', 'rate-exceeded', 'object-store-unavailable', 'conflict'], summary: 'Send a file once, for any number of executions',
+        operationId: 'createFile',
+        errors: ['quota-exceeded', 'rate-exceeded', 'object-store-unavailable', 'conflict'],
+        summary: 'Send a file once, for any number of executions',
         rawBody: BYTES_TYPE,
         response: { 200: StoredFile, ...problems },
       },
@@ -79,7 +81,9 @@ function addRecords(server: HttpServer, files: FileService): void {
     {
       config: { scope: 'execute' },
       schema: {
-        operationId: 'listFiles', errors: [], summary: "The tenant's files, newest first",
+        operationId: 'listFiles',
+        errors: [],
+        summary: "The tenant's files, newest first",
         querystring: PageQuery,
         response: { 200: PageOf(StoredFile), ...problems },
       },
@@ -95,7 +99,13 @@ function addRecords(server: HttpServer, files: FileService): void {
     '/v1/files/:id',
     {
       config: { scope: 'execute' },
-      schema: { operationId: 'deleteFile', errors: ['file-not-found', 'conflict'], summary: 'Delete a file', params: IdParams, response: { 204: Type.Null(), ...problems } },
+      schema: {
+        operationId: 'deleteFile',
+        errors: ['file-not-found', 'conflict'],
+        summary: 'Delete a file',
+        params: IdParams,
+        response: { 204: Type.Null(), ...problems },
+      },
     },
     async (request, reply) => {
       await files.delete(request.tenant.id, request.params.id);
@@ -111,7 +121,9 @@ function addDownload(server: HttpServer, files: FileService): void {
       exposeHeadRoute: false,
       config: { scope: 'execute' },
       schema: {
-        operationId: 'getFile', errors: ['file-not-found', 'range-unsatisfiable', 'object-store-unavailable'], summary: "A file's bytes, or a range of them",
+        operationId: 'getFile',
+        errors: ['file-not-found', 'range-unsatisfiable', 'object-store-unavailable'],
+        summary: "A file's bytes, or a range of them",
         params: IdParams,
         mediaType: BYTES_TYPE,
         alsoAnswers: [206, 304],

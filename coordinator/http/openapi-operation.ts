@@ -57,7 +57,7 @@ function commonErrors({ method, url, schema, isOpen }: DescribedRoute): ErrorCod
   if (method !== 'GET') codes.push('body-too-large', 'media-type-unsupported', 'request-invalid');
   if (isOpen) return codes;
   codes.push('unauthenticated', 'state-store-unavailable');
-  if (/^\/v1\/(executions|environments)(\/|$)/.test(url)) codes.push('shard-moved');
+  if (/^\/v1\/(executions|environments|files|usage|webhooks)(\/|$)/.test(url)) codes.push('shard-moved');
   return codes;
 }
 

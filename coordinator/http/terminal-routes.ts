@@ -22,7 +22,9 @@ export function addTerminalRoutes(server: HttpServer, { views, tickets }: Termin
     {
       config: { scope: 'execute' },
       schema: {
-        operationId: 'issueTerminalTicket', errors: ['execution-not-found', 'conflict', 'queue-full'], summary: 'A ticket for one attachment to the terminal of an interactive execution, for a browser',
+        operationId: 'issueTerminalTicket',
+        errors: ['execution-not-found', 'conflict', 'queue-full'],
+        summary: 'A ticket for one attachment to the terminal of an interactive execution, for a browser',
         params: IdParams,
         response: { 201: TerminalTicket, ...problems },
       },

@@ -59,7 +59,9 @@ export function addUsageRoute(server: HttpServer, deps: UsageRouteDeps): void {
     {
       config: { scope: 'any' },
       schema: {
-        operationId: 'getUsage', errors: [], summary: 'What a tenant uses and may; operators name another by ?tenant',
+        operationId: 'getUsage',
+        errors: [],
+        summary: 'What a tenant uses and may; operators name another by ?tenant',
         querystring: UsageQuery,
         response: { 200: Usage, ...problems },
       },

@@ -32,7 +32,9 @@ export function addWebhookRoutes(server: HttpServer, webhooks: Webhooks): void {
     {
       config: { scope: 'execute' },
       schema: {
-        operationId: 'listDeliveries', errors: [], summary: "Deliveries of the tenant's webhooks, newest first",
+        operationId: 'listDeliveries',
+        errors: [],
+        summary: "Deliveries of the tenant's webhooks, newest first",
         querystring: DeliveriesQuery,
         response: { 200: PageOf(DeliveryAnswer), ...problems },
       },
@@ -47,7 +49,13 @@ export function addWebhookRoutes(server: HttpServer, webhooks: Webhooks): void {
     '/v1/webhooks/deliveries/:id',
     {
       config: { scope: 'execute' },
-      schema: { operationId: 'getDelivery', errors: ['delivery-not-found', 'not-found'], summary: 'One delivery', params: IdParams, response: { 200: DeliveryAnswer, ...problems } },
+      schema: {
+        operationId: 'getDelivery',
+        errors: ['not-found'],
+        summary: 'One delivery',
+        params: IdParams,
+        response: { 200: DeliveryAnswer, ...problems },
+      },
     },
     ({ tenant, params }) => webhooks.get(tenant.id, params.id),
   );
@@ -56,7 +64,13 @@ export function addWebhookRoutes(server: HttpServer, webhooks: Webhooks): void {
     '/v1/webhooks/deliveries/:id/replay',
     {
       config: { scope: 'execute' },
-      schema: { operationId: 'replayDelivery', errors: ['delivery-not-found', 'not-found', 'conflict'], summary: 'Send it again', params: IdParams, response: { 202: DeliveryAnswer, ...problems } },
+      schema: {
+        operationId: 'replayDelivery',
+        errors: ['not-found', 'conflict'],
+        summary: 'Send it again',
+        params: IdParams,
+        response: { 202: DeliveryAnswer, ...problems },
+      },
     },
     async ({ tenant, params }, reply) => reply.code(202).send(await webhooks.replay(tenant.id, params.id)),
   );
@@ -66,7 +80,9 @@ export function addWebhookRoutes(server: HttpServer, webhooks: Webhooks): void {
     {
       config: { scope: 'execute' },
       schema: {
-        operationId: 'getWebhookSecret', errors: [], summary: "What receivers check the tenant's signatures with",
+        operationId: 'getWebhookSecret',
+        errors: [],
+        summary: "What receivers check the tenant's signatures with",
         response: { 200: WebhookSecretAnswer, ...problems },
       },
     },
@@ -78,7 +94,9 @@ export function addWebhookRoutes(server: HttpServer, webhooks: Webhooks): void {
     {
       config: { scope: 'execute' },
       schema: {
-        operationId: 'rotateWebhookSecret', errors: [], summary: 'Another secret; the one before signs as well for a while',
+        operationId: 'rotateWebhookSecret',
+        errors: [],
+        summary: 'Another secret; the one before signs as well for a while',
         response: { 200: WebhookSecretAnswer, ...problems },
       },
     },

@@ -19,11 +19,14 @@ export const CollectPatterns = Type.Array(Type.String({ minLength: 1, maxLength:
 });
 
 /** A file that was kept. */
-export const CollectedFile = Closed({
-  path: Type.String({ description: 'In the workspace.' }),
-  file: FileIdText,
-  bytes: Type.Integer({ minimum: 0, description: 'Its size.' }),
-}, { title: 'CollectedFile', description: 'A file that an execution left, and that is kept.' });
+export const CollectedFile = Closed(
+  {
+    path: Type.String({ description: 'In the workspace.' }),
+    file: FileIdText,
+    bytes: Type.Integer({ minimum: 0, description: 'Its size.' }),
+  },
+  { title: 'CollectedFile', description: 'A file that an execution left, and that is kept.' },
+);
 export type CollectedFile = Static<typeof CollectedFile>;
 
 /**
@@ -33,11 +36,14 @@ export type CollectedFile = Static<typeof CollectedFile>;
 export const uncollectedStates = ['not-regular', 'too-large', 'too-many', 'unreadable', 'not-utf8', 'no-room'] as const;
 
 /** A file that matched and was not kept. */
-export const UncollectedFile = Closed({
-  path: Type.String({ description: 'What is no UTF-8 of it is replaced.' }),
-  state: OneOf(uncollectedStates, { description: 'Why it was not.' }),
-  bytes: Type.Integer({ minimum: 0, description: 'Its size.' }),
-}, { title: 'UncollectedFile', description: 'A file that matched and was not kept.' });
+export const UncollectedFile = Closed(
+  {
+    path: Type.String({ description: 'What is no UTF-8 of it is replaced.' }),
+    state: OneOf(uncollectedStates, { description: 'Why it was not.' }),
+    bytes: Type.Integer({ minimum: 0, description: 'Its size.' }),
+  },
+  { title: 'UncollectedFile', description: 'A file that matched and was not kept.' },
+);
 export type UncollectedFile = Static<typeof UncollectedFile>;
 
 /** How many files an operator may let an execution leave. */

@@ -39,6 +39,15 @@ const buildEvents = {
   ),
 } as const;
 
+const forgotten = Closed(
+  { events: Type.Integer({ minimum: 1, description: 'How many.' }) },
+  {
+    title: 'ForgottenEvent',
+    description:
+      'So many events between the last one that the client named and the next are not kept any more. It has no id.',
+  },
+);
+
 const Output = Closed(
   {
     script: OneOf(['compile', 'run'], { description: 'Whose output it is.' }),
@@ -70,6 +79,7 @@ export const executionEvents = {
     { index: Type.Integer({ minimum: 0, description: 'Its place in the request.' }), ...TestResult.properties },
     { title: 'TestEvent', description: 'A test is over.' },
   ),
+  forgotten,
   finished: Execution,
 } as const satisfies Record<string, TSchema>;
 
@@ -80,5 +90,6 @@ export const environmentEvents = {
     { title: 'BuildStateEvent', description: 'A build comes to a state.' },
   ),
   ...buildEvents,
+  forgotten,
   finished: Environment,
 } as const satisfies Record<string, TSchema>;

@@ -40,7 +40,7 @@ const report = {
 export const answeredExample = {
   ...{ id: 'exec_r736j8dpwefqs3anbwgy940c3c', stage: 'finished', verdict: 'ok', endedIn: 'run' },
   environment: { id: 'env_jp5xeb1medt439kza6te38zyn0hmjngxsd541fyza0abjj4yzh8g', scope: 'shared', layers: [] },
-  ...{ setup: null, dependencies: null, verify: null, compile: null, run: report, tests: [], score: null },
+  ...{ setup: null, dependencies: null, verify: null, check: null, compile: null, run: report, tests: [], score: null },
   timing: {
     ...{ queuedMs: 0.2, buildMs: 0, fetchMs: 0, prepareMs: 1.1, executeMs: 1.6, collectMs: 0.3, overheadMs: 1.4 },
   },

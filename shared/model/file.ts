@@ -8,26 +8,34 @@ import { Closed, OneOf, Timestamp } from './closed.ts';
 import { File } from './environment.ts';
 
 /** The id of a file of the asking tenant. */
-export const FileIdText = Type.Unsafe<FileId>(Type.String({ pattern: '^file_[0-9a-z]{8,64}$', description: 'A file that was sent, or left.' }));
+export const FileIdText = Type.Unsafe<FileId>(
+  Type.String({ pattern: '^file_[0-9a-z]{8,64}$', description: 'A file that was sent, or left.' }),
+);
 
 /** The digest of some bytes. */
 export const DigestText = Type.String({ pattern: '^sha256:[0-9a-f]{64}$' });
 
 /** A file as its tenant sees it. */
-export const StoredFile = Closed({
-  id: FileIdText,
-  sha256: Type.String({ pattern: '^[0-9a-f]{64}$', description: 'Of its bytes.' }),
-  bytes: Type.Integer({ minimum: 0, description: 'Its size.' }),
-  expiresAt: Timestamp,
-}, { title: 'StoredFile', description: 'A file as its tenant sees it.' });
+export const StoredFile = Closed(
+  {
+    id: FileIdText,
+    sha256: Type.String({ pattern: '^[0-9a-f]{64}$', description: 'Of its bytes.' }),
+    bytes: Type.Integer({ minimum: 0, description: 'Its size.' }),
+    expiresAt: Timestamp,
+  },
+  { title: 'StoredFile', description: 'A file as its tenant sees it.' },
+);
 export type StoredFile = Static<typeof StoredFile>;
 
 /** A file of a request whose content was sent before. */
-export const FileReference = Closed({
-  path: File.properties.path,
-  file: FileIdText,
-  executable: Type.Optional(Type.Boolean({ description: 'Default: no.' })),
-}, { title: 'FileReference', description: 'A file of a request whose content was sent before.' });
+export const FileReference = Closed(
+  {
+    path: File.properties.path,
+    file: FileIdText,
+    executable: Type.Optional(Type.Boolean({ description: 'Default: no.' })),
+  },
+  { title: 'FileReference', description: 'A file of a request whose content was sent before.' },
+);
 export type FileReference = Static<typeof FileReference>;
 
 /** A file that the scripts of an execution find. */

@@ -90,7 +90,10 @@ export type TerminalClosing = keyof typeof terminalCloseCodes;
 export const TERMINAL_MESSAGE_BYTES_MAX = 65_536;
 
 /** A ticket for one attachment. */
-export const TerminalTicket = Closed({
-  ticket: Type.String({ description: 'Good once, for this execution alone.' }),
-  expiresAt: Timestamp,
-}, { title: 'TerminalTicket', description: 'A ticket for one attachment to a terminal.' });
+export const TerminalTicket = Closed(
+  {
+    ticket: Type.String({ description: 'Good once, for this execution alone.' }),
+    expiresAt: Timestamp,
+  },
+  { title: 'TerminalTicket', description: 'A ticket for one attachment to a terminal.' },
+);
