@@ -49,8 +49,6 @@ export interface Script {
 export interface ScriptHearer {
   stdout?(chunk: Uint8Array): void;
   stderr?(chunk: Uint8Array): void;
-  /** Nothing more comes on its standard output, though it may still run. */
-  stdoutEnded?(): void;
 }
 
 /** What came of a script. */
@@ -126,7 +124,6 @@ export class ScriptRuns {
           stderr.append(chunk);
           hearer.stderr?.(chunk);
         },
-        stdoutEnded: () => hearer.stdoutEnded?.(),
       },
     );
     this.#launches.add(launch);
