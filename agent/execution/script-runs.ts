@@ -55,8 +55,6 @@ export interface Script {
 export interface ScriptHearer {
   stdout?(chunk: Uint8Array): void;
   stderr?(chunk: Uint8Array): void;
-  /** Nothing more comes on its standard output, though it may still run. */
-  stdoutEnded?(): void;
 }
 
 /** What came of a script. */
@@ -147,7 +145,6 @@ export class ScriptRuns {
           hearer.stderr?.(chunk);
         },
         ...collection?.listener,
-        stdoutEnded: () => hearer.stdoutEnded?.(),
       },
     );
     terminal?.launched(launch);

@@ -56,8 +56,8 @@ export interface InteractionEnd {
   readonly lastToSpeak: Speaker;
 }
 
-/** Begins one of the two with its input, what it says, and that it will say nothing more though it may still run. */
-export type BeginTalker = (stdin: Pipe, say: (chunk: Uint8Array) => void, fallSilent: () => void) => ScriptRun;
+/** Begins one of the two with its input and what it says. */
+export type BeginTalker = (stdin: Pipe, say: (chunk: Uint8Array) => void) => ScriptRun;
 
 /** Lets both talk until both have ended; null when the lease was cancelled. */
 export async function interact(
@@ -67,24 +67,16 @@ export async function interact(
   const toSolution = new Pipe();
   const toInteractor = new Pipe();
   let lastToSpeak: Speaker = null;
-  const interactor = beginInteractor(
-    toInteractor,
-    (chunk) => {
-      lastToSpeak = 'interactor';
-      toSolution.write(chunk);
-    },
-    () => toSolution.end(),
-  );
+  const interactor = beginInteractor(toInteractor, (chunk) => {
+    lastToSpeak = 'interactor';
+    toSolution.write(chunk);
+  });
   let solution: ScriptRun;
   try {
-    solution = beginSolution(
-      toSolution,
-      (chunk) => {
-        lastToSpeak = 'solution';
-        toInteractor.write(chunk);
-      },
-      () => toInteractor.end(),
-    );
+    solution = beginSolution(toSolution, (chunk) => {
+      lastToSpeak = 'solution';
+      toInteractor.write(chunk);
+    });
   } catch (error) {
     interactor.ended.catch(() => undefined);
     throw error;

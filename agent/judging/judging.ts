@@ -223,12 +223,12 @@ export class Judging {
     const { runs } = this.#needs;
     const ofProgram = program.toScript({ ...(await this.#read(test)), output: nothing }, null);
     const ended = await interact(
-      (stdin, stdout, stdoutEnded) => {
-        const running = runs.begin({ ...solution, args: test.arguments, stdin }, place, { stdout, stdoutEnded });
+      (stdin, say) => {
+        const running = runs.begin({ ...solution, args: test.arguments, stdin }, place, { stdout: say });
         this.#listener.running();
         return running;
       },
-      (stdin, stdout, stdoutEnded) => runs.begin({ ...ofProgram, stdin }, place, { stdout, stdoutEnded }),
+      (stdin, say) => runs.begin({ ...ofProgram, stdin }, place, { stdout: say }),
     );
     if (ended === null) return null;
     const report = toReport(ended.solution, solution.limits, place.slot, TEST_OUTPUT_BYTES_MAX);

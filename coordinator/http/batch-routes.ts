@@ -9,8 +9,9 @@ import { checkBatch } from '../../shared/http/request-checks.ts';
 import { BatchAnswer, BatchRequest } from '../../shared/model/execution.ts';
 import type { AllLimits } from '../../shared/model/limits.ts';
 import type { ExecutionService } from '../executions/execution-service.ts';
-import { type ExecutionRoutesDeps, submissionErrors } from './execution-routes.ts';
+import type { ExecutionRoutesDeps } from './execution-routes.ts';
 import type { HttpServer } from './server.ts';
+import { submissionErrors } from './submission-errors.ts';
 import { checkWebhook, type WebhookRules } from './webhook-checks.ts';
 
 /** What the route talks to. */

@@ -5,7 +5,7 @@
 import { type Static, Type } from '@sinclair/typebox';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import type { Clock } from '../../shared/clock.ts';
-import { type ErrorCode, SystemError } from '../../shared/errors.ts';
+import { SystemError } from '../../shared/errors.ts';
 import {
   IdParams,
   PageOf,
@@ -29,6 +29,7 @@ import type { ExecutionService } from '../executions/execution-service.ts';
 import { secondsToNextDay } from '../tenants/build-quota.ts';
 import { addBatchRoutes } from './batch-routes.ts';
 import type { HttpServer } from './server.ts';
+import { submissionErrors } from './submission-errors.ts';
 import { checkWebhook, type WebhookRules } from './webhook-checks.ts';
 
 /** What the routes talk to. */
@@ -49,21 +50,6 @@ export interface ExecutionRoutesOptions {
   readonly waitSecondsMax: number;
   readonly limitMaxima: AllLimits;
 }
-
-/** What a submission may be refused by, besides what every request may. */
-export const submissionErrors = [
-  'draining',
-  'environment-not-found',
-  // Of an edge, which serves this too (docs/edge.md).
-  'environment-not-held',
-  'file-not-found',
-  'idempotency-key-reused',
-  'limit-above-maximum',
-  'no-agent',
-  'queue-full',
-  'quota-exceeded',
-  'rate-exceeded',
-] as const satisfies readonly ErrorCode[];
 
 /** A failure that means "not now" is an error of this request; everything else is the execution's own story. */
 function checkAnswered(answer: Static<typeof Execution>, nowMs: number): void {

@@ -25,6 +25,36 @@ export function refuseDeliveries(server: HttpServer): void {
   });
 }
 
+function addSecretRoutes(server: HttpServer, webhooks: Webhooks): void {
+  server.get(
+    '/v1/webhooks/secret',
+    {
+      config: { scope: 'execute' },
+      schema: {
+        operationId: 'getWebhookSecret',
+        errors: [],
+        summary: "What receivers check the tenant's signatures with",
+        response: { 200: WebhookSecretAnswer, ...problems },
+      },
+    },
+    ({ tenant }) => webhooks.secret(tenant.id),
+  );
+
+  server.post(
+    '/v1/webhooks/secret/rotate',
+    {
+      config: { scope: 'execute' },
+      schema: {
+        operationId: 'rotateWebhookSecret',
+        errors: [],
+        summary: 'Another secret; the one before signs as well for a while',
+        response: { 200: WebhookSecretAnswer, ...problems },
+      },
+    },
+    ({ tenant }) => webhooks.rotate(tenant.id),
+  );
+}
+
 /** Adds the routes. */
 export function addWebhookRoutes(server: HttpServer, webhooks: Webhooks): void {
   server.get(
@@ -75,31 +105,5 @@ export function addWebhookRoutes(server: HttpServer, webhooks: Webhooks): void {
     async ({ tenant, params }, reply) => reply.code(202).send(await webhooks.replay(tenant.id, params.id)),
   );
 
-  server.get(
-    '/v1/webhooks/secret',
-    {
-      config: { scope: 'execute' },
-      schema: {
-        operationId: 'getWebhookSecret',
-        errors: [],
-        summary: "What receivers check the tenant's signatures with",
-        response: { 200: WebhookSecretAnswer, ...problems },
-      },
-    },
-    ({ tenant }) => webhooks.secret(tenant.id),
-  );
-
-  server.post(
-    '/v1/webhooks/secret/rotate',
-    {
-      config: { scope: 'execute' },
-      schema: {
-        operationId: 'rotateWebhookSecret',
-        errors: [],
-        summary: 'Another secret; the one before signs as well for a while',
-        response: { 200: WebhookSecretAnswer, ...problems },
-      },
-    },
-    ({ tenant }) => webhooks.rotate(tenant.id),
-  );
+  addSecretRoutes(server, webhooks);
 }

@@ -200,8 +200,7 @@ export class LauncherConnection {
 
   #output(fields: FieldsOf<'OUTPUT'>): void {
     this.#guarded(fields.launch, (listener, { collected }) => {
-      if (fields.stream === 1)
-        return fields.data.length > 0 ? listener.stdout?.(fields.data) : listener.stdoutEnded?.();
+      if (fields.stream === 1) return listener.stdout?.(fields.data);
       if (fields.stream === 2) return listener.stderr?.(fields.data);
       if (fields.stream === 3) return listener.network?.(fields.data);
       return collected?.push(fields.data);

@@ -159,8 +159,6 @@ export interface LaunchReport {
 export interface LaunchListener {
   started?(startedAtMs: number): void;
   stdout?(chunk: Uint8Array): void | Promise<void>;
-  /** Nobody can write to standard output any more, while the program still runs; at its own end it may come, or not. */
-  stdoutEnded?(): void | Promise<void>;
   stderr?(chunk: Uint8Array): void | Promise<void>;
   /** Lines of the egress proxy. */
   network?(chunk: Uint8Array): void | Promise<void>;

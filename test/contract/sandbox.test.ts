@@ -113,24 +113,6 @@ test('output that is not UTF-8 is exact', async () => {
   assert.deepEqual([ended.stdout, verdictOf(ended).stdout], [Buffer.from([0xff, 0xfe]), '//4=']);
 });
 
-test('a program that closes its output is heard to be silent while it goes on', async () => {
-  const silent = Promise.withResolvers<Buffer>();
-  async function* answer() {
-    yield await silent.promise;
-  }
-  const spec = launchSpec(['/bin/sh', '-c', 'echo said; exec >&-; read -r word; [ "$word" = heard ]'], {
-    ...{ layers: ['base'], stdin: answer() },
-  });
-  let said = '';
-  const { report } = launcher.sandbox.launch(spec, {
-    stdout: (chunk) => {
-      said += String(chunk);
-    },
-    stdoutEnded: () => silent.resolve(Buffer.from('heard\n')),
-  });
-  assert.deepEqual([(await report).exitCode, said], [0, 'said\n']);
-});
-
 test('a slow listener holds the program back and loses nothing', async () => {
   let bytes = 0;
   let held = 0;

@@ -24,6 +24,10 @@ const allowed: readonly (readonly [file: RegExp, reason: string])[] = [
     /^test\/integration\/(files|files-collected|files-in-executions|files-of-several-coordinators|retention)\.test\.ts$/,
     'sends and gets bytes, large ones too, of which the description says no more than that; and asks URLs that agents get',
   ],
+  [
+    /^test\/support\/(chromium|client-page)\.ts$/,
+    "asks the browser's own protocol, and the proxy that cuts connections",
+  ],
   [/^test\/unit\/agent-files\.test\.ts$/, 'has a method of that name'],
   [/^test\/integration\/forged-writes\.test\.ts$/, 'calls a function of its own by that name'],
 ];

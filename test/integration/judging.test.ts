@@ -227,20 +227,6 @@ describe('tests in one request', () => {
       assert.deepEqual(outcomes(waiting), ['wrong-answer']);
     });
 
-    test('that closes what it says is heard to the end, and so is a solution that does', async () => {
-      const limits = { idleTimeMs: 5000 };
-      const readsAll = { script: 'n=0; while read line; do n=$((n + 1)); done; echo $n', limits };
-      const closing = { script: 'echo one; echo two; exec >&-; read n; [ "$n" = 2 ]' };
-      const counted = await execute({ run: readsAll, tests: [{}], check: { kind: 'interactor', run: closing } });
-      assert.deepEqual(outcomes(counted), ['accepted'], JSON.stringify(counted.tests));
-      const counting = { script: `${readsAll.script} >&2; [ $n = 2 ]` };
-      const goesOn = await execute({
-        run: { script: 'echo one; echo two; exec >&-; while read line; do :; done', limits },
-        ...{ tests: [{}], check: { kind: 'interactor', run: counting } },
-      });
-      assert.deepEqual(outcomes(goesOn), ['accepted'], JSON.stringify(goesOn.tests));
-    });
-
     test('when both wait for each other the idle limit ends it, and who waited is said', async () => {
       const answer = await execute({
         run: { script: 'echo 1; read a; read b', limits: { idleTimeMs: 500 } },

@@ -64,14 +64,6 @@ static void forward(struct stream *stream, const uint8_t *data, size_t size) {
   launch_exceeded(launch, LIMIT_OUTPUT, limit + 1);
 }
 
-/* A program may close what it says to others and go on; whoever listens may be waiting for that. */
-static void tell_end(const struct stream *stream) {
-  const struct launch *launch = stream->launch;
-  if (stream->number != 1 || launch->ended || launch->client == NULL) return;
-  client_send(launch->client,
-              &(struct message){.number = MESSAGE_OUTPUT, .OUTPUT_launch = launch->number, .OUTPUT_stream = stream->number});
-}
-
 /* The kernel says so only after it has moved everything from one side of a terminal to the other. */
 static bool drained(const struct stream *stream) {
   return stream->number == 1 && stream->launch->ended && stream->launch->message.LAUNCH_terminal != 0;
@@ -99,7 +91,6 @@ void stream_pump(struct stream *stream) {
     } else if (got == 0 || (errno != EAGAIN && errno != EINTR) || (errno == EAGAIN && drained(stream))) {
       stream->over = true;
       unwatch(&stream->source);
-      if (got == 0) tell_end(stream);
     } else {
       return;
     }
