@@ -2,8 +2,7 @@
  * Owns how an entry of the contest is judged: the request it makes, through whom it goes, what of the answer must be the same each time, and in which
  * words a difference is told. Never decides what is right. Invariant: at most so many entries are judged at a time as it is told.
  */
-import type { Execution, ExecutionRequest } from '../../shared/model/execution.ts';
-import type { ApiClient } from '../support/api-client.ts';
+import type { EnvicutorClient, Execution, ExecutionRequest } from '../../client/typescript/client.ts';
 import type { SeededNumbers } from '../support/seeded-numbers.ts';
 import type { Entry } from './contest.ts';
 import { toProgram } from './languages.ts';
@@ -12,9 +11,9 @@ import { toLimits } from './problem.ts';
 /** Whoever judges: posts a request once, under a key, and waits for its end. */
 export type Judge = (request: ExecutionRequest, key: string) => Promise<Execution>;
 
-/** The judge that an HTTP client is. */
-export function toJudge(api: ApiClient): Judge {
-  return (request, key) => api.execute(request, { 'idempotency-key': key });
+/** The judge that the package's client is. */
+export function toJudge(client: EnvicutorClient): Judge {
+  return (request, idempotencyKey) => client.run(request, { idempotencyKey });
 }
 
 /** The request that an entry makes. */

@@ -1,15 +1,15 @@
 /**
- * Owns a whole contest through the HTTP API: 20 problems, 200 and more submissions in seven languages, whose verdicts were written down before; judged
+ * Owns a whole contest through the client: 20 problems, 200 and more submissions in seven languages, whose verdicts were written down before; judged
  * twice, in two orders. Never takes an expectation from a run. Invariant: both judgings come to the same in every test, message and point.
  */
 import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
+import { EnvicutorClient } from '../../client/typescript/client.ts';
 import { PrivateInstance } from '../../ops/local/private-instance.ts';
 import type { Execution } from '../../shared/model/execution.ts';
 import { makeContest, problems } from '../contest/contest.ts';
 import { findDifference, findSurprise, type Judge, judgeAll, shuffled, toJudge } from '../contest/judging.ts';
 import { environments } from '../contest/languages.ts';
-import { ApiClient } from '../support/api-client.ts';
 import { noteInLedger, testSeed } from '../support/ledger.ts';
 import { SeededNumbers } from '../support/seeded-numbers.ts';
 
@@ -30,7 +30,7 @@ describe(`a contest (ENVICUTOR_TEST_SEED=${testSeed})`, () => {
     async () => {
       // Programs that sleep leave their processor to others.
       await instance.start({ ENVICUTOR_AGENT_SLOTS: String(AT_ONCE) });
-      judge = toJudge(new ApiClient(instance.url));
+      judge = toJudge(new EnvicutorClient({ url: instance.url }));
       const builds = Object.values(environments).map((environment, index) =>
         judge({ environment, run: { script: 'true' } }, `environment-${index}`),
       );
