@@ -6,7 +6,7 @@ import { digestHex } from '../../shared/digest.ts';
 import { Closed } from '../../shared/model/closed.ts';
 import { COLLECTED_PATH, type Collections } from '../files/collections.ts';
 import type { Tenant } from '../tenants/keys.ts';
-import { takeBytes, toIncoming } from './file-routes.ts';
+import { BYTES_TYPE, takeBytes, toIncoming } from './file-routes.ts';
 import type { HttpServer } from './server.ts';
 
 /** What the route talks to. */
@@ -37,6 +37,7 @@ export function addCollectedRoutes(server: HttpServer, { collections }: Collecte
         config: { isOpen: true },
         schema: {
           hide: true,
+          rawBody: BYTES_TYPE,
           params: Params,
           querystring: Closed({ path: Type.String({ minLength: 1, maxLength: 4096 }) }),
         },

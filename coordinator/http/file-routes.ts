@@ -24,7 +24,8 @@ export interface FileRoutesDeps {
   readonly objects: Pick<ObjectStore, 'get'>;
 }
 
-const BYTES_TYPE = 'application/octet-stream';
+/** Of every file's bytes. */
+export const BYTES_TYPE = 'application/octet-stream';
 
 /** A file as it is told. */
 function toStoredFile({ id, sha256, bytes, expiresAtMs }: FileRow): StoredFile {

@@ -60,7 +60,7 @@ export function addUsageRoute(server: HttpServer, deps: UsageRouteDeps): void {
       config: { scope: 'any' },
       schema: {
         operationId: 'getUsage',
-        errors: [],
+        errors: ['not-found'],
         summary: 'What a tenant uses and may; operators name another by ?tenant',
         querystring: UsageQuery,
         response: { 200: Usage, ...problems },

@@ -116,7 +116,7 @@ test('a ticket is good for files of one placement within its bounds, and for not
   const changed = url.replace(/[^/]$/, (last) => (last === 'A' ? 'B' : 'A'));
   assert.equal((await put(changed, 'a', '1')).status, 403);
   assert.equal((await put(url, 'a', '1', { 'content-type': 'text/plain' })).status, 415);
-  assert.equal((await fetch(url)).status, 404, 'nothing is read there');
+  assert.equal((await fetch(url)).status, 405, 'nothing is read there');
   const told = [
     { path: 'a', file: other.body.file as `file_${string}`, bytes: 7 },
     { path: 'b', file: second.body.file as `file_${string}`, bytes: 3 },

@@ -217,7 +217,8 @@ test('a gigabyte goes in and out without being held in memory', async (t) => {
   await pipeline(Readable.from(source(), { objectMode: false }), upload);
   const [answer] = await answered;
   const { id } = JSON.parse(Buffer.concat(await answer.toArray()).toString());
-  const got = await coordinator.ask('GET', `/v1/files/${id}`);
+  // Not through what would read the whole answer to hold it against the description.
+  const got = await fetch(`${coordinator.url}/v1/files/${id}`);
   let bytes = 0;
   for await (const piece of got.body ?? []) {
     bytes += piece.length;
