@@ -5,6 +5,7 @@
 export type { AgentKey, AgentKeyList } from '../../shared/model/agent-keys.ts';
 export type { Environment, EnvironmentRequest, File } from '../../shared/model/environment.ts';
 export type { Execution, ExecutionRequest } from '../../shared/model/execution.ts';
+export type { FileReference, StoredFile } from '../../shared/model/file.ts';
 export type { Check, ExecutionVerdict, Score, TestCase, TestGroup, TestResult } from '../../shared/model/judging.ts';
 export type { Limits } from '../../shared/model/limits.ts';
 export type { Envelope } from '../../shared/model/manifest.ts';
@@ -28,7 +29,7 @@ export type { Environments } from './environments.ts';
 export type { OutputPiece } from './event-types.ts';
 export type { EnvironmentEvent, ExecutionEvent } from './events.ts';
 export type { CallOptions, EventOptions, ExecutionHandle } from './execution-handle.ts';
-export type { FileContent, Files, StoredFile } from './files.ts';
+export type { FileContent, Files } from './files.ts';
 export { toOutputBytes, toReportBytes } from './output-bytes.ts';
 export type { ListOptions } from './pages.ts';
 export {

@@ -56,6 +56,11 @@ export class ExecutionHandle {
     return cancel(this.#transport, this.id, signal);
   }
 
+  /** Cancels it if it is not over, and has all of it forgotten: record, request, output, what it left. Nobody finds it from then on. */
+  async purge({ signal }: CallOptions = {}): Promise<void> {
+    await this.#transport.remove({ method: 'DELETE', path: this.#path, query: { purge: 'true' }, signal });
+  }
+
   /** Why it runs where it does, or still waits. */
   placement({ signal }: CallOptions = {}): Promise<PlacementAnswer> {
     return this.#transport.ask<PlacementAnswer>({ method: 'GET', path: `${this.#path}/placement`, signal });

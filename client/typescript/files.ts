@@ -2,19 +2,11 @@
  * Owns files that are sent once and named by executions, and what executions left. Never keeps one.
  * Invariant: the same bytes are the same file, so that sending them again after a broken connection changes nothing; a stream can be sent once only.
  */
+import type { StoredFile } from '../../shared/model/file.ts';
 import { EnvicutorError } from './envicutor-error.ts';
 import type { CallOptions } from './execution-handle.ts';
 import { type ListOptions, walk } from './pages.ts';
 import type { Transport } from './transport.ts';
-
-/** A file as its tenant sees it. */
-export interface StoredFile {
-  readonly id: string;
-  /** 64 hex digits. */
-  readonly sha256: string;
-  readonly bytes: number;
-  readonly expiresAt: string;
-}
 
 /** What can be sent. */
 export type FileContent = string | Uint8Array<ArrayBuffer> | ArrayBuffer | Blob | ReadableStream<Uint8Array>;
@@ -106,7 +98,7 @@ export class Files {
 
   /** Has a file forgotten. */
   async delete(id: string, { signal }: CallOptions = {}): Promise<void> {
-    await this.#transport.askBytes({ method: 'DELETE', path: pathOf(id), signal });
+    await this.#transport.remove({ method: 'DELETE', path: pathOf(id), signal });
   }
 
   /** All of the tenant's, newest first. */

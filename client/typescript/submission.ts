@@ -2,14 +2,22 @@
  * Owns getting requests to the server exactly once: the key that makes a repeated one the same, what is asked again, what is cancelled when nobody wants it.
  * Never follows what was accepted: that is execution-handle. Invariant: one call is one execution, however often the connection breaks.
  */
+import type { FileId } from '../../shared/ids.ts';
 import type { EnvironmentRequest } from '../../shared/model/environment.ts';
 import type { BatchAnswer, Execution, ExecutionRequest } from '../../shared/model/execution.ts';
 import { EnvicutorError } from './envicutor-error.ts';
 import { isExecutionOver } from './events.ts';
 import { ANSWER_MS_MAX, type Call, type Transport, toJson } from './transport.ts';
 
+/** With ids of files as any text: who kept one, kept a text. */
+type Plain<Value> = Value extends FileId
+  ? string
+  : Value extends object
+    ? { [Name in keyof Value]: Plain<Value[Name]> }
+    : Value;
+
 /** What is run; an environment is an id or what it is made of, and without one it is the default base alone. */
-export interface RunRequest extends Omit<ExecutionRequest, 'environment'> {
+export interface RunRequest extends Omit<Plain<ExecutionRequest>, 'environment'> {
   readonly environment?: string | EnvironmentRequest;
 }
 
@@ -41,7 +49,7 @@ export function createIdempotencyKey(): string {
 
 /** The request as the API takes it. */
 export function toExecutionRequest({ environment = {}, ...rest }: RunRequest): ExecutionRequest {
-  return { environment, ...rest };
+  return { environment, ...rest } as ExecutionRequest;
 }
 
 function toCall(request: RunRequest, key: string, signal: AbortSignal | undefined): Call {

@@ -89,6 +89,18 @@ export class Transport {
     return (await this.#insist(call)).bytes;
   }
 
+  /** Has something removed; that it is not there any more is what was asked for, if it was asked before. */
+  async remove(call: Call): Promise<void> {
+    let failures = 0;
+    const isRepeated = () => {
+      failures += 1;
+      return true;
+    };
+    await this.#insist({ ...call, isRepeated }).catch((error: unknown) => {
+      if (!(error instanceof EnvicutorError && error.status === 404 && failures > 1)) throw error;
+    });
+  }
+
   async #insist(call: Call): Promise<{ readonly status: number; readonly bytes: Uint8Array<ArrayBuffer> }> {
     const { method, isRepeated = () => method !== 'POST' } = call;
     const trouble = this.trouble();

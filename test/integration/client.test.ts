@@ -212,3 +212,35 @@ test('what a tenant uses, its secret of webhooks and its deliveries are there', 
     (error) => isEnvicutorError(error) && error.status === 404,
   );
 });
+
+test('a file is sent once and named by an execution; what that leaves comes whole over a connection that is cut', async (t) => {
+  const { relay, client: far } = await behindRelay(t);
+  const bytes = new Uint8Array(12_000_000).map((_, index) => index * 7);
+  const { id } = await far.files.upload(bytes);
+  assert.equal((await far.files.upload(new Blob([bytes]).stream())).id, id, 'the same bytes are the same file');
+  const { run, files } = await far.run({
+    files: [{ path: 'in.bin', file: id }],
+    run: { script: 'wc -c < in.bin; cat > out.bin', stdin: id, stdinEncoding: 'file', collect: ['*.bin'] },
+  });
+  assert.equal(run?.stdout, '12000000\n');
+  const pieces: Uint8Array[] = [];
+  let cuts = 0;
+  for await (const piece of far.files.stream(files.find(({ path }) => path === 'out.bin')?.file ?? '')) {
+    pieces.push(piece);
+    if (Buffer.concat(pieces).length < (cuts + 1) * 3_000_000) continue;
+    cuts += 1;
+    relay.cut();
+    relay.mend();
+  }
+  assert.ok(cuts >= 3 && Buffer.concat(pieces).equals(bytes), `${cuts} cuts, ${Buffer.concat(pieces).length} bytes`);
+  await far.files.delete(id);
+  await assert.rejects(far.files.download(id), (error) => isEnvicutorError(error, 'file-not-found'));
+  await assert.rejects(far.files.delete(id), (error) => isEnvicutorError(error, 'file-not-found'));
+});
+
+test('what is purged is found by nobody', async () => {
+  const handle = await client().submit({ run: { script: 'true' } });
+  await handle.result();
+  await handle.purge();
+  await assert.rejects(handle.get(), (error) => isEnvicutorError(error, 'execution-not-found'));
+});

@@ -111,9 +111,13 @@ export async function typeOverCut({ url, key }: PageGiven) {
   return [seen, (await terminal.exit).exitCode];
 }
 
-/** Sends a file as a stream, which a browser sends as a whole, and reads it again. */
+/** Sends a file as a stream, which a browser sends as a whole; a program reads it and leaves another. */
 export async function sendFile({ url, key }: PageGiven) {
-  const { files } = new EnvicutorClient({ url, key, retries });
-  const stored = await files.upload(new Blob(['a stream of ', 'this page']).stream());
-  return [stored.bytes, decoder.decode(await files.download(stored.id))];
+  const client = new EnvicutorClient({ url, key, retries });
+  const stored = await client.files.upload(new Blob(['a stream of ', 'this page']).stream());
+  const { run, files } = await client.run({
+    files: [{ path: 'in', file: stored.id }],
+    run: { script: 'wc -c < in; tr a-z A-Z > out', stdin: stored.id, stdinEncoding: 'file', collect: ['out'] },
+  });
+  return [run?.stdout, decoder.decode(await client.files.download(files[0]?.file ?? ''))];
 }

@@ -13,27 +13,21 @@ import type { Duplex } from 'node:stream';
 const modules = join(import.meta.dirname, '../../dist');
 const PAGE = '<!doctype html><meta charset="utf-8"><title>a page of a contest site</title>';
 
-/** See the head of this file; `elsewhere`: paths that go to others than the API. */
+/** See the head of this file. */
 export class PageServer {
   readonly #api: URL;
-  readonly #elsewhere: readonly (readonly [path: RegExp, url: URL])[];
   readonly #server = createServer((incoming, outgoing) => this.#answer(incoming, outgoing));
   readonly #sockets = new Set<Socket>();
   /** How often everything was cut. */
   cuts = 0;
 
-  private constructor(api: string, elsewhere: readonly (readonly [path: RegExp, url: string])[]) {
+  private constructor(api: string) {
     this.#api = new URL(api);
-    this.#elsewhere = elsewhere.map(([path, url]) => [path, new URL(url)]);
     this.#server.on('upgrade', (incoming, socket, head) => this.#upgrade(incoming, socket, head));
   }
 
-  static async open(
-    test: { after(ending: () => unknown): void },
-    api: string,
-    elsewhere: readonly (readonly [path: RegExp, url: string])[] = [],
-  ): Promise<PageServer> {
-    const server = new PageServer(api, elsewhere);
+  static async open(test: { after(ending: () => unknown): void }, api: string): Promise<PageServer> {
+    const server = new PageServer(api);
     server.#server.listen(0, '127.0.0.1');
     await once(server.#server, 'listening');
     test.after(async () => {
@@ -57,7 +51,7 @@ export class PageServer {
 
   #answer(incoming: IncomingMessage, outgoing: ServerResponse): void {
     const { pathname } = new URL(incoming.url ?? '/', this.url);
-    if (pathname.startsWith('/v1/')) this.#passOn(incoming, outgoing, this.#targetOf(pathname));
+    if (pathname.startsWith('/v1/')) this.#passOn(incoming, outgoing);
     else if (pathname === '/cut') {
       this.cut();
       outgoing.writeHead(204).end();
@@ -69,14 +63,10 @@ export class PageServer {
     else outgoing.writeHead(404).end();
   }
 
-  #targetOf(pathname: string): URL {
-    return this.#elsewhere.find(([path]) => path.test(pathname))?.[1] ?? this.#api;
-  }
-
-  #passOn(incoming: IncomingMessage, outgoing: ServerResponse, target: URL): void {
+  #passOn(incoming: IncomingMessage, outgoing: ServerResponse): void {
     this.#hold(incoming.socket);
     const { url, method, headers } = incoming;
-    const onward = request(new URL(url ?? '/', target), { method, headers, agent: false }, (answer) => {
+    const onward = request(new URL(url ?? '/', this.#api), { method, headers, agent: false }, (answer) => {
       outgoing.writeHead(answer.statusCode ?? 502, answer.headers);
       outgoing.flushHeaders();
       answer.pipe(outgoing);
@@ -88,8 +78,7 @@ export class PageServer {
   }
 
   #upgrade(incoming: IncomingMessage, near: Duplex, head: Buffer): void {
-    const target = this.#targetOf(new URL(incoming.url ?? '/', this.url).pathname);
-    const far = connect(Number(target.port), target.hostname);
+    const far = connect(Number(this.#api.port), this.#api.hostname);
     const { method, url, rawHeaders } = incoming;
     const lines = rawHeaders.flatMap((name, at) => (at % 2 === 0 ? [`${name}: ${rawHeaders[at + 1]}`] : []));
     far.write(`${[`${method} ${url} HTTP/1.1`, ...lines].join('\r\n')}\r\n\r\n`);

@@ -199,3 +199,13 @@ test('bytes are sent again after a broken connection, a stream is not, and says 
   await assert.rejects(server.client().files.upload(stream), (error) => isEnvicutorError(error, 'stream-consumed'));
   assert.equal(server.heard.length, 3);
 });
+
+test('what is not there any more at the second attempt was removed by the first', async () => {
+  const server = new ScriptedServer();
+  server.answers.push(server.broken(), server.problem(404, 'file-not-found'));
+  const removed = server.client().files.delete('file_1');
+  await server.passUntilHeard(2);
+  await removed;
+  server.answers.push(server.problem(404, 'file-not-found'));
+  await assert.rejects(server.client().files.delete('file_1'), (error) => isEnvicutorError(error, 'file-not-found'));
+});
