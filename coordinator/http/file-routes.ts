@@ -118,11 +118,15 @@ function addDownload(server: HttpServer, files: FileService): void {
     },
   );
 
-  server.head('/v1/files/:id', { schema: { params: IdParams, hide: true } }, async (request, reply) => {
-    const row = await files.find(request.tenant.id, request.params.id);
-    describe(reply, row);
-    return reply.header('content-length', row.bytes).send();
-  });
+  server.head(
+    '/v1/files/:id',
+    { config: { scope: 'execute' }, schema: { params: IdParams, hide: true } },
+    async (request, reply) => {
+      const row = await files.find(request.tenant.id, request.params.id);
+      describe(reply, row);
+      return reply.header('content-length', row.bytes).send();
+    },
+  );
 }
 
 async function sendFile(
