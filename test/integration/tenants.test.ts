@@ -178,6 +178,10 @@ test('every route with an id answers a foreign tenant as if there were no such t
   assert.deepEqual([ran.status, [200, 202].includes(declared.status)], [202, true]);
   await receiver.received(1);
   const [delivery] = (await as('one', 'GET', '/v1/webhooks/deliveries')).body.items;
+  const sent = await stage.ask('POST', '/v1/files', 'content', {
+    ...{ authorization: 'Bearer one', 'content-type': 'application/octet-stream' },
+  });
+  const file: { id: string } = await sent.json();
   const issued = await issue('one', 'one', ['execute']);
   await as('operator', 'PUT', '/v1/pools/lab', { owner: 'one' });
   /** Of one of each kind: what is another tenant's, and what there is not. */
@@ -185,6 +189,7 @@ test('every route with an id answers a foreign tenant as if there were no such t
     executions: { id: [ran.body.id, ran.body.id.replace(/.{4}$/, '0000')] },
     environments: { id: [declared.body.id, declared.body.id.replace(/.{4}$/, '0000')] },
     webhooks: { id: [delivery.id, delivery.id.replace(/.{4}$/, '0000')] },
+    files: { id: [file.id, file.id.replace(/.{4}$/, '0000')] },
     pools: { name: ['lab', 'bal'] },
     tenants: { id: ['one', 'eno'], keyId: [issued.body.id, 'key_nothing'] },
     // The operator's, for whom nothing is anybody else's: a tenant hears that before anything else.
@@ -242,7 +247,7 @@ test('everything that an operator changes is written down before it is answered,
   };
   const actions = new Set<string>();
   // What tenants do with their own is no operator's action.
-  const ofTenants = /^\S+ \/v1\/(executions|environments|webhooks)/;
+  const ofTenants = /^\S+ \/v1\/(executions|environments|webhooks|files)/;
   for (const { method, path } of await routesOf(stage)) {
     const route = `${method} ${path}`;
     if (method === 'GET' || ofTenants.test(route)) continue;
