@@ -25,11 +25,12 @@ export function refuseDeliveries(server: HttpServer): void {
   });
 }
 
+// Who has the secret can sign as us: a key that only executes does not.
 function addSecretRoutes(server: HttpServer, webhooks: Webhooks): void {
   server.get(
     '/v1/webhooks/secret',
     {
-      config: { scope: 'execute' },
+      config: { scope: 'operate' },
       schema: {
         operationId: 'getWebhookSecret',
         errors: [],
@@ -43,7 +44,7 @@ function addSecretRoutes(server: HttpServer, webhooks: Webhooks): void {
   server.post(
     '/v1/webhooks/secret/rotate',
     {
-      config: { scope: 'execute' },
+      config: { scope: 'operate' },
       schema: {
         operationId: 'rotateWebhookSecret',
         errors: [],

@@ -45,7 +45,8 @@ async function attack(t: TestContext, url: string, auth: string): Promise<void> 
   await writeFile(config, `${auth}\n${told}`);
   const seed = Number(testSeed) % 2 ** 32;
   const words = [
-    ...['--config-file', config, 'run', `${url}/openapi.json`, '--seed', String(seed), '--workers', '2'],
+    // One worker: Python 3.11's parser of its own source, which is asked for lambdas, is not made for two threads ("AST constructor recursion depth mismatch").
+    ...['--config-file', config, 'run', `${url}/openapi.json`, '--seed', String(seed), '--workers', '1'],
     ...['--phases', 'examples,coverage,fuzzing', '--max-examples', String(EXAMPLES), '--max-time', String(SECONDS_MAX)],
     ...['--continue-on-failure', '--request-timeout', '20', '--warnings', 'off'],
   ];
