@@ -4,7 +4,7 @@
  */
 import { EnvicutorClient, isEnvicutorError, toOutputBytes, verifyReceipt } from '../../client/typescript/client.ts';
 
-const retries = { delayMsMin: 50, delayMsMax: 500 };
+const retries = { delayMsMin: 50, delayMsMax: 500, budgetMs: 20_000 };
 const decoder = new TextDecoder();
 
 /** Where the API is as this page sees it, and whose key it has. */
@@ -117,7 +117,7 @@ export async function sendFile({ url, key }: PageGiven) {
   const stored = await client.files.upload(new Blob(['a stream of ', 'this page']).stream());
   const { run, files } = await client.run({
     files: [{ path: 'in', file: stored.id }],
-    run: { script: 'wc -c < in; tr a-z A-Z > out', stdin: stored.id, stdinEncoding: 'file', collect: ['out'] },
+    run: { script: 'wc -c < in; cat > out', stdin: stored.id, stdinEncoding: 'file', collect: ['out'] },
   });
   return [run?.stdout, decoder.decode(await client.files.download(files[0]?.file ?? ''))];
 }
