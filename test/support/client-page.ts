@@ -12,14 +12,16 @@ export interface PageGiven {
   readonly url: string;
   readonly key: string;
   readonly signingKeyIds: readonly string[];
+  /** How long trouble is borne; milliseconds. */
+  readonly budgetMs?: number;
 }
 
 /** Breaks all of this site's connections to the API. */
 const cut = () => fetch('/cut', { method: 'POST' });
 
 /** Runs a program, by a path of this page's own origin. */
-export async function runHello({ url, key }: PageGiven) {
-  const { verdict, run } = await new EnvicutorClient({ url, key, retries }).run({
+export async function runHello({ url, key, budgetMs = retries.budgetMs }: PageGiven) {
+  const { verdict, run } = await new EnvicutorClient({ url, key, retries: { ...retries, budgetMs } }).run({
     run: { script: 'echo "hello $BASE"' },
   });
   return [verdict, run?.stdout];
