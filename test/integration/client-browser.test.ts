@@ -21,6 +21,9 @@ const place = { after: (ending: () => unknown) => endings.unshift(ending) };
 let page: ChromiumPage;
 let site: PageServer;
 let given: PageGiven;
+/** Of another origin, which the API allows; and where that is. */
+let otherPage: ChromiumPage;
+let apiUrl: string;
 
 before(async () => {
   const built = spawnSync(process.execPath, [
@@ -31,7 +34,9 @@ before(async () => {
   assert.equal(built.status, 0, String(built.stdout));
   const sha256 = createHash('sha256').update(key).digest('hex');
   const keys = createKeyRing({ tenants: [{ id: 'site', isOperator: true, keys: [{ name: 'page', sha256 }] }] });
-  const { coordinator, startAgent } = await setStage(place, null, {}, keys);
+  // Its pages ask the API where it is; those of the site pass it on below their own origin.
+  const other = await PageServer.open(place, 'http://127.0.0.1:9');
+  const { coordinator, startAgent } = await setStage(place, null, { corsOrigins: [other.url] }, keys);
   await startAgent();
   site = await PageServer.open(place, coordinator.url);
   const authorization = `Bearer ${key}`;
@@ -39,15 +44,17 @@ before(async () => {
   const signingKeyIds = (await signing.json()).keys.map(({ keyid }: { keyid: string }) => keyid);
   given = { url: '/', key, signingKeyIds };
   page = await openPage(place, site.url);
+  otherPage = await openPage(place, other.url);
+  apiUrl = coordinator.url;
 });
 after(async () => {
   for (const end of endings) await end();
 });
 
 /** Has the page do something; what it saw. */
-async function inPage(name: string): Promise<unknown> {
-  const module = JSON.stringify(`${site.url}/test/support/client-page.js`);
-  return await page.evaluate(`import(${module}).then((its) => its[${JSON.stringify(name)}](${JSON.stringify(given)}))`);
+async function inPage(name: string, from = page, what = given): Promise<unknown> {
+  const module = `import(${JSON.stringify('/test/support/client-page.js')})`;
+  return await from.evaluate(`${module}.then((its) => its[${JSON.stringify(name)}](${JSON.stringify(what)}))`);
 }
 
 test('a page runs a program by a path of its own origin', async () => {
@@ -83,5 +90,14 @@ test("a page types into a terminal whose connection is cut, by the browser's own
 });
 
 test('a page sends a stream as a file, has a program read it, and reads what that leaves', async () => {
-  assert.deepEqual(await inPage('sendFile'), ['21\n', 'A STREAM OF THIS PAGE']);
+  assert.deepEqual(await inPage('sendFile'), ['21\n', 'a stream of this page']);
+});
+
+test('a page of another origin, which the operator allows, does the same by the address of the API', async () => {
+  const there = { ...given, url: apiUrl };
+  assert.deepEqual(await inPage('runHello', otherPage, there), ['ok', 'hello ours\n']);
+  assert.deepEqual(await inPage('checkReceipt', otherPage, there), { stated: 'nonzero-exit', lie: 'verdict-differs' });
+  assert.deepEqual(await inPage('sendFile', otherPage, there), ['21\n', 'a stream of this page']);
+  // An origin that is not allowed hears nothing, not even why.
+  await assert.rejects(inPage('runHello', page, { ...there, budgetMs: 0 }), /connection-failed/);
 });

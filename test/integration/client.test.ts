@@ -218,11 +218,11 @@ test('a file is sent once and named by an execution; what that leaves comes whol
   const bytes = new Uint8Array(12_000_000).map((_, index) => index * 7);
   const { id } = await far.files.upload(bytes);
   assert.equal((await far.files.upload(new Blob([bytes]).stream())).id, id, 'the same bytes are the same file');
-  const { run, files } = await far.run({
+  const { run, files, failure, verdict, stage } = await far.run({
     files: [{ path: 'in.bin', file: id }],
     run: { script: 'wc -c < in.bin; cat > out.bin', stdin: id, stdinEncoding: 'file', collect: ['*.bin'] },
   });
-  assert.equal(run?.stdout, '12000000\n');
+  assert.equal(run?.stdout, '12000000\n', JSON.stringify([failure, verdict, stage]));
   const pieces: Uint8Array[] = [];
   let cuts = 0;
   for await (const piece of far.files.stream(files.find(({ path }) => path === 'out.bin')?.file ?? '')) {

@@ -4,7 +4,7 @@
  */
 import { EnvicutorClient, isEnvicutorError, toOutputBytes, verifyReceipt } from '../../client/typescript/client.ts';
 
-const retries = { delayMsMin: 50, delayMsMax: 500 };
+const retries = { delayMsMin: 50, delayMsMax: 500, budgetMs: 20_000 };
 const decoder = new TextDecoder();
 
 /** Where the API is as this page sees it, and whose key it has. */
@@ -12,14 +12,16 @@ export interface PageGiven {
   readonly url: string;
   readonly key: string;
   readonly signingKeyIds: readonly string[];
+  /** How long trouble is borne; milliseconds. */
+  readonly budgetMs?: number;
 }
 
 /** Breaks all of this site's connections to the API. */
 const cut = () => fetch('/cut', { method: 'POST' });
 
 /** Runs a program, by a path of this page's own origin. */
-export async function runHello({ url, key }: PageGiven) {
-  const { verdict, run } = await new EnvicutorClient({ url, key, retries }).run({
+export async function runHello({ url, key, budgetMs = retries.budgetMs }: PageGiven) {
+  const { verdict, run } = await new EnvicutorClient({ url, key, retries: { ...retries, budgetMs } }).run({
     run: { script: 'echo "hello $BASE"' },
   });
   return [verdict, run?.stdout];
@@ -117,7 +119,7 @@ export async function sendFile({ url, key }: PageGiven) {
   const stored = await client.files.upload(new Blob(['a stream of ', 'this page']).stream());
   const { run, files } = await client.run({
     files: [{ path: 'in', file: stored.id }],
-    run: { script: 'wc -c < in; tr a-z A-Z > out', stdin: stored.id, stdinEncoding: 'file', collect: ['out'] },
+    run: { script: 'wc -c < in; cat > out', stdin: stored.id, stdinEncoding: 'file', collect: ['out'] },
   });
   return [run?.stdout, decoder.decode(await client.files.download(files[0]?.file ?? ''))];
 }
