@@ -1,6 +1,7 @@
 /**
  * Owns what a receiver is sent: the event's type, its time and the execution as the API answers it, in at most so many bytes. Pure.
- * Never differs between attempts. Invariant: what is left out of an output is said by `stdoutTruncated` and `stderrTruncated`; the API has it whole.
+ * Never differs between attempts. Invariant: what is left out of an output is said by `stdoutTruncated` and `stderrTruncated`, what is left out of tests by
+ * the absence of their reports; the API has it whole.
  */
 import { toTimestamp } from '../../shared/clock.ts';
 import type { Execution } from '../../shared/model/execution.ts';
@@ -48,7 +49,10 @@ export function toPayload({ event, createdAtMs }: Delivery, execution: Execution
   if (whole.length <= PAYLOAD_BYTES_MAX) return whole;
   for (const charactersMax of OUTPUT_CHARACTERS) {
     const short = write(withShortOutputs(execution, charactersMax));
-    if (short.length <= PAYLOAD_BYTES_MAX || charactersMax === 0) return short;
+    if (short.length <= PAYLOAD_BYTES_MAX) return short;
   }
-  return whole;
+  const silent = withShortOutputs(execution, 0) as Execution;
+  const tests = silent.tests.map(({ name, outcome }) => ({ name, outcome, report: null, check: null }));
+  const terse = write({ ...silent, tests });
+  return terse.length <= PAYLOAD_BYTES_MAX ? terse : write({ ...silent, tests: [] });
 }

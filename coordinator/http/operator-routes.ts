@@ -264,7 +264,7 @@ function addEnrolments(server: HttpServer, { enrolment, pools }: OperatorRoutesD
         operationId: 'createEnrolment',
         summary: 'A one-time token that lets one agent in',
         isBodyOptional: true,
-        errors: ['not-found'],
+        errors: ['not-found', 'quota-exceeded'],
         body: EnrolmentRequest,
         response: { 201: EnrolmentAnswer, ...problems },
       },

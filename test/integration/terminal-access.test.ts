@@ -187,11 +187,17 @@ test('nobody at the terminal: the execution is cancelled by that name, at once f
 });
 
 test('an agent that does not know of terminals gets none to run; one that only says so by a label neither', async (t) => {
-  const coordinator = await startCoordinator(t, { queueWaitMsMax: 1000 });
+  const coordinator = await startCoordinator(t);
   const older = await coordinator.join({ labels: { 'envicutor/order.terminal': 'understood' } });
   const id = await postInteractive(coordinator.url, { run: { script: 'sh' } });
-  const why = await (await coordinator.ask('GET', `/v1/executions/${id}/placement`)).json();
-  assert.deepEqual(why.constraints.labels, { 'envicutor/order.terminal': 'understood' });
+  const ask = async () => await (await coordinator.ask('GET', `/v1/executions/${id}/placement`)).json();
+  // Its environment may not be there yet.
+  let why = await ask();
+  while (why.waiting === null) why = await ask();
+  assert.deepEqual(
+    why.waiting.agents.map(({ obstacles }: { obstacles: string[] }) => obstacles),
+    [['release']],
+  );
   const newer = await coordinator.join({ understands });
   const { order } = await newer.heard('lease.offer');
   assert.deepEqual(order.terminal, { rows: 24, columns: 80, inputBytesMax: 65_536, outputBytesMax: 262_144 });
