@@ -4,6 +4,9 @@
  */
 import type { Clock } from '../../shared/clock.ts';
 import { SystemError } from '../../shared/errors.ts';
+import type { EventLog } from '../../shared/http/event-log.ts';
+import { toClosedLog } from '../../shared/http/execution-terms.ts';
+import type { ExecutionId } from '../../shared/ids.ts';
 import type { Execution } from '../../shared/model/execution.ts';
 import type { PlacementAnswer } from '../../shared/model/placement.ts';
 import type { Scheduler } from '../scheduler/scheduler.ts';
@@ -26,9 +29,9 @@ const RESULT_MS_MAX = 5000;
 /** See the head of this file. */
 export class ExecutionViews {
   readonly #deps: ExecutionViewsDeps;
-  readonly #live: Pick<LiveExecutions, 'find'>;
+  readonly #live: Pick<LiveExecutions, 'find' | 'found'>;
 
-  constructor(deps: ExecutionViewsDeps, live: Pick<LiveExecutions, 'find'>) {
+  constructor(deps: ExecutionViewsDeps, live: Pick<LiveExecutions, 'find' | 'found'>) {
     this.#deps = deps;
     this.#live = live;
   }
@@ -53,6 +56,22 @@ export class ExecutionViews {
       reject(new SystemError('state-store-unavailable', `${id} is over and its result can't be recorded now`));
     });
     return await Promise.race([done, promise]).finally(() => timer.cancel());
+  }
+
+  /**
+   * What is told of an execution: as it happens, or its end alone when that is all that is remembered. What is recorded and not over yet, after a start or
+   * a move, is waited for until it is taken up here. SystemError `execution-not-found`, or `shard-moved` when it isn't.
+   */
+  async follow(tenantId: string, id: string): Promise<EventLog> {
+    const { clock, store } = this.#deps;
+    const live = this.find(tenantId, id);
+    if (live !== null) return live.log;
+    const stored = await this.get(tenantId, id);
+    if (stored.finishedAt !== null) return toClosedLog(stored);
+    const taken = await this.#live.found(stored.id as ExecutionId, () => store.get(tenantId, id), clock);
+    if (!('answer' in taken)) return taken.log;
+    if (taken.answer.finishedAt !== null) return toClosedLog(taken.answer);
+    throw new SystemError('shard-moved', `${id} is being taken up; ask again`, { retryAfterSeconds: 2 });
   }
 
   /** Why an execution is where it is; SystemError `execution-not-found`, also when that is not remembered any more. */

@@ -16,7 +16,7 @@ import {
   toPageRequest,
 } from '../../shared/http/answers.ts';
 import { streamEvents } from '../../shared/http/event-stream.ts';
-import { SubmitHeaders, SubmitQuery, toClosedLog, toWaitMs } from '../../shared/http/execution-terms.ts';
+import { SubmitHeaders, SubmitQuery, toWaitMs } from '../../shared/http/execution-terms.ts';
 import { checkExecution } from '../../shared/http/request-checks.ts';
 import { untilDone } from '../../shared/http/waiting.ts';
 import { Closed, OneOf } from '../../shared/model/closed.ts';
@@ -238,9 +238,7 @@ function addViews(server: HttpServer, { executions, clock }: ExecutionRoutesDeps
       },
     },
     async (request, reply) => {
-      const { id } = request.params;
-      const live = executions.views.find(request.tenant.id, id);
-      const log = live?.log ?? toClosedLog(await executions.views.get(request.tenant.id, id));
+      const log = await executions.views.follow(request.tenant.id, request.params.id);
       return streamEvents(reply, log, request.headers['last-event-id'], clock);
     },
   );

@@ -22,12 +22,17 @@ export function endSlowReaders(server: Pick<FastifyInstance, 'addHook'>, stallMs
     return known;
   };
   const answering = new WeakSet<FastifyReply>();
-  server.addHook('onRequest', (request, _reply, done) => {
-    of(request.raw.socket).open += 1;
+  // A request whose body somebody else has read, or that was ended, tells no socket any more.
+  const sockets = new WeakMap<FastifyReply, Socket>();
+  const socketOf = (reply: FastifyReply): Socket => sockets.get(reply) ?? reply.raw.req.socket;
+  server.addHook('onRequest', (request, reply, done) => {
+    const { socket } = request.raw;
+    sockets.set(reply, socket);
+    of(socket).open += 1;
     done();
   });
-  server.addHook('onSend', (request, reply, payload, done) => {
-    const { socket } = request.raw;
+  server.addHook('onSend', (_request, reply, payload, done) => {
+    const socket = socketOf(reply);
     // A stream is read as its reader reads: nothing of it is kept meanwhile.
     if (typeof payload === 'string' || Buffer.isBuffer(payload)) {
       if (!answering.has(reply)) of(socket).answering += 1;
@@ -37,8 +42,8 @@ export function endSlowReaders(server: Pick<FastifyInstance, 'addHook'>, stallMs
     }
     done(null, payload);
   });
-  server.addHook('onResponse', (request, reply, done) => {
-    const { socket } = request.raw;
+  server.addHook('onResponse', (_request, reply, done) => {
+    const socket = socketOf(reply);
     const all = of(socket);
     all.open -= 1;
     if (answering.has(reply)) all.answering -= 1;
