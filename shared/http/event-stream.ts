@@ -1,6 +1,7 @@
 /**
  * Owns server-sent events: a log's events as text, resumed by Last-Event-ID, with pings against silent proxies. Never holds
- * anything for a reader but its place: it is written to as fast as it reads, and cut off when what it has not read is forgotten; then it may resume.
+ * anything for a reader but its place: it is written to as fast as it reads, and cut off when what it has not read is forgotten, or when it has taken
+ * nothing between two pings; then it may resume.
  * Invariant: who resumes is told how many events it has missed for ever, if any.
  */
 import type { ServerResponse } from 'node:http';
@@ -56,6 +57,9 @@ class Reader {
   readonly #clock: Clock;
   readonly #stops: (() => void)[];
   #at: number;
+  #writtenBytes = 0;
+  /** At the last ping. */
+  #takenBytes = 0;
   #ping: Timer | null = null;
   #isOver = false;
 
@@ -65,7 +69,7 @@ class Reader {
     this.#clock = clock;
     this.#at = after;
     const forgotten = log.forgottenAfter(after);
-    if (forgotten > 0) raw.write(toForgotten(forgotten));
+    if (forgotten > 0) this.#write(toForgotten(forgotten));
     // Its reader asks again, and is told by whoever knows more.
     this.#stops = [log.follow(log.last, () => this.#grew()), log.onCut(() => raw.end())];
     this.#keepAlive();
@@ -79,22 +83,34 @@ class Reader {
 
   /** Writes what is new, as far as the connection takes it. */
   pump(): void {
-    this.#raw.cork();
+    // Not corked: what is written then is full only by itself, and what the socket still has is not counted.
     while (!this.#isOver && !this.#raw.writableNeedDrain) {
       const event = this.#log.after(this.#at);
       if (event === undefined) break;
       this.#at = event.number;
-      this.#raw.write(toText(event));
+      this.#write(toText(event));
     }
-    this.#raw.uncork();
     if (this.#at !== LAST_NUMBER || this.#isOver) return;
     this.end();
     this.#raw.end();
   }
 
+  #write(text: string): void {
+    this.#raw.write(text);
+    this.#writtenBytes += Buffer.byteLength(text);
+  }
+
   #keepAlive(): void {
     this.#ping = this.#clock.after(PING_MS, () => {
-      if (!this.#raw.writableNeedDrain) this.#raw.write(': ping\n\n');
+      const { writableLength, writableNeedDrain } = this.#raw;
+      const taken = this.#writtenBytes - writableLength;
+      // Nothing of what waits has been taken since the last one: nobody reads any more.
+      if (writableLength > 0 && taken <= this.#takenBytes) {
+        this.#raw.destroy();
+        return;
+      }
+      this.#takenBytes = taken;
+      if (!writableNeedDrain) this.#write(': ping\n\n');
       this.#keepAlive();
     });
   }

@@ -35,8 +35,9 @@ export const Quotas = Closed(
 );
 export type Quotas = Static<typeof Quotas>;
 
+// Of plain characters: code counts lengths in halves of others, a schema doesn't.
 const poolNames = (description: string) =>
-  Type.Array(Type.String({ minLength: 1, maxLength: 64 }), { maxItems: 1000, uniqueItems: true, description });
+  Type.Array(Type.String({ pattern: '^[ -~]{1,64}$' }), { maxItems: 1000, uniqueItems: true, description });
 const AgentIds = Type.Array(Type.String({ pattern: '^agent_[0-9a-z]{8,64}$' }), {
   maxItems: 10_000,
   description: 'Agents that may record what they ran for it at their own sites.',
