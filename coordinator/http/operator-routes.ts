@@ -241,8 +241,7 @@ const EnrolmentRequest = Closed(
   {
     pool: Type.Optional(
       Type.String({
-        minLength: 1,
-        maxLength: 64,
+        pattern: '^[ -~]{1,64}$',
         description: "Where the agent will be, whatever it says; absent: where it says, unless that is a tenant's.",
       }),
     ),
