@@ -163,9 +163,11 @@ export class Coordinators {
 }
 
 /** Asks until an execution is over. */
-export async function untilOver(client: ApiClient, id: string): Promise<Execution> {
+export async function untilOver(client: ApiClient | (() => ApiClient), id: string): Promise<Execution> {
   for (;;) {
-    const { status, body } = await client.get<Execution>(`/v1/executions/${id}`);
+    const { status, body } = await (typeof client === 'function' ? client() : client).get<Execution>(
+      `/v1/executions/${id}`,
+    );
     if (status === 200 && body.finishedAt !== null) return body;
     await new Promise((resolve) => setTimeout(resolve, 50));
   }
