@@ -94,7 +94,7 @@ export class BreakableSite {
       ...{ STORE_KIND: 'minio', MINIO_ENDPOINT: minio.endpoint, MINIO_BUCKET: minio.bucket },
       ...{ MINIO_REGION: minio.region, MINIO_ACCESS_KEY: reader.accessKey, MINIO_SECRET_KEY: reader.secretKey },
       ...{ MEMBER_TTL_MS: String(MEMBER_TTL_MS), LEASE_TTL_MS: '4000', REPORT_INTERVAL_MS: '1000', RETRIES_MAX: '10' },
-      ...{ LOG_LEVEL: 'info', LISTEN_HOST: network.address },
+      ...{ LOG_LEVEL: 'info', LISTEN_HOST: network.address, ALLOW_PLAIN_HTTP: 'true' },
     };
     const coordinators = await Coordinators.prepare(test, { tenants, variables, store, postgres });
     coordinators.services.script = await storeNumbered(store, SETUPS, SETUP_BYTES);

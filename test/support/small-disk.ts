@@ -2,7 +2,7 @@
  * Owns a file system of a test's own that can be made full and given room again: ext4 in a file of a folder of its own, as a disk has it. Needs root.
  * Never outlives its test: its guard unmounts it when the guard's input ends, with `close` or with the test's process, however that ends.
  */
-import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
+import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
 import { randomUUID } from 'node:crypto';
 import { once } from 'node:events';
 import { mkdirSync, mkdtempSync, rmSync, statfsSync, writeFileSync } from 'node:fs';
@@ -16,6 +16,7 @@ export const DISK_PREFIX = 'envicutor-disk-';
 
 /** What is not given to the ballast at once, but block by block. */
 const REST_BYTES = 256 * 1024;
+const FILL_TRIES = 10;
 const PIECE = Buffer.alloc(4096);
 
 /** See the head of this file. */
@@ -50,9 +51,12 @@ export class SmallDisk {
   /** Not a block is free then, until somebody removes something. */
   fill(): void {
     mkdirSync(this.#ballast, { recursive: true });
-    const { bavail, bsize } = statfsSync(this.folder);
-    const bytes = bavail * bsize - REST_BYTES;
-    if (bytes > 0) execFileSync('fallocate', ['--length', String(bytes), join(this.#ballast, randomUUID())]);
+    // Whoever uses the disk may take some between the question and the act.
+    for (let tries = 0; tries < FILL_TRIES; tries += 1) {
+      const { bavail, bsize } = statfsSync(this.folder);
+      const bytes = bavail * bsize - REST_BYTES;
+      if (bytes <= 0 || isAllocated(join(this.#ballast, randomUUID()), bytes)) break;
+    }
     // One file would need room to say where its last blocks are.
     while (isWritten(join(this.#ballast, randomUUID())));
   }
@@ -68,6 +72,12 @@ export class SmallDisk {
     this.#guard.stdin?.end();
     await ended;
   }
+}
+
+function isAllocated(path: string, bytes: number): boolean {
+  const { status, stderr } = spawnSync('fallocate', ['--length', String(bytes), path], { encoding: 'utf8' });
+  if (status !== 0 && !/No space left/.test(stderr)) throw new Error(`fallocate: ${stderr}`);
+  return status === 0;
 }
 
 function isWritten(path: string): boolean {
