@@ -3,7 +3,6 @@
  * Never knows how a lease is executed (executor), how messages travel (session, connector), or where its ports come from (embedded-agent).
  * Invariant: a lease is executed at most once here, and its result is kept until the coordinator acknowledged or disowned it.
  */
-
 import type { Digest } from '../shared/digest.ts';
 import { toSystemError } from '../shared/errors.ts';
 import type { ConnectionState } from '../shared/lifecycle/agent.ts';

@@ -4,6 +4,7 @@
  * Invariant: layers and the compile step's writable layer are let go of on every way out; after `cancel` there is no result, after `fail` only
  * a failure.
  */
+
 import type { Clock } from '../../shared/clock.ts';
 import { type SystemError, toSystemError } from '../../shared/errors.ts';
 import type { AcquiredLayers, LayerSource } from '../../shared/layers/layer-source.ts';
@@ -17,6 +18,7 @@ import { type Collected, Collection } from '../files/collection.ts';
 import type { CompiledChecks } from '../judging/compiled-checks.ts';
 import { Judging, type JudgingEnd } from '../judging/judging.ts';
 import type { LeaseTerminal } from './lease-terminal.ts';
+import type { SlotLender } from './lent-slots.ts';
 import { type Script, ScriptRuns, toReport } from './script-runs.ts';
 import type { SlotCpus } from './slot-cpus.ts';
 import { toSandboxFiles, toStdin, toVariables } from './workspace.ts';
@@ -36,19 +38,6 @@ export interface ExecutorNeeds {
   readonly slots?: SlotLender;
   /** Check programs of executions before; absent: each compiles its own. */
   readonly checks?: CompiledChecks;
-}
-
-/** Lends slots for tests that may run at a time. */
-export interface SlotLender {
-  /** A slot with as much memory as the lease has, besides its own; null when there is none to spare. */
-  borrow(): BorrowedSlot | null;
-}
-
-/** A slot that was lent. */
-export interface BorrowedSlot {
-  readonly slot: number;
-  readonly cpus: SlotCpus;
-  giveBack(): void;
 }
 
 /** Scripts 3 and 4. */

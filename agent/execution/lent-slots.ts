@@ -2,8 +2,21 @@
  * Owns slots that leases have beside their own, for tests that may run at a time: lent while they are free, and not offered meanwhile.
  * Never takes a slot from anybody. Invariant: what is lent was taken from the agent's one table of slots, with its memory.
  */
-import type { SlotLender } from './executor.ts';
+import type { SlotCpus } from './slot-cpus.ts';
 import type { Slots } from './slots.ts';
+
+/** Lends slots for tests that may run at a time. */
+export interface SlotLender {
+  /** A slot with as much memory as the lease has, besides its own; null when there is none to spare. */
+  borrow(): BorrowedSlot | null;
+}
+
+/** A slot that was lent. */
+export interface BorrowedSlot {
+  readonly slot: number;
+  readonly cpus: SlotCpus;
+  giveBack(): void;
+}
 
 /** See the head of this file. */
 export class LentSlots {

@@ -11,7 +11,7 @@ import { TEST_OUTPUT_BYTES_MAX, type TestResult } from '../../shared/model/judgi
 import { decodeInput } from '../../shared/model/verdict.ts';
 import type { LeaseResultMessage } from '../../shared/protocol/agent-messages.ts';
 import type { TestsOrder } from '../../shared/protocol/coordinator-messages.ts';
-import type { BorrowedSlot, SlotLender } from '../execution/executor.ts';
+import type { BorrowedSlot, SlotLender } from '../execution/lent-slots.ts';
 import { type Script, type ScriptPlace, type ScriptRuns, toReport } from '../execution/script-runs.ts';
 import { toStdin } from '../execution/workspace.ts';
 import type { AcquiredFiles } from '../files/agent-files.ts';

@@ -1,14 +1,14 @@
 /**
  * Owns the floor of what connected agents cost: a server of the same ws and Node that lets everybody in and drops what they say, unread.
- * Run by itself it is that server: it prints its port. Invariant: stop() ends the process that start() began.
+ * Run by itself it is that server: it prints its port.
  */
-import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import type { AddressInfo } from 'node:net';
 import { WebSocketServer } from 'ws';
 import { encodeMessage } from '../../shared/protocol/catalog.ts';
 import type { CoordinatorMessage } from '../../shared/protocol/coordinator-messages.ts';
 import { MESSAGE_BYTES_MAX, PROTOCOL_VERSION } from '../../shared/protocol/version.ts';
+import { ServedProcess } from './served-process.ts';
 
 /** Agents report this often unless somebody sets it. */
 const REPORT_INTERVAL_MS = 3000;
@@ -36,27 +36,8 @@ async function serve(): Promise<void> {
 }
 
 /** The server as a scenario has it. */
-export class BareServer {
-  readonly url: string;
-  readonly pid: number;
-  readonly #process: ChildProcess;
-
-  private constructor(process: ChildProcess, port: number) {
-    this.#process = process;
-    this.pid = process.pid ?? 0;
-    this.url = `ws://127.0.0.1:${port}`;
-  }
-
-  static async start(): Promise<BareServer> {
-    const child = spawn(process.execPath, [import.meta.filename], { stdio: ['ignore', 'pipe', 'inherit'] });
-    const [port] = await once(child.stdout, 'data');
-    return new BareServer(child, Number(String(port)));
-  }
-
-  async stop(): Promise<void> {
-    this.#process.kill('SIGTERM');
-    await once(this.#process, 'exit');
-  }
+export function startBareServer(): Promise<ServedProcess> {
+  return ServedProcess.start(import.meta.filename, 'ws');
 }
 
 if (import.meta.main) await serve();

@@ -1,11 +1,11 @@
 /**
  * Owns the floor of what open event streams cost: a server of Node alone that begins a stream of events for whoever asks and never says anything.
- * Run by itself it is that server: it prints its port. Invariant: stop() ends the process that start() began.
+ * Run by itself it is that server: it prints its port.
  */
-import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
+import { ServedProcess } from './served-process.ts';
 
 async function serve(): Promise<void> {
   const server = createServer((_request, response) => {
@@ -18,27 +18,8 @@ async function serve(): Promise<void> {
 }
 
 /** The server as a scenario has it. */
-export class BareStreams {
-  readonly url: string;
-  readonly pid: number;
-  readonly #process: ChildProcess;
-
-  private constructor(process: ChildProcess, port: number) {
-    this.#process = process;
-    this.pid = process.pid ?? 0;
-    this.url = `http://127.0.0.1:${port}`;
-  }
-
-  static async start(): Promise<BareStreams> {
-    const child = spawn(process.execPath, [import.meta.filename], { stdio: ['ignore', 'pipe', 'inherit'] });
-    const [port] = await once(child.stdout, 'data');
-    return new BareStreams(child, Number(String(port)));
-  }
-
-  async stop(): Promise<void> {
-    this.#process.kill('SIGTERM');
-    await once(this.#process, 'exit');
-  }
+export function startBareStreams(): Promise<ServedProcess> {
+  return ServedProcess.start(import.meta.filename, 'http');
 }
 
 if (import.meta.main) await serve();

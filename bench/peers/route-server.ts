@@ -1,10 +1,8 @@
 /**
  * Owns two servers of one route each, which answer a submission without running anything: ours, with everything that stands before a service (carriage,
  * key, JSON, schema, rules, the answer's own check), and a bare Fastify route that parses the same body and knows no schema.
- * Run by itself it is one of them: it prints its port. Invariant: stop() ends the process that start() began.
+ * Run by itself it is one of them: it prints its port.
  */
-import { type ChildProcess, spawn } from 'node:child_process';
-import { once } from 'node:events';
 import type { AddressInfo } from 'node:net';
 import fastify from 'fastify';
 import { createAuthentication } from '../../coordinator/http/authentication.ts';
@@ -15,6 +13,7 @@ import { serverDefaults } from '../../shared/http/server.ts';
 import type { Logger } from '../../shared/logger.ts';
 import type { Execution } from '../../shared/model/execution.ts';
 import { limitMaxima } from '../../shared/model/limits.ts';
+import { ServedProcess } from './served-process.ts';
 
 /** Which of the two. */
 export type RouteKind = 'ours' | 'bare';
@@ -59,25 +58,8 @@ async function serve(kind: string | undefined): Promise<void> {
 }
 
 /** A server as a scenario has it. */
-export class RouteServer {
-  readonly url: string;
-  readonly #process: ChildProcess;
-
-  private constructor(process: ChildProcess, port: number) {
-    this.#process = process;
-    this.url = `http://127.0.0.1:${port}`;
-  }
-
-  static async start(kind: RouteKind): Promise<RouteServer> {
-    const child = spawn(process.execPath, [import.meta.filename, kind], { stdio: ['ignore', 'pipe', 'inherit'] });
-    const [port] = await once(child.stdout, 'data');
-    return new RouteServer(child, Number(String(port)));
-  }
-
-  async stop(): Promise<void> {
-    this.#process.kill('SIGTERM');
-    await once(this.#process, 'exit');
-  }
+export function startRouteServer(kind: RouteKind): Promise<ServedProcess> {
+  return ServedProcess.start(import.meta.filename, 'http', kind);
 }
 
 if (import.meta.main) await serve(process.argv[2]);

@@ -5,7 +5,7 @@
  */
 import { setTimeout as pause } from 'node:timers/promises';
 import { Crowd } from '../crowd/crowd.ts';
-import { BareServer } from '../peers/bare-server.ts';
+import { startBareServer } from '../peers/bare-server.ts';
 import { residentBytes } from '../process-memory.ts';
 import { cpuPercent } from '../process-time.ts';
 import { summarise } from '../samples.ts';
@@ -58,7 +58,7 @@ export const connectedAgents: InstanceScenario = {
     const [alone, floor, crowded] = [new Series(), new Series(), new Series()];
     for (let window = 0; window < windows; window += 1) {
       await alone.look(coordinator, windowMs);
-      const bare = await BareServer.start();
+      const bare = await startBareServer();
       await withCrowd(bare.url, '', () => floor.look(bare.pid, windowMs)).finally(() => bare.stop());
       await withCrowd(`${url.replace('http', 'ws')}/agents`, url, () => crowded.look(coordinator, windowMs));
     }

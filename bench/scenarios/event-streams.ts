@@ -6,7 +6,7 @@
 import { once } from 'node:events';
 import { Agent, type ClientRequest, type IncomingMessage, request } from 'node:http';
 import { setTimeout as pause } from 'node:timers/promises';
-import { BareStreams } from '../peers/bare-streams.ts';
+import { startBareStreams } from '../peers/bare-streams.ts';
 import { residentBytes } from '../process-memory.ts';
 import { summarise } from '../samples.ts';
 import type { InstanceScenario, ScenarioResult } from '../scenario.ts';
@@ -80,7 +80,7 @@ export const eventStreams: InstanceScenario = {
     const id = await beginLong(url);
     try {
       for (let window = 0; window < windows; window += 1) {
-        const bare = await BareStreams.start();
+        const bare = await startBareStreams();
         floor.push(await growth(bare.pid, bare.url).finally(() => bare.stop()));
         ours.push(await growth(coordinator, `${url}/v1/executions/${id}/events`));
         whole.push(residentBytes(coordinator) / MEBIBYTE);

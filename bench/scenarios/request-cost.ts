@@ -4,7 +4,7 @@
  * bare Fastify route without a schema. What the first takes longer is ours.
  */
 import { Client } from 'undici';
-import { RouteServer } from '../peers/route-server.ts';
+import { startRouteServer } from '../peers/route-server.ts';
 import { summarise } from '../samples.ts';
 import type { FreeScenario, ScenarioResult } from '../scenario.ts';
 
@@ -62,7 +62,7 @@ export const requestCost: FreeScenario = {
   name: 'request-cost',
   question: 'What does a submission of 8 KiB cost before any service hears of it?',
   async run({ warmUp, rounds }): Promise<ScenarioResult> {
-    const servers = await Promise.all([RouteServer.start('ours'), RouteServer.start('bare')]);
+    const servers = await Promise.all([startRouteServer('ours'), startRouteServer('bare')]);
     const [ours, bare] = servers.map(({ url }) => new Asker(url)) as [Asker, Asker];
     try {
       for (let round = 0; round < warmUp * 20; round += 1) await Promise.all([ours.ask(), bare.ask()]);

@@ -2,9 +2,11 @@
  * Owns the WebSocket endpoint of agents, path /agents on the API's own HTTP server: the only importer of ws for agents.
  * Never interprets a message (agent-session). A frame above the protocol's maximum, or a binary one, ends its connection only.
  */
+
 import type { IncomingMessage } from 'node:http';
 import type { Duplex } from 'node:stream';
 import { WebSocket, WebSocketServer } from 'ws';
+import { endWebSockets } from '../../shared/http/websocket-end.ts';
 import { closeCodes, MESSAGE_BYTES_MAX } from '../../shared/protocol/version.ts';
 import { boundGreeting } from '../http/upgrades.ts';
 import { AgentSession, type SessionDeps, type SessionOptions } from './agent-session.ts';
@@ -17,9 +19,6 @@ const BUFFERED_BYTES_MAX = 4 * MESSAGE_BYTES_MAX;
 
 /** Agents are sent away in about so many parts, so that there are always some to work with. */
 const RELEASES = 16;
-
-/** An agent that does not answer the closing handshake is not waited for longer. */
-const CLOSE_MS_MAX = 1000;
 
 /** Accepts agents' connections. */
 export class AgentGateway {
@@ -93,12 +92,6 @@ export class AgentGateway {
   async stop(): Promise<void> {
     this.#isStopped = true;
     for (const session of this.#sessions) session.stop();
-    const { promise: closed, resolve } = Promise.withResolvers<void>();
-    this.#server.close(() => resolve());
-    const patience = this.#deps.clock.after(CLOSE_MS_MAX, () => {
-      for (const socket of this.#server.clients) socket.terminate();
-    });
-    await closed;
-    patience.cancel();
+    await endWebSockets(this.#server, this.#deps.clock);
   }
 }

@@ -4,14 +4,12 @@
  */
 import type { DeliveryId, ExecutionId } from '../../shared/ids.ts';
 import type { DeliveryState } from '../../shared/lifecycle/delivery.ts';
-import type { Row } from '../executions/rows.ts';
+import { type Row, toNumberOrNull, toTextOrNull } from '../executions/rows.ts';
 import type { Delivery, SecretGeneration } from './delivery-store.ts';
 
 /** The columns of a delivery. */
 export const DELIVERY =
   'id, tenant, execution, event, url, host, state, attempts, round, created_at, begun_at, next_at, last_at, last_status, last_error';
-
-const toNumber = (value: unknown): number | null => (value === null || value === undefined ? null : Number(value));
 
 /** A delivery. */
 export function toDelivery(row: Row): Delivery {
@@ -27,10 +25,10 @@ export function toDelivery(row: Row): Delivery {
     round: Number(row['round']),
     createdAtMs: Number(row['created_at']),
     begunAtMs: Number(row['begun_at']),
-    nextAtMs: toNumber(row['next_at']),
-    lastAtMs: toNumber(row['last_at']),
-    lastStatus: toNumber(row['last_status']),
-    lastError: row['last_error'] === null ? null : String(row['last_error']),
+    nextAtMs: toNumberOrNull(row['next_at']),
+    lastAtMs: toNumberOrNull(row['last_at']),
+    lastStatus: toNumberOrNull(row['last_status']),
+    lastError: toTextOrNull(row['last_error']),
   };
 }
 

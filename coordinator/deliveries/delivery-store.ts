@@ -6,8 +6,8 @@
  */
 import type { DeliveryId, ExecutionId } from '../../shared/ids.ts';
 import type { DeliveryState } from '../../shared/lifecycle/delivery.ts';
+import type { Page } from '../executions/page.ts';
 import type { ShardLease } from '../executions/shard-store.ts';
-import type { Page } from '../executions/state-store.ts';
 
 /** A delivery that an execution's end promises. */
 export interface NewDelivery {

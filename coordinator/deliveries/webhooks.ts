@@ -4,8 +4,9 @@
 import { type Clock, toTimestamp } from '../../shared/clock.ts';
 import { SystemError } from '../../shared/errors.ts';
 import type { DeliveryAnswer, WebhookSecretAnswer } from '../../shared/model/webhook.ts';
+import type { Page } from '../executions/page.ts';
 import type { ShardLease } from '../executions/shard-store.ts';
-import type { ExecutionStore, Page } from '../executions/state-store.ts';
+import type { ExecutionStore } from '../executions/state-store.ts';
 import type { Deliveries } from './deliveries.ts';
 import type { Delivery, DeliveryStore, SecretGeneration } from './delivery-store.ts';
 import type { WebhookSecrets } from './signatures.ts';

@@ -12,7 +12,7 @@ import type { Revocation } from '../../shared/model/trust.ts';
 import type { AgentCacheEvents, LayersProgress } from '../agents/agent-session.ts';
 import type { Fleet, FleetAgent } from '../agents/fleet.ts';
 import type { CacheStore, RecordedLayer } from '../executions/cache-store.ts';
-import type { Page } from '../executions/state-store.ts';
+import type { Page } from '../executions/page.ts';
 import type { ReadyEnvironment } from './environment-build.ts';
 import type { EnvironmentService } from './environment-service.ts';
 import type { LayerBuilds } from './layer-builds.ts';

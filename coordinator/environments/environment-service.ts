@@ -17,7 +17,8 @@ import {
   isPrivateRequest,
 } from '../../shared/model/environment-description.ts';
 import type { LayerReference } from '../../shared/model/manifest.ts';
-import type { EnvironmentRow, EnvironmentStore, Page } from '../executions/state-store.ts';
+import type { Page } from '../executions/page.ts';
+import type { EnvironmentRow, EnvironmentStore } from '../executions/state-store.ts';
 import { toReference } from './build-order.ts';
 import { EnvironmentBuild, type ReadyEnvironment, toAnswerLayers, toReady } from './environment-build.ts';
 import {

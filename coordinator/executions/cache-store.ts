@@ -5,7 +5,7 @@
  */
 import type { LayerManifest } from '../../shared/model/manifest.ts';
 import type { Revocation } from '../../shared/model/trust.ts';
-import type { Page } from './state-store.ts';
+import type { Page } from './page.ts';
 
 /** Durable revocations, for ever. */
 export interface RevocationStore {

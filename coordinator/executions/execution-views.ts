@@ -13,8 +13,9 @@ import type { Scheduler } from '../scheduler/scheduler.ts';
 import { toConstraints } from './demand.ts';
 import type { LiveExecution } from './live-execution.ts';
 import type { LiveExecutions } from './live-executions.ts';
+import type { Page } from './page.ts';
 import { toPlacementAnswer } from './placement-answer.ts';
-import type { ExecutionStore, Page } from './state-store.ts';
+import type { ExecutionStore } from './state-store.ts';
 
 /** What views need. */
 export interface ExecutionViewsDeps {

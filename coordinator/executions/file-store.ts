@@ -5,8 +5,8 @@
  */
 import type { Digest } from '../../shared/digest.ts';
 import type { ExecutionId, FileId } from '../../shared/ids.ts';
+import type { Page } from './page.ts';
 import type { ShardLease } from './shard-store.ts';
-import type { Page } from './state-store.ts';
 
 /** A file of a tenant. */
 export interface FileRow {

@@ -9,13 +9,13 @@ import type { LayerManifest } from '../../shared/model/manifest.ts';
 import type { Revocation } from '../../shared/model/trust.ts';
 import type { Pin, RecordedLayer } from './cache-store.ts';
 import type { FileRow } from './file-store.ts';
+import type { Page } from './page.ts';
 import type { Pool } from './pool-store.ts';
 import type {
   BuildUsage,
   EnrolledAgent,
   EnvironmentRow,
   ExecutionName,
-  Page,
   TakenKey,
   UnfinishedExecution,
 } from './state-store.ts';
@@ -23,6 +23,12 @@ import type {
 /** A row by its columns' names. */
 export type Row = Readonly<Record<string, unknown>>;
 
+/** A number that may be missing. */
+export const toNumberOrNull = (value: unknown): number | null =>
+  value === null || value === undefined ? null : Number(value);
+/** A text that may be missing. */
+export const toTextOrNull = (value: unknown): string | null =>
+  value === null || value === undefined ? null : String(value);
 // One engine has truth values, the other numbers.
 const isTrue = (value: unknown) => value === true || value === 1;
 const toJson = (value: unknown) => JSON.parse(String(value));
@@ -101,7 +107,7 @@ export function toBuildUsage(row: Row = {}): BuildUsage {
 export function toPool(row: Row): Pool {
   return {
     name: String(row['name']),
-    owner: row['owner'] === null ? null : String(row['owner']),
+    owner: toTextOrNull(row['owner']),
     policy: row['policy'] === null ? null : toJson(row['policy']),
   };
 }

@@ -12,6 +12,7 @@ import type { LayerSpec } from '../../shared/model/manifest.ts';
 import type { DeliveryStore, NewDelivery } from '../deliveries/delivery-store.ts';
 import type { CacheStore } from './cache-store.ts';
 import type { FileStore } from './file-store.ts';
+import type { Page } from './page.ts';
 import type { PoolStore } from './pool-store.ts';
 import type { ShardLease, ShardStore } from './shard-store.ts';
 import type { AuditStore, TenantStore, UsageStore } from './tenant-store.ts';
@@ -55,12 +56,6 @@ export interface UnfinishedExecution {
 export interface ExecutionName {
   readonly tenantId: string;
   readonly id: ExecutionId;
-}
-
-/** A page of a listing, newest first; `next` continues it. */
-export interface Page<Item> {
-  readonly items: readonly Item[];
-  readonly next: number | null;
 }
 
 /**

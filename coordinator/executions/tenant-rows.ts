@@ -3,10 +3,8 @@
  * Never reads or writes a table, and never knows a key.
  */
 import type { Digest } from '../../shared/digest.ts';
-import type { Row } from './rows.ts';
+import { type Row, toNumberOrNull } from './rows.ts';
 import type { AuditEntry, DayUsage, StoredKey, StoredTenant } from './tenant-store.ts';
-
-const numberOrNull = (value: unknown) => (value === null ? null : Number(value));
 
 /** A tenant. */
 export function toTenant(row: Row): StoredTenant {
@@ -26,8 +24,8 @@ export function toKey(row: Row): StoredKey {
     digest: String(row['digest']) as Digest,
     scopes: JSON.parse(String(row['scopes'])),
     createdAtMs: Number(row['created_at']),
-    expiresAtMs: numberOrNull(row['expires_at']),
-    lastUsedAtMs: numberOrNull(row['last_used_at']),
+    expiresAtMs: toNumberOrNull(row['expires_at']),
+    lastUsedAtMs: toNumberOrNull(row['last_used_at']),
   };
 }
 
@@ -56,6 +54,6 @@ export function toEntry(row: Row): AuditEntry {
     action: String(row['action']),
     target: String(row['target']),
     detail: String(row['detail']),
-    outcome: numberOrNull(row['outcome']),
+    outcome: toNumberOrNull(row['outcome']),
   };
 }

@@ -6,7 +6,7 @@
  */
 import type { Digest } from '../../shared/digest.ts';
 import type { Scope, TenantSettings } from '../../shared/model/tenant.ts';
-import type { Page } from './state-store.ts';
+import type { Page } from './page.ts';
 
 /** A tenant that an operator made. */
 export interface StoredTenant {

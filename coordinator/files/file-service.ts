@@ -13,8 +13,8 @@ import { type ExecutionId, type FileId, idPrefixes, isId, toBase32 } from '../..
 import type { Logger } from '../../shared/logger.ts';
 import type { ByteRange, ObjectContent, ObjectStore } from '../../shared/storage/object-store.ts';
 import type { FileRow, FileStore } from '../executions/file-store.ts';
+import type { Page } from '../executions/page.ts';
 import type { ShardLease } from '../executions/shard-store.ts';
-import type { Page } from '../executions/state-store.ts';
 import { FileHolds } from './file-holds.ts';
 import { Spool, type SpooledBody } from './spool.ts';
 

@@ -8,6 +8,7 @@ import { toTimestamp } from '../../shared/clock.ts';
 import { SystemError, toSystemError } from '../../shared/errors.ts';
 import { IdParams, problems } from '../../shared/http/answers.ts';
 import { Closed, Named, Nullable, OneOf, Timestamp } from '../../shared/model/closed.ts';
+import { NAMED_POOL } from '../../shared/model/tenant.ts';
 import type { Enrolment } from '../agents/enrolment.ts';
 import type { Fleet } from '../agents/fleet.ts';
 import { describeAgent, type RemoteAgent } from '../cluster/remote-agent.ts';
@@ -241,7 +242,7 @@ const EnrolmentRequest = Closed(
   {
     pool: Type.Optional(
       Type.String({
-        pattern: '^[ -~]{1,64}$',
+        pattern: NAMED_POOL,
         description: "Where the agent will be, whatever it says; absent: where it says, unless that is a tenant's.",
       }),
     ),

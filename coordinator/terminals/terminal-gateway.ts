@@ -4,12 +4,14 @@
  * Invariants: whoever may not attach is told so before there is a socket, as any other request is; what belongs to another tenant is not there; an
  * address, which people log, holds no secret.
  */
+
 import type { IncomingMessage } from 'node:http';
 import type { Duplex } from 'node:stream';
 import { WebSocket, WebSocketServer } from 'ws';
 import type { Clock, Random } from '../../shared/clock.ts';
 import { SystemError, toSystemError } from '../../shared/errors.ts';
 import { PROBLEM_TYPE, toProblem } from '../../shared/http/problem.ts';
+import { endWebSockets } from '../../shared/http/websocket-end.ts';
 import { createId } from '../../shared/ids.ts';
 import type { Logger } from '../../shared/logger.ts';
 import { TERMINAL_MESSAGE_BYTES_MAX, TERMINAL_PROTOCOL, TICKET_PROTOCOL_PREFIX } from '../../shared/model/terminal.ts';
@@ -49,7 +51,6 @@ interface Place {
 
 const PATH = /^\/v1\/executions\/([^/?]{1,256})\/terminal(?:\?|$)/;
 const POSITION = /^\d{1,15}$/;
-const CLOSE_MS_MAX = 1000;
 /** More is unsent only while nothing is read: then no answer to a ping is. */
 const UNSENT_BYTES_MAX = 524_288;
 /** What one tenant may have of all connections. */
@@ -174,13 +175,7 @@ export class TerminalGateway implements UpgradeTaker {
   async stop(): Promise<void> {
     this.#isStopped = true;
     for (const connection of this.#connections.keys()) connection.close('moved');
-    const { promise: closed, resolve } = Promise.withResolvers<void>();
-    this.#server.close(() => resolve());
-    const patience = this.#deps.clock.after(CLOSE_MS_MAX, () => {
-      for (const socket of this.#server.clients) socket.terminate();
-    });
-    await closed;
-    patience.cancel();
+    await endWebSockets(this.#server, this.#deps.clock);
   }
 }
 

@@ -35,9 +35,10 @@ export const Quotas = Closed(
 );
 export type Quotas = Static<typeof Quotas>;
 
-// Of plain characters: code counts lengths in halves of others, a schema doesn't.
+/** How a request may name a pool: of plain characters, since code counts lengths in halves of others and a schema doesn't. */
+export const NAMED_POOL = '^[ -~]{1,64}$';
 const poolNames = (description: string) =>
-  Type.Array(Type.String({ pattern: '^[ -~]{1,64}$' }), { maxItems: 1000, uniqueItems: true, description });
+  Type.Array(Type.String({ pattern: NAMED_POOL }), { maxItems: 1000, uniqueItems: true, description });
 const AgentIds = Type.Array(Type.String({ pattern: '^agent_[0-9a-z]{8,64}$' }), {
   maxItems: 10_000,
   description: 'Agents that may record what they ran for it at their own sites.',
