@@ -8,7 +8,7 @@ import { machineArchitecture } from '../shared/layers/layer-manifest.ts';
 import type { Fleet } from './agents/fleet.ts';
 import type { Cluster } from './cluster/cluster.ts';
 import type { CoordinatorConfig } from './config.ts';
-import type { CoordinatorDeps } from './coordinator.ts';
+import type { CoordinatorDeps } from './coordinator-deps.ts';
 import { CacheService, type CacheServiceOptions } from './environments/cache-service.ts';
 import type { ReadyEnvironment } from './environments/environment-build.ts';
 import type { KeySettings } from './environments/environment-key.ts';

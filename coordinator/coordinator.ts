@@ -2,15 +2,12 @@
  * Owns the wiring of a coordinator: who knows whom, the order of starting and its reverse. Never reads the environment, handles a signal or
  * ends the process, so that several can live in one process; never knows a concrete adapter.
  */
+
 import type { AddressInfo } from 'node:net';
-import type { Clock, Random } from '../shared/clock.ts';
 import { readAuthority } from '../shared/http/authority.ts';
 import { TlsIdentity } from '../shared/http/tls.ts';
 import type { AgentId } from '../shared/ids.ts';
-import type { Logger } from '../shared/logger.ts';
-import type { EgressRules } from '../shared/model/egress.ts';
 import type { baseNames } from '../shared/model/environment.ts';
-import type { ObjectStore } from '../shared/storage/object-store.ts';
 import { AGENTS_PATH, AgentGateway } from './agents/agent-gateway.ts';
 import { AgentKeys } from './agents/agent-keys.ts';
 import { Enrolment } from './agents/enrolment.ts';
@@ -21,50 +18,26 @@ import { createCacheServices, createPreWarming } from './cache-wiring.ts';
 import { Cluster } from './cluster/cluster.ts';
 import { PEERS_PATH } from './cluster/peer-gateway.ts';
 import { type CoordinatorConfig, toLimitMaxima } from './config.ts';
+import type { CoordinatorDeps } from './coordinator-deps.ts';
 import { createDeliveries } from './deliveries/delivery-wiring.ts';
 import type { Retention } from './deliveries/retention.ts';
-import type { Resolve } from './egress/vetted-lookup.ts';
-import type { Builder } from './environments/builder-client.ts';
-import type { Verifier } from './environments/verifier-client.ts';
 import { Admission } from './executions/admission.ts';
 import { toConstraints } from './executions/demand.ts';
 import { ExecutionService } from './executions/execution-service.ts';
 import { SiteRecording } from './executions/site-records.ts';
-import type { StateStore } from './executions/state-store.ts';
 import { createFileServices } from './files/file-wiring.ts';
 import { checkUpgrade } from './http/authentication.ts';
 import { attachUpgrades } from './http/upgrades.ts';
-import type { InstanceKey } from './instance-key.ts';
 import { leaveToOthers } from './leaving-to-others.ts';
 import { type Gauges, Metrics } from './metrics.ts';
 import { Pools } from './pools/pools.ts';
 import type { Concurrency } from './scheduler/concurrency.ts';
 import { FairScheduler } from './scheduler/fair-scheduler.ts';
 import { createTenancy, type Tenancy } from './tenant-wiring.ts';
-import { type KeyRing, localTenant } from './tenants/keys.ts';
+import { localTenant } from './tenants/keys.ts';
 import type { TenantDirectory } from './tenants/tenant-directory.ts';
 import { TERMINALS_PATH } from './terminals/terminal-gateway.ts';
 import { createWebhookServices } from './webhook-wiring.ts';
-
-/** The adapters that a coordinator runs on; `stop` closes none of them. */
-export interface CoordinatorDeps {
-  readonly clock: Clock;
-  readonly random: Random;
-  readonly log: Logger;
-  readonly state: StateStore;
-  readonly store: ObjectStore;
-  /** Clients' files, apart from layers. */
-  readonly fileObjects: ObjectStore;
-  readonly builder: Builder;
-  readonly verifier: Verifier;
-  readonly instanceKey: InstanceKey;
-  /** Keys of tenants, or null for the embedded mode. */
-  readonly keys: KeyRing | null;
-  /** How names of webhooks' receivers are resolved; absent: by DNS. */
-  readonly resolve?: Resolve;
-  /** The operator's rules of the build network. */
-  readonly egress: EgressRules;
-}
 
 /** A coordinator. */
 export interface Coordinator {

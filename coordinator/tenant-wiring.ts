@@ -5,7 +5,7 @@
 import type { Timer } from '../shared/clock.ts';
 import { toBase32 } from '../shared/ids.ts';
 import type { CoordinatorConfig } from './config.ts';
-import type { CoordinatorDeps } from './coordinator.ts';
+import type { CoordinatorDeps } from './coordinator-deps.ts';
 import type { HttpServer } from './http/server.ts';
 import { addTenantRoutes } from './http/tenant-routes.ts';
 import { addUsageRoute, type PresentUse } from './http/usage-routes.ts';

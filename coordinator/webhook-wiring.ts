@@ -5,7 +5,7 @@ import { networkInterfaces } from 'node:os';
 import { RELEASE } from '../shared/protocol/version.ts';
 import type { Cluster } from './cluster/cluster.ts';
 import type { CoordinatorConfig } from './config.ts';
-import type { CoordinatorDeps } from './coordinator.ts';
+import type { CoordinatorDeps } from './coordinator-deps.ts';
 import { Deliveries } from './deliveries/deliveries.ts';
 import type { ReceiverRules } from './deliveries/receiver-rules.ts';
 import { createDnsResolve } from './deliveries/resolver.ts';

@@ -4,7 +4,6 @@
  * Invariant: layers and the compile step's writable layer are let go of on every way out; after `cancel` there is no result, after `fail` only
  * a failure.
  */
-
 import type { Clock } from '../../shared/clock.ts';
 import { type SystemError, toSystemError } from '../../shared/errors.ts';
 import type { AcquiredLayers, LayerSource } from '../../shared/layers/layer-source.ts';

@@ -1,7 +1,7 @@
 /**
  * Owns a solution and an interactor that talk: what the one writes the other reads, until both have ended; and what that comes to.
  * Never bounds what waits between them: each one's `outputBytes` does, so that neither they nor their neighbours are ever held back.
- * Invariant: the end of one's output is the end of the other's input.
+ * Invariant: the end of one of them is the end of the other's input.
  */
 import type { Report } from '../../shared/model/verdict.ts';
 import type { ScriptEnd, ScriptRun } from '../execution/script-runs.ts';

@@ -3,7 +3,6 @@
  * Never talks to the coordinator. Invariants: the outcome is that of a run on one slot, in the client's order; a slot that was lent is given back on
  * every way out, and after a while to whoever waits for it.
  */
-
 import type { Clock } from '../../shared/clock.ts';
 import { type Course, findSkipped, toSkipped, toVerdict } from '../../shared/judging/course.ts';
 import type { AcquiredLayers, LayerSource } from '../../shared/layers/layer-source.ts';

@@ -4,7 +4,6 @@
  * Invariants: nothing is read out of a payload before its signature was checked, but for the keys that a list names; every statement
  * about what the answer tells, and about what the request asked if it is given, was compared.
  */
-
 import { toCourse } from '../../shared/judging/course.ts';
 import { resolveCases, resolveCheck } from '../../shared/judging/resolved.ts';
 import type { AgentKey, AgentKeyList } from '../../shared/model/agent-keys.ts';

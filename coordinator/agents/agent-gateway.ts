@@ -2,7 +2,6 @@
  * Owns the WebSocket endpoint of agents, path /agents on the API's own HTTP server: the only importer of ws for agents.
  * Never interprets a message (agent-session). A frame above the protocol's maximum, or a binary one, ends its connection only.
  */
-
 import type { IncomingMessage } from 'node:http';
 import type { Duplex } from 'node:stream';
 import { WebSocket, WebSocketServer } from 'ws';

@@ -2,7 +2,6 @@
  * Owns one environment's way from request to layers: layer upon layer, with a live log. The only mover of a build's state.
  * Never builds a layer itself (layer-builds). It ends early when nobody is interested any more.
  */
-
 import { type Clock, toTimestamp } from '../../shared/clock.ts';
 import type { Digest } from '../../shared/digest.ts';
 import { SystemError, toSystemError } from '../../shared/errors.ts';

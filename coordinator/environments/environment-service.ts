@@ -3,7 +3,6 @@
  * Never schedules. Invariants: an id stands for one request of one tenant; rows are durable before an id is given out; a ready environment
  * in memory is one whose manifests have been read.
  */
-
 import { LRUCache } from 'lru-cache';
 import { type Clock, toTimestamp } from '../../shared/clock.ts';
 import { SystemError } from '../../shared/errors.ts';

@@ -4,7 +4,6 @@
  * Invariants: whoever may not attach is told so before there is a socket, as any other request is; what belongs to another tenant is not there; an
  * address, which people log, holds no secret.
  */
-
 import type { IncomingMessage } from 'node:http';
 import type { Duplex } from 'node:stream';
 import { WebSocket, WebSocketServer } from 'ws';

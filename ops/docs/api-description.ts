@@ -4,7 +4,8 @@
  */
 import { Value } from '@sinclair/typebox/value';
 import { CoordinatorConfig } from '../../coordinator/config.ts';
-import { type CoordinatorDeps, wireCoordinator } from '../../coordinator/coordinator.ts';
+import { wireCoordinator } from '../../coordinator/coordinator.ts';
+import type { CoordinatorDeps } from '../../coordinator/coordinator-deps.ts';
 import { systemRandom } from '../../shared/clock.ts';
 
 /** Stands for every adapter: whatever is asked of it is there, does nothing and is the same again. */

@@ -2,7 +2,6 @@
  * Owns docs/protocol.md: both catalogs of messages between agent and coordinator, and the close codes.
  * Never repeats the prose of the catalogs; it links them.
  */
-
 import { agentMessages } from '../../shared/protocol/agent-messages.ts';
 import type { Catalog } from '../../shared/protocol/catalog.ts';
 import { coordinatorMessages } from '../../shared/protocol/coordinator-messages.ts';

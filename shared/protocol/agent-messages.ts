@@ -15,7 +15,6 @@
  * An agent that serves its own site (docs/edge.md) says in its hello which optional parts it understands, and sends what the welcome says that the
  * coordinator understands: `executions.ended` tells what has ended at its site, again and again, until `executions.recorded` names it.
  */
-
 import { type Static, Type } from '@sinclair/typebox';
 import { Closed, Named, Nullable, OneOf, Timestamp } from '../model/closed.ts';
 import { COLLECTED_FILES_MAX, CollectedFile, UncollectedFile } from '../model/collection.ts';

@@ -2,7 +2,6 @@
  * Looks at what this process holds and what it has set for everybody in it: listeners, globals, descriptors, processes below it, timers.
  * Never changes anything. What is embedded must leave all of it as it was.
  */
-
 import assert from 'node:assert/strict';
 import { readdirSync, readlinkSync } from 'node:fs';
 import { setTimeout as wait } from 'node:timers/promises';

@@ -1,7 +1,6 @@
 /**
  * Owns the results that a scripted agent gives: a report as the real one makes it, with what a test changes.
  */
-
 import type { Report } from '../../shared/model/verdict.ts';
 import type { EndedExecution, LeaseResultMessage } from '../../shared/protocol/agent-messages.ts';
 

@@ -2,7 +2,6 @@
  * Owns identity of environments and layers: what is in a key, what is not, vectors that hold the derivation still, and the property that any
  * change of any field changes the key.
  */
-
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';

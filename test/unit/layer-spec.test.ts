@@ -2,7 +2,6 @@
  * Owns what a layer's specification is worth: vectors that were computed elsewhere hold its digests still, any change of any part of it or of
  * what a client asks for is another key, and a layer is refused where another one was asked for.
  */
-
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { test } from 'node:test';

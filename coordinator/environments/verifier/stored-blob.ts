@@ -2,7 +2,6 @@
  * Owns bringing a checked blob into the store, and not believing the store when it has one of that name already.
  * Never overwrites: a wrong object in the way is an error that names it, for an operator to purge.
  */
-
 import type { Readable } from 'node:stream';
 import { Writable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
