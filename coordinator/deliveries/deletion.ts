@@ -20,8 +20,8 @@ export interface DeletionDeps {
   readonly log: Logger;
   readonly executions: Pick<ExecutionService, 'cancel' | 'forget' | 'views'>;
   readonly store: Pick<ExecutionStore, 'remove'>;
-  readonly rows: Pick<FileStore, 'ofExecution' | 'expire'>;
-  readonly files: Pick<FileService, 'discard'>;
+  readonly rows: Pick<FileStore, 'ofExecution'>;
+  readonly files: Pick<FileService, 'remove'>;
   readonly shards: { leaseFor(tenantId: string): ShardLease };
 }
 
@@ -38,14 +38,14 @@ export class Deletion {
 
   /** Cancels an execution that is not over, and removes all that is kept of it. SystemError `execution-not-found`, `shard-moved`. */
   async delete(tenantId: string, id: string): Promise<void> {
-    const { executions, store, shards, log } = this.#deps;
+    const { executions, store, rows, files, shards, log } = this.#deps;
     const live = executions.views.find(tenantId, id);
     const answer = await executions.cancel(tenantId, id);
     if (live !== null) await this.#recorded(live);
     const execution = { tenantId, id: answer.id as ExecutionId };
     await store.remove(execution, shards.leaseFor(tenantId));
     executions.forget(execution);
-    await this.#deleteFiles(tenantId, execution.id);
+    await files.remove(tenantId, await rows.ofExecution(tenantId, execution.id));
     log.info({ tenantId, executionId: id }, 'execution deleted');
   }
 
@@ -60,14 +60,5 @@ export class Deletion {
       throw new SystemError('state-store-unavailable', 'its end could not be recorded yet; ask again');
     if (answer !== null) return;
     throw new SystemError('shard-moved', 'another coordinator goes on with it; ask again', { retryAfterSeconds: 2 });
-  }
-
-  async #deleteFiles(tenantId: string, id: ExecutionId): Promise<void> {
-    const { rows, files, clock, shards } = this.#deps;
-    const left = await rows.ofExecution(tenantId, id);
-    if (left.length === 0) return;
-    const ids = left.map((row) => row.id);
-    await rows.expire(tenantId, ids, clock.nowMs(), shards.leaseFor(tenantId));
-    for (const row of left) await files.discard(row);
   }
 }

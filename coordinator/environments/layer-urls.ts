@@ -2,11 +2,12 @@
  * Owns where a layer's bytes can be had: the store's own presigned URL, or a URL of this coordinator with a token of ours.
  * Never reads a layer. Invariant: a URL that is handed out is good for at least half of its time.
  */
-import { createHmac, timingSafeEqual } from 'node:crypto';
+
 import type { Clock } from '../../shared/clock.ts';
 import { type Digest, digestHex, isDigest } from '../../shared/digest.ts';
 import { blobKey } from '../../shared/layers/layer-manifest.ts';
 import type { ObjectStore } from '../../shared/storage/object-store.ts';
+import { isSealOf, sealOf } from '../text-seal.ts';
 
 /** Path below which this coordinator serves layers. */
 export const LAYERS_PATH = '/internal/layers';
@@ -44,19 +45,13 @@ export class LayerUrls {
 
   #ownUrl(digest: Digest, nowMs: number): string {
     const text = `${digestHex(digest)}.${Math.ceil(nowMs / 1000) + this.#ttlSeconds}`;
-    return `${this.#origin}${LAYERS_PATH}/${text}.${this.#sign(text).toString('base64url')}`;
-  }
-
-  #sign(text: string): Buffer {
-    return createHmac('sha256', this.#deps.key).update(text).digest();
+    return `${this.#origin}${LAYERS_PATH}/${text}.${sealOf(this.#deps.key, text)}`;
   }
 
   /** The digest that a token of ours stands for, or null when it is not ours or too old. */
   digestOf(token: string): Digest | null {
     const [hex = '', expiry = '', signature = ''] = token.split('.');
-    const given = Buffer.from(signature, 'base64url');
-    const right = this.#sign(`${hex}.${expiry}`);
-    if (given.length !== right.length || !timingSafeEqual(given, right)) return null;
+    if (!isSealOf(signature, this.#deps.key, `${hex}.${expiry}`)) return null;
     const digest = `sha256:${hex}`;
     return Number(expiry) * 1000 > this.#deps.clock.nowMs() && isDigest(digest) ? digest : null;
   }

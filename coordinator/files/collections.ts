@@ -3,7 +3,7 @@
  * Never reads a file. Invariants: a ticket lets its bearer send files of one placement of one execution of one tenant, within that execution's bounds, as long
  * as no later placement and no result is there; what a result names has come whole.
  */
-import { createHmac, timingSafeEqual } from 'node:crypto';
+
 import type { Clock, Random } from '../../shared/clock.ts';
 import { SystemError } from '../../shared/errors.ts';
 import { type ExecutionId, toBase32 } from '../../shared/ids.ts';
@@ -11,7 +11,7 @@ import type { Logger } from '../../shared/logger.ts';
 import type { CollectedFile } from '../../shared/model/collection.ts';
 import type { LeaseOrderMessage } from '../../shared/protocol/coordinator-messages.ts';
 import type { FileRow, FileStore } from '../executions/file-store.ts';
-import type { ShardLease } from '../executions/shard-store.ts';
+import { isSealOf, sealOf } from '../text-seal.ts';
 import type { FileService, IncomingBody } from './file-service.ts';
 
 /** Path below which agents send what executions left. */
@@ -29,9 +29,8 @@ export interface CollectionsDeps {
   readonly clock: Clock;
   readonly random: Random;
   readonly log: Logger;
-  readonly files: Pick<FileService, 'collect' | 'discard'>;
-  readonly rows: Pick<FileStore, 'ofExecution' | 'expire'>;
-  readonly shards: { leaseFor(tenantId: string): ShardLease };
+  readonly files: Pick<FileService, 'collect' | 'remove'>;
+  readonly rows: Pick<FileStore, 'ofExecution'>;
   readonly key: Uint8Array;
   /** Where agents reach us. */
   readonly origin: () => string;
@@ -76,7 +75,7 @@ export class Collections {
     this.#coming.set(executionId, { nonce, came: new Map(), bytes: 0, onTheirWay: 0 });
     const expiry = Math.ceil(clock.nowMs() / 1000) + TICKET_SECONDS;
     const text = [expiry, nonce, executionId, tenantId].join('.');
-    const token = `${Buffer.from(text).toString('base64url')}.${this.#sign(text).toString('base64url')}`;
+    const token = `${Buffer.from(text).toString('base64url')}.${sealOf(this.#deps.key, `collect ${text}`)}`;
     const { collectBytesMax: bytesMax, collectFilesMax: filesMax } = this.#options;
     return { patterns: [...patterns], bytesMax, filesMax, url: `${origin()}${COLLECTED_PATH}/${token}` };
   }
@@ -85,8 +84,7 @@ export class Collections {
   ticketOf(token: string): Ticket {
     const [encoded = '', signature = ''] = token.split('.');
     const text = Buffer.from(encoded, 'base64url').toString();
-    const [given, right] = [Buffer.from(signature, 'base64url'), this.#sign(text)];
-    if (given.length !== right.length || !timingSafeEqual(given, right)) throw forbidden();
+    if (!isSealOf(signature, this.#deps.key, `collect ${text}`)) throw forbidden();
     // A tenant's id may have any form, so it comes last.
     const [, expiry, nonce = '', executionId = '', tenantId = ''] = /^(\d+)\.(\w+)\.(\w+)\.(.+)$/s.exec(text) ?? [];
     if (Number(expiry) * 1000 <= this.#deps.clock.nowMs()) throw forbidden();
@@ -115,7 +113,7 @@ export class Collections {
       });
       // Its execution may have ended, or have been placed anew, while it came.
       if (this.#coming.get(executionId) !== coming) {
-        await this.#remove([row]);
+        await this.#deps.files.remove(tenantId, [row]);
         throw forbidden();
       }
       coming.bytes -= coming.came.get(path)?.bytes ?? 0;
@@ -145,23 +143,14 @@ export class Collections {
     const names = new Set(kept.map(({ file }) => file));
     const clean = async () => {
       const rows = await this.#deps.rows.ofExecution(tenantId, executionId);
-      await this.#remove(rows.filter(({ id }) => !names.has(id)));
+      await this.#deps.files.remove(
+        tenantId,
+        rows.filter(({ id }) => !names.has(id)),
+      );
     };
     clean().catch((error: unknown) => {
       // Their time ends them.
       this.#deps.log.warn({ err: error, executionId }, 'files that no result names not removed');
     });
-  }
-
-  async #remove(rows: readonly FileRow[]): Promise<void> {
-    const { rows: store, files, clock, shards } = this.#deps;
-    for (const row of rows) {
-      await store.expire(row.tenantId, [row.id], clock.nowMs(), shards.leaseFor(row.tenantId));
-      await files.discard(row);
-    }
-  }
-
-  #sign(text: string): Buffer {
-    return createHmac('sha256', this.#deps.key).update(`collect ${text}`).digest();
   }
 }

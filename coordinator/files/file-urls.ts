@@ -2,9 +2,10 @@
  * Owns where agents get a file's bytes: the store's own presigned URL, or a URL of this coordinator with a token of ours. The URL is the permission, for a
  * while, and names an object, not a file of a tenant. Never reads one.
  */
-import { createHmac, timingSafeEqual } from 'node:crypto';
+
 import type { Clock } from '../../shared/clock.ts';
 import type { ObjectStore } from '../../shared/storage/object-store.ts';
+import { isSealOf, sealOf } from '../text-seal.ts';
 
 /** Path below which this coordinator serves files to agents. */
 export const FILES_PATH = '/internal/files';
@@ -43,7 +44,7 @@ export class FileUrls {
     const stored = this.#objects.presignGet(objectKey, this.#ttlSeconds);
     if (stored !== null) return stored;
     const text = `${objectKey}.${Math.ceil(this.#clock.nowMs() / 1000) + this.#ttlSeconds}`;
-    const token = `${Buffer.from(text).toString('base64url')}.${this.#sign(text).toString('base64url')}`;
+    const token = `${Buffer.from(text).toString('base64url')}.${sealOf(this.#key, `get ${text}`)}`;
     return `${this.#origin}${FILES_PATH}/${token}`;
   }
 
@@ -51,13 +52,8 @@ export class FileUrls {
   objectOf(token: string): string | null {
     const [encoded = '', signature = ''] = token.split('.');
     const text = Buffer.from(encoded, 'base64url').toString();
-    const [given, right] = [Buffer.from(signature, 'base64url'), this.#sign(text)];
-    if (given.length !== right.length || !timingSafeEqual(given, right)) return null;
+    if (!isSealOf(signature, this.#key, `get ${text}`)) return null;
     const [, objectKey = null, expiry] = tokenPattern.exec(text) ?? [];
     return Number(expiry) * 1000 > this.#clock.nowMs() ? objectKey : null;
-  }
-
-  #sign(text: string): Buffer {
-    return createHmac('sha256', this.#key).update(`get ${text}`).digest();
   }
 }

@@ -46,7 +46,6 @@ export function createFileServices(
       log,
       files,
       rows: state.files,
-      shards,
       key: instanceKey.derive('collect'),
       origin: () => fileUrls.origin,
     },

@@ -3,10 +3,11 @@
  * Any coordinator of a database can tell whose a ticket is, and passes it on; only the process that issued it lets somebody in by it, so that it is good
  * once however many there are. Never logged, never kept beyond its time.
  */
-import { createHmac, timingSafeEqual } from 'node:crypto';
+
 import type { Clock, Random } from '../../shared/clock.ts';
 import { SystemError } from '../../shared/errors.ts';
 import { toBase32 } from '../../shared/ids.ts';
+import { isSealOf, sealOf } from '../text-seal.ts';
 
 /** Whom a ticket lets in, where. */
 export interface TicketTerms {
@@ -14,7 +15,8 @@ export interface TicketTerms {
   readonly executionId: string;
 }
 
-interface Content extends TicketTerms {
+/** What a ticket says. */
+export interface TicketContent extends TicketTerms {
   readonly issuer: string;
   readonly number: number;
   readonly expiresAtMs: number;
@@ -50,9 +52,9 @@ export class TerminalTickets {
     const number = ++this.#number;
     const expiresAtMs = this.#clock.nowMs() + this.#ttlMs;
     this.#open.set(tenantId, open.set(number, expiresAtMs));
-    const content: Content = { tenantId, executionId, issuer: this.#issuer, number, expiresAtMs };
+    const content: TicketContent = { tenantId, executionId, issuer: this.#issuer, number, expiresAtMs };
     const text = Buffer.from(JSON.stringify(content)).toString('base64url');
-    return { ticket: `${text}.${this.#sign(text).toString('base64url')}`, expiresAtMs };
+    return { ticket: `${text}.${sealOf(this.#key, text)}`, expiresAtMs };
   }
 
   #forgetOld(): void {
@@ -66,28 +68,18 @@ export class TerminalTickets {
     }
   }
 
-  #sign(text: string): Buffer {
-    return createHmac('sha256', this.#key).update(text).digest();
-  }
-
   /** Whom a ticket of any coordinator is for; SystemError `unauthenticated` for one that is not good, or not any more. */
-  read(ticket: string): TicketTerms {
-    return this.#parse(ticket);
-  }
-
-  #parse(ticket: string): Content {
+  read(ticket: string): TicketContent {
     const [text = '', signature = ''] = ticket.split('.');
-    const given = Buffer.from(signature, 'base64url');
-    const expected = this.#sign(text);
-    if (given.length !== expected.length || !timingSafeEqual(given, expected)) throw notGood();
-    const content = JSON.parse(Buffer.from(text, 'base64url').toString()) as Content;
+    if (!isSealOf(signature, this.#key, text)) throw notGood();
+    const content = JSON.parse(Buffer.from(text, 'base64url').toString()) as TicketContent;
     if (content.expiresAtMs <= this.#clock.nowMs()) throw notGood();
     return content;
   }
 
   /** Lets somebody in, once; SystemError `unauthenticated`. */
   use(ticket: string, executionId: string): void {
-    const content = this.#parse(ticket);
+    const content = this.read(ticket);
     const isOurs = content.issuer === this.#issuer && content.executionId === executionId;
     if (!isOurs || this.#open.get(content.tenantId)?.delete(content.number) !== true) throw notGood();
   }
