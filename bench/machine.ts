@@ -1,39 +1,56 @@
 /**
- * Owns the facts about the machine that a figure was taken on; a figure without them is not a figure.
+ * Owns the facts about the machine that a figure was taken on, and what others did on it meanwhile; a figure without them is not a figure.
+ * Never waits: what took time is the difference of two looks.
  */
 import { readFileSync } from 'node:fs';
 import { cpus, loadavg, release, totalmem } from 'node:os';
+import type { RecordedMachine } from './recording.ts';
 
-/** Ticks that the hypervisor took from this machine since boot. */
-function stealTicks(): number {
-  return Number(/^cpu +(?:\d+ +){7}(\d+)/m.exec(readFileSync('/proc/stat', 'utf8'))?.[1] ?? 0);
-}
+const GIBIBYTE = 2 ** 30;
 
-/** Facts for the head of a report. */
-export interface MachineFacts {
-  readonly processor: string;
-  readonly cores: number;
-  readonly memoryGiB: number;
-  readonly kernel: string;
-  readonly node: string;
-  readonly governor: string;
-  readonly stealTicks: number;
-  /** Of the last minute: what ran here before us. */
-  readonly load: number;
-}
-
-/** Reads the facts now; steal is a running total, to be read before and after. */
-export function machineFacts(): MachineFacts {
+/** What does not change while it runs. */
+export function machineFacts(): RecordedMachine {
   return {
     processor: cpus()[0]?.model ?? 'unknown',
     cores: cpus().length,
-    memoryGiB: Math.round(totalmem() / 2 ** 30),
+    memoryGiB: Math.round(totalmem() / GIBIBYTE),
     kernel: release(),
     node: process.version,
     governor: readOr('/sys/devices/system/cpu/cpu0/cpufreq/scaling_governor', 'none'),
-    stealTicks: stealTicks(),
-    load: loadavg()[0] ?? 0,
+    cgroups: cgroupMode(),
+    isVirtual: / hypervisor( |$)/m.test(readOr('/proc/cpuinfo', '')),
   };
+}
+
+/** A look at its processors. */
+export interface ProcessorLook {
+  /** Since boot, all processors together, in ticks of the kernel. */
+  readonly ticks: number;
+  /** Of them, what the hypervisor gave to others. */
+  readonly stealTicks: number;
+  /** Programs that could run, over the last minute. */
+  readonly load: number;
+}
+
+/** Looks now. */
+export function lookAtProcessors(): ProcessorLook {
+  const fields = /^cpu +(.*)$/m.exec(readOr('/proc/stat', ''))?.[1]?.split(' ').map(Number) ?? [];
+  // Without the last two: what guests used is in the first two already.
+  const ticks = fields.slice(0, 8).reduce((sum, each) => sum + each, 0);
+  return { ticks, stealTicks: fields[7] ?? 0, load: loadavg()[0] ?? 0 };
+}
+
+/** The share of all processor time between two looks that the hypervisor gave to others, 0 to 1. */
+export function stealBetween(before: ProcessorLook, after: ProcessorLook): number {
+  return after.ticks > before.ticks ? (after.stealTicks - before.stealTicks) / (after.ticks - before.ticks) : 0;
+}
+
+function cgroupMode(): string {
+  const mounts = readOr('/proc/self/mounts', '');
+  const [hasOne, hasTwo] = [/^\S+ \S+ cgroup /m.test(mounts), /^\S+ \S+ cgroup2 /m.test(mounts)];
+  if (hasOne && hasTwo) return 'hybrid';
+  if (hasTwo) return 'v2';
+  return hasOne ? 'v1' : 'none';
 }
 
 function readOr(path: string, otherwise: string): string {
@@ -44,13 +61,9 @@ function readOr(path: string, otherwise: string): string {
   }
 }
 
-/** How the figures between two looks were got, as Markdown. */
-export function toProvenance(before: MachineFacts, after: MachineFacts, command: string, at: Date): string {
-  const { processor, cores, memoryGiB, kernel, node, governor } = before;
-  return [
-    `- Asked by \`${command}\`, ${at.toISOString().slice(0, 16).replace('T', ' ')} UTC`,
-    `- ${processor}, ${cores} cores, ${memoryGiB} GiB, Linux ${kernel}, Node ${node}, governor ${governor}`,
-    `- Steal during the run: ${after.stealTicks - before.stealTicks} ticks; load of the minute before it: ${before.load.toFixed(2)}`,
-    '',
-  ].join('\n');
+/** The machine in one line of a report. */
+export function describeMachine(machine: RecordedMachine): string {
+  const { processor, cores, memoryGiB, kernel, node, governor, cgroups, isVirtual } = machine;
+  const kind = isVirtual ? 'virtual machine' : 'bare metal';
+  return `${processor}, ${cores} cores, ${memoryGiB} GiB, ${kind}, Linux ${kernel}, cgroups ${cgroups}, governor ${governor}, Node ${node}`;
 }

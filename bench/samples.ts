@@ -9,17 +9,20 @@ export function percentile(samples: readonly number[], share: number): number {
   return sorted[Math.min(sorted.length - 1, Math.max(0, Math.ceil(share * sorted.length) - 1))] ?? Number.NaN;
 }
 
-/** What a table shows of one series; milliseconds. */
+/** One series and what a table shows of it; milliseconds unless its row says otherwise. */
 export interface Summary {
+  /** All of them, in the order in which they were taken. */
+  readonly samples: readonly number[];
   readonly count: number;
   readonly p50: number;
   readonly p90: number;
   readonly p99: number;
 }
 
-/** The summary of a series in milliseconds. */
+/** The summary of a series. */
 export function summarise(samples: readonly number[]): Summary {
   return {
+    samples,
     count: samples.length,
     p50: percentile(samples, 0.5),
     p90: percentile(samples, 0.9),

@@ -1,10 +1,11 @@
 /**
- * Owns what a scenario is: one question, what must run for it to be asked, and an answer of rows and goals.
+ * Owns what a scenario is: one question, what must run for it to be asked, and an answer of a sentence, rows of samples, drawings and goals.
  * Never runs anything itself; run.ts starts what a scenario needs, and nothing else.
- * Invariant: a row that speaks of a rival was taken in the same run, between our own rounds.
+ * Invariant: a row that speaks of a rival was taken in the same run, between our own rounds; every row keeps all of its samples.
  */
 import type { PrivateInstance } from '../ops/local/private-instance.ts';
 import type { BenchLauncher } from './bench-launcher.ts';
+import type { AbsentRival, Goal, Plot } from './recording.ts';
 import type { Summary } from './samples.ts';
 
 /** The running instance that a scenario asks. */
@@ -18,6 +19,8 @@ export interface Target {
 export interface ScenarioOptions {
   readonly warmUp: number;
   readonly rounds: number;
+  /** For the shape of the answer, not for figures: the whole suite takes minutes. */
+  readonly isQuick: boolean;
 }
 
 /** One series. */
@@ -26,24 +29,31 @@ export interface ScenarioRow {
   readonly summary: Summary;
   /** The series that this one is set against: p50 is shown as a multiple of its p50. */
   readonly against?: Summary;
-}
-
-/** A figure that was promised, and what was seen. */
-export interface Goal {
-  readonly promise: string;
-  readonly seen: string;
-  readonly isReached: boolean;
+  /** Where this row is in something else than the answer's unit. */
+  readonly unit?: string;
 }
 
 /** A scenario's answer. */
 export interface ScenarioResult {
+  /** One sentence with the figures that decide. */
+  readonly answer: string;
   /** What the figures are in; milliseconds unless said. */
   readonly unit?: string;
+  /** Whether more is better; less is, unless said. */
+  readonly better?: 'lower' | 'higher';
   readonly rows: readonly ScenarioRow[];
+  readonly plots?: readonly Plot[];
   readonly goals?: readonly Goal[];
-  /** What a reader must know to believe the figures: a rival that is missing, how a series was taken. */
+  /** What a reader must know to believe the figures, such as how a series was taken. */
   readonly notes?: readonly string[];
+  readonly absent?: readonly AbsentRival[];
 }
+
+/** What a scenario that looks at processes says of an instance that it did not start. */
+export const onlyOurOwn: ScenarioResult = {
+  answer: 'Left out: only processes of our own can be looked at.',
+  rows: [],
+};
 
 interface Question {
   readonly name: string;

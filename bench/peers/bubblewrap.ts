@@ -4,6 +4,7 @@
  */
 import { spawnSync } from 'node:child_process';
 import { join } from 'node:path';
+import type { AbsentRival } from '../recording.ts';
 
 /** The path of bubblewrap, fetched from Debian's packages when this machine has none; null when that fails too. */
 export function findBubblewrap(): string | null {
@@ -18,4 +19,4 @@ export function bubblewrapCommand(program: string, argv: readonly string[]): str
 }
 
 /** What a scenario says when there is none. */
-export const noBubblewrap = 'bubblewrap: could not be fetched, left out';
+export const noBubblewrap: AbsentRival = { name: 'bubblewrap', why: 'could not be fetched, left out' };

@@ -11,6 +11,7 @@ import { setTimeout as pause } from 'node:timers/promises';
 import { Pool } from 'undici';
 import { freePort } from '../../ops/local/private-instance.ts';
 import { cacheFolder } from '../compiled-program.ts';
+import type { AbsentRival } from '../recording.ts';
 
 const PATIENCE_MS = 10_000;
 
@@ -112,4 +113,7 @@ export class GoJudge {
 }
 
 /** What a scenario says when there is none. */
-export const noGoJudge = 'go-judge: not on this machine, left out (bench/README.md says how to have it measured)';
+export const noGoJudge: AbsentRival = {
+  name: 'go-judge',
+  why: 'not on this machine, left out (bench/README.md says how to have it measured)',
+};

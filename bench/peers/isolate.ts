@@ -7,6 +7,7 @@ import { spawnSync } from 'node:child_process';
 import { copyFileSync, existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { cacheFolder } from '../compiled-program.ts';
+import type { AbsentRival } from '../recording.ts';
 
 /** The path of an isolate that works on this machine, or null. */
 export function findIsolate(): string | null {
@@ -46,4 +47,7 @@ export function isolateLimited(
 }
 
 /** What a scenario says when there is none. */
-export const noIsolate = 'isolate: not on this machine, left out (bench/README.md says how to have it measured)';
+export const noIsolate: AbsentRival = {
+  name: 'isolate',
+  why: 'not on this machine, left out (bench/README.md says how to have it measured)',
+};

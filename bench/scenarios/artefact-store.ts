@@ -9,6 +9,7 @@ import { request } from 'undici';
 import type { Environment } from '../../shared/model/environment.ts';
 import { summarise } from '../samples.ts';
 import type { InstanceScenario, ScenarioResult } from '../scenario.ts';
+import { toDuration, toFigure } from '../wording.ts';
 
 const AGAIN = 3;
 const FASTER_MIN = 2;
@@ -45,6 +46,14 @@ export const artefactStore: InstanceScenario = {
     const [one, more] = [summarise([first]), summarise(again)];
     const faster = one.p50 / more.p50;
     return {
+      answer: `The same packages again take ${toDuration(more.p50)}, ${toFigure(faster)} × faster than the first time (${toDuration(one.p50)}).`,
+      plots: [
+        {
+          kind: 'bars',
+          title: 'A build of the same packages',
+          rows: ['first build, the store is empty', 'the same packages again'],
+        },
+      ],
       rows: [
         { label: 'first build, the store is empty', summary: one },
         { label: 'the same packages again', summary: more, against: one },

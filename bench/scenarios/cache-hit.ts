@@ -20,6 +20,7 @@ import { layerKinds } from '../../shared/model/environment.ts';
 import type { LayerManifest, LayerReference, LayerSpec } from '../../shared/model/manifest.ts';
 import { summarise } from '../samples.ts';
 import type { FreeScenario, ScenarioResult } from '../scenario.ts';
+import { toDuration } from '../wording.ts';
 
 const HIT_MS_MAX = 0.2;
 const signing = toSigningKey(generateKeyPairSync('ed25519').privateKey);
@@ -89,6 +90,8 @@ export const cacheHit: FreeScenario = {
       };
       const [one, three] = [summarise(await measure(1)), summarise(await measure(3))];
       return {
+        answer: `Three layers that are here cost a warm execution ${toDuration(three.p50)}, one ${toDuration(one.p50)}.`,
+        plots: [{ kind: 'distribution', title: 'Taking layers that are here', rows: ['one layer', 'three layers'] }],
         rows: [
           { label: 'one layer', summary: one },
           { label: 'three layers', summary: three, against: one },

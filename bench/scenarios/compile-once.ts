@@ -7,8 +7,10 @@ import { readFileSync } from 'node:fs';
 import type { BenchLauncher } from '../bench-launcher.ts';
 import { compiledProgram } from '../compiled-program.ts';
 import { GoJudge, noGoJudge } from '../peers/go-judge.ts';
+import type { Goal } from '../recording.ts';
 import { summarise } from '../samples.ts';
-import type { Goal, LauncherScenario, ScenarioResult, ScenarioRow } from '../scenario.ts';
+import type { LauncherScenario, ScenarioResult, ScenarioRow } from '../scenario.ts';
+import { toDuration } from '../wording.ts';
 
 const RUNS = 100;
 const ADDED_MS = 0.2;
@@ -83,7 +85,11 @@ export const compileOnce: LauncherScenario = {
         },
       ];
       const notes = ['× is the p50 as a multiple of a run without a kept layer.'];
-      return { rows, goals, notes: goJudge === null ? [...notes, noGoJudge] : notes };
+      return {
+        answer: `A run from the kept layer takes ${toDuration(kept.p50)}, ${toDuration(added)} more than one without it (p50).`,
+        ...{ rows, goals, notes, absent: goJudge === null ? [noGoJudge] : [] },
+        plots: [{ kind: 'distribution', title: 'A run of what was compiled', rows: [...samples.keys()] }],
+      };
     } finally {
       await goJudge?.stop();
     }

@@ -8,8 +8,10 @@ import { Crowd } from '../crowd/crowd.ts';
 import { startBareServer } from '../peers/bare-server.ts';
 import { residentBytes } from '../process-memory.ts';
 import { cpuPercent } from '../process-time.ts';
+import type { Goal } from '../recording.ts';
 import { summarise } from '../samples.ts';
-import type { Goal, InstanceScenario, ScenarioResult, ScenarioRow } from '../scenario.ts';
+import { type InstanceScenario, onlyOurOwn, type ScenarioResult, type ScenarioRow } from '../scenario.ts';
+import { toFigure } from '../wording.ts';
 
 const AGENTS = 1000;
 const CPU_PERCENT_MAX = 5;
@@ -30,8 +32,8 @@ class Series {
 
   rows(label: string): ScenarioRow[] {
     return [
-      { label: `${label}: % of one processor`, summary: summarise(this.percents) },
-      { label: `${label}: MiB resident`, summary: summarise(this.mebibytes) },
+      { label: `${label}: processor`, unit: '% of a core', summary: summarise(this.percents) },
+      { label: `${label}: resident`, unit: 'MiB', summary: summarise(this.mebibytes) },
     ];
   }
 }
@@ -52,7 +54,7 @@ export const connectedAgents: InstanceScenario = {
   name: 'connected-agents',
   question: 'What do 1,000 connected agents cost the coordinator while nothing is asked for?',
   async run({ instance, url }, { rounds }): Promise<ScenarioResult> {
-    if (instance === null) return { rows: [], notes: ['Left out: only processes of our own can be looked at.'] };
+    if (instance === null) return onlyOurOwn;
     const [windows, windowMs] = rounds < 100 ? [1, 6000] : [3, 60_000];
     const coordinator = instance.processId('coordinator/main.ts');
     const [alone, floor, crowded] = [new Series(), new Series(), new Series()];
@@ -75,10 +77,22 @@ export const connectedAgents: InstanceScenario = {
         isReached: memory.p99 <= MEBIBYTES_MAX,
       },
     ];
+    const labels = [
+      'coordinator with its one agent',
+      `bare ws server, ${AGENTS} agents`,
+      `coordinator, ${AGENTS} agents more`,
+    ];
+    const [cpuRows, memoryRows] = ['processor', 'resident'].map((what) =>
+      labels.map((label) => `${label}: ${what}`),
+    ) as [string[], string[]];
     const [first = 0] = alone.mebibytes;
     const perAgent = (((crowded.mebibytes[0] ?? 0) - first) * 1024) / AGENTS;
     return {
-      unit: '% or MiB',
+      answer: `${AGENTS} idle agents cost the coordinator ${toFigure(cpu.p50)} % of a core and ${toFigure(memory.p99)} MiB in all, ${toFigure(perAgent)} KiB for each.`,
+      plots: [
+        { kind: 'bars', title: 'Processor time', rows: cpuRows },
+        { kind: 'bars', title: 'Resident memory', rows: memoryRows },
+      ],
       rows: [
         ...alone.rows('coordinator with its one agent'),
         ...floor.rows(`bare ws server, ${AGENTS} agents`),

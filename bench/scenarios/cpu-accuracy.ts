@@ -8,8 +8,10 @@ import { spawnSync } from 'node:child_process';
 import type { BenchLauncher } from '../bench-launcher.ts';
 import { compiledProgram } from '../compiled-program.ts';
 import { GoJudge, noGoJudge } from '../peers/go-judge.ts';
+import type { Goal } from '../recording.ts';
 import { summarise } from '../samples.ts';
-import type { Goal, LauncherScenario, ScenarioResult, ScenarioRow } from '../scenario.ts';
+import type { LauncherScenario, ScenarioResult, ScenarioRow } from '../scenario.ts';
+import { toDuration, toMultiple } from '../wording.ts';
 
 const SPINS_MS = [1, 10, 100, 1000] as const;
 const THREADS = [1, 2] as const;
@@ -103,6 +105,14 @@ function toGoal(series: Series, what: string): Goal {
   };
 }
 
+const isError = (label: string) => label.endsWith(': error');
+
+/** The largest p99 of somebody's errors; NaN when there is none. */
+function worstError(rows: readonly ScenarioRow[], who: string): number {
+  const found = rows.filter(({ label }) => label.startsWith(who) && isError(label)).map(({ summary }) => summary.p99);
+  return found.length === 0 ? Number.NaN : Math.max(...found);
+}
+
 /** The scenario. */
 export const cpuAccuracy: LauncherScenario = {
   name: 'cpu-accuracy',
@@ -123,7 +133,18 @@ export const cpuAccuracy: LauncherScenario = {
         }
       }
       const notes = ["× is the p50 as a multiple of go-judge's."];
-      return { rows, goals, notes: goJudge === null ? [...notes, noGoJudge] : notes };
+      const [ours, theirs] = ['envicutor', 'go-judge'].map((who) => worstError(rows, who)) as [number, number];
+      return {
+        answer: `The reported processor time is off by at most ${toDuration(ours)} at p99 of the worst series${toMultiple(ours, theirs, "go-judge's")}.`,
+        ...{ rows, goals, notes, absent: goJudge === null ? [noGoJudge] : [] },
+        plots: [
+          {
+            kind: 'distribution',
+            title: 'Error of the processor time',
+            rows: rows.map(({ label }) => label).filter(isError),
+          },
+        ],
+      };
     } finally {
       await goJudge?.stop();
     }

@@ -12,8 +12,9 @@ import { openSqliteStateStore } from '../../coordinator/executions/sqlite-state-
 import type { AcceptedExecution, StateStore } from '../../coordinator/executions/state-store.ts';
 import { startPostgresServer } from '../../ops/postgres/private-postgres.ts';
 import { CONNECTIONS, type InsertEach, insertEachIntoPostgres, insertEachIntoSqlite } from '../peers/insert-each.ts';
+import type { Goal } from '../recording.ts';
 import { summarise } from '../samples.ts';
-import type { FreeScenario, Goal, ScenarioResult, ScenarioRow } from '../scenario.ts';
+import type { FreeScenario, ScenarioResult, ScenarioRow } from '../scenario.ts';
 import { perSecond, windowsFor } from '../windows.ts';
 
 const CALLERS = [1, 32, 256] as const;
@@ -81,6 +82,8 @@ async function measureBatches(engine: Engine, rounds: number): Promise<ScenarioR
   ];
 }
 
+const toCallers = (count: number) => (count === 1 ? '1 caller' : `${count} callers`);
+
 async function measure(engine: Engine, rounds: number): Promise<Required<Pick<ScenarioResult, 'rows' | 'goals'>>> {
   const accept = await accepting(engine);
   const insert = () => engine.rival.insert(nextEntry());
@@ -95,7 +98,7 @@ async function measure(engine: Engine, rounds: number): Promise<Required<Pick<Sc
       ours.push(await perSecond(callers, windowMs, accept));
     }
     const [our, their] = [summarise(ours), summarise(theirs)];
-    const who = callers === 1 ? '1 caller' : `${callers} callers`;
+    const who = toCallers(callers);
     rows.push({ label: `${engine.rivalName}, ${who}`, summary: their });
     rows.push({ label: `envicutor on ${engine.name}, ${who}`, summary: our, against: their });
     if (callers !== MOST_CALLERS) continue;
@@ -136,10 +139,21 @@ export const durableAccepts: FreeScenario = {
     try {
       const answers = [];
       for (const engine of engines) answers.push(await measure(engine, rounds));
+      const goals = answers.flatMap((answer) => answer.goals);
       return {
+        answer: `With ${MOST_CALLERS} callers waiting: ${goals.map(({ seen }, index) => `${engines[index]?.name} accepts ${seen}`).join(', ')}.`,
+        plots: engines.map(({ name, rivalName }) => ({
+          kind: 'curve' as const,
+          title: `Durable accepts a second on ${name}`,
+          x: 'callers',
+          lines: [`envicutor on ${name}`, rivalName].map((label) => ({
+            label,
+            points: CALLERS.map((callers) => ({ x: callers, row: `${label}, ${toCallers(callers)}` })),
+          })),
+        })),
         unit: 'accepts/s',
         rows: answers.flatMap(({ rows }) => rows),
-        goals: answers.flatMap(({ goals }) => goals),
+        goals,
         notes: [
           'A sample is one window; × is the p50 as a multiple of the rival above it.',
           'The rivals check no lease and no key; a row is about 1200 bytes.',

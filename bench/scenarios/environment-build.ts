@@ -8,6 +8,7 @@ import { request } from 'undici';
 import type { Environment } from '../../shared/model/environment.ts';
 import { summarise } from '../samples.ts';
 import type { InstanceScenario, ScenarioResult } from '../scenario.ts';
+import { toDuration } from '../wording.ts';
 
 const events = /^event: ?(.*)$/m;
 const data = /^data: ?(.*)$/gm;
@@ -56,6 +57,17 @@ export const environmentBuild: InstanceScenario = {
     const spent = await phases(target.url, id);
     const total = performance.now() - from;
     const rows = [...spent].map(([label, ms]) => ({ label, summary: summarise([ms]) }));
-    return { rows: [...rows, { label: 'all', summary: summarise([total]) }] };
+    const [longest] = [...rows].sort((a, b) => b.summary.p50 - a.summary.p50);
+    return {
+      answer: `It takes ${toDuration(total)} from nothing; the longest part is '${longest?.label}' with ${toDuration(longest?.summary.p50 ?? Number.NaN)}.`,
+      rows: [...rows, { label: 'all', summary: summarise([total]) }],
+      plots: [
+        {
+          kind: 'split',
+          title: 'Where the time of a build goes',
+          bars: [{ label: 'setup of g++', parts: rows.map(({ label }) => ({ label, row: label })) }],
+        },
+      ],
+    };
   },
 };

@@ -14,6 +14,7 @@ import { compiledProgram } from '../compiled-program.ts';
 import { executeTrue } from '../execute-true.ts';
 import { type Summary, summarise } from '../samples.ts';
 import type { InstanceScenario, ScenarioResult } from '../scenario.ts';
+import { toDuration } from '../wording.ts';
 
 const LINES = 40;
 const GAPS_MS = [5, 30] as const;
@@ -87,6 +88,12 @@ async function measure(url: string, pool: Pool, gapMs: number, runs: number): Pr
   return series;
 }
 
+const labels = {
+  pipe: (gapMs: number) => `Node reading the pipe, a line every ${gapMs} ms`,
+  event: (gapMs: number) => `envicutor, event over HTTP, ${gapMs} ms`,
+  terminal: (gapMs: number) => `envicutor, terminal over WebSocket, ${gapMs} ms`,
+};
+
 /** The scenario; the instance is warm and holds the base environment. */
 export const eventLatency: InstanceScenario = {
   needs: 'instance',
@@ -103,9 +110,9 @@ export const eventLatency: InstanceScenario = {
         const [pipe, events, terminal] = [series.pipe, series.events, series.terminal].map((ages) =>
           summarise(ages),
         ) as [...[Summary, Summary, Summary]];
-        rows.push({ label: `Node reading the pipe, a line every ${gapMs} ms`, summary: pipe });
-        rows.push({ label: `envicutor, event over HTTP, ${gapMs} ms`, summary: events, against: pipe });
-        rows.push({ label: `envicutor, terminal over WebSocket, ${gapMs} ms`, summary: terminal, against: pipe });
+        rows.push({ label: labels.pipe(gapMs), summary: pipe });
+        rows.push({ label: labels.event(gapMs), summary: events, against: pipe });
+        rows.push({ label: labels.terminal(gapMs), summary: terminal, against: pipe });
         for (const [way, { p50 }] of [
           ['event', events],
           ['terminal', terminal],
@@ -116,7 +123,22 @@ export const eventLatency: InstanceScenario = {
             isReached: p50 <= PROMISED_MS,
           });
       }
-      return { rows, goals, notes: ['× is the p50 as a multiple of the pipe of the same series.'] };
+      const ages = GAPS_MS.map((gapMs) => {
+        const of = (label: string) => rows.find((row) => row.label === label)?.summary.p50 ?? Number.NaN;
+        return `${toDuration(of(labels.event(gapMs)))} by event and ${toDuration(of(labels.terminal(gapMs)))} by terminal with a line every ${gapMs} ms`;
+      });
+      const plots = GAPS_MS.map((gapMs) => ({
+        kind: 'distribution' as const,
+        title: `Age of a line, one every ${gapMs} ms`,
+        rows: Object.values(labels).map((label) => label(gapMs)),
+      }));
+      return {
+        answer: `A line is ${ages.join(', ')} old (p50).`,
+        plots,
+        rows,
+        goals,
+        notes: ['× is the p50 as a multiple of the pipe of the same series.'],
+      };
     } finally {
       await pool.close();
     }

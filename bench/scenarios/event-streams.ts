@@ -9,7 +9,8 @@ import { setTimeout as pause } from 'node:timers/promises';
 import { startBareStreams } from '../peers/bare-streams.ts';
 import { residentBytes } from '../process-memory.ts';
 import { summarise } from '../samples.ts';
-import type { InstanceScenario, ScenarioResult } from '../scenario.ts';
+import { type InstanceScenario, onlyOurOwn, type ScenarioResult } from '../scenario.ts';
+import { toFigure } from '../wording.ts';
 
 const STREAMS = 1000;
 const MEBIBYTE = 1024 * 1024;
@@ -72,7 +73,7 @@ export const eventStreams: InstanceScenario = {
   name: 'event-streams',
   question: 'What do 1,000 open event streams cost the coordinator?',
   async run({ instance, url }, { rounds }): Promise<ScenarioResult> {
-    if (instance === null) return { rows: [], notes: ['Left out: only processes of our own can be looked at.'] };
+    if (instance === null) return onlyOurOwn;
     const coordinator = instance.processId('coordinator/main.ts');
     const windows = rounds < 100 ? 1 : 3;
     const [floor, ours]: [number[], number[]] = [[], []];
@@ -91,6 +92,14 @@ export const eventStreams: InstanceScenario = {
     // What one window took from the system, the next one finds there: the first tells the truth.
     const [most, against] = [Math.max(...ours), summarise(floor)];
     return {
+      answer: `${STREAMS} open streams cost the coordinator ${toFigure(most)} MiB at the most, Node alone ${toFigure(against.p50)} MiB.`,
+      plots: [
+        {
+          kind: 'bars',
+          title: 'What they add',
+          rows: [`Node alone, ${STREAMS} streams more`, `coordinator, ${STREAMS} streams more`],
+        },
+      ],
       unit: 'MiB',
       rows: [
         { label: `Node alone, ${STREAMS} streams more`, summary: against },

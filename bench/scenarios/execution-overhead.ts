@@ -10,8 +10,13 @@ import { executeTrue } from '../execute-true.ts';
 import { runtimeSpawn } from '../peers/runtime-spawn.ts';
 import { type Summary, summarise } from '../samples.ts';
 import type { InstanceScenario, ScenarioResult } from '../scenario.ts';
+import { toDuration } from '../wording.ts';
 
 const GAP_MS = 30;
+const WHENS = [
+  ['back to back', 0],
+  [`${GAP_MS} ms gaps`, GAP_MS],
+] as const;
 
 async function execute(pool: Pool): Promise<{ ms: number; execution: Execution }> {
   const from = performance.now();
@@ -60,10 +65,7 @@ export const executionOverhead: InstanceScenario = {
     while (alone.length < options.rounds) alone.push(await runtimeSpawn('/bin/true'));
     const rows: { label: string; summary: Summary }[] = [{ label: 'bare spawn, alone', summary: summarise(alone) }];
     for (let warmUp = 0; warmUp < options.warmUp; warmUp++) await execute(pool);
-    for (const [label, gapMs] of [
-      ['back to back', 0],
-      [`${GAP_MS} ms gaps`, GAP_MS],
-    ] as const) {
+    for (const [label, gapMs] of WHENS) {
       const series = await measure(pool, options.rounds, gapMs);
       rows.push({ label: `envicutor, ${label}`, summary: summarise(series.ours) });
       rows.push({ label: `bare spawn, ${label}`, summary: summarise(series.bare) });
@@ -72,6 +74,16 @@ export const executionOverhead: InstanceScenario = {
       }
     }
     await pool.close();
-    return { rows };
+    const of = (label: string) => rows.find((row) => row.label === label)?.summary.p50 ?? Number.NaN;
+    const [tight, apart] = [WHENS[0][0], WHENS[1][0]].map((when) => of(`envicutor, ${when}`)) as [number, number];
+    return {
+      answer: `A warm \`true\` takes ${toDuration(tight)} back to back and ${toDuration(apart)} with gaps, of which ${toDuration(of(`of which overhead, ${WHENS[0][0]}`))} and ${toDuration(of(`of which overhead, ${WHENS[1][0]}`))} are ours (p50).`,
+      rows,
+      plots: WHENS.map(([when]) => ({
+        kind: 'distribution' as const,
+        title: `A warm \`true\`, ${when}`,
+        rows: [`envicutor, ${when}`, `bare spawn, ${when}`],
+      })),
+    };
   },
 };

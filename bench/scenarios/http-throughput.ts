@@ -6,9 +6,11 @@
 import { Pool } from 'undici';
 import { executeTrue } from '../execute-true.ts';
 import { GoJudge, noGoJudge } from '../peers/go-judge.ts';
+import type { Goal } from '../recording.ts';
 import { type Summary, summarise } from '../samples.ts';
-import type { Goal, InstanceScenario, ScenarioResult, ScenarioRow } from '../scenario.ts';
+import type { InstanceScenario, ScenarioResult, ScenarioRow } from '../scenario.ts';
 import { perSecond, windowsFor } from '../windows.ts';
+import { toFigure } from '../wording.ts';
 
 const CLIENTS = [1, 2, 4, 8] as const;
 const TIMES_GO_JUDGE = 2.5;
@@ -56,7 +58,16 @@ export const httpThroughput: InstanceScenario = {
         if (goJudge !== null) goals.push(toGoal(ours, theirs, clients));
       }
       const notes = ['A sample is one window; × is the p50 as a multiple of the rival above it.'];
-      return { unit: 'runs/s', rows, goals, notes: goJudge === null ? [...notes, noGoJudge] : notes };
+      const most = rows.filter(({ label }) => label.startsWith('envicutor')).map(({ summary }) => summary.p50);
+      const lines = (goJudge === null ? ['envicutor'] : ['envicutor', 'go-judge']).map((label) => ({
+        label,
+        points: CLIENTS.map((clients) => ({ x: clients, row: `${label}, ${clients} clients` })),
+      }));
+      return {
+        answer: `At most ${toFigure(Math.max(...most))} programs a second over HTTP.`,
+        ...{ unit: 'runs/s', rows, goals, notes, absent: goJudge === null ? [noGoJudge] : [] },
+        plots: [{ kind: 'curve', title: 'Programs a second by clients', x: 'clients', lines }],
+      };
     } finally {
       await goJudge?.stop();
       await pool.close();

@@ -7,8 +7,10 @@ import { setTimeout as pause } from 'node:timers/promises';
 import type { BenchLauncher } from '../bench-launcher.ts';
 import { GoJudge, noGoJudge } from '../peers/go-judge.ts';
 import { descendantsOf, kernelBytes, proportionalBytes } from '../process-memory.ts';
+import type { Goal } from '../recording.ts';
 import { summarise } from '../samples.ts';
-import type { Goal, LauncherScenario, ScenarioResult, ScenarioRow } from '../scenario.ts';
+import type { LauncherScenario, ScenarioResult, ScenarioRow } from '../scenario.ts';
+import { toFigure } from '../wording.ts';
 
 const MEBIBYTE = 1024 * 1024;
 const SHELL_MEBIBYTES = 1;
@@ -103,6 +105,10 @@ export const idleMemory: LauncherScenario = {
     const notes = [
       'Processes: proportional set size. Kernel: growth of unreclaimable slabs, stacks, page tables and per-cpu areas.',
     ];
-    return { unit: 'MiB', rows, goals, notes: theirs.length === 0 ? [...notes, noGoJudge] : notes };
+    return {
+      answer: `A waiting shell holds ${toFigure(shell.p99)} MiB in its processes and ${toFigure(perShell)} MiB in the kernel; the launcher holds ${toFigure(own)} MiB.`,
+      ...{ unit: 'MiB', rows, goals, notes, absent: theirs.length === 0 ? [noGoJudge] : [] },
+      plots: [{ kind: 'bars', title: 'Memory while nothing runs', rows: rows.map(({ label }) => label) }],
+    };
   },
 };

@@ -12,8 +12,10 @@ import { compiledProgram } from '../compiled-program.ts';
 import { bubblewrapCommand, findBubblewrap, noBubblewrap } from '../peers/bubblewrap.ts';
 import { GoJudge, noGoJudge } from '../peers/go-judge.ts';
 import { findIsolate, isolateLimited, noIsolate } from '../peers/isolate.ts';
+import type { Goal } from '../recording.ts';
 import { type Summary, summarise } from '../samples.ts';
-import type { Goal, LauncherScenario, ScenarioResult } from '../scenario.ts';
+import type { LauncherScenario, ScenarioResult } from '../scenario.ts';
+import { toDuration } from '../wording.ts';
 
 const LIMITS_MS = [110, 130, 150, 170, 190] as const;
 const OUTPUT_BYTES = 4 * 1024 * 1024;
@@ -136,9 +138,11 @@ export const killOvershoot: LauncherScenario = {
   async run(launcher, options): Promise<ScenarioResult> {
     const [goJudge, bubblewrap, isolate] = [await GoJudge.start(), findBubblewrap(), findIsolate()];
     const notes = ["× is the p50 as a multiple of go-judge's.", 'bubblewrap has no limits of its own.'];
-    if (goJudge === null) notes.push(noGoJudge);
-    if (bubblewrap === null) notes.push(noBubblewrap);
-    if (isolate === null) notes.push(noIsolate);
+    const absent = [
+      ...(goJudge === null ? [noGoJudge] : []),
+      ...(bubblewrap === null ? [noBubblewrap] : []),
+      ...(isolate === null ? [noIsolate] : []),
+    ];
     try {
       const ways = clocks.flatMap((clock) => [
         ...(goJudge === null ? [] : [ofGoJudge(goJudge, clock)]),
@@ -152,7 +156,18 @@ export const killOvershoot: LauncherScenario = {
         const rival = found.get(labels.goJudge(label.startsWith('cpu') ? 'cpu' : 'wall'));
         return { label, summary, ...(rival !== undefined && label.includes('envicutor') ? { against: rival } : {}) };
       });
-      return { rows, goals: toGoals(found), notes };
+      const last = (clock: Clock) => toDuration(found.get(labels.told(clock))?.p99 ?? Number.NaN);
+      return {
+        answer: `Its last word is ${last('cpu')} after a limit of processor time and ${last('wall')} after one of wall time (p99).`,
+        ...{ rows, goals: toGoals(found), notes, absent },
+        plots: clocks.map((clock) => ({
+          kind: 'distribution' as const,
+          title: `Beyond a limit of ${clock} time`,
+          rows: rows
+            .map(({ label }) => label)
+            .filter((label) => label.startsWith(clock) && label.includes('last word')),
+        })),
+      };
     } finally {
       await goJudge?.stop();
     }

@@ -5,9 +5,11 @@
  */
 import type { BenchLauncher } from '../bench-launcher.ts';
 import { runtimeSpawn } from '../peers/runtime-spawn.ts';
+import type { Goal } from '../recording.ts';
 import { summarise } from '../samples.ts';
-import type { Goal, LauncherScenario, ScenarioResult, ScenarioRow } from '../scenario.ts';
+import type { LauncherScenario, ScenarioResult, ScenarioRow } from '../scenario.ts';
 import { perSecond, windowsFor } from '../windows.ts';
+import { toFigure } from '../wording.ts';
 
 const PROGRAM = '/bin/true';
 const IN_FLIGHT = [1, 2, 4, 8] as const;
@@ -44,7 +46,20 @@ export const launcherThroughput: LauncherScenario = {
         isReached: ours.p50 >= TIMES_SPAWN * theirs.p50,
       });
     }
+    const most = rows.filter(({ against }) => against !== undefined).map(({ summary }) => summary.p50);
     return {
+      answer: `At most ${toFigure(Math.max(...most))} programs a second, one of our sandboxes for each.`,
+      plots: [
+        {
+          kind: 'curve',
+          title: 'Programs a second',
+          x: 'in flight',
+          lines: ["Node's spawn", 'envicutor'].map((label) => ({
+            label,
+            points: IN_FLIGHT.map((inFlight) => ({ x: inFlight, row: `${label}, ${inFlight} in flight` })),
+          })),
+        },
+      ],
       unit: 'runs/s',
       rows,
       goals,

@@ -18,6 +18,7 @@ import type { BenchLauncher } from '../bench-launcher.ts';
 import { makeLargeLayer } from '../large-layer.ts';
 import { summarise } from '../samples.ts';
 import type { LauncherScenario, ScenarioResult } from '../scenario.ts';
+import { toFigure } from '../wording.ts';
 
 const run = promisify(execFile);
 const ROUNDS = 5;
@@ -104,6 +105,7 @@ export const layerPull: LauncherScenario = {
       const mounted = Math.max(...memory.map(([, all]) => all));
       const perSecond = (ms: number) => `${Math.round(blob.bytes / MIB / (ms / 1000))} MiB/s`;
       return {
+        answer: `A layer is pulled and checked at ${perSecond(pull.p50)}, ${toFigure(ratio)} × the disk's own write, with ${toFigure(most)} MiB more memory.`,
         rows: [
           { label: `writing ${blob.bytes} bytes to the disk, synced`, summary: write },
           {

@@ -4,8 +4,10 @@
  * runs of the same launcher when it had nothing to tidy up. What the leaving run itself pays between its exit and its report is shown too.
  */
 import type { BenchLauncher } from '../bench-launcher.ts';
+import type { Goal } from '../recording.ts';
 import { percentile, summarise } from '../samples.ts';
-import type { Goal, LauncherScenario, ScenarioResult, ScenarioRow } from '../scenario.ts';
+import type { LauncherScenario, ScenarioResult, ScenarioRow } from '../scenario.ts';
+import { toFigure } from '../wording.ts';
 
 const GIBIBYTE = 1024 ** 3;
 const RUNS_AFTER = 10;
@@ -88,6 +90,19 @@ export const leftBehind: LauncherScenario = {
       );
       goals.push(toGoal(series, what));
     }
-    return { rows, goals, notes: ['× is the p50 as a multiple of the runs that followed nothing.'] };
+    const after = rows.filter(({ label }) => label.startsWith('true right after'));
+    const ratios = after.map(({ summary, against }) => summary.p50 / (against?.p50 ?? Number.NaN));
+    return {
+      answer: `The run right after takes ${toFigure(Math.max(...ratios))} × as long as one that followed nothing, at the most (p50).`,
+      plots: [
+        {
+          kind: 'distribution',
+          title: 'A run of `true`',
+          rows: rows.map(({ label }) => label).filter((label) => label.startsWith('true')),
+        },
+      ],
+      ...{ rows, goals },
+      notes: ['× is the p50 as a multiple of the runs that followed nothing.'],
+    };
   },
 };

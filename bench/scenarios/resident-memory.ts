@@ -5,6 +5,7 @@
 import { request } from 'undici';
 import { summarise } from '../samples.ts';
 import type { InstanceScenario, ScenarioResult } from '../scenario.ts';
+import { toFigure } from '../wording.ts';
 
 const EXECUTIONS = 100;
 const MEBIBYTE = 1024 * 1024;
@@ -28,6 +29,11 @@ export const residentMemory: InstanceScenario = {
       label,
       summary: summarise([bytes / MEBIBYTE]),
     }));
-    return { unit: 'MiB', rows };
+    const all = rows.reduce((sum, { summary }) => sum + summary.p50, 0);
+    return {
+      answer: `All of an instance's processes hold ${toFigure(all)} MiB after a hundred executions.`,
+      ...{ unit: 'MiB', rows },
+      plots: [{ kind: 'bars', title: 'Resident memory by process', rows: rows.map(({ label }) => label) }],
+    };
   },
 };

@@ -12,11 +12,17 @@ import { GoJudge, noGoJudge } from '../peers/go-judge.ts';
 import { findIsolate, isolateRound, noIsolate } from '../peers/isolate.ts';
 import { runtimeSpawn } from '../peers/runtime-spawn.ts';
 import { SpawnTimer } from '../peers/spawn-timer.ts';
+import type { AbsentRival, Goal } from '../recording.ts';
 import { type Summary, summarise } from '../samples.ts';
-import type { Goal, LauncherScenario, ScenarioResult, ScenarioRow } from '../scenario.ts';
+import type { LauncherScenario, ScenarioResult, ScenarioRow } from '../scenario.ts';
+import { toDuration } from '../wording.ts';
 
 const PROGRAM = '/bin/true';
 const GAP_MS = 30;
+const WHENS = [
+  ['back to back', 0],
+  [`${GAP_MS} ms gaps`, GAP_MS],
+] as const;
 const BLOCK_ROUNDS = 25;
 const ADDED_P50_MS = 0.5;
 const ADDED_P99_MS = 4;
@@ -37,7 +43,7 @@ function timed(label: string, timer: SpawnTimer): Contender {
   return { label, round: () => timer.round(), stop: () => timer.stop() };
 }
 
-async function contenders(launcher: BenchLauncher, notes: string[]): Promise<Contender[]> {
+async function contenders(launcher: BenchLauncher, absent: AbsentRival[]): Promise<Contender[]> {
   const bareSpawn = compiledProgram('programs/bare-spawn.c');
   const frames = launcher.writeFrames(launcher.spec([PROGRAM]));
   const spec = launcher.spec([PROGRAM]);
@@ -53,13 +59,13 @@ async function contenders(launcher: BenchLauncher, notes: string[]): Promise<Con
     { label: "Node's spawn, no sandbox", round: () => runtimeSpawn(PROGRAM), stop: nothingToStop },
   ];
   const bubblewrap = findBubblewrap();
-  if (bubblewrap === null) notes.push(noBubblewrap);
+  if (bubblewrap === null) absent.push(noBubblewrap);
   else
     list.push(
       timed('bubblewrap, asked from C', new SpawnTimer(bareSpawn, ...bubblewrapCommand(bubblewrap, [PROGRAM]))),
     );
   const isolate = findIsolate();
-  if (isolate === null) notes.push(noIsolate);
+  if (isolate === null) absent.push(noIsolate);
   else
     list.push(
       timed(
@@ -68,7 +74,7 @@ async function contenders(launcher: BenchLauncher, notes: string[]): Promise<Con
       ),
     );
   const goJudge = await GoJudge.start();
-  if (goJudge === null) notes.push(noGoJudge);
+  if (goJudge === null) absent.push(noGoJudge);
   else list.push({ label: 'go-judge over HTTP', round: () => goJudgeRound(goJudge), stop: () => goJudge.stop() });
   return list;
 }
@@ -121,28 +127,37 @@ function toGoals(found: ReadonlyMap<string, Summary>, when: string): Goal[] {
   return [goal('p50', ADDED_P50_MS), goal('p99', ADDED_P99_MS)];
 }
 
+function toAnswer(rows: readonly ScenarioRow[]): string {
+  const of = (label: string) => rows.find((row) => row.label === label)?.summary.p50 ?? Number.NaN;
+  const added = WHENS.map(([when]) => `${toDuration(of(`${ours}, ${when}`) - of(`${bare}, ${when}`))} (${when})`);
+  return `A sandbox adds ${added.join(' and ')} to a \`true\` at p50.`;
+}
+
 /** The scenario. */
 export const sandboxOverhead: LauncherScenario = {
   name: 'sandbox-overhead',
   needs: 'launcher',
   question: 'What does a sandbox add to a `true`?',
   async run(launcher, options): Promise<ScenarioResult> {
-    const notes: string[] = ['× is the p50 as a multiple of the bare spawn of the same series.'];
-    const list = await contenders(launcher, notes);
+    const notes = ['× is the p50 as a multiple of the bare spawn of the same series.'];
+    const absent: AbsentRival[] = [];
+    const list = await contenders(launcher, absent);
     try {
       for (const contender of list) for (let round = 0; round < options.warmUp; round++) await contender.round();
       const rows: ScenarioRow[] = [];
       const goals: Goal[] = [];
-      for (const [when, gapMs] of [
-        ['back to back', 0],
-        [`${GAP_MS} ms gaps`, GAP_MS],
-      ] as const) {
+      for (const [when, gapMs] of WHENS) {
         const found = await measure(list, launcher, options.rounds, gapMs);
         rows.push(...toRows(found, when));
         goals.push(...toGoals(found, when));
       }
       rows.push(...(await parts(launcher, options.rounds)));
-      return { rows, goals, notes };
+      const plots = WHENS.map(([when]) => ({
+        kind: 'distribution' as const,
+        title: `One \`true\`, ${when}`,
+        rows: list.map(({ label }) => `${label}, ${when}`),
+      }));
+      return { answer: toAnswer(rows), rows, goals, notes, absent, plots };
     } finally {
       await Promise.all(list.map((contender) => contender.stop()));
     }

@@ -4,6 +4,7 @@
  */
 import { summarise } from '../samples.ts';
 import type { InstanceScenario, ScenarioResult } from '../scenario.ts';
+import { toDuration } from '../wording.ts';
 
 const STARTS = 5;
 
@@ -15,6 +16,10 @@ export const secondStart: InstanceScenario = {
   async run(target): Promise<ScenarioResult> {
     const samples: number[] = [];
     while (target.instance !== null && samples.length < STARTS) samples.push(await target.instance.restart());
-    return { rows: [{ label: 'start to serving', summary: summarise(samples) }] };
+    const summary = summarise(samples);
+    return {
+      answer: `It serves ${toDuration(summary.p50)} after its start (p50).`,
+      rows: [{ label: 'start to serving', summary }],
+    };
   },
 };

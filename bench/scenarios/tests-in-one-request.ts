@@ -7,6 +7,7 @@ import { Pool } from 'undici';
 import type { Execution, ExecutionRequest } from '../../shared/model/execution.ts';
 import { summarise } from '../samples.ts';
 import type { InstanceScenario, ScenarioResult } from '../scenario.ts';
+import { toDuration, toFigure } from '../wording.ts';
 
 const TESTS = 50;
 const RATIO_MIN = 10;
@@ -89,6 +90,7 @@ export const testsInOneRequest: InstanceScenario = {
       const ours = summarise(together);
       const ratio = rival.p50 / ours.p50;
       return {
+        answer: `${TESTS} tests in one request take ${toDuration(ours.p50)}, ${toFigure(ratio)} × less than ${TESTS} requests; one more test of \`true\` takes ${toDuration(added.p50)}.`,
         rows: [
           { label: `${TESTS} requests, each compiles and runs`, summary: rival },
           { label: `one request, ${TESTS} tests on one slot`, summary: ours, against: rival },

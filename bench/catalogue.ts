@@ -1,0 +1,64 @@
+/**
+ * Owns the list of scenarios, in the order in which they are asked.
+ * Never runs one. Invariant: their names are different, and what builds environments comes after the scenario that wants an empty store.
+ */
+import type { Scenario } from './scenario.ts';
+import { artefactStore } from './scenarios/artefact-store.ts';
+import { cacheHit } from './scenarios/cache-hit.ts';
+import { compileOnce } from './scenarios/compile-once.ts';
+import { connectedAgents } from './scenarios/connected-agents.ts';
+import { cpuAccuracy } from './scenarios/cpu-accuracy.ts';
+import { durableAccepts } from './scenarios/durable-accepts.ts';
+import { environmentBuild } from './scenarios/environment-build.ts';
+import { eventLatency } from './scenarios/event-latency.ts';
+import { eventStreams } from './scenarios/event-streams.ts';
+import { executionOverhead } from './scenarios/execution-overhead.ts';
+import { httpThroughput } from './scenarios/http-throughput.ts';
+import { idleMemory } from './scenarios/idle-memory.ts';
+import { killOvershoot } from './scenarios/kill-overshoot.ts';
+import { launcherThroughput } from './scenarios/launcher-throughput.ts';
+import { layerForms } from './scenarios/layer-forms.ts';
+import { layerPull } from './scenarios/layer-pull.ts';
+import { leftBehind } from './scenarios/left-behind.ts';
+import { placement } from './scenarios/placement.ts';
+import { requestCost } from './scenarios/request-cost.ts';
+import { residentMemory } from './scenarios/resident-memory.ts';
+import { sandboxOverhead } from './scenarios/sandbox-overhead.ts';
+import { secondStart } from './scenarios/second-start.ts';
+import { testsInOneRequest } from './scenarios/tests-in-one-request.ts';
+
+/** All of them. */
+export const scenarios: readonly Scenario[] = [
+  sandboxOverhead,
+  launcherThroughput,
+  killOvershoot,
+  cpuAccuracy,
+  idleMemory,
+  leftBehind,
+  compileOnce,
+  layerForms,
+  layerPull,
+  cacheHit,
+  placement,
+  durableAccepts,
+  requestCost,
+  httpThroughput,
+  testsInOneRequest,
+  executionOverhead,
+  eventLatency,
+  // Before all that build: its store is to be empty at first.
+  artefactStore,
+  environmentBuild,
+  secondStart,
+  residentMemory,
+  connectedAgents,
+  eventStreams,
+];
+
+/** Those with these names, all of them when none is named; the names that no scenario has. */
+export function chooseScenarios(names: readonly string[]): { chosen: readonly Scenario[]; unknown: readonly string[] } {
+  return {
+    chosen: scenarios.filter(({ name }) => names.length === 0 || names.includes(name)),
+    unknown: names.filter((each) => !scenarios.some(({ name }) => name === each)),
+  };
+}

@@ -1,0 +1,97 @@
+/**
+ * Owns a recording while it is made: each scenario's answer with what the machine did meanwhile, on disk after every one.
+ * Never runs a scenario by itself. Invariant: an answer that did not come has the reason in its place, and a recording is incomplete until complete() is called.
+ */
+import { spawnSync } from 'node:child_process';
+import { lookAtProcessors, machineFacts, stealBetween } from './machine.ts';
+import { type RecordedAnswer, type RecordedRow, type Recording, recordingForm, writeRecording } from './recording.ts';
+import type { Scenario, ScenarioResult, ScenarioRow } from './scenario.ts';
+import { judgeNoise } from './statistics/noise.ts';
+
+/** What a unit of rates ends with: more of them is better. */
+const A_RATE = /\/s$/;
+
+/** Writes a recording as answers come. */
+export class RunRecorder {
+  readonly #path: string;
+  #recording: Recording;
+
+  constructor(path: string, command: string, isQuick: boolean) {
+    this.#path = path;
+    this.#recording = {
+      ...recordingForm,
+      command,
+      commit: commit(),
+      startedAt: new Date().toISOString(),
+      isComplete: false,
+      isQuick,
+      machine: machineFacts(),
+      scenarios: [],
+    };
+  }
+
+  get recording(): Recording {
+    return this.#recording;
+  }
+
+  /** Asks by `run` and records what came: an answer, or why there is none. */
+  async answer({ name, question }: Scenario, run: () => Promise<ScenarioResult>): Promise<RecordedAnswer> {
+    const [before, from] = [lookAtProcessors(), performance.now()];
+    const { result, problem } = await run().then(
+      (result) => ({ result, problem: null }),
+      (error: unknown) => ({ result: noResult, problem: error instanceof Error ? error.message : String(error) }),
+    );
+    const stealShare = stealBetween(before, lookAtProcessors());
+    const rows = toRows(result);
+    const answer: RecordedAnswer = {
+      ...{ name, question, problem, rows, stealShare },
+      answer: problem === null ? result.answer : null,
+      better: result.better ?? (A_RATE.test(result.unit ?? '') ? 'higher' : 'lower'),
+      plots: [...(result.plots ?? [])],
+      goals: [...(result.goals ?? [])],
+      notes: [...(result.notes ?? [])],
+      absent: [...(result.absent ?? [])],
+      tookMs: performance.now() - from,
+      loadBefore: before.load,
+      noise: judgeNoise({ stealShare, loadBefore: before.load, cores: this.#recording.machine.cores, rows }),
+    };
+    this.#put({ ...this.#recording, scenarios: [...this.#recording.scenarios, answer] });
+    return answer;
+  }
+
+  complete(): void {
+    this.#put({ ...this.#recording, isComplete: true });
+  }
+
+  #put(recording: Recording): void {
+    this.#recording = recording;
+    writeRecording(this.#path, recording);
+  }
+}
+
+const noResult: ScenarioResult = { answer: '', rows: [] };
+
+function toRows({ rows, unit = 'ms' }: ScenarioResult): RecordedRow[] {
+  return rows.map((row) => ({
+    label: row.label,
+    unit: row.unit ?? unit,
+    samples: [...row.summary.samples],
+    against: labelOf(rows, row),
+  }));
+}
+
+/** A rival that is no row of its own can't be shown beside it. */
+function labelOf(rows: readonly ScenarioRow[], { label, against }: ScenarioRow): string | null {
+  if (against === undefined) return null;
+  const rival = rows.find(({ summary }) => summary === against);
+  if (rival === undefined) throw new Error(`'${label}' is set against a series that is no row`);
+  return rival.label;
+}
+
+function commit(): string {
+  const git = (...args: string[]) =>
+    spawnSync('git', args, { cwd: import.meta.dirname, encoding: 'utf8' }).stdout?.trim() ?? '';
+  const head = git('rev-parse', '--short', 'HEAD');
+  if (head === '') return 'unknown';
+  return git('status', '--porcelain', '--untracked-files=no') === '' ? head : `${head}+`;
+}
