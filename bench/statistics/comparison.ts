@@ -144,8 +144,7 @@ function estimateTypical(before: Material, after: Material): Estimate | null {
 }
 
 /** One series' p99 as a logarithm with its interval, widened where slow rounds come in clusters. */
-function tailOf(series: Series): Estimate | null {
-  const samples = flat(series);
+function tailOf(samples: readonly number[]): Estimate | null {
   const interval = quantileInterval(samples, 0.99, CONFIDENCE, dispersionOf(samples, 0.99));
   if (interval === null) return null;
   return { shift: Math.log(percentile(samples, 0.99)), low: Math.log(interval.low), high: Math.log(interval.high) };
@@ -161,21 +160,30 @@ function difference(left: Estimate, right: Estimate): Estimate {
   };
 }
 
+/**
+ * A run's p99, beside the rival's if there is one. Both are in multiples of the rival's typical round of the same stretch of time, so that
+ * the machine's drift makes no clusters; the rival's own tail is taken off, since a machine that stutters lengthens both.
+ */
+function tailOfRun(run: Material): Estimate | null {
+  if (run.rival === null) return tailOf(flat(run.ours));
+  const count = batchCount(run);
+  const rivals = batches(run.rival, count);
+  const units = rivals.map((batch) => Math.exp(typicalValue(batch)));
+  const inUnits = (batch: readonly number[], index: number) => batch.map((sample) => sample / (units[index] ?? 1));
+  const [own, theirs] = [tailOf(batches(run.ours, count).flatMap(inUnits)), tailOf(rivals.flatMap(inUnits))];
+  return own === null || theirs === null ? null : difference(own, theirs);
+}
+
 function estimateTail(before: Material, after: Material): Estimate | null {
-  const [earlier, later] = [before, after].map(({ ours, rival }) => {
-    const own = tailOf(ours);
-    if (own === null || rival === null) return own;
-    const theirs = tailOf(rival);
-    return theirs === null ? null : difference(own, theirs);
-  });
-  return earlier && later ? difference(later, earlier) : null;
+  const [earlier, later] = [tailOfRun(before), tailOfRun(after)];
+  return earlier === null || later === null ? null : difference(later, earlier);
 }
 
 /** What makes a comparison impossible, as the end of a sentence; null if nothing does. */
 function obstacle(runs: readonly Material[]): string | null {
   for (const [index, { ours, rival }] of runs.entries()) {
     const when = index === 0 ? 'before' : 'after';
-    for (const [whose, series] of [['our', ours] as const, ['the rival’s', rival] as const]) {
+    for (const [whose, series] of [['our', ours] as const, ["the rival's", rival] as const]) {
       if (series === null) continue;
       const samples = flat(series);
       if (samples.length < SAMPLES_LEAST)
@@ -225,14 +233,14 @@ export function compareSeries(before: ComparedRun, after: ComparedRun, options: 
   const unknown = (why: string): Comparison => ({ judgement: 'unknown', ratio: Number.NaN, interval: null, why });
   const blocked = obstacle(runs);
   if (blocked !== null) return unknown(blocked);
-  const subject = `the ${of}${hasRival ? ' beside the rival’s' : ', without a rival in both runs,'}`;
+  const subject = `the ${of}${hasRival ? " beside the rival's" : ', without a rival in both runs,'}`;
   if (of === 'p99') {
     const estimate = estimateTail(...runs);
     if (estimate === null) return unknown(`a p99 needs more rounds: ${SAMPLES_FOR_TAIL}`);
     return judged(estimate, options.smallestEffect ?? SMALLEST_EFFECT.p99, better, subject);
   }
   const estimate = estimateTypical(...runs);
-  if (estimate === null) return unknown(`the rounds of ${subject} hang together so much that they are too few`);
+  if (estimate === null) return unknown('the rounds hang together so much that they are too few');
   const smallest = hasRival ? SMALLEST_EFFECT.p50 : SMALLEST_EFFECT.p50WithoutRival;
   return judged(estimate, options.smallestEffect ?? smallest, better, subject);
 }
