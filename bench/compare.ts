@@ -8,7 +8,7 @@ import { ExitCode } from './exit-code.ts';
 import { describeMachine } from './machine.ts';
 import { type RecordedAnswer, type RecordedRow, type Recording, RecordingError, readRecording } from './recording.ts';
 import { comparisonToText } from './report/markdown.ts';
-import { type Comparison, compareSeries } from './statistics/comparison.ts';
+import { type ComparedRun, type Comparison, compareSeries } from './statistics/comparison.ts';
 
 /** What is to be said of one figure of one row. */
 export interface Compared extends Comparison {
@@ -33,17 +33,18 @@ function compareAnswers(then: RecordedAnswer, now: RecordedAnswer): Compared[] {
   return now.rows.flatMap((row) => {
     const earlier = then.rows.find(({ label }) => label === row.label);
     if (earlier === undefined || rivals.has(row.label) || row.samples.length === 0) return [];
-    const both = { before: withRival(then, earlier), after: withRival(now, row), better: now.better };
-    return figures.map((figure) => ({
-      ...{ scenario: now.name, row: row.label, figure },
-      ...compareSeries({ ...both, figure }),
+    const [before, after] = [withRival(then, earlier), withRival(now, row)];
+    return figures.map((of) => ({
+      ...{ scenario: now.name, row: row.label, figure: of },
+      ...compareSeries(before, after, { better: now.better, of }),
     }));
   });
 }
 
 /** A row's samples with those of the rival that was measured between them. */
-function withRival({ rows }: RecordedAnswer, { samples, against }: RecordedRow) {
-  return { ours: samples, rival: rows.find(({ label }) => label === against)?.samples ?? null };
+function withRival({ rows }: RecordedAnswer, { samples, against }: RecordedRow): ComparedRun {
+  const rival = rows.find(({ label }) => label === against);
+  return rival === undefined ? { ours: samples } : { ours: samples, rival: rival.samples };
 }
 
 /** `bench compare BEFORE AFTER`. */

@@ -53,7 +53,10 @@ export class RunRecorder {
       absent: [...(result.absent ?? [])],
       tookMs: performance.now() - from,
       loadBefore: before.load,
-      noise: judgeNoise({ stealShare, loadBefore: before.load, cores: this.#recording.machine.cores, rows }),
+      noise: [
+        ...judgeNoise({ stealShare, loadBefore: before.load, cores: this.#recording.machine.cores, series: rows })
+          .reasons,
+      ],
     };
     this.#put({ ...this.#recording, scenarios: [...this.#recording.scenarios, answer] });
     return answer;

@@ -6,7 +6,7 @@
 import type { PrivateInstance } from '../ops/local/private-instance.ts';
 import type { BenchLauncher } from './bench-launcher.ts';
 import type { AbsentRival, Goal, Plot } from './recording.ts';
-import type { Summary } from './samples.ts';
+import type { Summary } from './statistics/quantiles.ts';
 
 /** The running instance that a scenario asks. */
 export interface Target {

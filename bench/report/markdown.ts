@@ -6,7 +6,7 @@
 import type { Compared } from '../compare.ts';
 import { describeMachine } from '../machine.ts';
 import type { RecordedAnswer, RecordedRow, Recording } from '../recording.ts';
-import { type Summary, summarise, toRow } from '../samples.ts';
+import { type Summary, summarise } from '../statistics/quantiles.ts';
 
 /** A whole recording. */
 export function recordingToMarkdown(recording: Recording): string {
@@ -88,4 +88,8 @@ export function comparisonToText(compared: readonly Compared[]): string {
       .map(({ scenario, row, figure, why }) => `${judgement.padEnd(8)}${scenario}: ${row}, ${figure}: ${why}`),
   );
   return lines.length === 0 ? 'nothing in common to compare\n' : `${lines.join('\n')}\n`;
+}
+
+function toRow(cells: readonly (string | number)[]): string {
+  return `| ${cells.map((cell) => (typeof cell === 'number' ? cell.toFixed(2) : cell)).join(' | ')} |`;
 }

@@ -18,8 +18,8 @@ import { ManifestTrust } from '../../shared/layers/manifest-trust.ts';
 import { silentLogger } from '../../shared/logger.ts';
 import { layerKinds } from '../../shared/model/environment.ts';
 import type { LayerManifest, LayerReference, LayerSpec } from '../../shared/model/manifest.ts';
-import { summarise } from '../samples.ts';
 import type { FreeScenario, ScenarioResult } from '../scenario.ts';
+import { summarise } from '../statistics/quantiles.ts';
 import { toDuration } from '../wording.ts';
 
 const HIT_MS_MAX = 0.2;

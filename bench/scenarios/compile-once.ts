@@ -8,8 +8,8 @@ import type { BenchLauncher } from '../bench-launcher.ts';
 import { compiledProgram } from '../compiled-program.ts';
 import { GoJudge, noGoJudge } from '../peers/go-judge.ts';
 import type { Goal } from '../recording.ts';
-import { summarise } from '../samples.ts';
 import type { LauncherScenario, ScenarioResult, ScenarioRow } from '../scenario.ts';
+import { summarise } from '../statistics/quantiles.ts';
 import { toDuration } from '../wording.ts';
 
 const RUNS = 100;

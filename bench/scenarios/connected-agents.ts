@@ -9,8 +9,8 @@ import { startBareServer } from '../peers/bare-server.ts';
 import { residentBytes } from '../process-memory.ts';
 import { cpuPercent } from '../process-time.ts';
 import type { Goal } from '../recording.ts';
-import { summarise } from '../samples.ts';
 import { type InstanceScenario, onlyOurOwn, type ScenarioResult, type ScenarioRow } from '../scenario.ts';
+import { summarise } from '../statistics/quantiles.ts';
 import { toFigure } from '../wording.ts';
 
 const AGENTS = 1000;

@@ -9,8 +9,8 @@ import type { BenchLauncher } from '../bench-launcher.ts';
 import { compiledProgram } from '../compiled-program.ts';
 import { GoJudge, noGoJudge } from '../peers/go-judge.ts';
 import type { Goal } from '../recording.ts';
-import { summarise } from '../samples.ts';
 import type { LauncherScenario, ScenarioResult, ScenarioRow } from '../scenario.ts';
+import { summarise } from '../statistics/quantiles.ts';
 import { toDuration, toMultiple } from '../wording.ts';
 
 const SPINS_MS = [1, 10, 100, 1000] as const;

@@ -13,8 +13,8 @@ import type { AcceptedExecution, StateStore } from '../../coordinator/executions
 import { startPostgresServer } from '../../ops/postgres/private-postgres.ts';
 import { CONNECTIONS, type InsertEach, insertEachIntoPostgres, insertEachIntoSqlite } from '../peers/insert-each.ts';
 import type { Goal } from '../recording.ts';
-import { summarise } from '../samples.ts';
 import type { FreeScenario, ScenarioResult, ScenarioRow } from '../scenario.ts';
+import { summarise } from '../statistics/quantiles.ts';
 import { perSecond, windowsFor } from '../windows.ts';
 
 const CALLERS = [1, 32, 256] as const;

@@ -6,8 +6,8 @@
 import { randomUUID } from 'node:crypto';
 import { request } from 'undici';
 import type { Environment } from '../../shared/model/environment.ts';
-import { summarise } from '../samples.ts';
 import type { InstanceScenario, ScenarioResult } from '../scenario.ts';
+import { summarise } from '../statistics/quantiles.ts';
 import { toDuration } from '../wording.ts';
 
 const events = /^event: ?(.*)$/m;

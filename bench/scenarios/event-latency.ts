@@ -12,8 +12,8 @@ import { WebSocket } from 'ws';
 import { TERMINAL_PROTOCOL } from '../../shared/model/terminal.ts';
 import { compiledProgram } from '../compiled-program.ts';
 import { executeTrue } from '../execute-true.ts';
-import { type Summary, summarise } from '../samples.ts';
 import type { InstanceScenario, ScenarioResult } from '../scenario.ts';
+import { type Summary, summarise } from '../statistics/quantiles.ts';
 import { toDuration } from '../wording.ts';
 
 const LINES = 40;

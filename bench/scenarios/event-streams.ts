@@ -8,8 +8,8 @@ import { Agent, type ClientRequest, type IncomingMessage, request } from 'node:h
 import { setTimeout as pause } from 'node:timers/promises';
 import { startBareStreams } from '../peers/bare-streams.ts';
 import { residentBytes } from '../process-memory.ts';
-import { summarise } from '../samples.ts';
 import { type InstanceScenario, onlyOurOwn, type ScenarioResult } from '../scenario.ts';
+import { summarise } from '../statistics/quantiles.ts';
 import { toFigure } from '../wording.ts';
 
 const STREAMS = 1000;

@@ -8,8 +8,8 @@ import { Pool } from 'undici';
 import type { Execution } from '../../shared/model/execution.ts';
 import { executeTrue } from '../execute-true.ts';
 import { runtimeSpawn } from '../peers/runtime-spawn.ts';
-import { type Summary, summarise } from '../samples.ts';
 import type { InstanceScenario, ScenarioResult } from '../scenario.ts';
+import { type Summary, summarise } from '../statistics/quantiles.ts';
 import { toDuration } from '../wording.ts';
 
 const GAP_MS = 30;

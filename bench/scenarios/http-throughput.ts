@@ -7,8 +7,8 @@ import { Pool } from 'undici';
 import { executeTrue } from '../execute-true.ts';
 import { GoJudge, noGoJudge } from '../peers/go-judge.ts';
 import type { Goal } from '../recording.ts';
-import { type Summary, summarise } from '../samples.ts';
 import type { InstanceScenario, ScenarioResult, ScenarioRow } from '../scenario.ts';
+import { type Summary, summarise } from '../statistics/quantiles.ts';
 import { perSecond, windowsFor } from '../windows.ts';
 import { toFigure } from '../wording.ts';
 

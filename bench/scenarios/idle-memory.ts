@@ -8,8 +8,8 @@ import type { BenchLauncher } from '../bench-launcher.ts';
 import { GoJudge, noGoJudge } from '../peers/go-judge.ts';
 import { descendantsOf, kernelBytes, proportionalBytes } from '../process-memory.ts';
 import type { Goal } from '../recording.ts';
-import { summarise } from '../samples.ts';
 import type { LauncherScenario, ScenarioResult, ScenarioRow } from '../scenario.ts';
+import { summarise } from '../statistics/quantiles.ts';
 import { toFigure } from '../wording.ts';
 
 const MEBIBYTE = 1024 * 1024;

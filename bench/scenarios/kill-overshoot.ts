@@ -13,8 +13,8 @@ import { bubblewrapCommand, findBubblewrap, noBubblewrap } from '../peers/bubble
 import { GoJudge, noGoJudge } from '../peers/go-judge.ts';
 import { findIsolate, isolateLimited, noIsolate } from '../peers/isolate.ts';
 import type { Goal } from '../recording.ts';
-import { type Summary, summarise } from '../samples.ts';
 import type { LauncherScenario, ScenarioResult } from '../scenario.ts';
+import { type Summary, summarise } from '../statistics/quantiles.ts';
 import { toDuration } from '../wording.ts';
 
 const LIMITS_MS = [110, 130, 150, 170, 190] as const;

@@ -6,8 +6,8 @@
 import type { BenchLauncher } from '../bench-launcher.ts';
 import { runtimeSpawn } from '../peers/runtime-spawn.ts';
 import type { Goal } from '../recording.ts';
-import { summarise } from '../samples.ts';
 import type { LauncherScenario, ScenarioResult, ScenarioRow } from '../scenario.ts';
+import { summarise } from '../statistics/quantiles.ts';
 import { perSecond, windowsFor } from '../windows.ts';
 import { toFigure } from '../wording.ts';
 

@@ -22,8 +22,8 @@ import { silentLogger } from '../../shared/logger.ts';
 import type { BenchLauncher } from '../bench-launcher.ts';
 import { type LargeLayer, makeLargeLayer } from '../large-layer.ts';
 import type { Goal } from '../recording.ts';
-import { summarise } from '../samples.ts';
 import type { LauncherScenario, ScenarioResult, ScenarioRow } from '../scenario.ts';
+import { summarise } from '../statistics/quantiles.ts';
 import { toDuration, toFigure } from '../wording.ts';
 
 const ROUNDS = 3;

@@ -16,8 +16,8 @@ import { blobKey } from '../../shared/layers/layer-manifest.ts';
 import { MinioObjectStore } from '../../shared/storage/minio-object-store.ts';
 import type { BenchLauncher } from '../bench-launcher.ts';
 import { makeLargeLayer } from '../large-layer.ts';
-import { summarise } from '../samples.ts';
 import type { LauncherScenario, ScenarioResult } from '../scenario.ts';
+import { summarise } from '../statistics/quantiles.ts';
 import { toFigure } from '../wording.ts';
 
 const run = promisify(execFile);

@@ -5,8 +5,8 @@
  */
 import type { BenchLauncher } from '../bench-launcher.ts';
 import type { Goal } from '../recording.ts';
-import { percentile, summarise } from '../samples.ts';
 import type { LauncherScenario, ScenarioResult, ScenarioRow } from '../scenario.ts';
+import { percentile, summarise } from '../statistics/quantiles.ts';
 import { toFigure } from '../wording.ts';
 
 const GIBIBYTE = 1024 ** 3;

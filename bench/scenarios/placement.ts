@@ -10,8 +10,8 @@ import { FleetIndex } from '../../coordinator/scheduler/fleet-index.ts';
 import { type Heaped, IndexedHeap } from '../../coordinator/scheduler/indexed-heap.ts';
 import { place } from '../../coordinator/scheduler/placement.ts';
 import type { AgentId } from '../../shared/ids.ts';
-import { type Summary, summarise } from '../samples.ts';
 import type { FreeScenario, ScenarioResult } from '../scenario.ts';
+import { type Summary, summarise } from '../statistics/quantiles.ts';
 import { toFigure } from '../wording.ts';
 
 const SLOTS = 16;

@@ -5,8 +5,8 @@
  */
 import { Client } from 'undici';
 import { startRouteServer } from '../peers/route-server.ts';
-import { summarise } from '../samples.ts';
 import type { FreeScenario, ScenarioResult } from '../scenario.ts';
+import { summarise } from '../statistics/quantiles.ts';
 import { toDuration } from '../wording.ts';
 
 const BODY_BYTES = 8192;

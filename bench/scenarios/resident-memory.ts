@@ -3,8 +3,8 @@
  * Resident bytes from /proc after a hundred executions; pages that processes share count in each of them.
  */
 import { request } from 'undici';
-import { summarise } from '../samples.ts';
 import type { InstanceScenario, ScenarioResult } from '../scenario.ts';
+import { summarise } from '../statistics/quantiles.ts';
 import { toFigure } from '../wording.ts';
 
 const EXECUTIONS = 100;

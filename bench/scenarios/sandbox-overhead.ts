@@ -13,8 +13,8 @@ import { findIsolate, isolateRound, noIsolate } from '../peers/isolate.ts';
 import { runtimeSpawn } from '../peers/runtime-spawn.ts';
 import { SpawnTimer } from '../peers/spawn-timer.ts';
 import type { AbsentRival, Goal } from '../recording.ts';
-import { type Summary, summarise } from '../samples.ts';
 import type { LauncherScenario, ScenarioResult, ScenarioRow } from '../scenario.ts';
+import { type Summary, summarise } from '../statistics/quantiles.ts';
 import { toDuration } from '../wording.ts';
 
 const PROGRAM = '/bin/true';

@@ -2,8 +2,9 @@
  * Question: how long does `make run` take to be ready when everything has been built before?
  * From the supervisor's spawn to its line that it serves, with the state that the scenarios before it left.
  */
-import { summarise } from '../samples.ts';
+
 import type { InstanceScenario, ScenarioResult } from '../scenario.ts';
+import { summarise } from '../statistics/quantiles.ts';
 import { toDuration } from '../wording.ts';
 
 const STARTS = 5;

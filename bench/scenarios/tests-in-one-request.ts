@@ -5,8 +5,8 @@
  */
 import { Pool } from 'undici';
 import type { Execution, ExecutionRequest } from '../../shared/model/execution.ts';
-import { summarise } from '../samples.ts';
 import type { InstanceScenario, ScenarioResult } from '../scenario.ts';
+import { summarise } from '../statistics/quantiles.ts';
 import { toDuration, toFigure } from '../wording.ts';
 
 const TESTS = 50;

@@ -13,6 +13,8 @@ export interface Interval {
 
 /** What a table shows of one series, in the unit of its samples. */
 export interface Summary {
+  /** All of them, in time order. */
+  readonly samples: readonly number[];
   readonly count: number;
   readonly p50: number;
   readonly p90: number;
@@ -159,6 +161,7 @@ export function medianInterval(samples: readonly number[]): Interval | null {
 /** The summary of one series, its samples in time order. */
 export function summarise(samples: readonly number[]): Summary {
   return {
+    samples,
     count: samples.length,
     p50: percentile(samples, 0.5),
     p90: percentile(samples, 0.9),
