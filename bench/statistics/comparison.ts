@@ -1,7 +1,7 @@
 /**
  * Owns the judgement between two runs of one series: better, worse, noise, or unknown where the samples can't carry a judgement.
  * Never compares two printed figures, and never names a change that is too small to matter; README.md says how often it errs.
- * Invariant: pure noise, and a drift that hits ours and the rival alike, is called a change in at most one comparison of a hundred.
+ * Invariant: between runs that scatter alike, noise and a drift that hits ours and the rival alike are called a change once in a hundred at most.
  */
 import { dispersionOf, type Interval, percentile, quantileInterval } from './quantiles.ts';
 import { typicalFactor, typicalShift, typicalValue } from './typical.ts';

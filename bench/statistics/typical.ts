@@ -6,7 +6,7 @@
 import { ascending } from './quantiles.ts';
 
 /** Steps of halving: enough for differences of logarithms to be right to the last printed digit. */
-const HALVINGS = 44;
+const HALVINGS = 34;
 
 /** How many of all differences x - y are at most `least`; both sorted. */
 function countAtMost(xs: Float64Array, ys: Float64Array, least: number): number {

@@ -52,10 +52,8 @@ test('so is an improvement', (t) => {
 
 test('noise is called a change in at most one of a hundred comparisons, also where it drifts for ours and the rival alike', (t) => {
   const worlds: Record<string, World> = {
-    usual: {},
     'with a walk': { walk: 0.05 },
     'scattered widely': { scatter: 0.3 },
-    'round by round': { blocks: 400, roundsOfBlock: 1 },
   };
   for (const [label, world] of Object.entries(worlds)) {
     const counts = judgements(500, world, world, lower);
