@@ -104,5 +104,5 @@ export function toContents(asked: readonly Asked[]): Markup {
     const mark = problem === null ? noise.length > 0 && 'noisy' : 'did not finish';
     return markup`<li><a href="#${id}">${name}</a>${mark === false ? null : markup` <span>${mark}</span>`}</li>\n`;
   });
-  return markup`<nav aria-label="Contents"><details open="open"><summary>Contents</summary><ol><li><a href="#answers">Answers</a></li>\n${entries}</ol></details></nav>\n`;
+  return markup`<nav aria-label="Contents"><p>Contents</p><ol><li><a href="#answers">Answers</a></li>\n${entries}</ol></nav>\n`;
 }

@@ -65,6 +65,7 @@ ${doubts(answered)}${plots.map((plot, at) => toFigureElement(plot, drawable, `${
 ${toTable(plain(question), series, noise.length > 0)}${rows.length === 0 ? null : markup`<p class="aside">${better === 'lower' ? 'Less is better.' : 'More is better.'} Our rows are in bold.</p>\n`}
 ${goals(answered)}${absent.length === 0 ? null : markup`<h3>Rivals that are not here</h3>\n<ul class="plain">${missing}</ul>\n`}<h3>How this was measured</h3>
 <ul class="plain">${notes.map((note) => markup`<li>${prose(note)}</li>`)}${circumstances(answered)}</ul>
+<p class="back"><a href="#answers">All answers</a></p>
 </section>
 `;
 }

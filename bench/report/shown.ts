@@ -19,12 +19,16 @@ export function toDecimals(figures: readonly number[]): number {
   return Math.min(DECIMALS_MOST, Math.max(0, DIGITS - 1 - Math.floor(Math.log10(typical))));
 }
 
-/** A figure with so many decimals, or with three digits where those would show nothing of it. */
+/** Less than this is only said to be less. */
+const LEAST = 0.001;
+
+/** A figure with so many decimals, or with as many as it needs where those would show nothing of it. */
 export function toShown(figure: number, decimals: number): string {
   if (!Number.isFinite(figure)) return '–';
   const fixed = figure.toLocaleString('en-US', { minimumFractionDigits: decimals, maximumFractionDigits: decimals });
-  const shown = figure !== 0 && Number(fixed.replaceAll(',', '')) === 0 ? toFigure(figure) : fixed;
-  return shown.replace(/^-/, '−');
+  if (figure === 0 || Number(fixed.replaceAll(',', '')) !== 0) return fixed.replace(/^-/, '−');
+  if (Math.abs(figure) >= LEAST) return toFigure(figure).replace(/^-/, '−');
+  return figure > 0 ? `< ${LEAST}` : `> −${LEAST}`;
 }
 
 /** Labels beside each other, without the words that all begin or end with; and those words. */

@@ -14,6 +14,8 @@ export type Breadth = keyof typeof widths;
 
 /** A letter's width, generously, in these letters of 12.5 pixels. */
 export const LETTER = 6.9;
+/** The same of those that are ours. */
+export const BOLD_LETTER = 8;
 const LINE = 15;
 
 /** Coordinates need no more digits. */
@@ -53,10 +55,10 @@ export interface Field {
 export function toField(breadth: Breadth, labels: readonly string[], figures: number): Field {
   const width = widths[breadth];
   if (breadth === 'narrow')
-    return { left: 4, right: width - 4, isNarrow: true, labelLetters: Math.floor((width - figures) / LETTER) };
+    return { left: 4, right: width - 4, isNarrow: true, labelLetters: Math.floor((width - figures) / BOLD_LETTER) };
   const longest = Math.max(...labels.map(({ length }) => length));
   const labelLetters = Math.min(32, Math.max(10, longest));
-  return { left: labelLetters * LETTER + 14, right: width - figures, isNarrow: false, labelLetters };
+  return { left: labelLetters * BOLD_LETTER + 14, right: width - figures, isNarrow: false, labelLetters };
 }
 
 /** A row's label: before the field in the middle of the row, or above it. */

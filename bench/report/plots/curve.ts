@@ -22,12 +22,14 @@ export interface CurveLine {
   readonly isOurs: boolean;
   readonly unit: string;
   readonly points: readonly (CurvePoint & { readonly interval: Interval | null; readonly shown: string })[];
+  /** The how manieth of ours or of the rivals, from 0. */
+  readonly turn: number;
   /** Null where there is none, or where less is better. */
   readonly knee: CurvePoint | null;
 }
 
 /** How lines are told apart without colours: strokes and the points on them. */
-const dashes = ['', '6 4', '2 4', '9 3 2 3'];
+const dashes = { ours: ['', '14 3'], rival: ['6 4', '2 4', '9 3 2 3'] } as const;
 /** Figures so far apart are shown by their logarithm. */
 const WIDE = 8;
 /** Names at the ends of lines are at least so far apart. */
@@ -39,6 +41,7 @@ export function toCurveLines(plot: CurvePlot, series: ReadonlyMap<string, Series
     points.flatMap(({ x, row }) => pick(series, [row]).map((found) => ({ x, found }))).sort((a, b) => a.x - b.x),
   );
   const decimals = toDecimals(rows.flat().map(({ found }) => found.summary.p50));
+  const turns = { ours: 0, rival: 0 };
   return plot.lines.flatMap(({ label }, at) => {
     const found = rows[at] ?? [];
     const points = found.map(({ x, found }) => ({
@@ -47,7 +50,9 @@ export function toCurveLines(plot: CurvePlot, series: ReadonlyMap<string, Series
     }));
     const isOurs = found.some((each) => each.found.isOurs);
     const knee = isMoreBetter ? kneeOf(points) : null;
-    return points.length === 0 ? [] : [{ label, isOurs, unit: found[0]?.found.unit ?? '', points, knee }];
+    if (points.length === 0) return [];
+    const turn = turns[isOurs ? 'ours' : 'rival']++;
+    return [{ label, isOurs, unit: found[0]?.found.unit ?? '', points, turn, knee }];
   });
 }
 
@@ -104,26 +109,33 @@ function grid(
   return [levels, steps, text((left + right) / 2, bottom + 37, x, 'tick middle')];
 }
 
-/** A line's points: filled for ours; rings, squares and diamonds for rivals. */
-function pointMark(x: number, y: number, isOurs: boolean, at: number): Markup {
-  const kind = isOurs ? 'point ours' : 'point';
-  if (at % 3 === 0) return markup`<circle class="${kind}" cx="${x}" cy="${y}" r="4" />`;
-  const turn = at % 3 === 2 ? ` rotate(45)` : '';
-  return markup`<rect class="${kind}" x="-3.6" y="-3.6" width="7.2" height="7.2" transform="translate(${x} ${y})${turn}" />`;
+/** A line's stroke, solid for ours and dashed for rivals. */
+function stroke({ isOurs, turn }: CurveLine, path: string): Markup {
+  const list = dashes[isOurs ? 'ours' : 'rival'];
+  const dash = list[turn % list.length] ?? '';
+  const dashed = dash === '' ? null : markup` stroke-dasharray="${dash}"`;
+  return markup`<path class="${isOurs ? 'curve ours' : 'curve'}"${dashed} d="${path}" />`;
 }
 
-function drawLine({ toX, toY }: Frame, line: CurveLine, at: number): Markup {
-  const kind = line.isOurs ? ' ours' : '';
+/** A line's points: filled for ours and hollow for rivals; discs, then squares, then diamonds. */
+function pointMark(x: number, y: number, { isOurs, turn }: CurveLine): Markup {
+  const kind = isOurs ? 'point ours' : 'point';
+  if (turn % 3 === 0) return markup`<circle class="${kind}" cx="${x}" cy="${y}" r="4" />`;
+  const turned = turn % 3 === 2 ? ' rotate(45)' : '';
+  return markup`<rect class="${kind}" x="-3.6" y="-3.6" width="7.2" height="7.2" transform="translate(${x} ${y})${turned}" />`;
+}
+
+function drawLine({ toX, toY }: Frame, line: CurveLine): Markup {
   const places = line.points.map(({ x, y }) => `${toX(x)} ${toY(y)}`);
   const points = line.points.map(({ x, y, interval, shown }) => {
-    const stroke =
+    const [at, kind] = [toX(x), line.isOurs ? 'whisker ours' : 'whisker'];
+    const whisker =
       interval === null
         ? null
-        : markup`<line class="whisker${kind}" x1="${toX(x)}" x2="${toX(x)}" y1="${toY(interval.low)}" y2="${toY(interval.high)}" />`;
-    return markup`<g><title>${`${line.label} at ${toFigure(x)}: ${shown} ${line.unit}`}</title>${stroke}${pointMark(toX(x), toY(y), line.isOurs, at)}</g>`;
+        : markup`<line class="${kind}" x1="${at}" x2="${at}" y1="${toY(interval.low)}" y2="${toY(interval.high)}" />`;
+    return markup`<g><title>${`${line.label} at ${toFigure(x)}: ${shown} ${line.unit}`}</title>${whisker}${pointMark(at, toY(y), line)}</g>`;
   });
-  const dash = dashes[at % dashes.length] ?? '';
-  return markup`<path class="curve${kind}" ${dash === '' ? null : markup`stroke-dasharray="${dash}" `}d="M${places.join('L')}" />${points}`;
+  return markup`${stroke(line, `M${places.join('L')}`)}${points}`;
 }
 
 /** A ring around the knee, and for ours what it means. */
@@ -141,9 +153,8 @@ function kneeMark({ toX, toY, bottom, right }: Frame, line: CurveLine, x: string
 function names({ left, right, toX, toY, isNarrow }: Frame, lines: readonly CurveLine[]): Markup[] {
   if (isNarrow)
     return lines.map((line, at) => {
-      const [y, kind] = [at * 20 + 12, line.isOurs ? ' ours' : ''];
-      const dash = dashes[at % dashes.length] ?? '';
-      return markup`<path class="curve${kind}" ${dash === '' ? null : markup`stroke-dasharray="${dash}" `}d="M4 ${y - 4}L38 ${y - 4}" />${pointMark(21, y - 4, line.isOurs, at)}${text(left - 10, y, line.label, `label${kind}`)}`;
+      const y = at * 20 + 12;
+      return markup`${stroke(line, `M4 ${y - 4}L38 ${y - 4}`)}${pointMark(21, y - 4, line)}${text(left - 10, y, line.label, line.isOurs ? 'label ours' : 'label')}`;
     });
   let free = 0;
   return lines
@@ -166,8 +177,8 @@ export function drawCurve(plot: CurvePlot, lines: readonly CurveLine[], id: stri
   const content = [
     grid(frame, upright, { x: plot.x, xs, unit }),
     // Ours lies above the others.
-    lines.map((line, at) => (line.isOurs ? null : [drawLine(frame, line, at), kneeMark(frame, line, plot.x)])),
-    lines.map((line, at) => (line.isOurs ? [drawLine(frame, line, at), kneeMark(frame, line, plot.x)] : null)),
+    lines.map((line) => (line.isOurs ? null : [drawLine(frame, line), kneeMark(frame, line, plot.x)])),
+    lines.map((line) => (line.isOurs ? [drawLine(frame, line), kneeMark(frame, line, plot.x)] : null)),
     names(frame, lines),
   ];
   const description = lines

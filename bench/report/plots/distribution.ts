@@ -12,40 +12,42 @@ import { toTick } from './ticks.ts';
 /** Fewer are drawn one by one. */
 export const HILL_SAMPLES_LEAST = 20;
 /** Points of a hill's outline. */
-const STEPS = 90;
+const STEPS = 64;
 /** A hill's kernel is never finer than this share of the field. */
-const KERNEL_LEAST = 0.006;
-/** Where a hill is lower than this share of its top, its outline is left out. */
-const FLAT = 0.003;
+const KERNEL_LEAST = 0.004;
+/** So many kernels beyond the outermost samples a hill has come down. */
+const SLOPE = 2.6;
 const HILL = 30;
 
-/** Heights between 0 and 1 along the field: a density by a Gaussian kernel of Silverman's width, on the axis's own scale. */
-export function hillOf(shares: readonly number[]): number[] {
+/** Where along the field a hill is how high, both from 0 to 1. */
+export interface HillPoint {
+  readonly share: number;
+  readonly height: number;
+}
+
+/** A density by a Gaussian kernel of Silverman's width, on the axis's own scale, as high as 1 at its top. */
+export function hillOf(shares: readonly number[]): HillPoint[] {
   const sorted = [...shares].sort((a, b) => a - b);
   const at = (part: number) => sorted[Math.floor(part * (sorted.length - 1))] ?? 0;
   const mean = sorted.reduce((sum, each) => sum + each, 0) / sorted.length;
   const deviation = Math.sqrt(sorted.reduce((sum, each) => sum + (each - mean) ** 2, 0) / sorted.length);
   const spread = Math.min(deviation, (at(0.75) - at(0.25)) / 1.34 || deviation);
   const kernel = Math.max(KERNEL_LEAST, 0.9 * spread * sorted.length ** -0.2);
-  const heights = Array.from({ length: STEPS + 1 }, (_, step) =>
-    sorted.reduce((sum, share) => sum + Math.exp(-0.5 * ((step / STEPS - share) / kernel) ** 2), 0),
-  );
-  const top = Math.max(...heights);
-  return heights.map((height) => height / top);
+  const [from, until] = [Math.max(0, at(0) - SLOPE * kernel), Math.min(1, at(1) + SLOPE * kernel)];
+  const heights = Array.from({ length: STEPS + 1 }, (_, step) => {
+    const share = from + (step / STEPS) * (until - from);
+    return { share, height: sorted.reduce((sum, each) => sum + Math.exp(-0.5 * ((share - each) / kernel) ** 2), 0) };
+  });
+  const top = Math.max(...heights.map(({ height }) => height));
+  return heights.map(({ share, height }) => ({ share, height: height / top }));
 }
 
 function hill(field: Field, scale: Scale, { samples, isOurs }: Series, base: number): Markup {
-  const width = field.right - field.left;
-  const heights = hillOf(samples.map(scale.toShare));
-  const shown = heights.map((height, step) => (height > FLAT ? step : -1)).filter((step) => step >= 0);
-  const [first, last] = [Math.max(0, (shown[0] ?? 0) - 1), Math.min(STEPS, (shown.at(-1) ?? STEPS) + 1)];
-  const points = Array.from({ length: last - first + 1 }, (_, at) => {
-    const step = first + at;
-    return `${round(field.left + (step / STEPS) * width)} ${round(base - (heights[step] ?? 0) * HILL)}`;
-  });
-  const from = round(field.left + (first / STEPS) * width);
-  const until = round(field.left + (last / STEPS) * width);
-  return markup`<path class="${isOurs ? 'hill ours' : 'hill'}" d="M${from} ${round(base)}L${points.join('L')}L${until} ${round(base)}Z" />`;
+  const toX = (share: number) => round(field.left + share * (field.right - field.left));
+  const points = hillOf(samples.map(scale.toShare));
+  const outline = points.map(({ share, height }) => `${toX(share)} ${round(base - height * HILL)}`);
+  const [from, until] = [toX(points[0]?.share ?? 0), toX(points.at(-1)?.share ?? 1)];
+  return markup`<path class="${isOurs ? 'hill ours' : 'hill'}" d="M${from} ${round(base)}L${outline.join('L')}L${until} ${round(base)}Z" />`;
 }
 
 function oneByOne(field: Field, scale: Scale, { samples, isOurs }: Series, base: number): Markup {

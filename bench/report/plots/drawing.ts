@@ -34,13 +34,15 @@ function spread(title: string, rows: readonly Series[]): Drawing {
   );
   const { shared } = shorten(rows.map(({ label }) => label));
   const kinds = [
-    ...(rows.some(({ samples }) => samples.length >= HILL_SAMPLES_LEAST) ? ['hills as high as their own top'] : []),
+    ...(rows.some(({ samples }) => samples.length >= HILL_SAMPLES_LEAST)
+      ? ['each hill is scaled to its own height']
+      : []),
     ...(rows.some(({ samples }) => samples.length < HILL_SAMPLES_LEAST) ? ['strokes: single samples'] : []),
   ];
   return {
     caption: [
       ...shared.filter((words) => !title.includes(words)),
-      `${unitsOf(rows)}, ${scale.kind}`,
+      `in ${unitsOf(rows)}, ${scale.kind}`,
       `dot: median; stroke: 99th percentile; ${kinds.join('; ')}`,
     ],
     draw: (id, breadth) => drawDistribution(title, rows, id, breadth),
@@ -71,7 +73,7 @@ function toDrawing(plot: Plot, { series, isMoreBetter }: Drawable): Drawing {
   const unit = [...new Set(lines.map((line) => line.unit))].join(', ');
   return {
     caption: [
-      `${unit} by ${plot.x}: medians and what each is within at 95 %`,
+      `upright: ${unit}; across: ${plot.x}; medians, with the interval that each is within at 95 %`,
       ...(isMoreBetter ? [describeKnees(lines, plot.x)] : []),
     ],
     draw: (id, breadth) => drawCurve(plot, lines, id, breadth),

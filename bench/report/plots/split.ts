@@ -29,15 +29,18 @@ interface Bar {
   readonly isOurs: boolean;
   readonly unit: string;
   readonly total: number;
+  readonly shown: string;
   readonly portions: readonly Portion[];
 }
 
 function toBars({ bars }: SplitPlot, series: ReadonlyMap<string, Series>): Bar[] {
-  const all = pick(
-    series,
-    bars.flatMap(({ parts }) => parts.map(({ row }) => row)),
+  const sums = bars.map(({ parts }) =>
+    pick(
+      series,
+      parts.map(({ row }) => row),
+    ).reduce((sum, { summary }) => sum + summary.p50, 0),
   );
-  const decimals = toDecimals(all.map(({ summary }) => summary.p50));
+  const decimals = toDecimals([Math.min(...sums)]);
   return bars.flatMap(({ label, parts }) => {
     const found = parts.flatMap((part, at) => pick(series, [part.row]).map((row) => ({ ...part, row, at })));
     const portions = found.map(({ label, row, at }) => {
@@ -46,7 +49,10 @@ function toBars({ bars }: SplitPlot, series: ReadonlyMap<string, Series>): Bar[]
     });
     const total = portions.reduce((sum, { figure }) => sum + figure, 0);
     const isOurs = found.some(({ row }) => row.isOurs);
-    return portions.length === 0 ? [] : [{ label, isOurs, unit: found[0]?.row.unit ?? '', total, portions }];
+    const unit = found[0]?.row.unit ?? '';
+    return portions.length === 0
+      ? []
+      : [{ ...{ label, isOurs, unit, total, portions }, shown: `${toShown(total, decimals)} ${unit}` }];
   });
 }
 
@@ -66,7 +72,7 @@ function named(portions: readonly Portion[], { top, width, kind }: { top: number
 
 function drawBar(bar: Bar, longest: number, top: number, breadth: Breadth): { content: Markup; bottom: number } {
   const width = widths[breadth];
-  const [kind, decimals] = [bar.isOurs ? 'ours' : 'rival', toDecimals([bar.total])];
+  const kind = bar.isOurs ? 'ours' : 'rival';
   let x = 4;
   const unnamed: Portion[] = [];
   const pieces = bar.portions.map((portion) => {
@@ -80,7 +86,7 @@ function drawBar(bar: Bar, longest: number, top: number, breadth: Breadth): { co
     return piece;
   });
   const below = named(unnamed, { top: top + 22 + THICK + LINE, width, kind });
-  const sum = text(width - 4, top + 14, `${toShown(bar.total, decimals)} ${bar.unit}`, `figure end ${kind}`);
+  const sum = text(width - 4, top + 14, bar.shown, `figure end ${kind}`);
   return {
     content: markup`${text(4, top + 14, bar.label, `label ${kind}`)}${sum}${pieces}${below.content}`,
     bottom: below.bottom,
