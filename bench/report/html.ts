@@ -50,5 +50,5 @@ ${toBoard(recording, asked)}${asked.map(({ id, answered }) => toSection(answered
 </body>
 </html>
 `;
-  return `<!doctype html>\n${page}`;
+  return `<!DOCTYPE html>\n${page}`;
 }

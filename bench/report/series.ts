@@ -29,24 +29,21 @@ const OURS = /\b(envicutor|ours|coordinator|agent|launcher)\b/i;
 /** What others are called, where nothing is called ours. */
 const THEIRS = /\b(go-judge|isolate|bubblewrap|nsjail|bare|GNU tar)\b|\bNode('s| alone)/i;
 
-/** The rows of an answer by their labels. */
-export function toSeries({ rows }: RecordedAnswer): ReadonlyMap<string, Series> {
+/** The rows of an answer in their order. */
+export function toSeries({ rows }: RecordedAnswer): Series[] {
   const rivals = new Set(rows.map(({ against }) => against));
   const isNamed = rows.some(({ label }) => OURS.test(label) && !rivals.has(label));
-  return new Map(
-    rows.map(({ label, unit, samples, against }) => {
-      const summary: Summary & { readonly p50Interval?: Interval | null } = summarise(samples);
-      const isCalledOurs = isNamed ? OURS.test(label) || label.startsWith('of which') : !THEIRS.test(label);
-      const isOurs = isCalledOurs && !rivals.has(label);
-      return [label, { label, unit, samples, summary, p50Interval: summary.p50Interval ?? null, isOurs, against }];
-    }),
-  );
+  return rows.map(({ label, unit, samples, against }) => {
+    const summary: Summary & { readonly p50Interval?: Interval | null } = summarise(samples);
+    const isCalledOurs = isNamed ? OURS.test(label) || label.startsWith('of which') : !THEIRS.test(label);
+    const isOurs = isCalledOurs && !rivals.has(label);
+    return { label, unit, samples, summary, p50Interval: summary.p50Interval ?? null, isOurs, against };
+  });
 }
 
-/** Those of these labels that have something to show. */
-export function pick(series: ReadonlyMap<string, Series>, labels: readonly string[]): Series[] {
-  return labels.flatMap((label) => {
-    const found = series.get(label);
-    return found === undefined || found.samples.length === 0 ? [] : [found];
-  });
+/** Those of these labels that have something to show; both, where two rows have one label. */
+export function pick(series: readonly Series[], labels: readonly string[]): Series[] {
+  return [...new Set(labels)].flatMap((label) =>
+    series.filter((each) => each.label === label && each.samples.length > 0),
+  );
 }

@@ -9,14 +9,16 @@ const DECIMALS_MOST = 3;
 /** Digits that the typical figure of a column is shown with. */
 const DIGITS = 3;
 
-/** Decimals for figures that stand below each other: three digits of the one in the middle. */
+/** Decimals for figures that stand below each other: three digits of the one in the middle, and not many more of the largest. */
 export function toDecimals(figures: readonly number[]): number {
   const sizes = figures
     .map(Math.abs)
     .filter((size) => size > 0 && Number.isFinite(size))
     .sort((a, b) => a - b);
   const typical = sizes[Math.floor(sizes.length / 2)] ?? 1;
-  return Math.min(DECIMALS_MOST, Math.max(0, DIGITS - 1 - Math.floor(Math.log10(typical))));
+  const decimalsOf = (size: number, digits: number) => Math.max(0, digits - 1 - Math.floor(Math.log10(size)));
+  const ofLargest = Math.max(DIGITS - 1, decimalsOf(sizes.at(-1) ?? 1, DIGITS + 1));
+  return Math.min(DECIMALS_MOST, decimalsOf(typical, DIGITS), ofLargest);
 }
 
 /** Less than this is only said to be less. */

@@ -28,8 +28,7 @@ function ratioCells(row: Series, rival: Series | undefined): Markup {
 }
 
 /** All rows in their order; null without any. */
-export function toTable(question: string, series: ReadonlyMap<string, Series>, isNoisy: boolean): Markup | null {
-  const rows = [...series.values()];
+export function toTable(question: string, rows: readonly Series[], isNoisy: boolean): Markup | null {
   if (rows.length === 0) return null;
   const hasRatios = rows.some(({ against }) => against !== null);
   const lines = rows.map((row) => {
@@ -37,7 +36,7 @@ export function toTable(question: string, series: ReadonlyMap<string, Series>, i
     const alike = rows.filter((each) => each.unit === unit).map((each) => each.summary.p50);
     const decimals = toDecimals(alike);
     const shown = (figure: number) => `${isNoisy && Number.isFinite(figure) ? '≈ ' : ''}${toShown(figure, decimals)}`;
-    const rival = against === null ? undefined : series.get(against);
+    const rival = rows.find((each) => each.label === against);
     return markup`<tr${row.isOurs ? markup` class="ours"` : null}><th scope="row">${label}</th><td>${summary.count.toLocaleString('en-US')}</td><td class="p50">${shown(summary.p50)}</td><td class="interval">${toInterval(row, decimals)}</td><td>${shown(summary.p90)}</td><td>${shown(summary.p99)}</td><td class="unit">${unit}</td>${hasRatios ? ratioCells(row, rival) : null}</tr>\n`;
   });
   const ratioHeads = hasRatios ? markup`<th scope="col">p50 is</th><th scope="col" class="of">that of</th>` : null;

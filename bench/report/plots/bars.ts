@@ -45,7 +45,7 @@ export function drawBars(title: string, rows: readonly Series[], id: string, bre
   const room = Math.max(...shown.map(({ length }) => length)) * LETTER + 16;
   const beside = toField(breadth, labels, breadth === 'wide' ? room : 0);
   const field = beside.isNarrow ? { ...beside, right: beside.right - room } : beside;
-  const step = field.isNarrow ? 42 : 32;
+  const step = field.isNarrow ? 42 : 36;
   const drawn = rows.map((row, at) => {
     const top = at * step + 4;
     const middle = field.isNarrow ? top + 27 : top + step / 2;

@@ -7,7 +7,7 @@ import { toLines } from '../shown.ts';
 import type { Scale } from './scale.ts';
 
 /** Drawings are made twice, so that letters have the same size on a phone and on a desk. */
-export const widths = { wide: 860, narrow: 358 } as const;
+export const widths = { wide: 900, narrow: 358 } as const;
 
 /** How broad a drawing is. */
 export type Breadth = keyof typeof widths;
@@ -16,6 +16,8 @@ export type Breadth = keyof typeof widths;
 export const LETTER = 6.9;
 /** The same of those that are ours. */
 export const BOLD_LETTER = 8;
+/** Between both: of a label that may be either, where room is scarce. */
+const MIXED_LETTER = 7.4;
 const LINE = 15;
 
 /** Coordinates need no more digits. */
@@ -55,9 +57,9 @@ export interface Field {
 export function toField(breadth: Breadth, labels: readonly string[], figures: number): Field {
   const width = widths[breadth];
   if (breadth === 'narrow')
-    return { left: 4, right: width - 4, isNarrow: true, labelLetters: Math.floor((width - figures) / BOLD_LETTER) };
+    return { left: 4, right: width - 4, isNarrow: true, labelLetters: Math.floor((width - figures) / MIXED_LETTER) };
   const longest = Math.max(...labels.map(({ length }) => length));
-  const labelLetters = Math.min(32, Math.max(10, longest));
+  const labelLetters = Math.min(36, Math.max(10, longest));
   return { left: labelLetters * BOLD_LETTER + 14, right: width - figures, isNarrow: false, labelLetters };
 }
 

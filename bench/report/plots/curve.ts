@@ -7,8 +7,8 @@ import type { Plot } from '../../recording.ts';
 import { toFigure } from '../../wording.ts';
 import { type Markup, markup } from '../markup.ts';
 import { type Interval, pick, type Series } from '../series.ts';
-import { toDecimals, toShown } from '../shown.ts';
-import { type Breadth, LETTER, round, text, toPicture, widths } from './canvas.ts';
+import { toDecimals, toLines, toShown } from '../shown.ts';
+import { BOLD_LETTER, type Breadth, LETTER, round, text, toPicture, widths } from './canvas.ts';
 import { type CurvePoint, kneeOf } from './knee.ts';
 import { linearScale, type Scale } from './scale.ts';
 import { toTick } from './ticks.ts';
@@ -32,11 +32,12 @@ export interface CurveLine {
 const dashes = { ours: ['', '14 3'], rival: ['6 4', '2 4', '9 3 2 3'] } as const;
 /** Figures so far apart are shown by their logarithm. */
 const WIDE = 8;
-/** Names at the ends of lines are at least so far apart. */
-const APART = 17;
+/** Names at the ends of lines are broken after so many letters, and their lines so far apart. */
+const NAME_LETTERS = 24;
+const NAME_LINE = 16;
 
 /** The lines with something on them. */
-export function toCurveLines(plot: CurvePlot, series: ReadonlyMap<string, Series>, isMoreBetter: boolean): CurveLine[] {
+export function toCurveLines(plot: CurvePlot, series: readonly Series[], isMoreBetter: boolean): CurveLine[] {
   const rows = plot.lines.map(({ points }) =>
     points.flatMap(({ x, row }) => pick(series, [row]).map((found) => ({ x, found }))).sort((a, b) => a.x - b.x),
   );
@@ -79,9 +80,9 @@ function toFrame(lines: readonly CurveLine[], breadth: Breadth): { frame: Frame;
   const high = Math.max(0, ...points.map(({ y, interval }) => Math.max(y, interval?.high ?? y)));
   const upright = linearScale(low, (high || 1) * 1.06);
   const isNarrow = breadth === 'narrow';
-  const names = Math.min(230, Math.max(...lines.map(({ label }) => label.length)) * LETTER + 18);
-  const edge = { left: 58, right: widths[breadth] - (isNarrow ? 16 : names) };
-  const top = isNarrow ? lines.length * 20 + 18 : 18;
+  const names = lines.flatMap(({ label }) => toLines(label, NAME_LETTERS, 2)).map(({ length }) => length);
+  const edge = { left: 58, right: widths[breadth] - (isNarrow ? 16 : Math.max(...names) * BOLD_LETTER + 18) };
+  const top = isNarrow ? lines.length * 20 + 28 : 26;
   const bottom = top + (isNarrow ? 210 : 270);
   const toX = (x: number) => round(edge.left + 12 + across(x) * (edge.right - edge.left - 24));
   const toY = (y: number) => round(bottom - upright.toShare(y) * (bottom - top));
@@ -89,7 +90,7 @@ function toFrame(lines: readonly CurveLine[], breadth: Breadth): { frame: Frame;
 }
 
 function grid(
-  { left, right, bottom, toX, toY }: Frame,
+  { left, right, top, bottom, toX, toY }: Frame,
   upright: Scale,
   { x, xs, unit }: { x: string; xs: readonly number[]; unit: string },
 ) {
@@ -106,7 +107,7 @@ function grid(
     free = at + (name.length * LETTER) / 2 + 6;
     return text(at, bottom + 18, name, 'tick middle');
   });
-  return [levels, steps, text((left + right) / 2, bottom + 37, x, 'tick middle')];
+  return [levels, steps, text(0, top - 12, unit, 'tick'), text((left + right) / 2, bottom + 37, x, 'tick middle')];
 }
 
 /** A line's stroke, solid for ours and dashed for rivals. */
@@ -139,12 +140,12 @@ function drawLine({ toX, toY }: Frame, line: CurveLine): Markup {
 }
 
 /** A ring around the knee, and for ours what it means. */
-function kneeMark({ toX, toY, bottom, right }: Frame, line: CurveLine, x: string): Markup | null {
+function kneeMark({ toX, toY, bottom, right }: Frame, line: CurveLine): Markup | null {
   if (line.knee === null) return null;
   const [at, height] = [toX(line.knee.x), toY(line.knee.y)];
   const ring = markup`<circle class="knee${line.isOurs ? ' ours' : ''}" cx="${at}" cy="${height}" r="8.5" data-knee="${line.knee.x}" />`;
   if (!line.isOurs) return ring;
-  const words = `knee: ${toFigure(line.knee.x)} ${x}`;
+  const words = `knee at ${toFigure(line.knee.x)}`;
   const isLate = at + words.length * LETTER + 10 > right;
   return markup`<line class="knee-line" x1="${at}" x2="${at}" y1="${round(height + 9)}" y2="${bottom}" />${ring}${text(at + (isLate ? -8 : 8), bottom - 10, words, isLate ? 'note end' : 'note')}`;
 }
@@ -162,9 +163,11 @@ function names({ left, right, toX, toY, isNarrow }: Frame, lines: readonly Curve
     .flatMap(({ line, end }) => (end === undefined ? [] : [{ line, x: toX(end.x), y: toY(end.y) + 4 }]))
     .sort((a, b) => a.y - b.y)
     .map(({ line, x, y }) => {
-      const placed = Math.max(y, free);
-      free = placed + APART;
-      return text(Math.max(x + 14, right - 4), placed, line.label, line.isOurs ? 'label ours' : 'label');
+      const words = toLines(line.label, NAME_LETTERS, 2);
+      const placed = Math.max(y - ((words.length - 1) * NAME_LINE) / 2, free);
+      free = placed + words.length * NAME_LINE + 2;
+      const kind = line.isOurs ? 'label ours' : 'label';
+      return markup`${words.map((each, at) => text(Math.max(x + 14, right - 4), placed + at * NAME_LINE, each, kind))}`;
     });
 }
 
@@ -177,8 +180,8 @@ export function drawCurve(plot: CurvePlot, lines: readonly CurveLine[], id: stri
   const content = [
     grid(frame, upright, { x: plot.x, xs, unit }),
     // Ours lies above the others.
-    lines.map((line) => (line.isOurs ? null : [drawLine(frame, line), kneeMark(frame, line, plot.x)])),
-    lines.map((line) => (line.isOurs ? [drawLine(frame, line), kneeMark(frame, line, plot.x)] : null)),
+    lines.map((line) => (line.isOurs ? null : [drawLine(frame, line), kneeMark(frame, line)])),
+    lines.map((line) => (line.isOurs ? [drawLine(frame, line), kneeMark(frame, line)] : null)),
     names(frame, lines),
   ];
   const description = lines
@@ -188,11 +191,11 @@ export function drawCurve(plot: CurvePlot, lines: readonly CurveLine[], id: stri
 }
 
 /** What a caption says of the knees. */
-export function describeKnees(lines: readonly CurveLine[], x: string): string {
+export function describeKnees(lines: readonly CurveLine[]): string {
   const said = lines.map(({ label, knee, points }) =>
     knee === null
-      ? `${label} still climbs at ${toFigure(points.at(-1)?.x ?? Number.NaN)}`
-      : `${label} has its knee at ${toFigure(knee.x)} ${x}`,
+      ? `${label}: none up to ${toFigure(points.at(-1)?.x ?? Number.NaN)}`
+      : `${label}: at ${toFigure(knee.x)}`,
   );
-  return `Knee (ringed): the fewest at once that give nine tenths of the most seen. ${said.join('; ')}.`;
+  return `knee (ringed), where nine tenths of the most seen are reached: ${said.join('; ')}`;
 }

@@ -5,7 +5,7 @@
 import { type Markup, markup } from '../markup.ts';
 import type { Series } from '../series.ts';
 import { shorten, toDecimals, toShown } from '../shown.ts';
-import { axis, type Breadth, type Field, round, rowLabel, text, toField, toPicture } from './canvas.ts';
+import { axis, type Breadth, type Field, LETTER, round, rowLabel, text, toField, toPicture } from './canvas.ts';
 import { type Scale, scaleOf } from './scale.ts';
 import { toTick } from './ticks.ts';
 
@@ -66,6 +66,14 @@ function marks(field: Field, scale: Scale, { summary, isOurs }: Series, base: nu
   return markup`<line class="reach${kind}" x1="${middle}" x2="${far}" y1="${round(base)}" y2="${round(base)}" /><line class="far${kind}" x1="${far}" x2="${far}" y1="${round(base - 6)}" y2="${round(base + 6)}" /><circle class="dot${kind}" cx="${middle}" cy="${round(base)}" r="4" />`;
 }
 
+/** What is printed of a row. */
+interface ShownFigures {
+  readonly p50: string;
+  readonly p99: string;
+}
+
+const inOne = ({ p50, p99 }: ShownFigures) => `${p50} · ${p99}`;
+
 function figures(
   field: Field,
   base: number,
@@ -74,7 +82,7 @@ function figures(
   isOurs: boolean,
 ): Markup {
   const kind = isOurs ? 'figure end ours' : 'figure end';
-  if (field.isNarrow) return text(field.right, top + 13, `${shown.p50} · ${shown.p99}`, kind);
+  if (field.isNarrow) return text(field.right, top + 13, inOne(shown), kind);
   return markup`${text(field.right + 66, base - 2, shown.p50, kind)}${text(field.right + 132, base - 2, shown.p99, 'figure end')}`;
 }
 
@@ -86,13 +94,18 @@ export function drawDistribution(title: string, rows: readonly Series[], id: str
     rows.map(({ summary }) => summary.p50),
   );
   const { labels } = shorten(rows.map(({ label }) => label));
-  const field = toField(breadth, labels, breadth === 'wide' ? 140 : 116);
-  const [head, step, above] = [20, field.isNarrow ? 60 : 42, field.isNarrow ? 16 : 0];
   const decimals = toDecimals(rows.map(({ summary }) => summary.p50));
+  const printed = rows.map(({ summary: { p50, p99 } }) => ({
+    p50: toShown(p50, decimals),
+    p99: toShown(p99, decimals),
+  }));
+  const longest = Math.max(...printed.map((shown) => inOne(shown).length));
+  const field = toField(breadth, labels, breadth === 'wide' ? 140 : longest * LETTER + 12);
+  const [head, step, above] = [20, field.isNarrow ? 60 : 42, field.isNarrow ? 16 : 0];
   const bottom = head + rows.length * step + 4;
   const drawn = rows.map((row, at) => {
     const [top, base] = [head + at * step, head + at * step + above + HILL + 6];
-    const shown = { p50: toShown(row.summary.p50, decimals), p99: toShown(row.summary.p99, decimals) };
+    const shown = printed[at] ?? { p50: '', p99: '' };
     const outline = row.samples.length < HILL_SAMPLES_LEAST ? oneByOne : hill;
     return markup`<g><title>${`${row.label}: p50 ${shown.p50} ${row.unit}, p99 ${shown.p99} ${row.unit}, ${row.samples.length} samples`}</title>${rowLabel(field, top, base - 8, labels[at] ?? '', row.isOurs)}${outline(field, scale, row, base)}${marks(field, scale, row, base)}${figures(field, base, top, shown, row.isOurs)}</g>`;
   });

@@ -16,7 +16,7 @@ import { drawSplit } from './split.ts';
 
 /** What a drawing is of. */
 export interface Drawable {
-  readonly series: ReadonlyMap<string, Series>;
+  readonly series: readonly Series[];
   readonly isMoreBetter: boolean;
 }
 
@@ -37,13 +37,15 @@ function spread(title: string, rows: readonly Series[]): Drawing {
     ...(rows.some(({ samples }) => samples.length >= HILL_SAMPLES_LEAST)
       ? ['each hill is scaled to its own height']
       : []),
-    ...(rows.some(({ samples }) => samples.length < HILL_SAMPLES_LEAST) ? ['strokes: single samples'] : []),
+    ...(rows.some(({ samples }) => samples.length < HILL_SAMPLES_LEAST)
+      ? ['strokes above the line: single samples']
+      : []),
   ];
   return {
     caption: [
       ...shared.filter((words) => !title.includes(words)),
       `in ${unitsOf(rows)}, ${scale.kind}`,
-      `dot: median; stroke: 99th percentile; ${kinds.join('; ')}`,
+      `dot: median; stroke through the line: 99th percentile; ${kinds.join('; ')}`,
     ],
     draw: (id, breadth) => drawDistribution(title, rows, id, breadth),
   };
@@ -74,7 +76,7 @@ function toDrawing(plot: Plot, { series, isMoreBetter }: Drawable): Drawing {
   return {
     caption: [
       `upright: ${unit}; across: ${plot.x}; medians, with the interval that each is within at 95 %`,
-      ...(isMoreBetter ? [describeKnees(lines, plot.x)] : []),
+      ...(isMoreBetter ? [describeKnees(lines)] : []),
     ],
     draw: (id, breadth) => drawCurve(plot, lines, id, breadth),
   };

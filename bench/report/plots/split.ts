@@ -33,7 +33,7 @@ interface Bar {
   readonly portions: readonly Portion[];
 }
 
-function toBars({ bars }: SplitPlot, series: ReadonlyMap<string, Series>): Bar[] {
+function toBars({ bars }: SplitPlot, series: readonly Series[]): Bar[] {
   const sums = bars.map(({ parts }) =>
     pick(
       series,
@@ -94,12 +94,7 @@ function drawBar(bar: Bar, longest: number, top: number, breadth: Breadth): { co
 }
 
 /** Bars in their order; null when no part has a sample. */
-export function drawSplit(
-  plot: SplitPlot,
-  series: ReadonlyMap<string, Series>,
-  id: string,
-  breadth: Breadth,
-): Markup | null {
+export function drawSplit(plot: SplitPlot, series: readonly Series[], id: string, breadth: Breadth): Markup | null {
   const bars = toBars(plot, series);
   if (bars.length === 0) return null;
   const longest = Math.max(...bars.map(({ total }) => total));
