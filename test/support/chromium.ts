@@ -24,6 +24,12 @@ const flags = [
 interface Message {
   readonly id?: number;
   readonly method?: string;
+  readonly params?: {
+    readonly request?: { readonly url: string };
+    readonly entry?: { readonly text: string };
+    readonly args?: readonly { readonly value?: unknown }[];
+    readonly exceptionDetails?: { readonly text: string };
+  };
   readonly result?: { readonly result?: { readonly value?: unknown }; readonly exceptionDetails?: object };
   readonly error?: object;
 }
@@ -35,6 +41,26 @@ export class ChromiumPage {
 
   constructor(socket: WebSocket) {
     this.#socket = socket;
+  }
+
+  /** Shows what follows in a window of this size, and in the colours that its reader prefers. */
+  async prefer(width: number, colours: 'light' | 'dark'): Promise<void> {
+    const size = { width, height: 900, deviceScaleFactor: 1, mobile: width < 600 };
+    await this.#send('Emulation.setDeviceMetricsOverride', size);
+    await this.#send('Emulation.setEmulatedMedia', { features: [{ name: 'prefers-color-scheme', value: colours }] });
+  }
+
+  /** From now on: every address that pages ask for, and everything that they complain of. */
+  async listen(): Promise<{ readonly asked: readonly string[]; readonly said: readonly string[] }> {
+    const [asked, said]: [string[], string[]] = [[], []];
+    this.#socket.on('message', (data: Buffer) => {
+      const { params } = JSON.parse(String(data)) as Message;
+      if (params?.request !== undefined) asked.push(params.request.url);
+      for (const text of [params?.entry?.text, params?.exceptionDetails?.text, params?.args?.map(({ value }) => value)])
+        if (text !== undefined) said.push(String(text));
+    });
+    for (const domain of ['Network', 'Log', 'Runtime']) await this.#send(`${domain}.enable`, {});
+    return { asked, said };
   }
 
   /** Goes to an address; resolves when it is there. */

@@ -1,0 +1,49 @@
+/**
+ * Owns what a report knows of a row beyond its samples: its figures, worked out once, whose row it is, and the rival that it is set against.
+ * Never judges a figure. Invariant: a row is ours or a rival's by its words alone, the same in tables and in drawings.
+ */
+import type { RecordedAnswer } from '../recording.ts';
+import { type Summary, summarise } from '../samples.ts';
+
+/** From where to where a figure may be. */
+export interface Interval {
+  readonly low: number;
+  readonly high: number;
+}
+
+/** One row. */
+export interface Series {
+  readonly label: string;
+  readonly unit: string;
+  readonly samples: readonly number[];
+  readonly summary: Summary;
+  /** At 95 %; null where there are too few samples for one. */
+  readonly p50Interval: Interval | null;
+  readonly isOurs: boolean;
+  /** The label of the row that it is set against. */
+  readonly against: string | null;
+}
+
+/** What our own rows are called where rivals have rows too. */
+const OURS = /\b(envicutor|ours|coordinator|agent|launcher)\b/i;
+/** What others are called, where nothing is called ours. */
+const THEIRS = /\b(go-judge|isolate|bubblewrap|nsjail|bare|GNU tar)\b|\bNode('s| alone)/i;
+
+/** The rows of an answer in their order. */
+export function toSeries({ rows }: RecordedAnswer): Series[] {
+  const rivals = new Set(rows.map(({ against }) => against));
+  const isNamed = rows.some(({ label }) => OURS.test(label) && !rivals.has(label));
+  return rows.map(({ label, unit, samples, against }) => {
+    const summary: Summary & { readonly p50Interval?: Interval | null } = summarise(samples);
+    const isCalledOurs = isNamed ? OURS.test(label) || label.startsWith('of which') : !THEIRS.test(label);
+    const isOurs = isCalledOurs && !rivals.has(label);
+    return { label, unit, samples, summary, p50Interval: summary.p50Interval ?? null, isOurs, against };
+  });
+}
+
+/** Those of these labels that have something to show; both, where two rows have one label. */
+export function pick(series: readonly Series[], labels: readonly string[]): Series[] {
+  return [...new Set(labels)].flatMap((label) =>
+    series.filter((each) => each.label === label && each.samples.length > 0),
+  );
+}
