@@ -3,7 +3,7 @@
  * Never judges a figure. Invariant: a row is ours or a rival's by its words alone, the same in tables and in drawings.
  */
 import type { RecordedAnswer } from '../recording.ts';
-import { type Summary, summarise } from '../samples.ts';
+import { type Summary, summarise } from '../statistics/quantiles.ts';
 
 /** From where to where a figure may be. */
 export interface Interval {

@@ -12,7 +12,7 @@ import { kneeOf } from '../../bench/report/plots/knee.ts';
 import { scaleOf } from '../../bench/report/plots/scale.ts';
 import { drawSplit } from '../../bench/report/plots/split.ts';
 import { toSeries } from '../../bench/report/series.ts';
-import { percentile } from '../../bench/samples.ts';
+import { percentile } from '../../bench/statistics/quantiles.ts';
 import { type ReadElement, readMarkup } from '../support/markup-reader.ts';
 import { answered, recordedBench, row, skewedSamples } from '../support/recorded-bench.ts';
 

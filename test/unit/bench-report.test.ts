@@ -12,7 +12,7 @@ import { recordingToHtml } from '../../bench/report/html.ts';
 import { markup, prose } from '../../bench/report/markup.ts';
 import { reportCommand } from '../../bench/report/report.ts';
 import { shorten, toDecimals, toShown } from '../../bench/report/shown.ts';
-import { percentile } from '../../bench/samples.ts';
+import { percentile } from '../../bench/statistics/quantiles.ts';
 import { type ReadElement, readMarkup } from '../support/markup-reader.ts';
 import { answered, hostile, recordedBench, row } from '../support/recorded-bench.ts';
 
