@@ -29,11 +29,11 @@ check: ## types, lint and format, warnings and static analysis of the launcher, 
 format: ## rewrite the sources as the formatter wants them
 	@node=$$($(PREPARE) node) && exec $$node node_modules/@biomejs/biome/bin/biome check --write .
 
-bench: ## every scenario of bench/, with the machine named; see bench/README.md
-	@node=$$($(PREPARE) all) && exec $$node bench/run.ts $(SCENARIOS)
+bench: ## every scenario of bench/ next to its rivals, and a report of them; see bench/README.md
+	@node=$$($(PREPARE) bench) && $$node bench/main.ts run $(SCENARIOS) && exec $$node bench/main.ts report bench/results/latest.json
 
 bench-quick: ## the same with few samples, to see that the scenarios work
-	@node=$$($(PREPARE) all) && exec $$node bench/run.ts --quick $(SCENARIOS)
+	@node=$$($(PREPARE) bench) && exec $$node bench/main.ts run --quick $(SCENARIOS)
 
 launcher: ## compile the launcher (done by every target that needs it)
 	@$(MAKE) -C $(LAUNCHER)
