@@ -33,6 +33,12 @@ export function toShown(figure: number, decimals: number): string {
   return figure > 0 ? `< ${LEAST}` : `> −${LEAST}`;
 }
 
+/** The same, said to be rough where it is. */
+export function toRough(figure: number, decimals: number, isRough: boolean): string {
+  const shown = toShown(figure, decimals);
+  return isRough && Number.isFinite(figure) ? `≈ ${shown}` : shown;
+}
+
 /** Labels beside each other, without the words that all begin or end with; and those words. */
 export interface ShortLabels {
   readonly labels: readonly string[];

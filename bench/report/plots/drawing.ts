@@ -86,7 +86,10 @@ function toDrawing(plot: Plot, { series, isMoreBetter }: Drawable): Drawing {
 export function toFigureElement(plot: Plot, drawable: Drawable, id: string): Markup {
   const { caption, draw } = toDrawing(plot, drawable);
   const [wide, narrow] = [draw(`${id}-w`, 'wide'), draw(`${id}-n`, 'narrow')];
-  const said = wide === null ? 'Nothing was measured that could be drawn here.' : sentences(caption);
+  const said =
+    wide === null
+      ? 'Nothing was measured that could be drawn here.'
+      : sentences([...(drawable.series.some(({ isRough }) => isRough) ? ['of a noisy run'] : []), ...caption]);
   return markup`<figure><h3>${prose(plot.title)}</h3>${wide}${narrow}<figcaption>${said}</figcaption></figure>\n`;
 }
 
