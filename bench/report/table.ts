@@ -24,7 +24,7 @@ function ratioCells(row: Series, rival: Series | undefined): Markup {
   const ratio = ratioOf(row, rival);
   if (ratio === null || rival === undefined) return markup`<td></td><td></td>`;
   const [, name = rival.label] = shorten([row.label, rival.label]).labels;
-  return markup`<td class="ratio">${toShown(ratio, RATIO_DECIMALS)} ×</td><td class="of">${name}</td>`;
+  return markup`<td class="ratio">${toRough(ratio, RATIO_DECIMALS, row.isRough || rival.isRough)} ×</td><td class="of">${name}</td>`;
 }
 
 /** All rows in their order; null without any. */
