@@ -29,7 +29,7 @@ export function toShown(figure: number, decimals: number): string {
   if (!Number.isFinite(figure)) return '–';
   const fixed = figure.toLocaleString('en-US', { minimumFractionDigits: decimals, maximumFractionDigits: decimals });
   if (figure === 0 || Number(fixed.replaceAll(',', '')) !== 0) return fixed.replace(/^-/, '−');
-  if (Math.abs(figure) >= LEAST) return toFigure(figure).replace(/^-/, '−');
+  if (Math.abs(figure) >= LEAST) return toFigure(Number(figure.toPrecision(2))).replace(/^-/, '−');
   return figure > 0 ? `< ${LEAST}` : `> −${LEAST}`;
 }
 
