@@ -15,7 +15,15 @@ export interface Asked {
   readonly answered: RecordedAnswer;
 }
 
+/** Shorter spans are said in seconds. */
+const MINUTES_FROM_MS = 120_000;
+
 const toCount = (count: number, one: string, more = `${one}s`) => `${count} ${count === 1 ? one : more}`;
+
+/** How long all took: minutes say more of it than many seconds. */
+function toSpan(ms: number): string {
+  return ms < MINUTES_FROM_MS ? toDuration(ms) : `${Math.round(ms / 60_000)} minutes`;
+}
 
 /** What a reader must know before the first figure. */
 function banners({ isQuick, isComplete, scenarios }: Recording): Markup[] {
@@ -76,7 +84,7 @@ function facts({ machine, commit, command, startedAt, scenarios }: Recording): M
     ['Machine', markup`${describeMachine(machine)}`],
     [
       'Asked',
-      markup`${startedAt.slice(0, 16).replace('T', ' ')} UTC by <code>${command}</code>, for ${toDuration(tookMs)}`,
+      markup`${startedAt.slice(0, 16).replace('T', ' ')} UTC by <code>${command}</code>, for ${toSpan(tookMs)}`,
     ],
     ['Commit', markup`<code>${commit}</code>${commit.endsWith('+') ? ', with changes that are not in it' : null}`],
   ];

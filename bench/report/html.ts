@@ -45,7 +45,7 @@ ${style()}
 </head>
 <body>
 ${toContents(asked)}<main>
-${toBoard(recording, asked)}${asked.map(({ id, answered }) => toSection(answered, id))}<footer><p>Drawn from a recording that keeps every sample. p50, p90 and p99 are percentiles by nearest rank: the value that so many of a hundred samples do not exceed.</p></footer>
+${toBoard(recording, asked)}${asked.map(({ id, answered }) => toSection(answered, id))}<footer><p>Drawn from a recording that keeps every sample. p50, p90 and p99 are percentiles by nearest rank: the value that so many of a hundred samples do not exceed. Within is where the true median lies in 95 of 100 such runs, where there are samples enough to say.</p></footer>
 </main>
 </body>
 </html>

@@ -9,6 +9,9 @@ import { toFigureElement } from './plots/drawing.ts';
 import { toSeries } from './series.ts';
 import { toTable } from './table.ts';
 
+/** So many notes are there without asking. */
+const NOTES_SHOWN = 6;
+
 /** Why an answer is less than an answer, in two words. */
 export function marksOf({ problem, noise }: RecordedAnswer): Markup {
   const marks = [
@@ -52,9 +55,17 @@ function circumstances({ name, tookMs, loadBefore, stealShare }: RecordedAnswer)
   return markup`<li>Asked by <code>${`bench run ${name}`}</code>; it took ${toDuration(tookMs)}. In the minute before, ${toFigure(loadBefore)} programs could run; meanwhile the hypervisor took ${toFigure(100 * stealShare)} % of the processors' time.</li>`;
 }
 
+/** The circumstances and the notes; many notes wait until they are asked for. */
+function howMeasured(answered: RecordedAnswer): Markup {
+  const lines = answered.notes.map((note) => markup`<li>${prose(note)}</li>\n`);
+  const [first, more] = [lines.slice(0, NOTES_SHOWN), lines.slice(NOTES_SHOWN)];
+  const rest = markup`<details><summary>${more.length} more notes</summary><ul class="plain">${more}</ul></details>`;
+  return markup`<ul class="plain">${circumstances(answered)}\n${first}</ul>${more.length === 0 ? null : rest}`;
+}
+
 /** The whole section, below this id. */
 export function toSection(answered: RecordedAnswer, id: string): Markup {
-  const { question, better, plots, notes, absent, noise, rows } = answered;
+  const { question, better, plots, absent, rows } = answered;
   const series = toSeries(answered);
   const drawable = { series, isMoreBetter: better === 'higher' };
   const missing = absent.map(({ name, why }) => markup`<li><b>${name}</b> is absent: ${prose(why)}</li>\n`);
@@ -62,9 +73,9 @@ export function toSection(answered: RecordedAnswer, id: string): Markup {
 <h2 id="${id}-q">${prose(question)}${marksOf(answered)}</h2>
 <p class="answer">${answerOf(answered)}</p>
 ${doubts(answered)}${plots.map((plot, at) => toFigureElement(plot, drawable, `${id}-${at}`))}
-${toTable(plain(question), series, noise.length > 0)}${rows.length === 0 ? null : markup`<p class="aside">${better === 'lower' ? 'Less is better.' : 'More is better.'} Our rows are in bold.</p>\n`}
+${toTable(plain(question), series)}${rows.length === 0 ? null : markup`<p class="aside">${better === 'lower' ? 'Less is better.' : 'More is better.'}${series.some(({ isOurs }) => !isOurs) ? ' Our rows are in bold.' : null}</p>\n`}
 ${goals(answered)}${absent.length === 0 ? null : markup`<h3>Rivals that are not here</h3>\n<ul class="plain">${missing}</ul>\n`}<h3>How this was measured</h3>
-<ul class="plain">${notes.map((note) => markup`<li>${prose(note)}</li>`)}${circumstances(answered)}</ul>
+${howMeasured(answered)}
 <p class="back"><a href="#answers">All answers</a></p>
 </section>
 `;

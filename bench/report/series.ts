@@ -20,6 +20,8 @@ export interface Series {
   /** At 95 %; null where there are too few samples for one. */
   readonly p50Interval: Interval | null;
   readonly isOurs: boolean;
+  /** Taken on a noisy machine: its figures are orders of magnitude. */
+  readonly isRough: boolean;
   /** The label of the row that it is set against. */
   readonly against: string | null;
 }
@@ -30,14 +32,15 @@ const OURS = /\b(envicutor|ours|coordinator|agent|launcher)\b/i;
 const THEIRS = /\b(go-judge|isolate|bubblewrap|nsjail|bare|GNU tar)\b|\bNode('s| alone)/i;
 
 /** The rows of an answer in their order. */
-export function toSeries({ rows }: RecordedAnswer): Series[] {
+export function toSeries({ rows, noise }: RecordedAnswer): Series[] {
   const rivals = new Set(rows.map(({ against }) => against));
   const isNamed = rows.some(({ label }) => OURS.test(label) && !rivals.has(label));
   return rows.map(({ label, unit, samples, against }) => {
     const summary: Summary & { readonly p50Interval?: Interval | null } = summarise(samples);
     const isCalledOurs = isNamed ? OURS.test(label) || label.startsWith('of which') : !THEIRS.test(label);
     const isOurs = isCalledOurs && !rivals.has(label);
-    return { label, unit, samples, summary, p50Interval: summary.p50Interval ?? null, isOurs, against };
+    const [isRough, p50Interval] = [noise.length > 0, summary.p50Interval ?? null];
+    return { label, unit, samples, summary, p50Interval, isOurs, isRough, against };
   });
 }
 

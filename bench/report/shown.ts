@@ -29,8 +29,14 @@ export function toShown(figure: number, decimals: number): string {
   if (!Number.isFinite(figure)) return '–';
   const fixed = figure.toLocaleString('en-US', { minimumFractionDigits: decimals, maximumFractionDigits: decimals });
   if (figure === 0 || Number(fixed.replaceAll(',', '')) !== 0) return fixed.replace(/^-/, '−');
-  if (Math.abs(figure) >= LEAST) return toFigure(figure).replace(/^-/, '−');
+  if (Math.abs(figure) >= LEAST) return toFigure(Number(figure.toPrecision(2))).replace(/^-/, '−');
   return figure > 0 ? `< ${LEAST}` : `> −${LEAST}`;
+}
+
+/** The same, said to be rough where it is. */
+export function toRough(figure: number, decimals: number, isRough: boolean): string {
+  const shown = toShown(figure, decimals);
+  return isRough && Number.isFinite(figure) ? `≈ ${shown}` : shown;
 }
 
 /** Labels beside each other, without the words that all begin or end with; and those words. */

@@ -101,6 +101,12 @@ test('a noisy answer says so at the top, at the answer and at every figure', () 
   );
   assert.ok(withClass(elements, 'p50').every(({ name, text }) => name !== 'td' || text.startsWith('≈ ')));
   assert.match(textOf(elements), /are not to be quoted/);
+  const drawn = withClass(elements, 'figure').filter(({ name }) => name === 'text');
+  assert.ok(drawn.length >= 8 && drawn.every(({ text }) => text.startsWith('≈ ')));
+  assert.equal(
+    elements.filter(({ name, text }) => name === 'figcaption' && text.startsWith('Of a noisy run.')).length,
+    2,
+  );
   assert.match(textOf(withClass(elements, 'counts')), /1 of 1 goal reached all on a noisy machine/);
   const quiet = read({ ...recording, scenarios: noisy.map((each) => ({ ...each, noise: [] })) });
   assert.doesNotMatch(textOf(withClass(quiet, 'counts')), /noisy/);
@@ -124,6 +130,20 @@ test('what did not finish keeps its rows and says why; a drawing without samples
   assert.match(text, /Did not finish\. the launcher ended early/);
   assert.match(text, /what was taken by then/);
   assert.match(text, /Nothing was measured that could be drawn here/);
+});
+
+test('many notes wait until they are asked for, and are all there', () => {
+  const notes = Array.from({ length: 9 }, (_, at) => `note ${at}`);
+  const elements = read(recordedBench({ scenarios: [answered('one', { notes })] }));
+  const [details, summary] = ['details', 'summary'].map(
+    (name) => elements.find((each) => each.name === name)?.text ?? '',
+  );
+  assert.equal(summary, '3 more notes');
+  assert.deepEqual(
+    notes.map((note) => details?.includes(note)),
+    [...Array(6).fill(false), ...Array(3).fill(true)],
+  );
+  for (const note of notes) assert.ok(textOf(elements).includes(note));
 });
 
 test('goals are counted as they were decided', () => {

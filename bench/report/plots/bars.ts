@@ -2,12 +2,15 @@
  * Owns how medians are drawn beside each other: bars from zero, with the interval that each is known within as a whisker.
  * Never begins elsewhere than at zero. Invariant: bars of different units are never on one scale.
  */
+import { toFigure } from '../../wording.ts';
 import { type Markup, markup } from '../markup.ts';
 import type { Series } from '../series.ts';
-import { shorten, toDecimals, toShown } from '../shown.ts';
-import { type Breadth, type Field, LETTER, round, rowLabel, text, toField, toPicture } from './canvas.ts';
+import { shorten, toDecimals, toRough } from '../shown.ts';
+import { BOLD_LETTER, type Breadth, type Field, round, rowLabel, text, toField, toPicture } from './canvas.ts';
 
 const THICK = 14;
+/** What figures behind bars may take from them. */
+const ROOM_MOST = 150;
 
 /** From where to where each unit's bars go, zero included. */
 function reachOf(rows: readonly Series[], unit: string): { low: number; high: number } {
@@ -38,19 +41,19 @@ function bar(field: Field, rows: readonly Series[], row: Series, middle: number,
 export function drawBars(title: string, rows: readonly Series[], id: string, breadth: Breadth): Markup | null {
   if (rows.length === 0) return null;
   const { labels } = shorten(rows.map(({ label }) => label));
-  const shown = rows.map(({ summary, unit }) => {
+  const shown = rows.map(({ summary, unit, isRough }) => {
     const alike = rows.filter((row) => row.unit === unit).map((row) => row.summary.p50);
-    return `${toShown(summary.p50, toDecimals(alike))} ${unit}`;
+    return `${toRough(summary.p50, toDecimals(alike), isRough)} ${unit}`;
   });
-  const room = Math.max(...shown.map(({ length }) => length)) * LETTER + 16;
+  const room = Math.min(ROOM_MOST, Math.max(...shown.map(({ length }) => length)) * BOLD_LETTER + 12);
   const beside = toField(breadth, labels, breadth === 'wide' ? room : 0);
   const field = beside.isNarrow ? { ...beside, right: beside.right - room } : beside;
   const step = field.isNarrow ? 42 : 36;
   const drawn = rows.map((row, at) => {
     const top = at * step + 4;
     const middle = field.isNarrow ? top + 27 : top + step / 2;
-    const { p50Interval } = row;
-    const known = p50Interval === null ? '' : `, between ${p50Interval.low} and ${p50Interval.high} at 95 %`;
+    const { p50Interval: within } = row;
+    const known = within === null ? '' : `, between ${toFigure(within.low)} and ${toFigure(within.high)} at 95 %`;
     return markup`<g><title>${`${row.label}: ${shown[at] ?? ''}${known}`}</title>${rowLabel(field, top, middle, labels[at] ?? '', row.isOurs)}${bar(field, rows, row, middle, shown[at] ?? '')}</g>`;
   });
   const description = rows.map((_, at) => `${labels[at]}: ${shown[at]}`).join('; ');

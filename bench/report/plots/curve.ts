@@ -7,7 +7,7 @@ import type { Plot } from '../../recording.ts';
 import { toFigure } from '../../wording.ts';
 import { type Markup, markup } from '../markup.ts';
 import { type Interval, pick, type Series } from '../series.ts';
-import { toDecimals, toLines, toShown } from '../shown.ts';
+import { toDecimals, toLines, toRough } from '../shown.ts';
 import { BOLD_LETTER, type Breadth, LETTER, round, text, toPicture, widths } from './canvas.ts';
 import { type CurvePoint, kneeOf } from './knee.ts';
 import { linearScale, type Scale } from './scale.ts';
@@ -21,6 +21,7 @@ export interface CurveLine {
   readonly label: string;
   readonly isOurs: boolean;
   readonly unit: string;
+  readonly isRough: boolean;
   readonly points: readonly (CurvePoint & { readonly interval: Interval | null; readonly shown: string })[];
   /** The how manieth of ours or of the rivals, from 0. */
   readonly turn: number;
@@ -35,6 +36,8 @@ const WIDE = 8;
 /** Names at the ends of lines are broken after so many letters, and their lines so far apart. */
 const NAME_LETTERS = 24;
 const NAME_LINE = 16;
+/** What there is room for behind a piece of the line. */
+const NARROW_LETTERS = 40;
 
 /** The lines with something on them. */
 export function toCurveLines(plot: CurvePlot, series: readonly Series[], isMoreBetter: boolean): CurveLine[] {
@@ -47,13 +50,14 @@ export function toCurveLines(plot: CurvePlot, series: readonly Series[], isMoreB
     const found = rows[at] ?? [];
     const points = found.map(({ x, found }) => ({
       ...{ x, y: found.summary.p50, interval: found.p50Interval },
-      shown: toShown(found.summary.p50, decimals),
+      shown: toRough(found.summary.p50, decimals, found.isRough),
     }));
     const isOurs = found.some((each) => each.found.isOurs);
     const knee = isMoreBetter ? kneeOf(points) : null;
     if (points.length === 0) return [];
     const turn = turns[isOurs ? 'ours' : 'rival']++;
-    return [{ label, isOurs, unit: found[0]?.found.unit ?? '', points, turn, knee }];
+    const isRough = found.some((each) => each.found.isRough);
+    return [{ label, isOurs, unit: found[0]?.found.unit ?? '', isRough, points, turn, knee }];
   });
 }
 
@@ -145,7 +149,7 @@ function kneeMark({ toX, toY, bottom, right }: Frame, line: CurveLine): Markup |
   const [at, height] = [toX(line.knee.x), toY(line.knee.y)];
   const ring = markup`<circle class="knee${line.isOurs ? ' ours' : ''}" cx="${at}" cy="${height}" r="8.5" data-knee="${line.knee.x}" />`;
   if (!line.isOurs) return ring;
-  const words = `knee at ${toFigure(line.knee.x)}`;
+  const words = `knee at ${line.isRough ? '≈ ' : ''}${toFigure(line.knee.x)}`;
   const isLate = at + words.length * LETTER + 10 > right;
   return markup`<line class="knee-line" x1="${at}" x2="${at}" y1="${round(height + 9)}" y2="${bottom}" />${ring}${text(at + (isLate ? -8 : 8), bottom - 10, words, isLate ? 'note end' : 'note')}`;
 }
@@ -155,7 +159,7 @@ function names({ left, right, toX, toY, isNarrow }: Frame, lines: readonly Curve
   if (isNarrow)
     return lines.map((line, at) => {
       const y = at * 20 + 12;
-      return markup`${stroke(line, `M4 ${y - 4}L38 ${y - 4}`)}${pointMark(21, y - 4, line)}${text(left - 10, y, line.label, line.isOurs ? 'label ours' : 'label')}`;
+      return markup`${stroke(line, `M4 ${y - 4}L38 ${y - 4}`)}${pointMark(21, y - 4, line)}${text(left - 10, y, toLines(line.label, NARROW_LETTERS, 1)[0] ?? '', line.isOurs ? 'label ours' : 'label')}`;
     });
   let free = 0;
   return lines
@@ -194,7 +198,7 @@ export function drawCurve(plot: CurvePlot, lines: readonly CurveLine[], id: stri
 export function describeKnees(lines: readonly CurveLine[]): string {
   const said = lines.map(({ label, knee, points }) =>
     knee === null
-      ? `${label}: none up to ${toFigure(points.at(-1)?.x ?? Number.NaN)}`
+      ? `${label}: still climbing at ${toFigure(points.at(-1)?.x ?? Number.NaN)}`
       : `${label}: at ${toFigure(knee.x)}`,
   );
   return `knee (ringed), where nine tenths of the most seen are reached: ${said.join('; ')}`;

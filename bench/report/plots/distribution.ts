@@ -4,7 +4,7 @@
  */
 import { type Markup, markup } from '../markup.ts';
 import type { Series } from '../series.ts';
-import { shorten, toDecimals, toShown } from '../shown.ts';
+import { shorten, toDecimals, toRough } from '../shown.ts';
 import { axis, type Breadth, type Field, LETTER, round, rowLabel, text, toField, toPicture } from './canvas.ts';
 import { type Scale, scaleOf } from './scale.ts';
 import { toTick } from './ticks.ts';
@@ -95,9 +95,9 @@ export function drawDistribution(title: string, rows: readonly Series[], id: str
   );
   const { labels } = shorten(rows.map(({ label }) => label));
   const decimals = toDecimals(rows.map(({ summary }) => summary.p50));
-  const printed = rows.map(({ summary: { p50, p99 } }) => ({
-    p50: toShown(p50, decimals),
-    p99: toShown(p99, decimals),
+  const printed = rows.map(({ isRough, summary: { p50, p99 } }) => ({
+    p50: toRough(p50, decimals, isRough),
+    p99: toRough(p99, decimals, isRough),
   }));
   const longest = Math.max(...printed.map((shown) => inOne(shown).length));
   const field = toField(breadth, labels, breadth === 'wide' ? 140 : longest * LETTER + 12);
@@ -113,11 +113,8 @@ export function drawDistribution(title: string, rows: readonly Series[], id: str
     ? text(field.right, 12, 'p50 · p99', 'tick end')
     : markup`${text(field.right + 66, 12, 'p50', 'tick end')}${text(field.right + 132, 12, 'p99', 'tick end')}`;
   const ticks = axis(field, scale, { top: head, bottom }, toTick(rows[0]?.unit ?? ''));
-  const description = rows
-    .map(
-      ({ summary }, at) =>
-        `${labels[at]}: median ${toShown(summary.p50, decimals)}, 99th percentile ${toShown(summary.p99, decimals)}`,
-    )
+  const description = printed
+    .map(({ p50, p99 }, at) => `${labels[at]}: median ${p50}, 99th percentile ${p99}`)
     .join('; ');
   return toPicture({ id, breadth, height: bottom + 26, title, description, content: [ticks, heads, drawn] });
 }

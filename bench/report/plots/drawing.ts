@@ -5,7 +5,7 @@
 
 import type { Plot } from '../../recording.ts';
 import { type Markup, markup, plain, prose } from '../markup.ts';
-import { pick, type Series } from '../series.ts';
+import { type Interval, pick, type Series } from '../series.ts';
 import { shorten } from '../shown.ts';
 import { drawBars } from './bars.ts';
 import type { Breadth } from './canvas.ts';
@@ -26,6 +26,12 @@ interface Drawing {
 }
 
 const unitsOf = (rows: readonly Series[]) => [...new Set(rows.map(({ unit }) => unit))].join(', ');
+
+/** What is drawn of medians: whiskers are only there where samples are enough. */
+function mediansOf(intervals: readonly (Interval | null)[]): string {
+  const isKnown = intervals.some((interval) => interval !== null);
+  return isKnown ? 'medians, with the interval that each is within at 95 %' : 'medians';
+}
 
 function spread(title: string, rows: readonly Series[]): Drawing {
   const scale = scaleOf(
@@ -53,11 +59,10 @@ function spread(title: string, rows: readonly Series[]): Drawing {
 
 function bars(title: string, rows: readonly Series[]): Drawing {
   const { shared } = shorten(rows.map(({ label }) => label));
-  const hasIntervals = rows.some(({ p50Interval }) => p50Interval !== null);
   return {
     caption: [
       ...shared.filter((words) => !title.includes(words)),
-      hasIntervals ? 'medians, with the interval that each is within at 95 %' : 'medians',
+      mediansOf(rows.map(({ p50Interval }) => p50Interval)),
     ],
     draw: (id, breadth) => drawBars(title, rows, id, breadth),
   };
@@ -75,7 +80,7 @@ function toDrawing(plot: Plot, { series, isMoreBetter }: Drawable): Drawing {
   const unit = [...new Set(lines.map((line) => line.unit))].join(', ');
   return {
     caption: [
-      `upright: ${unit}; across: ${plot.x}; medians, with the interval that each is within at 95 %`,
+      `upright: ${unit}; across: ${plot.x}; ${mediansOf(lines.flatMap(({ points }) => points.map(({ interval }) => interval)))}`,
       ...(isMoreBetter ? [describeKnees(lines)] : []),
     ],
     draw: (id, breadth) => drawCurve(plot, lines, id, breadth),
@@ -86,7 +91,10 @@ function toDrawing(plot: Plot, { series, isMoreBetter }: Drawable): Drawing {
 export function toFigureElement(plot: Plot, drawable: Drawable, id: string): Markup {
   const { caption, draw } = toDrawing(plot, drawable);
   const [wide, narrow] = [draw(`${id}-w`, 'wide'), draw(`${id}-n`, 'narrow')];
-  const said = wide === null ? 'Nothing was measured that could be drawn here.' : sentences(caption);
+  const said =
+    wide === null
+      ? 'Nothing was measured that could be drawn here.'
+      : sentences([...(drawable.series.some(({ isRough }) => isRough) ? ['of a noisy run'] : []), ...caption]);
   return markup`<figure><h3>${prose(plot.title)}</h3>${wide}${narrow}<figcaption>${said}</figcaption></figure>\n`;
 }
 

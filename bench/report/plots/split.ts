@@ -6,8 +6,8 @@
 import type { Plot } from '../../recording.ts';
 import { type Markup, markup } from '../markup.ts';
 import { pick, type Series } from '../series.ts';
-import { toDecimals, toShown } from '../shown.ts';
-import { type Breadth, LETTER, round, text, toPicture, widths } from './canvas.ts';
+import { toDecimals, toLines, toRough } from '../shown.ts';
+import { BOLD_LETTER, type Breadth, LETTER, round, text, toPicture, widths } from './canvas.ts';
 
 const THICK = 28;
 const LINE = 19;
@@ -45,14 +45,23 @@ function toBars({ bars }: SplitPlot, series: readonly Series[]): Bar[] {
     const found = parts.flatMap((part, at) => pick(series, [part.row]).map((row) => ({ ...part, row, at })));
     const portions = found.map(({ label, row, at }) => {
       const figure = Math.max(0, row.summary.p50);
-      return { name: label, figure, shown: toShown(row.summary.p50, decimals), shade: at % SHADES };
+      return { name: label, figure, shown: toRough(row.summary.p50, decimals, row.isRough), shade: at % SHADES };
     });
     const total = portions.reduce((sum, { figure }) => sum + figure, 0);
     const isOurs = found.some(({ row }) => row.isOurs);
     const unit = found[0]?.row.unit ?? '';
     return portions.length === 0
       ? []
-      : [{ ...{ label, isOurs, unit, total, portions }, shown: `${toShown(total, decimals)} ${unit}` }];
+      : [
+          {
+            ...{ label, isOurs, unit, total, portions },
+            shown: `${toRough(
+              total,
+              decimals,
+              found.some(({ row }) => row.isRough),
+            )} ${unit}`,
+          },
+        ];
   });
 }
 
@@ -60,7 +69,7 @@ function toBars({ bars }: SplitPlot, series: readonly Series[]): Bar[] {
 function named(portions: readonly Portion[], { top, width, kind }: { top: number; width: number; kind: string }) {
   let [x, y] = [4, top];
   const content = portions.map(({ name, shown, shade }) => {
-    const words = `${name} ${shown}`;
+    const words = `${toLines(name, 36, 1)[0] ?? ''} ${shown}`;
     const wide = words.length * LETTER + 16;
     if (x > 4 && x + wide > width) [x, y] = [4, y + LINE];
     const patch = markup`<rect class="part ${kind} shade-${shade}" x="${round(x)}" y="${y - 9}" width="10" height="10" />${text(x + 15, y, words, 'tick')}`;
@@ -73,6 +82,7 @@ function named(portions: readonly Portion[], { top, width, kind }: { top: number
 function drawBar(bar: Bar, longest: number, top: number, breadth: Breadth): { content: Markup; bottom: number } {
   const width = widths[breadth];
   const kind = bar.isOurs ? 'ours' : 'rival';
+  const letters = Math.max(8, Math.floor(width / BOLD_LETTER) - bar.shown.length - 2);
   let x = 4;
   const unnamed: Portion[] = [];
   const pieces = bar.portions.map((portion) => {
@@ -88,7 +98,7 @@ function drawBar(bar: Bar, longest: number, top: number, breadth: Breadth): { co
   const below = named(unnamed, { top: top + 22 + THICK + LINE, width, kind });
   const sum = text(width - 4, top + 14, bar.shown, `figure end ${kind}`);
   return {
-    content: markup`${text(4, top + 14, bar.label, `label ${kind}`)}${sum}${pieces}${below.content}`,
+    content: markup`${text(4, top + 14, toLines(bar.label, letters, 1)[0] ?? '', `label ${kind}`)}${sum}${pieces}${below.content}`,
     bottom: below.bottom,
   };
 }
