@@ -19,13 +19,46 @@ export interface Logger {
   error: LogLine;
 }
 
-/** A JSON-lines logger on standard output, or on standard error where standard output carries data. */
+/** How long an ordinary line may wait for others: they leave together, after whoever waits for the work has its answer. */
+const LINGER_MS = 10;
+/** So many bytes don't wait. */
+const LINGERING_BYTES_MAX = 8192;
+
+/**
+ * A JSON-lines logger on standard output, or on standard error where standard output carries data. Warnings and errors, with all before them, are
+ * out when the call returns; other lines at most 10 ms later, and at the process's end however it comes, but for SIGKILL.
+ */
 export function createLogger(
   component: string,
   options: { level?: string; stream?: 'stdout' | 'stderr' } = {},
 ): Logger {
   const settings = { level: options.level ?? 'info', base: { component }, timestamp: pino.stdTimeFunctions.isoTime };
-  return pino(settings, pino.destination({ dest: options.stream === 'stderr' ? 2 : 1, sync: true }));
+  const out = pino.destination({
+    dest: options.stream === 'stderr' ? 2 : 1,
+    sync: true,
+    minLength: LINGERING_BYTES_MAX,
+  });
+  const lines = pino(settings, out);
+  let timer: NodeJS.Timeout | null = null;
+  const flush = () => {
+    if (timer !== null) clearTimeout(timer);
+    timer = null;
+    out.flushSync();
+  };
+  process.once('exit', flush);
+  const ordinary = (of: 'debug' | 'info'): LogLine => {
+    return (fields, message) => {
+      lines[of](fields, message);
+      timer ??= setTimeout(flush, LINGER_MS).unref();
+    };
+  };
+  const urgent = (of: 'warn' | 'error'): LogLine => {
+    return (fields, message) => {
+      lines[of](fields, message);
+      flush();
+    };
+  };
+  return { debug: ordinary('debug'), info: ordinary('info'), warn: urgent('warn'), error: urgent('error') };
 }
 
 const silence: LogLine = () => undefined;

@@ -2,11 +2,12 @@
  * Owns how the instance's processes appear on one terminal: a line each, its process's name before it, pino's JSON turned into words.
  * Never drops a line and never mixes two; colours only on a terminal.
  */
-import { createInterface } from 'node:readline';
 import type { Readable } from 'node:stream';
 
 const COLOURS = [36, 33, 35, 32, 34, 96, 95, 93] as const;
 const NAME_WIDTH = 17;
+/** A longer one is broken. */
+const LINE_LENGTH_MAX = 1_048_576;
 const levels: Readonly<Record<number, string>> = {
   10: 'trace',
   20: 'debug',
@@ -36,14 +37,26 @@ export class PrefixedLog {
 
   /** Writes one line under a name. */
   line(name: string, text: string): void {
-    if (this.#isFailed) return;
-    const prefix = name.padEnd(NAME_WIDTH);
-    this.#out.write(`${this.#colour(name, prefix)} ${text}\n`);
+    this.#lines(name, [text]);
   }
 
-  /** Forwards every line of a stream; resolves at its end. */
+  /** Forwards every line of a stream, those that came together in one write; resolves at its end. */
   async follow(name: string, stream: Readable): Promise<void> {
-    for await (const text of createInterface({ input: stream })) this.line(name, toSentence(text));
+    let rest = '';
+    for await (const chunk of stream.setEncoding('utf8') as AsyncIterable<string>) {
+      const lines = (rest + chunk).split('\n');
+      rest = lines.pop() ?? '';
+      if (rest.length > LINE_LENGTH_MAX) lines.push(rest.slice(0, LINE_LENGTH_MAX));
+      rest = rest.length > LINE_LENGTH_MAX ? rest.slice(LINE_LENGTH_MAX) : rest;
+      this.#lines(name, lines.map(toSentence));
+    }
+    if (rest !== '') this.#lines(name, [toSentence(rest)]);
+  }
+
+  #lines(name: string, texts: readonly string[]): void {
+    if (this.#isFailed || texts.length === 0) return;
+    const prefix = this.#colour(name, name.padEnd(NAME_WIDTH));
+    this.#out.write(texts.map((text) => `${prefix} ${text}\n`).join(''));
   }
 
   #colour(name: string, text: string): string {

@@ -23,6 +23,16 @@ test('a line that is no log entry stays as it is', () => {
   for (const line of ['', 'plain', '{ not json', '{"a":1}', 'null']) assert.equal(toSentence(line), line);
 });
 
+test('a line without an end is broken before it fills the memory, and loses nothing', async () => {
+  const out = new PassThrough({ highWaterMark: 1e8 });
+  await new PrefixedLog(out).follow('agent', Readable.from(['x'.repeat(1_500_000), 'y'.repeat(10), '\nnext\n']));
+  const lines = String(out.read()).split('\n');
+  assert.deepEqual(
+    lines.map((line) => line.length),
+    [18 + 1_048_576, 18 + 1_500_010 - 1_048_576, 18 + 4, 0],
+  );
+});
+
 test('every line carries its process, and without a terminal there is no colour', async () => {
   const out = new PassThrough();
   await new PrefixedLog(out).follow('agent', Readable.from(['one\ntw', 'o\nthree']));
