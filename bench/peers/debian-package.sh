@@ -13,6 +13,9 @@ work=
 
 absent() { echo "$rival: $*" >&2; exit 1; }
 
+# place PROGRAM: where somebody may put it; a sentence for reports, which name no folder of a user.
+place() { echo "\${XDG_CACHE_HOME:-~/.cache}/envicutor/peers/$rival/$1"; }
+
 # use_installed PROGRAM: ends the script with PROGRAM's path when it is on PATH.
 use_installed() {
   local program

@@ -9,12 +9,12 @@ package=github.com/criyle/go-judge/cmd/go-judge@v1.9.0
 
 use_installed go-judge
 use_kept go-judge
-type -P go >/dev/null || absent "there is no Go here to compile it; install that, or put a go-judge on PATH or at $kept/go-judge"
+type -P go >/dev/null || absent "there is no Go here to compile it; install that, or put a go-judge on PATH or at $(place go-judge)"
 begin go-judge
 export GOBIN=$work/tree GOPATH=$work/go GOMODCACHE=$work/go/pkg/mod GOCACHE=$work/compiled
 GOFLAGS="$(go env GOFLAGS) -modcacherw"
 export GOFLAGS=${GOFLAGS# }
 quietly timeout 600 go install "$package" ||
-  absent "'go install $package' failed ($(last_words)); put a go-judge on PATH or at $kept/go-judge"
+  absent "'go install $package' failed ($(last_words)); put a go-judge on PATH or at $(place go-judge)"
 echo "go module ${package/\/cmd\/go-judge/}" >"$work/tree/SOURCE"
 keep go-judge

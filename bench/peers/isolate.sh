@@ -6,7 +6,7 @@ source "$(dirname "$0")/debian-package.sh"
 
 use_installed isolate
 use_kept isolate usr/bin/isolate
-know isolate || absent "this machine's apt knows no such package; put it on PATH or at $kept/isolate"
+know isolate || absent "this machine's apt knows no such package; put it on PATH or at $(place isolate)"
 begin isolate usr/bin/isolate
 unpack isolate
 add_libraries usr/bin/isolate isolate

@@ -6,7 +6,7 @@ source "$(dirname "$0")/debian-package.sh"
 
 use_installed nsjail
 use_kept nsjail usr/bin/nsjail
-know nsjail || absent "this machine's apt knows no such package; put it on PATH or at $kept/nsjail"
+know nsjail || absent "this machine's apt knows no such package; put it on PATH or at $(place nsjail)"
 begin nsjail usr/bin/nsjail
 unpack nsjail
 add_libraries usr/bin/nsjail nsjail
