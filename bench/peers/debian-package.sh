@@ -39,8 +39,9 @@ begin() {
   flock --wait 600 9 || absent "another installer of it has been at work for ten minutes; end that one"
   use_kept "$@"
   rm -rf "$peers/.$rival.unfinished."*
-  work=$(mktemp -d "$peers/.$rival.unfinished.XXXXXX")
+  work=$peers/.$rival.unfinished.$$
   trap 'rm -rf "$work"' EXIT
+  mkdir -m 700 "$work"
   mkdir -m 755 "$work/tree"
 }
 

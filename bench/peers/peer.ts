@@ -8,6 +8,7 @@ import { existsSync, readFileSync } from 'node:fs';
 import { homedir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
+import { digestHex, digestOf } from '../../shared/digest.ts';
 
 /** The variables that installers see. */
 export type Variables = Readonly<Record<string, string | undefined>>;
@@ -178,11 +179,12 @@ export function presenceOf(
     : { present: { name, ...program, ...describe(program) } };
 }
 
-/** The first line that a program prints when it is asked for its version, else what its package is called. */
+/** The first line that a program prints when it is asked for its version, else what its package is called or what it consists of. */
 export function versionOf(program: Exclude<Located, { why: string }>, ...parameters: readonly string[]): string {
   const env = program.libraries === undefined ? process.env : { ...process.env, LD_LIBRARY_PATH: program.libraries };
   const { status, stdout } = spawnSync(program.path, parameters, { encoding: 'utf8', env, timeout: 10_000 });
-  const line = status === 0 ? stdout.trim().split('\n')[0] : '';
-  if (line !== undefined && line !== '') return line;
-  return program.source === 'path' ? 'unknown' : program.source;
+  const [line = ''] = status === 0 ? stdout.trim().split('\n') : [];
+  if (/\d/.test(line)) return line;
+  if (program.source !== 'path') return program.source;
+  return `${line || 'unknown'}, sha256 ${digestHex(digestOf(readFileSync(program.path))).slice(0, 12)}`;
 }
