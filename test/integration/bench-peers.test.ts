@@ -90,17 +90,18 @@ async function install(name: string, env: Readonly<Record<string, string>>): Pro
 }
 
 /** What a rival could leave on this machine outside its own folder. */
-function traces(): string[] {
-  const groups = readFileSync('/proc/self/mounts', 'utf8')
-    .split('\n')
+function traces(name: string): string[] {
+  const mounts = readFileSync('/proc/self/mounts', 'utf8').split('\n');
+  const own = (each: string) => each.startsWith(`envicutor-peer-${name}`);
+  const groups = mounts
     .map((line) => line.split(' '))
     .filter(([, , kind]) => kind === 'cgroup' || kind === 'cgroup2')
-    .flatMap(([, place = '']) => readdirSync(place).filter((name) => name.startsWith('envicutor-peer')));
-  const folders = readdirSync(tmpdir()).filter((name) => name.startsWith('envicutor-peer'));
+    .flatMap(([, place = '']) => readdirSync(place).filter(own));
   const engines = ['/etc/docker', '/opt/containerd', '/run/containerd', '/run/docker'].filter((each) =>
     existsSync(each),
   );
-  return [...groups, ...folders, ...engines, readFileSync('/proc/self/mounts', 'utf8')];
+  const mounted = mounts.filter((line) => /envicutor-(peer|test-peers)|docker|containerd/.test(line));
+  return [...groups, ...readdirSync(tmpdir()).filter(own), ...engines, ...mounted];
 }
 
 for (const rival of rivals.filter(({ name }) => name !== 'node-spawn')) {
@@ -109,7 +110,7 @@ for (const rival of rivals.filter(({ name }) => name !== 'node-spawn')) {
     timeout: 700_000,
   }, async (context) => {
     const tree = setCleanTree(context);
-    const tracesBefore = traces();
+    const tracesBefore = traces(name);
     const first = await install(name, tree.variables);
     if (first.code !== 0) {
       assert.match(first.stderr, new RegExp(`^${name}: [^\\n]{10,}\\n$`), 'one sentence');
@@ -138,7 +139,7 @@ for (const rival of rivals.filter(({ name }) => name !== 'node-spawn')) {
     } finally {
       await contender.stop();
     }
-    assert.deepEqual(traces(), tracesBefore);
+    assert.deepEqual(traces(name), tracesBefore);
   });
 }
 
