@@ -48,12 +48,22 @@ function ociRuntime(name: RuntimeName): Rival {
       if (process.getuid?.() !== 0)
         return { absent: { name, why: 'needs root for a container with the rights of ours' } };
       return presenceOf(name, variables, (program) => ({
-        version: versionOf(program, '--version'),
+        version: version(name, program),
         settings: settingsOf(name),
       }));
     },
     start: (peer) => start(name, peer),
   };
+}
+
+/** It makes its state folder even for this. */
+function version(name: RuntimeName, program: Parameters<typeof versionOf>[0]): string {
+  const state = mkdtempSync(join(tmpdir(), `envicutor-peer-${name}-`));
+  try {
+    return versionOf(program, '--root', state, '--version');
+  } finally {
+    rmSync(state, { recursive: true });
+  }
 }
 
 /** Calls the runtime beside the rounds; its words when it fails. */
@@ -106,7 +116,7 @@ function prepare(peer: Peer, folder: string): OciConfig {
     const { status, stderr } = spawnSync('tar', ['--extract', '--directory', tree], { input, encoding: 'utf8' });
     if (status !== 0) throw new Error(`its tree could not be unpacked: ${stderr}`);
   }
-  const failure = call(peer, ['spec'], folder);
+  const failure = call(peer, ['--root', join(folder, 'state'), 'spec'], folder);
   if (failure !== null) throw new Error(`'spec' failed: ${failure}`);
   return JSON.parse(readFileSync(join(folder, 'config.json'), 'utf8'));
 }

@@ -97,8 +97,8 @@ function traces(name: string): string[] {
     .map((line) => line.split(' '))
     .filter(([, , kind]) => kind === 'cgroup' || kind === 'cgroup2')
     .flatMap(([, place = '']) => readdirSync(place).filter(own));
-  const engines = ['/etc/docker', '/opt/containerd', '/run/containerd', '/run/docker'].filter((each) =>
-    existsSync(each),
+  const engines = ['/etc/docker', '/opt/containerd', '/run/containerd', '/run/docker', '/run/crun', '/run/runc'].filter(
+    (each) => existsSync(each),
   );
   const mounted = mounts.filter((line) => /envicutor-(peer|test-peers)|docker|containerd/.test(line));
   return [...groups, ...readdirSync(tmpdir()).filter(own), ...engines, ...mounted];
