@@ -1,19 +1,15 @@
 /**
- * Owns a go-judge of this machine while a scenario asks it: found, started on a free port of loopback with its default settings, stopped.
- * Never installs one (bench/README.md says why). Invariant: stop() ends the process that start() began.
+ * Owns a go-judge of this machine while a scenario asks it: started on a free port of loopback with its default settings, asked over HTTP, stopped.
+ * Never uses mount.yaml or seccomp.yaml of anybody: its working directory is its own. Invariant: stop() ends the process that start() began, and a question
+ * to one that has ended says how it did.
  */
-import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
-import { once } from 'node:events';
-import { existsSync, mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
-import { setTimeout as pause } from 'node:timers/promises';
+import { basename } from 'node:path';
 import { Pool } from 'undici';
 import { freePort } from '../../ops/local/private-instance.ts';
-import { cacheFolder } from '../compiled-program.ts';
 import type { AbsentRival } from '../recording.ts';
-
-const PATIENCE_MS = 10_000;
+import { removeCgroups } from './own-cgroups.ts';
+import { locate, presenceOf, type Rival, versionOf } from './peer.ts';
+import { PeerProcess } from './peer-process.ts';
 
 /** What go-judge is asked for one run; durations in nanoseconds. */
 export interface GoJudgeCommand {
@@ -35,48 +31,50 @@ export interface GoJudgeResult {
   readonly fileIds?: Readonly<Record<string, string>>;
 }
 
-/** The path of a go-judge that somebody put on this machine, or null. */
+/** Its defaults, but for where it listens, what it logs, and control groups of its own, so that none of it stays. */
+const parametersOf = (port: number | string, cgroup: string) => [
+  ...['-http-addr', `127.0.0.1:${port}`, '-release', '-silent', '-cgroup-prefix', cgroup],
+];
+
+/** The path of a go-judge that is on this machine or that the Go module proxy gives, or null. */
 function findProgram(): string | null {
-  const cached = join(cacheFolder, 'peers/go-judge/go-judge');
-  if (existsSync(cached)) return cached;
-  const found = spawnSync('sh', ['-c', 'command -v go-judge'], { encoding: 'utf8' });
-  return found.status === 0 ? found.stdout.trim() : null;
+  const found = locate('go-judge');
+  return 'why' in found ? null : found.path;
 }
 
 /** A running go-judge. */
 export class GoJudge {
   readonly pool: Pool;
   readonly pid: number;
-  readonly #process: ChildProcess;
-  readonly #folder: string;
+  readonly #process: PeerProcess;
 
-  private constructor(process: ChildProcess, folder: string, port: number) {
+  private constructor(process: PeerProcess, port: number) {
     this.#process = process;
-    this.#folder = folder;
-    this.pid = process.pid ?? 0;
+    this.pid = process.pid;
     this.pool = new Pool(`http://127.0.0.1:${port}`, { connections: 16, pipelining: 1 });
   }
 
   /** Null when there is none on this machine. */
-  static async start(): Promise<GoJudge | null> {
-    const program = findProgram();
+  static async start(program: string | null = findProgram()): Promise<GoJudge | null> {
     if (program === null) return null;
     const port = await freePort();
-    // A working directory of its own: it reads mount.yaml and seccomp.yaml from there when they exist.
-    const folder = mkdtempSync(join(tmpdir(), 'envicutor-go-judge-'));
-    const child = spawn(program, ['-http-addr', `127.0.0.1:${port}`, '-release', '-silent'], {
-      cwd: folder,
-      stdio: 'ignore',
-    });
-    const judge = new GoJudge(child, folder, port);
-    const until = performance.now() + PATIENCE_MS;
-    for (;;) {
-      const ready = await judge.run({ args: ['/bin/true'] }).catch(() => null);
-      if (ready?.status === 'Accepted') return judge;
-      if (child.exitCode !== null || performance.now() > until)
-        throw new Error(`go-judge does not serve: ${JSON.stringify(ready)}`);
-      await pause(20);
+    // It reads mount.yaml and seccomp.yaml from its working directory when they exist.
+    const judge = new GoJudge(
+      PeerProcess.start('go-judge', (folder) => [program, ...parametersOf(port, basename(folder))]),
+      port,
+    );
+    try {
+      await judge.#process.ready(async () => (await judge.run({ args: ['/bin/true'] })).status === 'Accepted');
+      return judge;
+    } catch (error) {
+      await judge.stop();
+      throw error;
     }
+  }
+
+  /** How it ended, or null while it runs. */
+  gone(): string | null {
+    return this.#process.gone();
   }
 
   /** One run through `POST /run`. */
@@ -91,29 +89,57 @@ export class GoJudge {
       procLimit: 128,
       ...command,
     };
-    const answer = await this.pool.request({
-      method: 'POST',
-      path: '/run',
-      body: JSON.stringify({ cmd: [cmd] }),
-      headers: { 'content-type': 'application/json' },
+    const [result] = await this.#process.told(async () => {
+      const answer = await this.pool.request({
+        method: 'POST',
+        path: '/run',
+        body: JSON.stringify({ cmd: [cmd] }),
+        headers: { 'content-type': 'application/json' },
+      });
+      const text = await answer.body.text();
+      if (answer.statusCode !== 200) throw new Error(`go-judge: it answered with ${answer.statusCode}: ${text}`);
+      return JSON.parse(text) as GoJudgeResult[];
     });
-    const [result] = (await answer.body.json()) as GoJudgeResult[];
-    if (result === undefined) throw new Error('go-judge answered without a result');
+    if (result === undefined) throw new Error('go-judge: it answered without a result');
     return result;
   }
 
   async stop(): Promise<void> {
-    await this.pool.close();
-    if (this.#process.exitCode === null) {
-      this.#process.kill('SIGTERM');
-      await once(this.#process, 'exit');
-    }
-    rmSync(this.#folder, { recursive: true, force: true });
+    await this.pool.destroy();
+    await this.#process.stop('SIGTERM');
+    await removeCgroups(basename(this.#process.folder));
   }
 }
 
 /** What a scenario says when there is none. */
 export const noGoJudge: AbsentRival = {
   name: 'go-judge',
-  why: 'not on this machine, left out (bench/README.md says how to have it measured)',
+  why: 'not on this machine, and the registry has none (bench/peers/README.md)',
+};
+
+/** The rival. */
+export const goJudge: Rival = {
+  name: 'go-judge',
+  find: (variables) =>
+    presenceOf('go-judge', variables, (program) => ({
+      version: program.source.startsWith('go module') ? program.source : versionOf(program, '-version'),
+      settings: [
+        ['go-judge', ...parametersOf('PORT', 'CGROUP')].join(' '),
+        'POST /run of PROGRAM with cpuLimit 10 s, clockLimit 20 s, memoryLimit 512 MiB, procLimit 128, stdout and stderr collected up to 1 MiB; HTTP is in its figures',
+      ],
+    })),
+  start: async ({ path }) => {
+    const judge = await GoJudge.start(path);
+    if (judge === null) throw new Error('it is not there any more');
+    return {
+      round: async (args) => {
+        const from = performance.now();
+        const { status } = await judge.run({ args });
+        if (status !== 'Accepted') throw new Error(`it answered '${status}'`);
+        return performance.now() - from;
+      },
+      stop: () => judge.stop(),
+      gone: () => judge.gone(),
+    };
+  },
 };

@@ -1,24 +1,23 @@
 /**
  * Owns the command lines of isolate that the scenarios set our sandbox against: its box 0, without control groups (those need a host whose
  * only hierarchy is v2), so that its limits and counters are those of one process.
- * Never installs it (bench/README.md says why).
+ * Never takes a binary that third parties built.
  */
 import { spawnSync } from 'node:child_process';
-import { copyFileSync, existsSync } from 'node:fs';
+import { copyFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { cacheFolder } from '../compiled-program.ts';
 import type { AbsentRival } from '../recording.ts';
+import { locate, presenceOf, type Rival, versionOf } from './peer.ts';
+import { TimedCommand } from './timed-command.ts';
 
 /** The path of an isolate that works on this machine, or null. */
 export function findIsolate(): string | null {
-  const cached = join(cacheFolder, 'peers/isolate/isolate');
-  const found = spawnSync('sh', ['-c', 'command -v isolate'], { encoding: 'utf8' });
-  const path = existsSync(cached) ? cached : found.status === 0 ? found.stdout.trim() : null;
-  if (path === null) return null;
+  const found = locate('isolate');
+  if ('why' in found) return null;
   const tries = [['--init'], ['--run', '--', '/bin/true'], ['--cleanup']].map((parameters) =>
-    spawnSync(path, parameters),
+    spawnSync(found.path, parameters),
   );
-  return tries.every(({ status }) => status === 0) ? path : null;
+  return tries.every(({ status }) => status === 0) ? found.path : null;
 }
 
 /** A fresh box, one run, the box gone: what isolate needs for a run that finds nothing of an earlier one; for bare-spawn. */
@@ -49,5 +48,20 @@ export function isolateLimited(
 /** What a scenario says when there is none. */
 export const noIsolate: AbsentRival = {
   name: 'isolate',
-  why: 'not on this machine, left out (bench/README.md says how to have it measured)',
+  why: 'not on this machine, and Debian has none (bench/peers/README.md)',
+};
+
+/** The rival. */
+export const isolate: Rival = {
+  name: 'isolate',
+  find: (variables) =>
+    presenceOf('isolate', variables, (program) => ({
+      version: versionOf(program, '--version'),
+      settings: [isolateRound('isolate', ['PROGRAM']).join(' '), 'box 0, without control groups, no limits'],
+    })),
+  start: async (peer) =>
+    new TimedCommand(peer, (argv) => isolateRound(peer.path, argv), {
+      // A round that failed after its first step leaves the box.
+      tidy: () => void spawnSync(peer.path, ['--cleanup']),
+    }),
 };

@@ -25,6 +25,7 @@ export class ServedProcess {
   }
 
   async stop(): Promise<void> {
+    if (this.#process.exitCode !== null || this.#process.signalCode !== null) return;
     this.#process.kill('SIGTERM');
     await once(this.#process, 'exit');
   }
