@@ -13,6 +13,7 @@ import { environmentBuild } from './scenarios/environment-build.ts';
 import { eventLatency } from './scenarios/event-latency.ts';
 import { eventStreams } from './scenarios/event-streams.ts';
 import { executionOverhead } from './scenarios/execution-overhead.ts';
+import { fairness } from './scenarios/fairness.ts';
 import { httpThroughput } from './scenarios/http-throughput.ts';
 import { idleMemory } from './scenarios/idle-memory.ts';
 import { killOvershoot } from './scenarios/kill-overshoot.ts';
@@ -45,6 +46,7 @@ export const scenarios: readonly Scenario[] = [
   httpThroughput,
   testsInOneRequest,
   executionOverhead,
+  fairness,
   eventLatency,
   // Before all that build: its store is to be empty at first.
   artefactStore,
@@ -55,10 +57,14 @@ export const scenarios: readonly Scenario[] = [
   eventStreams,
 ];
 
-/** Those with these names, all of them when none is named; the names that no scenario has. */
-export function chooseScenarios(names: readonly string[]): { chosen: readonly Scenario[]; unknown: readonly string[] } {
+/** Those with these names, or all; long ones only by name, unless they are to be quick. With the names that no scenario has. */
+export function chooseScenarios(
+  names: readonly string[],
+  isQuick: boolean,
+): { chosen: readonly Scenario[]; unknown: readonly string[] } {
+  const isOrdinary = ({ isLong }: Scenario) => isQuick || isLong !== true;
   return {
-    chosen: scenarios.filter(({ name }) => names.length === 0 || names.includes(name)),
+    chosen: scenarios.filter((each) => (names.length === 0 ? isOrdinary(each) : names.includes(each.name))),
     unknown: names.filter((each) => !scenarios.some(({ name }) => name === each)),
   };
 }

@@ -100,7 +100,8 @@ export class PrivateInstance {
   #supervisor: ChildProcess | null = null;
 
   async start(variables: Readonly<Record<string, string>> = {}): Promise<void> {
-    this.port = await freePort();
+    // Kept for the next start: whoever was told the URL finds the instance there again.
+    if (this.port === 0) this.port = await freePort();
     this.#supervisor = spawn(process.execPath, ['ops/local/main.ts', '--no-demo'], {
       cwd: root,
       env: {
@@ -163,11 +164,11 @@ export class PrivateInstance {
     return false;
   }
 
-  /** Stops and starts with the same state; milliseconds from the start's spawn to its last word before serving. */
-  async restart(): Promise<number> {
+  /** Stops and starts with the same state and URL, and these variables alone; milliseconds from the start's spawn to its last word before serving. */
+  async restart(variables: Readonly<Record<string, string>> = {}): Promise<number> {
     await this.#end();
     const from = performance.now();
-    await this.start();
+    await this.start(variables);
     return performance.now() - from;
   }
 
