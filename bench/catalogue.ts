@@ -21,9 +21,9 @@ import { launcherThroughput } from './scenarios/launcher-throughput.ts';
 import { layerForms } from './scenarios/layer-forms.ts';
 import { layerPull } from './scenarios/layer-pull.ts';
 import { leftBehind } from './scenarios/left-behind.ts';
+import { memory } from './scenarios/memory.ts';
 import { placement } from './scenarios/placement.ts';
 import { requestCost } from './scenarios/request-cost.ts';
-import { residentMemory } from './scenarios/resident-memory.ts';
 import { sandboxOverhead } from './scenarios/sandbox-overhead.ts';
 import { secondStart } from './scenarios/second-start.ts';
 import { testsInOneRequest } from './scenarios/tests-in-one-request.ts';
@@ -52,7 +52,7 @@ export const scenarios: readonly Scenario[] = [
   artefactStore,
   environmentBuild,
   secondStart,
-  residentMemory,
+  memory,
   connectedAgents,
   eventStreams,
 ];
