@@ -7,9 +7,11 @@ import { artefactStore } from './scenarios/artefact-store.ts';
 import { cacheHit } from './scenarios/cache-hit.ts';
 import { compileOnce } from './scenarios/compile-once.ts';
 import { connectedAgents } from './scenarios/connected-agents.ts';
+import { contestReplay } from './scenarios/contest-replay.ts';
 import { cpuAccuracy } from './scenarios/cpu-accuracy.ts';
 import { durableAccepts } from './scenarios/durable-accepts.ts';
 import { environmentBuild } from './scenarios/environment-build.ts';
+import { environmentUse } from './scenarios/environment-use.ts';
 import { eventLatency } from './scenarios/event-latency.ts';
 import { eventStreams } from './scenarios/event-streams.ts';
 import { executionOverhead } from './scenarios/execution-overhead.ts';
@@ -47,10 +49,12 @@ export const scenarios: readonly Scenario[] = [
   testsInOneRequest,
   executionOverhead,
   fairness,
+  contestReplay,
   eventLatency,
   // Before all that build: its store is to be empty at first.
   artefactStore,
   environmentBuild,
+  environmentUse,
   secondStart,
   memory,
   connectedAgents,
