@@ -28,6 +28,7 @@ import { placement } from './scenarios/placement.ts';
 import { requestCost } from './scenarios/request-cost.ts';
 import { sandboxOverhead } from './scenarios/sandbox-overhead.ts';
 import { secondStart } from './scenarios/second-start.ts';
+import { soak } from './scenarios/soak.ts';
 import { testsInOneRequest } from './scenarios/tests-in-one-request.ts';
 
 /** All of them. */
@@ -59,6 +60,7 @@ export const scenarios: readonly Scenario[] = [
   memory,
   connectedAgents,
   eventStreams,
+  soak,
 ];
 
 /** Those with these names, or all; long ones only by name, unless they are to be quick. With the names that no scenario has. */
