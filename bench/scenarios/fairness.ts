@@ -126,6 +126,7 @@ const dueOf = (weight: number) => (100 * weight) / weightSum;
 
 function toPercents(served: readonly number[]): number[] {
   const all = served.reduce((sum, each) => sum + each, 0);
+  if (all === 0) throw new Error('no program of any tenant ended in a window');
   return served.map((each) => (100 * each) / all);
 }
 

@@ -82,16 +82,6 @@ const programs = [
   'coordinator/environments/verifier/main.ts',
 ] as const;
 
-/** VmRSS of a process in bytes, 0 when it is gone. */
-function residentOf(pid: number): number {
-  try {
-    const kibibytes = /^VmRSS:\s+(\d+) kB/m.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1];
-    return Number(kibibytes ?? 0) * 1024;
-  } catch {
-    return 0;
-  }
-}
-
 /** `make run` without its preparation and demonstration. */
 export class PrivateInstance {
   readonly stateDirectory = mkdtempSync(join(tmpdir(), 'envicutor-private-'));
@@ -170,16 +160,6 @@ export class PrivateInstance {
     const from = performance.now();
     await this.start(variables);
     return performance.now() - from;
-  }
-
-  /** Resident bytes of each process of the instance, by its program's path; shared pages count in each. */
-  residentBytes(): ReadonlyMap<string, number> {
-    const found = new Map<string, number>();
-    for (const program of programs) {
-      const bytes = processesOf(program, `${this.stateDirectory}/`).map(residentOf);
-      if (bytes.length > 0) found.set(program, Math.max(...bytes));
-    }
-    return found;
   }
 
   async #end(): Promise<void> {
