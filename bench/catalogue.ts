@@ -7,12 +7,15 @@ import { artefactStore } from './scenarios/artefact-store.ts';
 import { cacheHit } from './scenarios/cache-hit.ts';
 import { compileOnce } from './scenarios/compile-once.ts';
 import { connectedAgents } from './scenarios/connected-agents.ts';
+import { contestReplay } from './scenarios/contest-replay.ts';
 import { cpuAccuracy } from './scenarios/cpu-accuracy.ts';
 import { durableAccepts } from './scenarios/durable-accepts.ts';
 import { environmentBuild } from './scenarios/environment-build.ts';
+import { environmentUse } from './scenarios/environment-use.ts';
 import { eventLatency } from './scenarios/event-latency.ts';
 import { eventStreams } from './scenarios/event-streams.ts';
 import { executionOverhead } from './scenarios/execution-overhead.ts';
+import { fairness } from './scenarios/fairness.ts';
 import { httpThroughput } from './scenarios/http-throughput.ts';
 import { idleMemory } from './scenarios/idle-memory.ts';
 import { killOvershoot } from './scenarios/kill-overshoot.ts';
@@ -20,11 +23,12 @@ import { launcherThroughput } from './scenarios/launcher-throughput.ts';
 import { layerForms } from './scenarios/layer-forms.ts';
 import { layerPull } from './scenarios/layer-pull.ts';
 import { leftBehind } from './scenarios/left-behind.ts';
+import { memory } from './scenarios/memory.ts';
 import { placement } from './scenarios/placement.ts';
 import { requestCost } from './scenarios/request-cost.ts';
-import { residentMemory } from './scenarios/resident-memory.ts';
 import { sandboxOverhead } from './scenarios/sandbox-overhead.ts';
 import { secondStart } from './scenarios/second-start.ts';
+import { soak } from './scenarios/soak.ts';
 import { testsInOneRequest } from './scenarios/tests-in-one-request.ts';
 
 /** All of them. */
@@ -45,20 +49,28 @@ export const scenarios: readonly Scenario[] = [
   httpThroughput,
   testsInOneRequest,
   executionOverhead,
+  fairness,
+  contestReplay,
   eventLatency,
   // Before all that build: its store is to be empty at first.
   artefactStore,
   environmentBuild,
+  environmentUse,
   secondStart,
-  residentMemory,
+  memory,
   connectedAgents,
   eventStreams,
+  soak,
 ];
 
-/** Those with these names, all of them when none is named; the names that no scenario has. */
-export function chooseScenarios(names: readonly string[]): { chosen: readonly Scenario[]; unknown: readonly string[] } {
+/** Those with these names, or all; long ones only by name, unless they are to be quick. With the names that no scenario has. */
+export function chooseScenarios(
+  names: readonly string[],
+  isQuick: boolean,
+): { chosen: readonly Scenario[]; unknown: readonly string[] } {
+  const isOrdinary = ({ isLong }: Scenario) => isQuick || isLong !== true;
   return {
-    chosen: scenarios.filter(({ name }) => names.length === 0 || names.includes(name)),
+    chosen: scenarios.filter((each) => (names.length === 0 ? isOrdinary(each) : names.includes(each.name))),
     unknown: names.filter((each) => !scenarios.some(({ name }) => name === each)),
   };
 }

@@ -17,6 +17,11 @@ export function proportionalBytes(pid: number): number {
   return Number(/^Pss:\s+(\d+) kB/m.exec(readOr(`/proc/${pid}/smaps_rollup`, ''))?.[1] ?? 0) * 1024;
 }
 
+/** Of these, what no file is behind: heaps and stacks, whoever else on the machine runs the same program; 0 when the process is gone. */
+export function anonymousBytes(pid: number): number {
+  return Number(/^Pss_Anon:\s+(\d+) kB/m.exec(readOr(`/proc/${pid}/smaps_rollup`, ''))?.[1] ?? 0) * 1024;
+}
+
 /** Resident bytes, shared pages with them; 0 when the process is gone. */
 export function residentBytes(pid: number): number {
   return Number(/^VmRSS:\s+(\d+) kB/m.exec(readOr(`/proc/${pid}/status`, ''))?.[1] ?? 0) * 1024;

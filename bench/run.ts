@@ -130,7 +130,7 @@ export async function runCommand(args: readonly string[], signal: AbortSignal): 
     },
     allowPositionals: true,
   });
-  const { chosen, unknown } = chooseScenarios(positionals);
+  const { chosen, unknown } = chooseScenarios(positionals, values.quick);
   if (unknown.length > 0) {
     process.stderr.write(`no scenario '${unknown.join("', '")}'; 'bench list' says which there are\n`);
     return ExitCode.usage;

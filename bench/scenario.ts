@@ -58,6 +58,8 @@ export const onlyOurOwn: ScenarioResult = {
 interface Question {
   readonly name: string;
   readonly question: string;
+  /** It takes so long that it is asked only by name, or quickly. */
+  readonly isLong?: true;
 }
 
 /** Asks a whole instance over HTTP. */

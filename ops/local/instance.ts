@@ -65,7 +65,7 @@ function coordinatorVariables(): Record<string, string> {
   return Object.fromEntries(all.filter(([variable]) => !others.some((other) => variable.startsWith(other))));
 }
 
-/** Short-lived garbage is collected before it makes the heap grow: half the resident memory for a few percent of cpu (bench resident-memory). */
+/** Short-lived garbage is collected before it makes the heap grow: half the resident memory for a few percent of cpu (bench memory). */
 const nodeFlags = ['--max-semi-space-size=2', '--disable-warning=ExperimentalWarning'];
 
 /** Node runs TypeScript from the read-only view; what it compiled is kept, which makes a second start quicker. */

@@ -82,16 +82,6 @@ const programs = [
   'coordinator/environments/verifier/main.ts',
 ] as const;
 
-/** VmRSS of a process in bytes, 0 when it is gone. */
-function residentOf(pid: number): number {
-  try {
-    const kibibytes = /^VmRSS:\s+(\d+) kB/m.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1];
-    return Number(kibibytes ?? 0) * 1024;
-  } catch {
-    return 0;
-  }
-}
-
 /** `make run` without its preparation and demonstration. */
 export class PrivateInstance {
   readonly stateDirectory = mkdtempSync(join(tmpdir(), 'envicutor-private-'));
@@ -100,7 +90,8 @@ export class PrivateInstance {
   #supervisor: ChildProcess | null = null;
 
   async start(variables: Readonly<Record<string, string>> = {}): Promise<void> {
-    this.port = await freePort();
+    // Kept for the next start: whoever was told the URL finds the instance there again.
+    if (this.port === 0) this.port = await freePort();
     this.#supervisor = spawn(process.execPath, ['ops/local/main.ts', '--no-demo'], {
       cwd: root,
       env: {
@@ -163,22 +154,12 @@ export class PrivateInstance {
     return false;
   }
 
-  /** Stops and starts with the same state; milliseconds from the start's spawn to its last word before serving. */
-  async restart(): Promise<number> {
+  /** Stops and starts with the same state and URL, and these variables alone; milliseconds from the start's spawn to its last word before serving. */
+  async restart(variables: Readonly<Record<string, string>> = {}): Promise<number> {
     await this.#end();
     const from = performance.now();
-    await this.start();
+    await this.start(variables);
     return performance.now() - from;
-  }
-
-  /** Resident bytes of each process of the instance, by its program's path; shared pages count in each. */
-  residentBytes(): ReadonlyMap<string, number> {
-    const found = new Map<string, number>();
-    for (const program of programs) {
-      const bytes = processesOf(program, `${this.stateDirectory}/`).map(residentOf);
-      if (bytes.length > 0) found.set(program, Math.max(...bytes));
-    }
-    return found;
   }
 
   async #end(): Promise<void> {
