@@ -52,6 +52,13 @@ const curve = closed({
 const plot = Type.Union([ofRows('distribution'), ofRows('bars'), split, curve]);
 const goal = closed({ promise: Type.String(), seen: Type.String(), isReached: Type.Boolean() });
 const absentRival = closed({ name: Type.String(), why: Type.String() });
+const presentRival = closed({
+  name: Type.String(),
+  version: Type.String(),
+  source: Type.String(),
+  /** How it was asked: command lines and sentences. */
+  settings: Type.Array(Type.String()),
+});
 
 const row = closed({
   label: Type.String(),
@@ -74,6 +81,7 @@ const answered = closed({
   plots: Type.Array(plot),
   goals: Type.Array(goal),
   notes: Type.Array(Type.String()),
+  rivals: Type.Array(presentRival),
   absent: Type.Array(absentRival),
   tookMs: Type.Number(),
   /** Share of the machine's processor time that its hypervisor took meanwhile, 0 to 1. */
@@ -106,6 +114,8 @@ export type RecordedRow = Static<typeof row>;
 export type Plot = Static<typeof plot>;
 /** A figure that was promised, and what was seen. */
 export type Goal = Static<typeof goal>;
+/** A rival that is, and how it was asked. */
+export type PresentRival = Static<typeof presentRival>;
 /** A rival that is not in the figures. */
 export type AbsentRival = Static<typeof absentRival>;
 /** What the figures were taken on. */

@@ -50,6 +50,9 @@ export class RunRecorder {
       plots: [...(result.plots ?? [])],
       goals: [...(result.goals ?? [])],
       notes: [...(result.notes ?? [])],
+      rivals: (result.rivals ?? []).map(({ name, version, source, settings }) => ({
+        ...{ name, version, source, settings: [...settings] },
+      })),
       absent: [...(result.absent ?? [])],
       tookMs: performance.now() - from,
       loadBefore: before.load,

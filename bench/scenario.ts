@@ -5,7 +5,7 @@
  */
 import type { PrivateInstance } from '../ops/local/private-instance.ts';
 import type { BenchLauncher } from './bench-launcher.ts';
-import type { AbsentRival, Goal, Plot } from './recording.ts';
+import type { AbsentRival, Goal, Plot, PresentRival } from './recording.ts';
 import type { Summary } from './statistics/quantiles.ts';
 
 /** The running instance that a scenario asks. */
@@ -46,6 +46,8 @@ export interface ScenarioResult {
   readonly goals?: readonly Goal[];
   /** What a reader must know to believe the figures, such as how a series was taken. */
   readonly notes?: readonly string[];
+  /** Programs of others that were asked in the same run. */
+  readonly rivals?: readonly (Omit<PresentRival, 'settings'> & { readonly settings: readonly string[] })[];
   readonly absent?: readonly AbsentRival[];
 }
 

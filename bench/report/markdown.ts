@@ -35,12 +35,15 @@ export function provenanceToMarkdown({
 
 /** The answer to one question. */
 export function answerToMarkdown(answered: RecordedAnswer): string {
-  const { question, answer, problem, rows, goals, notes, absent, noise } = answered;
+  const { question, answer, problem, rows, goals, notes, rivals, absent, noise } = answered;
   const promised = goals.map(
     ({ promise, seen, isReached }) => `- ${isReached ? 'reached' : 'NOT reached'}: ${promise}; seen ${seen}`,
   );
   const left = [
     ...promised,
+    ...rivals.map(
+      ({ name, version, source, settings }) => `- asked: ${name}: ${version} (${source}): ${settings.join('; ')}`,
+    ),
     ...absent.map(({ name, why }) => `- absent: ${name}: ${why}`),
     ...noise.map((reason) => `- noisy: ${reason}`),
     ...notes.map((note) => `- ${note}`),

@@ -65,16 +65,20 @@ function howMeasured(answered: RecordedAnswer): Markup {
 
 /** The whole section, below this id. */
 export function toSection(answered: RecordedAnswer, id: string): Markup {
-  const { question, better, plots, absent, rows } = answered;
+  const { question, better, plots, absent, rivals, rows } = answered;
   const series = toSeries(answered);
   const drawable = { series, isMoreBetter: better === 'higher' };
   const missing = absent.map(({ name, why }) => markup`<li><b>${name}</b> is absent: ${prose(why)}</li>\n`);
+  const asked = rivals.map(
+    ({ name, version, source, settings }) =>
+      markup`<li><b>${name}</b>, ${prose(version)} (${prose(source)}): ${settings.map((each) => markup`<code>${each}</code> `)}</li>\n`,
+  );
   return markup`<section id="${id}" aria-labelledby="${id}-q">
 <h2 id="${id}-q">${prose(question)}${marksOf(answered)}</h2>
 <p class="answer">${answerOf(answered)}</p>
 ${doubts(answered)}${plots.map((plot, at) => toFigureElement(plot, drawable, `${id}-${at}`))}
 ${toTable(plain(question), series)}${rows.length === 0 ? null : markup`<p class="aside">${better === 'lower' ? 'Less is better.' : 'More is better.'}${series.some(({ isOurs }) => !isOurs) ? ' Our rows are in bold.' : null}</p>\n`}
-${goals(answered)}${absent.length === 0 ? null : markup`<h3>Rivals that are not here</h3>\n<ul class="plain">${missing}</ul>\n`}<h3>How this was measured</h3>
+${goals(answered)}${absent.length === 0 ? null : markup`<h3>Rivals that are not here</h3>\n<ul class="plain">${missing}</ul>\n`}${rivals.length === 0 ? null : markup`<details><summary>How the rivals were asked</summary>\n<ul class="plain">${asked}</ul></details>\n`}<h3>How this was measured</h3>
 ${howMeasured(answered)}
 <p class="back"><a href="#answers">All answers</a></p>
 </section>

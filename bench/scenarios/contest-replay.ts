@@ -7,9 +7,9 @@
 import { setTimeout as pause } from 'node:timers/promises';
 import { type Arrived, arrivals, openLoop } from '../open-loop.ts';
 import type { Goal, Plot } from '../recording.ts';
-import { summarise } from '../statistics/quantiles.ts';
 import type { InstanceScenario, ScenarioResult, ScenarioRow } from '../scenario.ts';
 import { Generator } from '../statistics/generator.ts';
+import { summarise } from '../statistics/quantiles.ts';
 import { choose, contestSubmissions, isAsKnown, type Submission } from '../submissions.ts';
 import { type Answered, Submitter } from '../submitter.ts';
 import { perSecond } from '../windows.ts';

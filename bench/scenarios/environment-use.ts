@@ -11,8 +11,8 @@ import { setTimeout as pause } from 'node:timers/promises';
 import type { PrivateInstance } from '../../ops/local/private-instance.ts';
 import type { Environment } from '../../shared/model/environment.ts';
 import type { Execution } from '../../shared/model/execution.ts';
-import { summarise } from '../statistics/quantiles.ts';
 import { type InstanceScenario, onlyOurOwn, type ScenarioResult, type ScenarioRow } from '../scenario.ts';
+import { summarise } from '../statistics/quantiles.ts';
 import { Submitter } from '../submitter.ts';
 import { toDuration, toFigure } from '../wording.ts';
 

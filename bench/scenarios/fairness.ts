@@ -13,9 +13,9 @@ import type { ExecutionRequest } from '../../shared/model/execution.ts';
 import { Backlog } from '../backlog.ts';
 import { arrivals, openLoop } from '../open-loop.ts';
 import type { Goal } from '../recording.ts';
-import { summarise } from '../statistics/quantiles.ts';
 import { type InstanceScenario, onlyOurOwn, type ScenarioOptions, type ScenarioResult } from '../scenario.ts';
 import { Generator } from '../statistics/generator.ts';
+import { summarise } from '../statistics/quantiles.ts';
 import { Submitter } from '../submitter.ts';
 import { toDuration, toFigure } from '../wording.ts';
 

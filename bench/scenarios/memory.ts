@@ -9,8 +9,8 @@ import type { PrivateInstance } from '../../ops/local/private-instance.ts';
 import { processesOf, processRoles } from '../instance-processes.ts';
 import { anonymousBytes, descendantsOf, residentBytes } from '../process-memory.ts';
 import type { Goal } from '../recording.ts';
-import { summarise } from '../statistics/quantiles.ts';
 import { type InstanceScenario, onlyOurOwn, type ScenarioResult, type ScenarioRow } from '../scenario.ts';
+import { summarise } from '../statistics/quantiles.ts';
 import { Submitter } from '../submitter.ts';
 import { toFigure } from '../wording.ts';
 

@@ -1,16 +1,14 @@
 /**
  * Question: what does a sandbox add to a program that does nothing?
- * The same /bin/true for everybody: bare fork and exec from C, our launcher over its socket (asked from C and from TypeScript), bubblewrap
- * and isolate (started from C), go-judge over HTTP, Node's spawn. Back to back means blocks of rounds of one rival, the blocks interleaved, each begun
+ * The same /bin/true for everybody: bare fork and exec from C, our launcher over its socket (asked from C and from TypeScript), and every rival of
+ * peers/catalogue.ts that is here. Back to back means blocks of rounds of one rival, the blocks interleaved, each begun
  * when the launcher has nothing left to tidy up; with gaps means round by round, with 30 ms of idleness before each.
  */
 import { setTimeout as pause } from 'node:timers/promises';
 import type { BenchLauncher } from '../bench-launcher.ts';
 import { compiledProgram } from '../compiled-program.ts';
-import { bubblewrapCommand, findBubblewrap, noBubblewrap } from '../peers/bubblewrap.ts';
-import { GoJudge, noGoJudge } from '../peers/go-judge.ts';
-import { findIsolate, isolateRound, noIsolate } from '../peers/isolate.ts';
-import { runtimeSpawn } from '../peers/runtime-spawn.ts';
+import { rivals } from '../peers/catalogue.ts';
+import { admit, type Peer, PeerFailure } from '../peers/peer.ts';
 import { SpawnTimer } from '../peers/spawn-timer.ts';
 import type { AbsentRival, Goal } from '../recording.ts';
 import type { LauncherScenario, ScenarioResult, ScenarioRow } from '../scenario.ts';
@@ -43,8 +41,14 @@ function timed(label: string, timer: SpawnTimer): Contender {
   return { label, round: () => timer.round(), stop: () => timer.stop() };
 }
 
-async function contenders(launcher: BenchLauncher, absent: AbsentRival[]): Promise<Contender[]> {
-  const bareSpawn = compiledProgram('programs/bare-spawn.c');
+/** Who is asked, and which rivals are among them or not. */
+interface Field {
+  readonly list: readonly Contender[];
+  readonly present: readonly Peer[];
+  readonly absent: readonly AbsentRival[];
+}
+
+async function gather(launcher: BenchLauncher): Promise<Field> {
   const frames = launcher.writeFrames(launcher.spec([PROGRAM]));
   const spec = launcher.spec([PROGRAM]);
   const throughTypeScript = async () => {
@@ -53,37 +57,22 @@ async function contenders(launcher: BenchLauncher, absent: AbsentRival[]): Promi
     return performance.now() - from;
   };
   const list: Contender[] = [
-    timed(bare, new SpawnTimer(bareSpawn, PROGRAM)),
+    timed(bare, new SpawnTimer(compiledProgram('programs/bare-spawn.c'), PROGRAM)),
     timed(ours, new SpawnTimer(compiledProgram('programs/launch-over-socket.c'), launcher.socketPath, frames)),
     { label: 'envicutor, asked from TypeScript', round: throughTypeScript, stop: nothingToStop },
-    { label: "Node's spawn, no sandbox", round: () => runtimeSpawn(PROGRAM), stop: nothingToStop },
   ];
-  const bubblewrap = findBubblewrap();
-  if (bubblewrap === null) absent.push(noBubblewrap);
-  else
-    list.push(
-      timed('bubblewrap, asked from C', new SpawnTimer(bareSpawn, ...bubblewrapCommand(bubblewrap, [PROGRAM]))),
-    );
-  const isolate = findIsolate();
-  if (isolate === null) absent.push(noIsolate);
-  else
-    list.push(
-      timed(
-        'isolate: init, run, cleanup, asked from C',
-        new SpawnTimer(bareSpawn, ...isolateRound(isolate, [PROGRAM])),
-      ),
-    );
-  const goJudge = await GoJudge.start();
-  if (goJudge === null) absent.push(noGoJudge);
-  else list.push({ label: 'go-judge over HTTP', round: () => goJudgeRound(goJudge), stop: () => goJudge.stop() });
-  return list;
-}
-
-async function goJudgeRound(goJudge: GoJudge): Promise<number> {
-  const from = performance.now();
-  const { status } = await goJudge.run({ args: [PROGRAM] });
-  if (status !== 'Accepted') throw new Error(`go-judge says ${status}`);
-  return performance.now() - from;
+  const [present, absent]: [Peer[], AbsentRival[]] = [[], []];
+  for (const rival of rivals) {
+    const admitted = await admit(rival);
+    if ('absent' in admitted) {
+      absent.push(admitted.absent);
+      continue;
+    }
+    const { contender } = admitted;
+    present.push(admitted.present);
+    list.push({ label: rival.name, round: () => contender.round([PROGRAM]), stop: () => contender.stop() });
+  }
+  return { list, present, absent };
 }
 
 async function measure(
@@ -91,6 +80,7 @@ async function measure(
   launcher: BenchLauncher,
   rounds: number,
   gapMs: number,
+  failures: Map<string, string>,
 ): Promise<Map<string, Summary>> {
   const samples = new Map(list.map(({ label }) => [label, [] as number[]]));
   const block = gapMs > 0 ? 1 : Math.min(BLOCK_ROUNDS, rounds);
@@ -98,10 +88,18 @@ async function measure(
     for (const contender of list) {
       if (gapMs > 0) await pause(gapMs);
       else await launcher.settled();
-      for (let round = 0; round < block; round++) samples.get(contender.label)?.push(await contender.round());
+      for (let round = 0; round < block && !failures.has(contender.label); round++)
+        await contender.round().then(
+          (ms) => samples.get(contender.label)?.push(ms),
+          // What a rival did before it broke counts; ours must not break.
+          (error: unknown) => {
+            if (!(error instanceof PeerFailure)) throw error;
+            failures.set(contender.label, error.message);
+          },
+        );
     }
   }
-  return new Map([...samples].map(([label, each]) => [label, summarise(each)]));
+  return new Map([...samples].filter(([, each]) => each.length > 0).map(([label, each]) => [label, summarise(each)]));
 }
 
 function toRows(found: ReadonlyMap<string, Summary>, when: string): ScenarioRow[] {
@@ -139,25 +137,27 @@ export const sandboxOverhead: LauncherScenario = {
   needs: 'launcher',
   question: 'What does a sandbox add to a `true`?',
   async run(launcher, options): Promise<ScenarioResult> {
-    const notes = ['× is the p50 as a multiple of the bare spawn of the same series.'];
-    const absent: AbsentRival[] = [];
-    const list = await contenders(launcher, absent);
+    const failures = new Map<string, string>();
+    const { list, present, absent } = await gather(launcher);
     try {
       for (const contender of list) for (let round = 0; round < options.warmUp; round++) await contender.round();
       const rows: ScenarioRow[] = [];
       const goals: Goal[] = [];
       for (const [when, gapMs] of WHENS) {
-        const found = await measure(list, launcher, options.rounds, gapMs);
+        const found = await measure(list, launcher, options.rounds, gapMs, failures);
         rows.push(...toRows(found, when));
         goals.push(...toGoals(found, when));
       }
-      rows.push(...(await parts(launcher, options.rounds)));
       const plots = WHENS.map(([when]) => ({
         kind: 'distribution' as const,
         title: `One \`true\`, ${when}`,
-        rows: list.map(({ label }) => `${label}, ${when}`),
+        rows: rows.map(({ label }) => label).filter((label) => label.endsWith(when)),
       }));
-      return { answer: toAnswer(rows), rows, goals, notes, absent, plots };
+      const answer = toAnswer(rows);
+      rows.push(...(await parts(launcher, options.rounds)));
+      const broken = [...failures.values()].map((sentence) => `${sentence}; its rounds before that count.`);
+      const notes = ['× is the p50 as a multiple of the bare spawn of the same series.', ...broken];
+      return { answer, rows, goals, notes, rivals: present, absent, plots };
     } finally {
       await Promise.all(list.map((contender) => contender.stop()));
     }

@@ -18,9 +18,9 @@ import {
 import { type Arrived, openLoop } from '../open-loop.ts';
 import { residentBytes } from '../process-memory.ts';
 import type { Goal } from '../recording.ts';
-import { percentile, summarise } from '../statistics/quantiles.ts';
 import { type InstanceScenario, onlyOurOwn, type ScenarioResult, type ScenarioRow } from '../scenario.ts';
 import { Generator } from '../statistics/generator.ts';
+import { percentile, summarise } from '../statistics/quantiles.ts';
 import { choose, isAsKnown, mixedSubmissions } from '../submissions.ts';
 import { Submitter } from '../submitter.ts';
 import { perSecond } from '../windows.ts';

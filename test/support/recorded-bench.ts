@@ -32,6 +32,7 @@ export function answered(name: string, more: Partial<RecordedAnswer>): RecordedA
       plots: [],
       goals: [],
       notes: [],
+      rivals: [],
       absent: [],
       noise: [],
       tookMs: 1500,
@@ -70,6 +71,9 @@ const latency = answered('latency', {
     { promise: 'at most 4 ms more at p99', seen: '3.86 ms', isReached: true },
   ],
   notes: ['Blocks of 25, in turn.'],
+  rivals: [
+    { name: 'bubblewrap', version: '0.8.0', source: 'debian package', settings: ['bwrap --unshare-all PROGRAM'] },
+  ],
   absent: [{ name: 'nsjail', why: 'there is no package of it' }],
 });
 
@@ -135,6 +139,7 @@ const odd = answered(hostile, {
     { kind: 'curve', title: hostile, x: hostile, lines: [{ label: hostile, points: [{ x: 1, row: hostile }] }] },
   ],
   goals: [{ promise: hostile, seen: hostile, isReached: false }],
+  rivals: [{ name: hostile, version: hostile, source: hostile, settings: [hostile] }],
   absent: [{ name: hostile, why: hostile }],
 });
 

@@ -46,7 +46,7 @@ test('a page is well-formed, with every id once', () => {
   }
 });
 
-test('every question, answer, row, goal, note, problem, doubt and absent rival is on the page', () => {
+test('every question, answer, row, goal, note, problem, doubt and rival, there or not, is on the page', () => {
   const recording = recordedBench();
   const text = textOf(read(recording));
   const said = recording.scenarios.flatMap((each) => [
@@ -54,6 +54,7 @@ test('every question, answer, row, goal, note, problem, doubt and absent rival i
     ...each.rows.map(({ label }) => label),
     ...each.goals.flatMap(({ promise, seen }) => [promise, seen]),
     ...each.absent.flatMap(({ name, why }) => [name, why]),
+    ...each.rivals.flatMap(({ name, version, source, settings }) => [name, version, source, ...settings]),
     ...each.plots.map(({ title }) => title),
   ]);
   for (const each of said) assert.ok(text.includes(shownOf(each.replaceAll('`', ''))), each);
