@@ -7,6 +7,7 @@ import type { Socket } from 'node:net';
 import { WebSocket } from 'ws';
 import type { Clock, Random, Timer } from '../../shared/clock.ts';
 import type { Logger } from '../../shared/logger.ts';
+import { JoinedWrites } from '../../shared/protocol/joined-writes.ts';
 import { MESSAGE_BYTES_MAX } from '../../shared/protocol/version.ts';
 
 /** An open connection. */
@@ -38,26 +39,6 @@ export interface ConnectorOptions {
   readonly clock: Clock;
   readonly random: Random;
   readonly logger: Logger;
-}
-
-/** What is said within one turn of the event loop leaves in one write, after the turn's other work: a lease's accepted and running, say. */
-class JoinedWrites {
-  readonly #stream: Socket | null;
-  #isJoining = false;
-
-  constructor(stream: Socket | null) {
-    this.#stream = stream;
-  }
-
-  begin(): void {
-    if (this.#isJoining || this.#stream === null) return;
-    this.#isJoining = true;
-    this.#stream.cork();
-    setImmediate(() => {
-      this.#isJoining = false;
-      this.#stream?.uncork();
-    });
-  }
 }
 
 const ABNORMAL_CLOSE = 1006;

@@ -6,6 +6,7 @@ import type { IncomingMessage } from 'node:http';
 import type { Duplex } from 'node:stream';
 import { WebSocket, WebSocketServer } from 'ws';
 import { endWebSockets } from '../../shared/http/websocket-end.ts';
+import { JoinedWrites } from '../../shared/protocol/joined-writes.ts';
 import { closeCodes, MESSAGE_BYTES_MAX } from '../../shared/protocol/version.ts';
 import { boundGreeting } from '../http/upgrades.ts';
 import { AgentSession, type SessionDeps, type SessionOptions } from './agent-session.ts';
@@ -49,18 +50,21 @@ export class AgentGateway {
   /** Takes a connection to AGENTS_PATH. */
   upgrade(request: IncomingMessage, socket: Duplex, head: Buffer): void {
     this.#server.handleUpgrade(request, socket, head, (opened) => {
-      const session = this.#open(opened);
+      const session = this.#open(opened, new JoinedWrites(socket));
       boundGreeting(socket, () => session.agent !== null);
     });
   }
 
-  #open(socket: WebSocket): AgentSession {
+  #open(socket: WebSocket, joined: JoinedWrites): AgentSession {
     const session = new AgentSession(
       {
         send: (text) => {
           if (socket.readyState !== WebSocket.OPEN) return;
           if (socket.bufferedAmount > BUFFERED_BYTES_MAX) socket.terminate();
-          else socket.send(text);
+          else {
+            joined.begin();
+            socket.send(text);
+          }
         },
         close: (code, reason) => socket.close(code, reason),
       },
