@@ -112,6 +112,14 @@ export class GoJudge {
   }
 }
 
+/** Milliseconds of one /bin/true, asked for over HTTP. */
+export async function judgeTrue(goJudge: GoJudge): Promise<number> {
+  const from = performance.now();
+  const { status } = await goJudge.run({ args: ['/bin/true'] });
+  if (status !== 'Accepted') throw new Error(`go-judge says ${status}`);
+  return performance.now() - from;
+}
+
 /** What a scenario says when there is none. */
 export const noGoJudge: AbsentRival = {
   name: 'go-judge',

@@ -8,7 +8,7 @@ import { setTimeout as pause } from 'node:timers/promises';
 import type { BenchLauncher } from '../bench-launcher.ts';
 import { compiledProgram } from '../compiled-program.ts';
 import { bubblewrapCommand, findBubblewrap, noBubblewrap } from '../peers/bubblewrap.ts';
-import { GoJudge, noGoJudge } from '../peers/go-judge.ts';
+import { GoJudge, judgeTrue, noGoJudge } from '../peers/go-judge.ts';
 import { findIsolate, isolateRound, noIsolate } from '../peers/isolate.ts';
 import { runtimeSpawn } from '../peers/runtime-spawn.ts';
 import { SpawnTimer } from '../peers/spawn-timer.ts';
@@ -75,15 +75,8 @@ async function contenders(launcher: BenchLauncher, absent: AbsentRival[]): Promi
     );
   const goJudge = await GoJudge.start();
   if (goJudge === null) absent.push(noGoJudge);
-  else list.push({ label: 'go-judge over HTTP', round: () => goJudgeRound(goJudge), stop: () => goJudge.stop() });
+  else list.push({ label: 'go-judge over HTTP', round: () => judgeTrue(goJudge), stop: () => goJudge.stop() });
   return list;
-}
-
-async function goJudgeRound(goJudge: GoJudge): Promise<number> {
-  const from = performance.now();
-  const { status } = await goJudge.run({ args: [PROGRAM] });
-  if (status !== 'Accepted') throw new Error(`go-judge says ${status}`);
-  return performance.now() - from;
 }
 
 async function measure(
