@@ -33,12 +33,18 @@ function compareAnswers(then: RecordedAnswer, now: RecordedAnswer): Compared[] {
   return now.rows.flatMap((row) => {
     const earlier = then.rows.find(({ label }) => label === row.label);
     if (earlier === undefined || rivals.has(row.label) || row.samples.length === 0) return [];
-    const both = { before: withRival(then, earlier), after: withRival(now, row), better: now.better };
+    const both = { before: withRival(then, earlier), after: withRival(now, row), better: betterOf(now, row) };
     return figures.map((figure) => ({
       ...{ scenario: now.name, row: row.label, figure },
       ...compareSeries({ ...both, figure }),
     }));
   });
+}
+
+/** A row in a unit of its own may be better in the other direction: latencies beside rates. */
+function betterOf(answer: RecordedAnswer, { unit }: RecordedRow): RecordedAnswer['better'] {
+  if (unit.endsWith('/s')) return 'higher';
+  return unit === 'ms' ? 'lower' : answer.better;
 }
 
 /** A row's samples with those of the rival that was measured between them. */

@@ -23,8 +23,12 @@ export type SplitPart = (typeof splitParts)[number];
 /** What a reader of a split must know. */
 export const splitNotes: readonly string[] = [
   "HTTP (client to coordinator and back) is the client's time minus the coordinator's; WebSocket (coordinator to agent and back) is what the coordinator waited minus what the agent needed; both have the reading and writing of messages in them.",
-  'agent is what the agent adds itself, its conversation with the launcher with it; queue, take, mount, exec, run and collect are told by the answer. The parts of a round add up to its time; medians need not. What an agent does before the coordinator has booked that it was placed there is taken off the queue.',
+  'agent is what the agent adds itself, its conversation with the launcher with it; queue, take, mount, exec, run and collect are told by the answer. The parts of a round add up to its time; medians need not. What the next one does before a sender has looked at its clock (a busy machine) is taken off queue, take and exec, so that nothing counts twice.',
 ];
+
+const bySubtraction = ['HTTP', 'WebSocket'] as const;
+/** Whoever sends something on may lose its processor before it has looked at its clock, while the next one works already. */
+const senders = ['queue', 'take', 'exec'] as const;
 
 /** More than clocks and rounding differ by. */
 const ROUNDING_MS = 0.01;
@@ -36,7 +40,7 @@ export function splitOf(ms: number, { timing }: Pick<Execution, 'timing'>): Read
     throw new Error('the agent of this instance does not tell take, mount and exec apart: it is older than this suite');
   const { queuedMs, buildMs, fetchMs, prepareMs, executeMs, collectMs, overheadMs } = told;
   const coordinatorMs = queuedMs + buildMs + fetchMs + prepareMs + executeMs + collectMs + overheadMs;
-  const counted = {
+  const parts = {
     HTTP: ms - coordinatorMs,
     queue: queuedMs,
     WebSocket: overheadMs - agentMs,
@@ -48,17 +52,24 @@ export function splitOf(ms: number, { timing }: Pick<Execution, 'timing'>): Read
     collect: collectMs,
     'fetch and build': fetchMs + buildMs,
   };
-  // The agent may have its order before the coordinator has booked that it is placed: they work at the same time, which is no waiting.
-  const [http, webSocket] = [Math.min(0, counted.HTTP), Math.min(0, counted.WebSocket)];
-  const parts = {
-    ...counted,
-    HTTP: counted.HTTP - http,
-    queue: counted.queue + http + webSocket,
-    WebSocket: counted.WebSocket - webSocket,
-  };
+  const owed = withoutOverlap(parts);
   const sum = Object.values(parts).reduce((whole, part) => whole + part, 0);
-  const negative = splitParts.find((part) => parts[part] < -ROUNDING_MS);
-  if (Math.abs(sum - ms) > ROUNDING_MS || negative !== undefined)
+  if (owed > ROUNDING_MS || Math.abs(sum - ms) > ROUNDING_MS)
     throw new Error(`the parts of an execution are not its whole of ${ms} ms: ${JSON.stringify(parts)}`);
   return parts;
+}
+
+/** Takes what went on at the same time off those that had sent already; gives back what nobody had. */
+function withoutOverlap(parts: Record<SplitPart, number>): number {
+  let owed = 0;
+  for (const part of bySubtraction) {
+    owed -= Math.min(0, parts[part]);
+    parts[part] = Math.max(0, parts[part]);
+  }
+  for (const part of senders) {
+    const taken = Math.min(owed, parts[part]);
+    parts[part] -= taken;
+    owed -= taken;
+  }
+  return owed;
 }

@@ -14,6 +14,8 @@ import { cacheFolder } from '../compiled-program.ts';
 import type { AbsentRival } from '../recording.ts';
 
 const PATIENCE_MS = 10_000;
+/** More than any scenario has under way. */
+const CONNECTIONS = 64;
 
 /** What go-judge is asked for one run; durations in nanoseconds. */
 export interface GoJudgeCommand {
@@ -54,7 +56,7 @@ export class GoJudge {
     this.#process = process;
     this.#folder = folder;
     this.pid = process.pid ?? 0;
-    this.pool = new Pool(`http://127.0.0.1:${port}`, { connections: 16, pipelining: 1 });
+    this.pool = new Pool(`http://127.0.0.1:${port}`, { connections: CONNECTIONS, pipelining: 1 });
   }
 
   /** Null when there is none on this machine. */

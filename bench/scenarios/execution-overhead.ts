@@ -78,13 +78,18 @@ async function measure(
   return new Map([...samples].map(([name, each]) => [name, summarise(each)]));
 }
 
-function toRows(found: ReadonlyMap<string, Summary>, ours: Ours, when: string): ScenarioRow[] {
-  const rival = found.get(names.goJudge) ?? found.get(names.spawn);
-  const whole = [...found].map(([name, summary]) => ({
-    label: `${name}, ${when}`,
-    summary,
-    ...(name === names.ours && rival !== undefined ? { against: rival } : {}),
-  }));
+/** Who is set against whom: we against go-judge, go-judge against the bare spawn, and that against itself alone. */
+function toRows(found: ReadonlyMap<string, Summary>, alone: Summary, ours: Ours, when: string): ScenarioRow[] {
+  const spawn = found.get(names.spawn);
+  const againsts = new Map([
+    [names.spawn, alone],
+    [names.goJudge, spawn],
+    [names.ours, found.get(names.goJudge) ?? spawn],
+  ]);
+  const whole = [...found].map(([name, summary]) => {
+    const against = againsts.get(name);
+    return { label: `${name}, ${when}`, summary, ...(against === undefined ? {} : { against }) };
+  });
   const parts = [...ours.split].map(([part, samples]) => ({
     label: partLabel(part, when),
     summary: summarise(samples),
@@ -144,16 +149,17 @@ export const executionOverhead: InstanceScenario = {
     const rivals = [...(goJudge === null ? [] : [{ name: names.goJudge, round: () => judgeTrue(goJudge) }]), spawn];
     try {
       // Before anything of ours has run: between our rounds a spawn competes with the sandbox that we make ready.
-      const alone: number[] = [];
-      while (alone.length < options.rounds) alone.push(await spawn.round());
-      const rows: ScenarioRow[] = [{ label: `${names.spawn}, alone`, summary: summarise(alone) }];
+      const samples: number[] = [];
+      while (samples.length < options.rounds) samples.push(await spawn.round());
+      const alone = summarise(samples);
+      const rows: ScenarioRow[] = [{ label: `${names.spawn}, alone`, summary: alone }];
       const goals: Goal[] = [];
       const contenders = [...rivals, ours];
       for (const each of contenders) for (let round = 0; round < options.warmUp; round++) await each.round();
       for (const one of WHENS) {
         ours.forget();
         const found = await measure(contenders, options.rounds, one.gapMs);
-        rows.push(...toRows(found, ours, one.when));
+        rows.push(...toRows(found, alone, ours, one.when));
         goals.push(...toGoals(found, one));
       }
       return {
