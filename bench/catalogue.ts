@@ -20,6 +20,8 @@ import { launcherThroughput } from './scenarios/launcher-throughput.ts';
 import { layerForms } from './scenarios/layer-forms.ts';
 import { layerPull } from './scenarios/layer-pull.ts';
 import { leftBehind } from './scenarios/left-behind.ts';
+import { memoryAccuracy } from './scenarios/memory-accuracy.ts';
+import { neighbours } from './scenarios/neighbours.ts';
 import { placement } from './scenarios/placement.ts';
 import { requestCost } from './scenarios/request-cost.ts';
 import { residentMemory } from './scenarios/resident-memory.ts';
@@ -33,6 +35,7 @@ export const scenarios: readonly Scenario[] = [
   launcherThroughput,
   killOvershoot,
   cpuAccuracy,
+  memoryAccuracy,
   idleMemory,
   leftBehind,
   compileOnce,
@@ -45,6 +48,7 @@ export const scenarios: readonly Scenario[] = [
   httpThroughput,
   testsInOneRequest,
   executionOverhead,
+  neighbours,
   eventLatency,
   // Before all that build: its store is to be empty at first.
   artefactStore,

@@ -33,6 +33,8 @@ export interface GoJudgeResult {
   readonly status: string;
   readonly time: number;
   readonly runTime: number;
+  /** Bytes. */
+  readonly memory: number;
   readonly files: { readonly stdout: string };
   readonly fileIds?: Readonly<Record<string, string>>;
 }
