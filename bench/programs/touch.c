@@ -1,7 +1,7 @@
 /*
  * touch.c: has so much memory at once and ends, so that a reported peak can be set against what is known.
  * Usage: touch anonymous | shared-out | file MEBIBYTES, or touch read PATH; anonymous touches it in one process; shared-out half of it in each of two at
- * the same time; file writes a file of that size; read reads a file that no cache has. It tells nothing.
+ * the same time; file writes a file of that size; read reads a file. It tells nothing.
  */
 #define _GNU_SOURCE
 #include <fcntl.h>
@@ -51,9 +51,6 @@ static int write_file(long bytes) {
 static int read_file(const char *path) {
   int file = open(path, O_RDONLY);
   if (file < 0) return 66;
-  /* Only what is on the disk already can be dropped. */
-  fdatasync(file);
-  posix_fadvise(file, 0, 0, POSIX_FADV_DONTNEED);
   ssize_t got;
   while ((got = read(file, chunk, CHUNK)) > 0) continue;
   return got == 0 ? 0 : 74;
