@@ -28,23 +28,23 @@ const SPIN_MS = 20;
 interface Kind {
   readonly name: string;
   readonly mode: string | null;
-  readonly isHarmless: boolean;
+  readonly isMerelyBusy: boolean;
   /** Where it is not the default. */
   readonly outputBytes?: number;
 }
 
 const NOBODY = 'nobody';
 const kinds: readonly Kind[] = [
-  { name: NOBODY, mode: null, isHarmless: true },
-  { name: 'a busy program', mode: 'spin', isHarmless: true },
-  { name: 'eight busy threads', mode: 'threads', isHarmless: true },
-  { name: 'a cache thrasher', mode: 'cache', isHarmless: false },
-  { name: 'a fork bomb', mode: 'fork', isHarmless: false },
-  { name: 'a memory bomb', mode: 'memory', isHarmless: false },
-  { name: 'a disk filler', mode: 'disk', isHarmless: false },
-  { name: 'a maker of files', mode: 'files', isHarmless: false },
-  { name: 'an output flood', mode: 'output', isHarmless: false },
-  { name: 'an output flood of 16 MiB', mode: 'output', isHarmless: false, outputBytes: 16 * MiB },
+  { name: NOBODY, mode: null, isMerelyBusy: true },
+  { name: 'a busy program', mode: 'spin', isMerelyBusy: true },
+  { name: 'eight busy threads', mode: 'threads', isMerelyBusy: true },
+  { name: 'a cache thrasher', mode: 'cache', isMerelyBusy: false },
+  { name: 'a fork bomb', mode: 'fork', isMerelyBusy: false },
+  { name: 'a memory bomb', mode: 'memory', isMerelyBusy: false },
+  { name: 'a disk filler', mode: 'disk', isMerelyBusy: false },
+  { name: 'a maker of files', mode: 'files', isMerelyBusy: false },
+  { name: 'an output flood', mode: 'output', isMerelyBusy: false },
+  { name: 'an output flood of 16 MiB', mode: 'output', isMerelyBusy: false, outputBytes: 16 * MiB },
 ];
 const limits = { memoryBytes: 256 * MiB };
 
@@ -109,13 +109,13 @@ function toBare(neighbours: number): Household {
   const spin = compiledProgram('programs/spin.c');
   return {
     name: "Node's spawn, no sandbox",
-    kinds: kinds.filter(({ isHarmless }) => isHarmless),
+    kinds: kinds.filter(({ isMerelyBusy }) => isMerelyBusy),
     victims: {
       true: () => spawnToEnd('/bin/true'),
       [`a spin of ${SPIN_MS} ms`]: () => spawnToEnd(spin, String(SPIN_MS * 1000), '1'),
     },
-    neighbours: async ({ mode, isHarmless }) => {
-      if (mode === null || !isHarmless) return noNeighbours;
+    neighbours: async ({ mode, isMerelyBusy }) => {
+      if (mode === null || !isMerelyBusy) return noNeighbours;
       const program = compiledProgram('programs/neighbour.c');
       const children = Array.from({ length: neighbours }, () => spawnProgram(program, [mode]));
       return {
