@@ -14,14 +14,26 @@ import { executeTrue } from '../execute-true.ts';
 import { NeighbourLanes } from '../peers/neighbour-lanes.ts';
 import type { Plot } from '../recording.ts';
 import { type Summary, summarise } from '../samples.ts';
-import type { InstanceScenario, ScenarioOptions, ScenarioResult, ScenarioRow } from '../scenario.ts';
+import type { InstanceScenario, ScenarioResult, ScenarioRow } from '../scenario.ts';
 import { toDuration, toFigure } from '../wording.ts';
 
 const MiB = 1024 * 1024;
 /** Between two victims: they come, they don't stand in line. */
 const GAP_MS = 10;
-/** What begins is under way by then, and what ended is tidied up. */
-const SETTLE_MS = 150;
+/** How long victims are looked at beside each kind of neighbour. In `settleMs` what begins is under way, and what ended is tidied up. */
+interface Shape {
+  readonly rounds: number;
+  readonly blockRounds: number;
+  readonly settleMs: number;
+  readonly neighbourMs: number;
+}
+const quick: Shape = { rounds: 2, blockRounds: 2, settleMs: 50, neighbourMs: 150 };
+const whole = (rounds: number): Shape => ({
+  rounds: Math.ceil(rounds / 2),
+  blockRounds: 20,
+  settleMs: 150,
+  neighbourMs: 600,
+});
 const SPIN_MS = 20;
 
 /** Neighbours by what they are; `mode` is neighbour.c's word, null: nobody is there. */
@@ -66,7 +78,7 @@ interface Household {
 /** Through the API; what neighbours ended by is counted in `ends`. */
 async function toSandboxed(
   pool: Pool,
-  shape: { readonly url: string; readonly lanes: number; readonly wallTimeMs: number },
+  place: { readonly url: string; readonly lanes: number; readonly wallTimeMs: number },
   ends: Map<string, number>,
 ): Promise<Household> {
   const spin = await InstanceProgram.send(pool, 'spin');
@@ -78,7 +90,7 @@ async function toSandboxed(
     ...{ name: 'envicutor', kinds, victims: { true: () => executeTrue(pool), [`a spin of ${SPIN_MS} ms`]: spinOnce } },
     neighbours: async ({ name, mode, outputBytes }) => {
       if (mode === null) return noNeighbours;
-      const { url, lanes, wallTimeMs } = shape;
+      const { url, lanes, wallTimeMs } = place;
       const own = { ...limits, wallTimeMs, ...(outputBytes === undefined ? {} : { outputBytes }) };
       const there = await NeighbourLanes.start({ url, mode, lanes, limits: own });
       return {
@@ -139,13 +151,13 @@ const labelOf = (household: string, victim: string, kind: string) => `${househol
 async function measureBlock(
   household: Household,
   kind: Kind,
-  rounds: number,
+  { blockRounds, settleMs }: Shape,
   samples: Map<string, number[]>,
 ): Promise<void> {
   const neighbours = await household.neighbours(kind);
   try {
-    await pause(SETTLE_MS);
-    for (let round = 0; round < rounds; round++) {
+    await pause(settleMs);
+    for (let round = 0; round < blockRounds; round++) {
       for (const [victim, run] of Object.entries(household.victims)) {
         await pause(GAP_MS);
         const from = performance.now();
@@ -157,19 +169,15 @@ async function measureBlock(
   } finally {
     await neighbours.stop();
   }
-  await pause(SETTLE_MS);
+  await pause(settleMs);
 }
 
-async function measure(
-  households: readonly Household[],
-  options: ScenarioOptions,
-): Promise<ReadonlyMap<string, Summary>> {
-  const [rounds, block] = options.isQuick ? [4, 4] : [Math.ceil(options.rounds / 2), 20];
+async function measure(households: readonly Household[], shape: Shape): Promise<ReadonlyMap<string, Summary>> {
   const samples = new Map<string, number[]>();
-  for (let done = 0; done < rounds; done += block)
+  for (let done = 0; done < shape.rounds; done += shape.blockRounds)
     for (const kind of kinds)
       for (const household of households)
-        if (household.kinds.includes(kind)) await measureBlock(household, kind, block, samples);
+        if (household.kinds.includes(kind)) await measureBlock(household, kind, shape, samples);
   return new Map([...samples].map(([label, each]) => [label, summarise(each)]));
 }
 
@@ -212,11 +220,12 @@ export const neighbours: InstanceScenario = {
       const ends = new Map<string, number>();
       const slots = await slotsOf(pool);
       if (slots < 2) return { answer: 'Left out: an agent with one slot has no neighbours.', rows: [] };
-      const shape = { url: target.url, lanes: slots - 1, wallTimeMs: options.isQuick ? 300 : 600 };
-      const households = [await toSandboxed(pool, shape, ends), toBare(slots - 1)];
+      const shape = options.isQuick ? quick : whole(options.rounds);
+      const there = { url: target.url, lanes: slots - 1, wallTimeMs: shape.neighbourMs };
+      const households = [await toSandboxed(pool, there, ends), toBare(slots - 1)];
       for (const { victims } of households)
         for (const run of Object.values(victims)) for (let round = 0; round < options.warmUp; round++) await run();
-      const rows = toRows(await measure(households, options));
+      const rows = toRows(await measure(households, shape));
       const victims = Object.keys(households[0]?.victims ?? {});
       const plots: Plot[] = victims.map((victim) => ({
         kind: 'distribution',
@@ -227,7 +236,7 @@ export const neighbours: InstanceScenario = {
         answer: toAnswer(rows, victims),
         ...{ rows, plots },
         notes: [
-          `${slots} slots: one for the victim, ${slots - 1} for neighbours of the same tenant, each ended after ${shape.wallTimeMs} ms and begun again. × is the p50 as a multiple of the same victim beside nobody.`,
+          `${slots} slots: one for the victim, ${slots - 1} for neighbours of the same tenant, each ended after ${shape.neighbourMs} ms and begun again. × is the p50 as a multiple of the same victim beside nobody.`,
           `How neighbours ended: ${[...ends].map(([end, count]) => `${end} ${count} times`).join(', ')}.`,
         ],
       };
