@@ -1,19 +1,18 @@
 /**
  * Owns bad neighbours at an instance in a process of its own, so that reading what they say is not in anybody's clock: so many lanes that run
- * neighbour.c under ordinary limits through the HTTP API, again as soon as one has ended. Never measures.
- * Invariant: after stop() none of them runs; a lane that broke is stop()'s error.
+ * neighbour.c under given limits through the HTTP API, again as soon as one has ended. Never measures.
+ * Invariant: after end() none of them runs; a lane that broke is end()'s error.
  */
 import { type ChildProcessByStdio, spawn } from 'node:child_process';
 import { once } from 'node:events';
+import { createInterface } from 'node:readline';
 import type { Readable, Writable } from 'node:stream';
-import { text } from 'node:stream/consumers';
 import { Pool } from 'undici';
 import type { Limits } from '../../shared/model/limits.ts';
 import { InstanceProgram } from '../execute-program.ts';
 
-/** What neighbours are, where, and how many. */
+/** What neighbours are, and how many. */
 export interface NeighbourOrder {
-  readonly url: string;
   /** neighbour.c's word. */
   readonly mode: string;
   readonly lanes: number;
@@ -23,52 +22,76 @@ export interface NeighbourOrder {
 /** How many ended by which verdict. */
 export type NeighbourEnds = Readonly<Record<string, number>>;
 
-/** Neighbours that go on until they are stopped. */
+/** The process as a scenario has it: an order on a line begins neighbours, an empty line ends them and is answered by their ends. */
 export class NeighbourLanes {
   readonly #child: ChildProcessByStdio<Writable, Readable, null>;
+  readonly #answers: AsyncIterator<string>;
 
-  private constructor(child: ChildProcessByStdio<Writable, Readable, null>) {
-    this.#child = child;
+  private constructor(url: string) {
+    this.#child = spawn(process.execPath, [import.meta.filename, url], { stdio: ['pipe', 'pipe', 'inherit'] });
+    this.#child.stdin.on('error', () => undefined);
+    this.#answers = createInterface({ input: this.#child.stdout })[Symbol.asyncIterator]();
   }
 
-  /** Resolves when they are about to begin. */
-  static async start(order: NeighbourOrder): Promise<NeighbourLanes> {
-    const child = spawn(process.execPath, [import.meta.filename, JSON.stringify(order)], {
-      stdio: ['pipe', 'pipe', 'inherit'],
-    });
-    await Promise.race([once(child.stdout, 'data'), once(child, 'exit')]);
-    return new NeighbourLanes(child);
+  static async start(url: string): Promise<NeighbourLanes> {
+    const lanes = new NeighbourLanes(url);
+    await lanes.#answer();
+    return lanes;
+  }
+
+  begin(order: NeighbourOrder): void {
+    this.#child.stdin.write(`${JSON.stringify(order)}\n`);
   }
 
   /** Waits for those that run. */
-  async stop(): Promise<NeighbourEnds> {
-    this.#child.stdin.on('error', () => undefined).end();
-    const told = await text(this.#child.stdout);
-    if (told === '') throw new Error('the neighbours broke');
-    return JSON.parse(told) as NeighbourEnds;
+  async end(): Promise<NeighbourEnds> {
+    this.#child.stdin.write('\n');
+    return JSON.parse(await this.#answer()) as NeighbourEnds;
+  }
+
+  async stop(): Promise<void> {
+    if (this.#child.exitCode !== null) return;
+    this.#child.stdin.end();
+    await once(this.#child, 'exit');
+  }
+
+  async #answer(): Promise<string> {
+    const { done, value } = await this.#answers.next();
+    if (done === true) throw new Error('the neighbours broke');
+    return value;
   }
 }
 
-async function beNeighbours({ url, mode, lanes, limits }: NeighbourOrder): Promise<void> {
-  const pool = new Pool(url, { connections: lanes, pipelining: 1 });
+async function serve(url: string): Promise<void> {
+  const pool = new Pool(url, { pipelining: 1 });
   const program = await InstanceProgram.send(pool, 'neighbour');
-  const ends: Record<string, number> = {};
-  let isStopping = false;
-  process.stdin.on('end', () => {
-    isStopping = true;
-  });
-  process.stdin.resume();
-  process.stdout.write('\n');
-  const lane = async () => {
-    while (!isStopping) {
+  let ends: Record<string, number> = {};
+  let running: AbortController | null = null;
+  let lanes: Promise<unknown> = Promise.resolve();
+  const lane = async ({ mode, limits }: NeighbourOrder, { signal }: AbortController) => {
+    while (!signal.aborted) {
       const { verdict } = await program.execute([mode], limits);
       const end = verdict ?? 'no verdict';
       ends[end] = (ends[end] ?? 0) + 1;
     }
   };
-  await Promise.all(Array.from({ length: lanes }, lane));
+  process.stdout.write('ready\n');
+  for await (const line of createInterface({ input: process.stdin })) {
+    if (line === '') {
+      running?.abort();
+      await lanes;
+      process.stdout.write(`${JSON.stringify(ends)}\n`);
+      ends = {};
+    } else {
+      const order = JSON.parse(line) as NeighbourOrder;
+      const ours = new AbortController();
+      running = ours;
+      lanes = Promise.all(Array.from({ length: order.lanes }, () => lane(order, ours)));
+    }
+  }
+  running?.abort();
+  await lanes;
   await pool.close();
-  process.stdout.write(JSON.stringify(ends));
 }
 
-if (import.meta.main) await beNeighbours(JSON.parse(process.argv[2] ?? '') as NeighbourOrder);
+if (import.meta.main) await serve(process.argv[2] ?? '');

@@ -78,7 +78,8 @@ interface Household {
 /** Through the API; what neighbours ended by is counted in `ends`. */
 async function toSandboxed(
   pool: Pool,
-  place: { readonly url: string; readonly lanes: number; readonly wallTimeMs: number },
+  there: NeighbourLanes,
+  order: { readonly lanes: number; readonly wallTimeMs: number },
   ends: Map<string, number>,
 ): Promise<Household> {
   const spin = await InstanceProgram.send(pool, 'spin');
@@ -90,12 +91,12 @@ async function toSandboxed(
     ...{ name: 'envicutor', kinds, victims: { true: () => executeTrue(pool), [`a spin of ${SPIN_MS} ms`]: spinOnce } },
     neighbours: async ({ name, mode, outputBytes }) => {
       if (mode === null) return noNeighbours;
-      const { url, lanes, wallTimeMs } = place;
+      const { lanes, wallTimeMs } = order;
       const own = { ...limits, wallTimeMs, ...(outputBytes === undefined ? {} : { outputBytes }) };
-      const there = await NeighbourLanes.start({ url, mode, lanes, limits: own });
+      there.begin({ mode, lanes, limits: own });
       return {
         stop: async () => {
-          for (const [verdict, count] of Object.entries(await there.stop())) {
+          for (const [verdict, count] of Object.entries(await there.end())) {
             const end = `${name}: ${verdict}`;
             ends.set(end, (ends.get(end) ?? 0) + count);
           }
@@ -216,13 +217,14 @@ export const neighbours: InstanceScenario = {
   question: 'How long does a program take while its neighbours are busy or hostile?',
   async run(target, options): Promise<ScenarioResult> {
     const pool = new Pool(target.url, { connections: 1, pipelining: 1 });
+    const there = await NeighbourLanes.start(target.url);
     try {
       const ends = new Map<string, number>();
       const slots = await slotsOf(pool);
       if (slots < 2) return { answer: 'Left out: an agent with one slot has no neighbours.', rows: [] };
       const shape = options.isQuick ? quick : whole(options.rounds);
-      const there = { url: target.url, lanes: slots - 1, wallTimeMs: shape.neighbourMs };
-      const households = [await toSandboxed(pool, there, ends), toBare(slots - 1)];
+      const order = { lanes: slots - 1, wallTimeMs: shape.neighbourMs };
+      const households = [await toSandboxed(pool, there, order, ends), toBare(slots - 1)];
       for (const { victims } of households)
         for (const run of Object.values(victims)) for (let round = 0; round < options.warmUp; round++) await run();
       const rows = toRows(await measure(households, shape));
@@ -241,6 +243,7 @@ export const neighbours: InstanceScenario = {
         ],
       };
     } finally {
+      await there.stop();
       await pool.close();
     }
   },
