@@ -61,6 +61,8 @@ export class BenchLauncher {
 
   /** Starts the launcher of this checkout, or another build of it. */
   static async start(binary: string = defaultBinary): Promise<BenchLauncher> {
+    // First of all: a program that does not compile leaves no launcher behind.
+    const layers = { base: tarOfBase(), programs: tarOfPrograms() };
     const folder = mkdtempSync(join(tmpdir(), 'envicutor-bench-'));
     const place = ['--socket', socketIn(folder), '--store', join(folder, 'store')];
     const client = [
@@ -73,8 +75,7 @@ export class BenchLauncher {
     ];
     const child = spawn(binary, [...place, ...client], { stdio: ['ignore', 'ignore', 'inherit'] });
     const launcher = new BenchLauncher(folder, child, await connect(child, socketIn(folder)));
-    await launcher.#unpack('base', tarOfBase());
-    await launcher.#unpack('programs', tarOfPrograms());
+    for (const [name, tar] of Object.entries(layers)) await launcher.unpack(name, tar);
     return launcher;
   }
 
@@ -126,7 +127,8 @@ export class BenchLauncher {
     rmSync(this.folder, { recursive: true, force: true });
   }
 
-  async #unpack(layer: string, tar: Buffer): Promise<void> {
+  /** Makes a layer of it. */
+  async unpack(layer: string, tar: Buffer): Promise<void> {
     await this.sandbox.store.create(`${layer}-new`);
     const argv = [
       'tar',

@@ -24,6 +24,8 @@ import { layerForms } from './scenarios/layer-forms.ts';
 import { layerPull } from './scenarios/layer-pull.ts';
 import { leftBehind } from './scenarios/left-behind.ts';
 import { memory } from './scenarios/memory.ts';
+import { memoryAccuracy } from './scenarios/memory-accuracy.ts';
+import { neighbours } from './scenarios/neighbours.ts';
 import { placement } from './scenarios/placement.ts';
 import { requestCost } from './scenarios/request-cost.ts';
 import { sandboxOverhead } from './scenarios/sandbox-overhead.ts';
@@ -37,6 +39,7 @@ export const scenarios: readonly Scenario[] = [
   launcherThroughput,
   killOvershoot,
   cpuAccuracy,
+  memoryAccuracy,
   idleMemory,
   leftBehind,
   compileOnce,
@@ -51,6 +54,7 @@ export const scenarios: readonly Scenario[] = [
   executionOverhead,
   fairness,
   contestReplay,
+  neighbours,
   eventLatency,
   // Before all that build: its store is to be empty at first.
   artefactStore,

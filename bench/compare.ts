@@ -36,9 +36,15 @@ function compareAnswers(then: RecordedAnswer, now: RecordedAnswer): Compared[] {
     const [before, after] = [withRival(then, earlier), withRival(now, row)];
     return figures.map((of) => ({
       ...{ scenario: now.name, row: row.label, figure: of },
-      ...compareSeries(before, after, { better: now.better, of }),
+      ...compareSeries(before, after, { better: betterOf(now, row), of }),
     }));
   });
+}
+
+/** A row in a unit of its own may be better in the other direction: latencies beside rates. */
+function betterOf(answer: RecordedAnswer, { unit }: RecordedRow): RecordedAnswer['better'] {
+  if (unit.endsWith('/s')) return 'higher';
+  return unit === 'ms' ? 'lower' : answer.better;
 }
 
 /** A row's samples with those of the rival that was measured between them. */

@@ -76,7 +76,7 @@ const ORDINARY_CPU_SHARES = 1024;
 /** See the head of this file. */
 export class ScriptRuns {
   /** Sums over all scripts; milliseconds. */
-  readonly timing = { prepareMs: 0, executeMs: 0, collectMs: 0 };
+  readonly timing = { prepareMs: 0, takeMs: 0, mountMs: 0, execMs: 0, executeMs: 0, collectMs: 0 };
   readonly #sandbox: Pick<Sandbox, 'launch' | 'release'>;
   readonly #launches = new Set<Launch>();
   readonly #kept = new Set<KeptLayer>();
@@ -155,6 +155,9 @@ export class ScriptRuns {
 
   async #end(name: string, launch: Launch, stdout: OutputBuffer, stderr: OutputBuffer): Promise<ScriptEnd | null> {
     const report = await launch.report.finally(() => this.#launches.delete(launch));
+    this.timing.takeMs += report.takeMs;
+    this.timing.mountMs += report.mountMs;
+    this.timing.execMs += report.execMs;
     this.timing.prepareMs += report.takeMs + report.mountMs + report.execMs;
     this.timing.executeMs += report.wallTimeMs;
     this.timing.collectMs += report.collectMs;

@@ -94,11 +94,11 @@ export class LocalExecution {
   #timing(): Answer['timing'] {
     const nowMs = this.#clock.monotonicMs();
     const queuedMs = this.#stage === 'queued' ? nowMs - this.#startMs : this.#queuedMs;
-    const { fetchMs, prepareMs, executeMs, collectMs } = this.result?.timing ?? noTiming;
+    const { fetchMs, prepareMs, executeMs, collectMs, ...finer } = this.result?.timing ?? noTiming;
     const totalMs = (this.isOver ? this.#endMs : nowMs) - this.#startMs;
     const known = queuedMs + fetchMs + prepareMs + executeMs + collectMs;
     const overheadMs = this.result === null ? 0 : Math.max(0, totalMs - known);
-    return { queuedMs, buildMs: 0, fetchMs, prepareMs, executeMs, collectMs, overheadMs };
+    return { queuedMs, buildMs: 0, fetchMs, prepareMs, executeMs, collectMs, overheadMs, ...finer };
   }
 
   #judgement(): Pick<Answer, 'tests' | 'check' | 'score'> {

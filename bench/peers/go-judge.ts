@@ -11,6 +11,9 @@ import { removeCgroups } from './own-cgroups.ts';
 import { locate, presenceOf, type Rival, versionOf } from './peer.ts';
 import { PeerProcess } from './peer-process.ts';
 
+/** More than any scenario has under way. */
+const CONNECTIONS = 64;
+
 /** What go-judge is asked for one run; durations in nanoseconds. */
 export interface GoJudgeCommand {
   readonly args: readonly string[];
@@ -27,6 +30,8 @@ export interface GoJudgeResult {
   readonly status: string;
   readonly time: number;
   readonly runTime: number;
+  /** Bytes at the most. */
+  readonly memory: number;
   readonly files: { readonly stdout: string };
   readonly fileIds?: Readonly<Record<string, string>>;
 }
@@ -51,7 +56,7 @@ export class GoJudge {
   private constructor(process: PeerProcess, port: number) {
     this.#process = process;
     this.pid = process.pid;
-    this.pool = new Pool(`http://127.0.0.1:${port}`, { connections: 16, pipelining: 1 });
+    this.pool = new Pool(`http://127.0.0.1:${port}`, { connections: CONNECTIONS, pipelining: 1 });
   }
 
   /** Null when there is none on this machine. */
@@ -111,6 +116,14 @@ export class GoJudge {
   }
 }
 
+/** Milliseconds of one run, asked for over HTTP. */
+export async function judgeRound(judge: GoJudge, argv: readonly string[]): Promise<number> {
+  const from = performance.now();
+  const { status } = await judge.run({ args: argv });
+  if (status !== 'Accepted') throw new Error(`it answered '${status}'`);
+  return performance.now() - from;
+}
+
 /** What a scenario says when there is none. */
 export const noGoJudge: AbsentRival = {
   name: 'go-judge',
@@ -132,12 +145,7 @@ export const goJudge: Rival = {
     const judge = await GoJudge.start(path);
     if (judge === null) throw new Error('it is not there any more');
     return {
-      round: async (args) => {
-        const from = performance.now();
-        const { status } = await judge.run({ args });
-        if (status !== 'Accepted') throw new Error(`it answered '${status}'`);
-        return performance.now() - from;
-      },
+      round: (argv) => judgeRound(judge, argv),
       stop: () => judge.stop(),
       gone: () => judge.gone(),
     };

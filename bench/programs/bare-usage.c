@@ -1,6 +1,7 @@
 /*
  * bare-usage.c: what the kernel itself charges a program that is started without any sandbox: its exec, its main, its exit.
- * Usage: bare-usage PROGRAM ARGUMENT...; the program's output comes first, then one line with the nanoseconds of wait4's rusage.
+ * Usage: bare-usage PROGRAM ARGUMENT...; the program's output comes first, then a line with the nanoseconds of wait4's rusage and one
+ * with the bytes of its maximum resident set.
  * It never counts itself: rusage is that of the one child.
  */
 #define _GNU_SOURCE
@@ -20,6 +21,6 @@ int main(int argc, char **argv) {
   struct rusage usage;
   if (child < 0 || wait4(child, &status, 0, &usage) != child || status != 0) return 70;
   long long seconds = usage.ru_utime.tv_sec + usage.ru_stime.tv_sec, microseconds = usage.ru_utime.tv_usec + usage.ru_stime.tv_usec;
-  printf("%lld\n", (seconds * 1000000 + microseconds) * 1000);
+  printf("%lld\n%lld\n", (seconds * 1000000 + microseconds) * 1000, usage.ru_maxrss * 1024LL);
   return 0;
 }

@@ -1,21 +1,30 @@
 /**
- * Question: how long after its limit does a program really end?
- * The program keeps telling its own clock, so its last word is when it was ended, whatever anybody reports: overshoot is last word minus
+ * Question: how far beyond each of its limits does a program really come?
+ * For time the program keeps telling its own clock, so its last word is when it was ended, whatever anybody reports: overshoot is last word minus
  * first word minus the limit (the clock is that of the limit: processor time or CLOCK_MONOTONIC). Beside it the launcher's own report, which
  * also sees the program's exec and exit. Interleaved round by round with go-judge, isolate and, for wall time, bubblewrap below coreutils'
- * timeout. The limit changes from round to round, so that nobody's polling can happen to fit it.
+ * timeout. The limit changes from round to round, so that nobody's polling can happen to fit it. For everything else: overrun.ts.
  */
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import type { BenchLauncher } from '../bench-launcher.ts';
 import { compiledProgram } from '../compiled-program.ts';
+import {
+  goJudgeOverrun,
+  type Overrun,
+  ourIdle,
+  ourOverrun,
+  overrunLabels,
+  overrunLimits,
+  overrunUnit,
+} from '../overrun.ts';
 import { bubblewrapCommand, findBubblewrap, noBubblewrap } from '../peers/bubblewrap.ts';
 import { GoJudge, noGoJudge } from '../peers/go-judge.ts';
 import { findIsolate, isolateLimited, noIsolate } from '../peers/isolate.ts';
-import type { Goal } from '../recording.ts';
+import type { Goal, Plot } from '../recording.ts';
 import type { LauncherScenario, ScenarioResult } from '../scenario.ts';
 import { type Summary, summarise } from '../statistics/quantiles.ts';
-import { toDuration } from '../wording.ts';
+import { toDuration, toFigure } from '../wording.ts';
 
 const LIMITS_MS = [110, 130, 150, 170, 190] as const;
 const OUTPUT_BYTES = 4 * 1024 * 1024;
@@ -35,8 +44,8 @@ const labels = {
   bubblewrap: "wall: bubblewrap below timeout, the program's last word",
 };
 
-/** One round with one limit: milliseconds beyond it, by label. */
-type Way = (limitMs: number) => Promise<Readonly<Record<string, number>>>;
+/** One round with one limit: how far beyond it, by label. */
+type Way = (limitMs: number, round: number) => Promise<Overrun>;
 
 /** Milliseconds between the first and the last whole line; the last line can be cut. */
 function span(told: string): number {
@@ -112,7 +121,7 @@ async function measure(ways: readonly Way[], rounds: number): Promise<ReadonlyMa
   const samples = new Map<string, number[]>();
   for (let round = 0; round < rounds; round++) {
     for (const way of ways) {
-      for (const [label, beyond] of Object.entries(await way(LIMITS_MS[round % LIMITS_MS.length] ?? 150)))
+      for (const [label, beyond] of Object.entries(await way(LIMITS_MS[round % LIMITS_MS.length] ?? 150, round)))
         samples.set(label, [...(samples.get(label) ?? []), beyond]);
     }
   }
@@ -130,43 +139,78 @@ function toGoals(found: ReadonlyMap<string, Summary>): Goal[] {
   });
 }
 
+/** All limits but those of a clock that runs while the program works. */
+function overrunWays(launcher: BenchLauncher, goJudge: GoJudge | null): Way[] {
+  const rivals = goJudge === null ? [] : [goJudgeOverrun(goJudge)];
+  return [ourIdle(launcher, LIMITS_MS), ...rivals, ...overrunLimits.map((limit) => ourOverrun(launcher, limit))].map(
+    (way) => (_, round) => way(round),
+  );
+}
+
+/** The row of go-judge for the same limit. */
+const rivalOf = (label: string) => `${whatOf(label)}: go-judge, the program's last word`;
+/** The limit that a row is about. */
+const whatOf = (label: string) => label.slice(0, label.indexOf(':')).replace(/,.*/, '');
+/** Where figures are spread; of the others every round is the same. */
+const spread = [...clocks, 'idle', 'output'] as const;
+
+function toPlots(labelsOfRows: readonly string[]): Plot[] {
+  const isLate = (label: string) => label.endsWith('to the end');
+  const beyond = spread.map((what) => ({
+    kind: 'distribution' as const,
+    title: `Beyond a limit of ${what}`,
+    rows: labelsOfRows.filter((label) => whatOf(label) === what && label.includes('last word') && !isLate(label)),
+  }));
+  const late = labelsOfRows.filter(isLate);
+  return [...beyond, { kind: 'distribution', title: 'From the last word to the end', rows: late }];
+}
+
+const memoryWords = (mebibytes: number) =>
+  mebibytes > 0
+    ? `it comes to have ${toFigure(mebibytes)} MiB more memory than its limit`
+    : 'it never has more memory than its limit';
+
 /** The scenario. */
 export const killOvershoot: LauncherScenario = {
   name: 'kill-overshoot',
   needs: 'launcher',
-  question: `How long after a limit of ${LIMITS_MS[0]} to ${LIMITS_MS.at(-1)} ms does a program end?`,
+  question: 'How far beyond each of its limits does a program come?',
   async run(launcher, options): Promise<ScenarioResult> {
     const [goJudge, bubblewrap, isolate] = [await GoJudge.start(), findBubblewrap(), findIsolate()];
-    const notes = ["× is the p50 as a multiple of go-judge's.", 'bubblewrap has no limits of its own.'];
+    const notes = [
+      "× is the p50 as a multiple of go-judge's.",
+      'bubblewrap has no limits of its own.',
+      `Limits of time are ${LIMITS_MS[0]} to ${LIMITS_MS.at(-1)} ms. Less than nothing: what the program has is not all that its limit counts (memory of the kernel), or it was refused before (disk, processes).`,
+      'A pipe holds 64 KiB: of output that much may be written and never be forwarded; what was forwarded is the row as reported.',
+    ];
     const absent = [
       ...(goJudge === null ? [noGoJudge] : []),
       ...(bubblewrap === null ? [noBubblewrap] : []),
       ...(isolate === null ? [noIsolate] : []),
     ];
     try {
-      const ways = clocks.flatMap((clock) => [
-        ...(goJudge === null ? [] : [ofGoJudge(goJudge, clock)]),
-        ...(isolate === null ? [] : [ofIsolate(isolate, clock)]),
-        ...(clock === 'wall' && bubblewrap !== null ? [ofBubblewrap(bubblewrap)] : []),
-        ours(launcher, clock),
-        ...(clock === 'cpu' ? [twoThreads(launcher)] : []),
-      ]);
+      const ways = [
+        ...clocks.flatMap((clock) => [
+          ...(goJudge === null ? [] : [ofGoJudge(goJudge, clock)]),
+          ...(isolate === null ? [] : [ofIsolate(isolate, clock)]),
+          ...(clock === 'wall' && bubblewrap !== null ? [ofBubblewrap(bubblewrap)] : []),
+          ours(launcher, clock),
+          ...(clock === 'cpu' ? [twoThreads(launcher)] : []),
+        ]),
+        ...overrunWays(launcher, goJudge),
+      ];
       const found = await measure(ways, Math.ceil(options.rounds / 4));
       const rows = [...found].map(([label, summary]) => {
-        const rival = found.get(labels.goJudge(label.startsWith('cpu') ? 'cpu' : 'wall'));
-        return { label, summary, ...(rival !== undefined && label.includes('envicutor') ? { against: rival } : {}) };
+        const isTime = clocks.some((clock) => label.startsWith(clock));
+        const isOurs = label.includes('envicutor') && (isTime || label.includes("the program's"));
+        const against = isOurs ? found.get(rivalOf(label)) : undefined;
+        return { label, summary, unit: overrunUnit(label), ...(against === undefined ? {} : { against }) };
       });
       const last = (clock: Clock) => toDuration(found.get(labels.told(clock))?.p99 ?? Number.NaN);
       return {
-        answer: `Its last word is ${last('cpu')} after a limit of processor time and ${last('wall')} after one of wall time (p99).`,
+        answer: `Its last word is ${last('cpu')} after a limit of processor time and ${last('wall')} after one of wall time (p99); ${memoryWords(found.get(overrunLabels.told('memoryBytes'))?.p99 ?? Number.NaN)}.`,
         ...{ rows, goals: toGoals(found), notes, absent },
-        plots: clocks.map((clock) => ({
-          kind: 'distribution' as const,
-          title: `Beyond a limit of ${clock} time`,
-          rows: rows
-            .map(({ label }) => label)
-            .filter((label) => label.startsWith(clock) && label.includes('last word')),
-        })),
+        plots: toPlots(rows.map(({ label }) => label)),
       };
     } finally {
       await goJudge?.stop();

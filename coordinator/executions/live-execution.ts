@@ -30,6 +30,7 @@ export interface ExecutionTerms {
 }
 
 const LOG_BYTES_MAX = 2 * 1024 * 1024;
+const noTiming: LeaseResultMessage['timing'] = { fetchMs: 0, prepareMs: 0, executeMs: 0, collectMs: 0 };
 const noReports = { setup: null, dependencies: null, verify: null };
 
 /** One execution that has no result yet, or has just got it. */
@@ -156,16 +157,11 @@ export class LiveExecution {
     const isQueued = this.#stage === 'queued';
     const queuedMs = this.#queuedMs + (isQueued ? nowMs - this.#stageMs : 0);
     const buildMs = this.#buildMs + (this.#stage === 'building' ? nowMs - this.#stageMs : 0);
-    const { fetchMs, prepareMs, executeMs, collectMs } = this.result?.timing ?? {
-      fetchMs: 0,
-      prepareMs: 0,
-      executeMs: 0,
-      collectMs: 0,
-    };
+    const { fetchMs, prepareMs, executeMs, collectMs, ...finer } = this.result?.timing ?? noTiming;
     const totalMs = (this.isOver ? this.#endMs : nowMs) - this.#startMs;
     const known = queuedMs + buildMs + fetchMs + prepareMs + executeMs + collectMs;
     const overheadMs = this.result === null ? 0 : Math.max(0, totalMs - known);
-    return { queuedMs, buildMs, fetchMs, prepareMs, executeMs, collectMs, overheadMs };
+    return { queuedMs, buildMs, fetchMs, prepareMs, executeMs, collectMs, overheadMs, ...finer };
   }
 
   /** Until there is a result: the tests that are over. */

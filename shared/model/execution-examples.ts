@@ -43,6 +43,7 @@ export const answeredExample = {
   ...{ setup: null, dependencies: null, verify: null, check: null, compile: null, run: report, tests: [], score: null },
   timing: {
     ...{ queuedMs: 0.2, buildMs: 0, fetchMs: 0, prepareMs: 1.1, executeMs: 1.6, collectMs: 0.3, overheadMs: 1.4 },
+    ...{ takeMs: 0.1, mountMs: 0.6, execMs: 0.4, agentMs: 0.7 },
   },
   ...{ certificate: null, receipt: null, files: [], attempts: 1, failure: null, metadata: {} },
   agent: { id: 'agent_n0hmjngxsd541fyza0abjj4yzh', name: 'one', pool: 'default' },

@@ -144,6 +144,12 @@ export const Timing = Closed(
     executeMs: milliseconds('Compile and run scripts.'),
     collectMs: milliseconds('Reading what they left.'),
     overheadMs: milliseconds('Everything else between request and result.'),
+    takeMs: Type.Optional(milliseconds('Of prepareMs: until a sandbox was there.')),
+    mountMs: Type.Optional(milliseconds('Of prepareMs: layers mounted, files written.')),
+    execMs: Type.Optional(milliseconds('Of prepareMs: from there to the successful exec.')),
+    agentMs: Type.Optional(
+      milliseconds('Of overheadMs: at the agent itself and its launcher; the rest is the way to the agent and back.'),
+    ),
   },
   { title: 'Timing', description: 'Where the time of an execution went; milliseconds.' },
 );

@@ -52,6 +52,10 @@ export const LeaseResult = Closed({
     prepareMs: Timing.properties.prepareMs,
     executeMs: Timing.properties.executeMs,
     collectMs: Timing.properties.collectMs,
+    takeMs: Timing.properties.takeMs,
+    mountMs: Timing.properties.mountMs,
+    execMs: Timing.properties.execMs,
+    agentMs: Timing.properties.agentMs,
   }),
   failure: Nullable(Closed({ code: Type.String(), detail: Type.String(), isRetryable: Type.Boolean() })),
   files: Type.Optional(

@@ -167,3 +167,18 @@ test('output is passed on while it comes only when asked for; running is said on
     assert.deepEqual(heard.sort(), [...output, 'running'].sort());
   }
 });
+
+test('the parts of its time are the time that it took: of making sandboxes each part, and what the agent itself needed', async () => {
+  let nowMs = 100;
+  const clock = { ...systemClock, monotonicMs: () => nowMs };
+  const sandbox = new FakeSandbox(() => {
+    nowMs += 20;
+    return launchReport({ takeMs: 1, mountMs: 2, execMs: 3, wallTimeMs: 4, collectMs: 0.5 });
+  });
+  const execution = new Execution({ sandbox, layers: new FakeLayers(), clock }, makeOrder({ compile }), 0, silent);
+  const result = await execution.execute();
+  assert.deepEqual(result?.timing, {
+    ...{ fetchMs: 0, takeMs: 2, mountMs: 4, execMs: 6, prepareMs: 12, executeMs: 8, collectMs: 1 },
+    agentMs: 40 - 12 - 8 - 1,
+  });
+});
