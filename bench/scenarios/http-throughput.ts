@@ -51,7 +51,7 @@ async function measure(
 ): Promise<ReadonlyMap<string, Seen>> {
   const { windows, windowMs, settleMs } = isQuick
     ? { windows: 2, windowMs: 150, settleMs: 20 }
-    : { windows: 7, windowMs: 1500, settleMs: SETTLE_MS };
+    : { windows: 7, windowMs: 1000, settleMs: SETTLE_MS };
   const seen = new Map(
     contenders.map(({ name }) => [name, { rate: [] as number[], latency: [] as number[], asker: [] as number[] }]),
   );

@@ -181,7 +181,7 @@ export const killOvershoot: LauncherScenario = {
       "× is the p50 as a multiple of go-judge's.",
       'bubblewrap has no limits of its own.',
       `Limits of time are ${LIMITS_MS[0]} to ${LIMITS_MS.at(-1)} ms. Less than nothing: what the program has is not all that its limit counts (memory of the kernel), or it was refused before (disk, processes).`,
-      'A pipe holds 64 KiB: of output that much may be written and never be forwarded; what was forwarded is the row as reported.',
+      'Of output, what the program writes until its end is felt (a pipe holds 64 KiB) is dropped: what was forwarded is the row as reported.',
     ];
     const absent = [
       ...(goJudge === null ? [noGoJudge] : []),
