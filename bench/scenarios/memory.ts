@@ -141,7 +141,7 @@ function toResult(samples: Samples): ScenarioResult {
     ],
     notes: [
       'By process: resident, shared pages with them. By slots: what no file is behind, shared pages by their proportion.',
-      `A slot more: the difference between ${MANY_SLOTS} and ${FEW_SLOTS} slots after all were used at once, by ${MANY_SLOTS - FEW_SLOTS}; what the kernel holds for a prepared sandbox is in idle-memory. The agent's heap differs by about a MiB from start to start.`,
+      `A slot more: the difference between ${MANY_SLOTS} and ${FEW_SLOTS} slots after all were used at once, by ${MANY_SLOTS - FEW_SLOTS}; what the kernel holds for a prepared sandbox is in idle-memory. The agent's heap differs by some MiB from start to start.`,
       'A coordinator with a thousand agents more is in connected-agents.',
     ],
   };
