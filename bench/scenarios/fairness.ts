@@ -204,7 +204,7 @@ function toResult(windows: Windows, seen: Beside, shares: Shares): ScenarioResul
     ],
     notes: [
       `${SLOTS} slots; programs sleep ${PROGRAM_MS} ms (the aggressor's ± ${SPREAD_MS} ms); ${windows.count} windows of ${windows.ms / 1000} s each way; the victim ${victimPerSecond} a second by chance, from when each was due.`,
-      `A program is not interrupted for another tenant's: what the victim waits for is the next slot that becomes free.`,
+      `A program is not interrupted for another tenant's: what the victim waits for is a slot that becomes free, one every ${PROGRAM_MS / SLOTS} ms on average.`,
       `The aggressor had ${TIMES_ITS_SHARE * shareOfTwo} outstanding; ${seen.aggressorDone} of its programs ran, ${seen.aggressorRefused} were refused; of the three with weights ${shares.refused} were refused.`,
       'Service is the real time of the programs that ended in a window.',
     ],
