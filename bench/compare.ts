@@ -8,6 +8,7 @@ import { ExitCode } from './exit-code.ts';
 import { describeMachine } from './machine.ts';
 import { type RecordedAnswer, type RecordedRow, type Recording, RecordingError, readRecording } from './recording.ts';
 import { comparisonToText } from './report/markdown.ts';
+import { toSeries } from './report/series.ts';
 import { type ComparedRun, type Comparison, compareSeries } from './statistics/comparison.ts';
 
 /** What is to be said of one figure of one row. */
@@ -29,10 +30,10 @@ export function compareRecordings(before: Recording, after: Recording): Compared
 
 function compareAnswers(then: RecordedAnswer, now: RecordedAnswer): Compared[] {
   // A rival's own figures are what ours are set against; that a rival became faster is nobody's regression here.
-  const rivals = new Set(now.rows.map(({ against }) => against));
+  const ours = new Set(toSeries(now).flatMap(({ label, isOurs }) => (isOurs ? [label] : [])));
   return now.rows.flatMap((row) => {
     const earlier = then.rows.find(({ label }) => label === row.label);
-    if (earlier === undefined || rivals.has(row.label) || row.samples.length === 0) return [];
+    if (earlier === undefined || !ours.has(row.label) || row.samples.length === 0) return [];
     const [before, after] = [withRival(then, earlier), withRival(now, row)];
     return figures.map((of) => ({
       ...{ scenario: now.name, row: row.label, figure: of },

@@ -37,12 +37,13 @@ export class RunRecorder {
   /** Asks by `run` and records what came: an answer, or why there is none. */
   async answer({ name, question }: Scenario, run: () => Promise<ScenarioResult>): Promise<RecordedAnswer> {
     const [before, from] = [lookAtProcessors(), performance.now()];
-    const { result, problem } = await run().then(
-      (result) => ({ result, problem: null }),
-      (error: unknown) => ({ result: noResult, problem: error instanceof Error ? error.message : String(error) }),
-    );
+    const { result, rows, problem } = await run()
+      .then((result) => ({ result, rows: toRows(result), problem: null }))
+      .catch((error: unknown) => ({
+        ...{ result: noResult, rows: [] },
+        problem: error instanceof Error ? error.message : String(error),
+      }));
     const stealShare = stealBetween(before, lookAtProcessors());
-    const rows = toRows(result);
     const answer: RecordedAnswer = {
       ...{ name, question, problem, rows, stealShare },
       answer: problem === null ? result.answer : null,
@@ -89,7 +90,7 @@ function toRows({ rows, unit = 'ms' }: ScenarioResult): RecordedRow[] {
 /** A rival that is no row of its own can't be shown beside it. */
 function labelOf(rows: readonly ScenarioRow[], { label, against }: ScenarioRow): string | null {
   if (against === undefined) return null;
-  const rival = rows.find(({ summary }) => summary === against);
+  const rival = rows.find(({ summary }) => summary.samples === against.samples);
   if (rival === undefined) throw new Error(`'${label}' is set against a series that is no row`);
   return rival.label;
 }

@@ -57,6 +57,7 @@ class Asking {
   async #ask(scenario: Scenario, run: () => Promise<ScenarioResult>, stop?: () => Promise<void>): Promise<void> {
     const { signal } = this.#settings;
     if (signal.aborted) return;
+    process.stderr.write(`asking ${scenario.name}\n`);
     const answer = await this.#recorder.answer(scenario, async () => {
       const running = run();
       await Promise.race([running, interrupted(signal)]);
