@@ -16,9 +16,11 @@ import {
 import type { StagedLayer } from '../shared/model/build.ts';
 
 const BYTES_WANTED = 1024 ** 3;
+/** Where only the shape of an answer is wanted. */
+const QUICK_BYTES_WANTED = 24 * 1024 ** 2;
 const BYTES_MAX = 8 * BYTES_WANTED;
 /** Taken one after the other until there is enough; a directory that alone would be too much is passed over. */
-const sources = ['usr/lib', 'usr/share', 'usr/local', 'usr/bin', 'usr/include', 'usr/sbin', 'opt'];
+const sources = ['usr/lib', 'usr/share', 'usr/local', 'usr/bin', 'usr/include', 'usr/sbin', 'opt', 'etc'];
 
 /** A staged layer and its bytes. */
 export interface LargeLayer {
@@ -33,23 +35,23 @@ function bytesOf(directory: string): number {
   return Number.parseInt(stdout.toString(), 10) || 0;
 }
 
-function chooseSources(): string[] {
+function chooseSources(wanted: number): string[] {
   const chosen: string[] = [];
   let bytes = 0;
   for (const directory of sources) {
     const more = bytesOf(directory);
-    if (bytes >= BYTES_WANTED || more === 0 || bytes + more > 2 * BYTES_WANTED) continue;
+    if (bytes >= wanted || more === 0 || bytes + more > 2 * wanted) continue;
     chosen.push(directory);
     bytes += more;
   }
   return chosen;
 }
 
-/** Captures the layer into `folder`. */
-export async function makeLargeLayer(folder: string): Promise<LargeLayer> {
-  const chosen = chooseSources();
+/** Captures the layer into `folder`; a small one for a quick run. */
+export async function makeLargeLayer(folder: string, isQuick: boolean): Promise<LargeLayer> {
+  const chosen = chooseSources(isQuick ? QUICK_BYTES_WANTED : BYTES_WANTED);
   const parents = [...new Set(chosen.map((directory) => directory.split('/')[0] ?? ''))].filter(
-    (name) => name !== 'opt',
+    (name) => name !== 'opt' && name !== 'etc',
   );
   const settings = [
     '--create',
