@@ -22,7 +22,7 @@ import type { InstanceScenario, LauncherScenario, Scenario, ScenarioOptions, Sce
 const PUT_AWAY_MS = 5000;
 
 const shapes = {
-  quick: { warmUp: 5, rounds: 20, isQuick: true },
+  quick: { warmUp: 3, rounds: 10, isQuick: true },
   whole: { warmUp: 100, rounds: 400, isQuick: false },
 } as const satisfies Record<string, ScenarioOptions>;
 

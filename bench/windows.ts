@@ -45,5 +45,5 @@ export async function seeWindow(
 
 /** How many windows, and how long, for a scenario that was told how many rounds to do. */
 export function windowsFor(rounds: number): { readonly windows: number; readonly windowMs: number } {
-  return rounds < 100 ? { windows: 2, windowMs: 700 } : { windows: 8, windowMs: 2000 };
+  return rounds < 100 ? { windows: 2, windowMs: 150 } : { windows: 8, windowMs: 2000 };
 }

@@ -19,6 +19,7 @@ const MEBIBYTES_MAX = 300;
 const MEBIBYTE = 1024 * 1024;
 /** Until what the handshakes left behind is gone. */
 const SETTLING_MS = 10_000;
+const QUICK_MS = 1000;
 
 /** What one process used and held in each window. */
 class Series {
@@ -38,10 +39,10 @@ class Series {
   }
 }
 
-async function withCrowd(url: string, api: string, use: () => Promise<void>): Promise<void> {
+async function withCrowd(url: string, api: string, settlingMs: number, use: () => Promise<void>): Promise<void> {
   const crowd = await Crowd.start({ url, api }, AGENTS);
   try {
-    await pause(SETTLING_MS);
+    await pause(settlingMs);
     await use();
   } finally {
     await crowd.stop();
@@ -53,16 +54,18 @@ export const connectedAgents: InstanceScenario = {
   needs: 'instance',
   name: 'connected-agents',
   question: 'What do 1,000 connected agents cost the coordinator while nothing is asked for?',
-  async run({ instance, url }, { rounds }): Promise<ScenarioResult> {
+  async run({ instance, url }, { isQuick }): Promise<ScenarioResult> {
     if (instance === null) return onlyOurOwn;
-    const [windows, windowMs] = rounds < 100 ? [1, 6000] : [3, 60_000];
+    const [windows, windowMs, settlingMs] = isQuick ? [1, QUICK_MS, QUICK_MS] : [3, 60_000, SETTLING_MS];
     const coordinator = instance.processId('coordinator/main.ts');
     const [alone, floor, crowded] = [new Series(), new Series(), new Series()];
     for (let window = 0; window < windows; window += 1) {
       await alone.look(coordinator, windowMs);
       const bare = await startBareServer();
-      await withCrowd(bare.url, '', () => floor.look(bare.pid, windowMs)).finally(() => bare.stop());
-      await withCrowd(`${url.replace('http', 'ws')}/agents`, url, () => crowded.look(coordinator, windowMs));
+      await withCrowd(bare.url, '', settlingMs, () => floor.look(bare.pid, windowMs)).finally(() => bare.stop());
+      await withCrowd(`${url.replace('http', 'ws')}/agents`, url, settlingMs, () =>
+        crowded.look(coordinator, windowMs),
+      );
     }
     const [cpu, memory] = [summarise(crowded.percents), summarise(crowded.mebibytes)];
     const goals: Goal[] = [
@@ -100,7 +103,7 @@ export const connectedAgents: InstanceScenario = {
       ],
       goals,
       notes: [
-        `${windows} windows of ${windowMs / 1000} s each, ${SETTLING_MS / 1000} s after the last agent was let in; user and system time of all threads.`,
+        `${windows} windows of ${windowMs / 1000} s each, ${settlingMs / 1000} s after the last agent was let in; user and system time of all threads.`,
         `Memory per agent: ${perAgent.toFixed(0)} KiB, by the first window with them and the one before it.`,
       ],
     };

@@ -194,7 +194,7 @@ export const contestReplay: InstanceScenario = {
   async run({ url }, { isQuick }): Promise<ScenarioResult> {
     const client = new Submitter(url);
     try {
-      return toResult(isQuick ? await replay(client, 10_000, 2000) : await replay(client, 240_000, 20_000));
+      return toResult(isQuick ? await replay(client, 6000, 1000) : await replay(client, 240_000, 20_000));
     } finally {
       await client.close();
     }

@@ -106,7 +106,12 @@ export const eventLatency: InstanceScenario = {
     try {
       for (let warmUp = 0; warmUp < options.warmUp; warmUp += 1) await executeTrue(pool);
       for (const gapMs of GAPS_MS) {
-        const series = await measure(target.url, pool, gapMs, Math.ceil(options.rounds / LINES) + 1);
+        const series = await measure(
+          target.url,
+          pool,
+          gapMs,
+          options.isQuick ? 1 : Math.ceil(options.rounds / LINES) + 1,
+        );
         const [pipe, events, terminal] = [series.pipe, series.events, series.terminal].map((ages) =>
           summarise(ages),
         ) as [...[Summary, Summary, Summary]];

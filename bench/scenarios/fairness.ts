@@ -218,7 +218,7 @@ export const fairness: InstanceScenario = {
   question: `What does a tenant notice of another at ${TIMES_ITS_SHARE} times its share, and does each get what its weight says?`,
   async run({ instance, url }, { isQuick, warmUp }: ScenarioOptions): Promise<ScenarioResult> {
     if (instance === null) return onlyOurOwn;
-    const windows: Windows = isQuick ? { count: 1, ms: 3000 } : { count: 5, ms: 12_000 };
+    const windows: Windows = isQuick ? { count: 1, ms: 1500 } : { count: 5, ms: 12_000 };
     return await withTenants(instance, async () => {
       const seen = await besideAggressor(url, windows, warmUp);
       return toResult(windows, seen, await sharesByWeight(url, windows));

@@ -20,6 +20,7 @@ const [FEW_SLOTS, MANY_SLOTS] = [2, 8] as const;
 const SLOT_MEBIBYTES_MAX = 1;
 /** Until what work has left is tidied up and the stock is full; agents report every three seconds. */
 const SETTLING_MS = 3000;
+const QUICK_SETTLING_MS = 300;
 const ROUNDS_AT_ONCE = 3;
 
 const mebibytes = (bytes: number) => bytes / MEBIBYTE;
@@ -44,10 +45,10 @@ async function execute(client: Submitter, script: string): Promise<void> {
 }
 
 /** All slots at the same time, so that the stock of sandboxes is as large as they want it. */
-async function useAll(client: Submitter, slots: number): Promise<void> {
+async function useAll(client: Submitter, slots: number, settlingMs: number): Promise<void> {
   for (let round = 0; round < ROUNDS_AT_ONCE; round += 1)
     await Promise.all(Array.from({ length: slots }, () => execute(client, 'sleep 0.3')));
-  await pause(SETTLING_MS);
+  await pause(settlingMs);
 }
 
 class Samples {
@@ -71,7 +72,8 @@ class Samples {
 }
 
 /** Then the instance is as it was. */
-async function measure(instance: PrivateInstance, client: Submitter, rounds: number): Promise<Samples> {
+async function measure(instance: PrivateInstance, client: Submitter, isQuick: boolean): Promise<Samples> {
+  const [rounds, settlingMs] = isQuick ? [1, QUICK_SETTLING_MS] : [5, SETTLING_MS];
   const samples = new Samples();
   try {
     for (let round = 0; round < rounds; round += 1) {
@@ -79,10 +81,10 @@ async function measure(instance: PrivateInstance, client: Submitter, rounds: num
       samples.fresh.push(residents(instance));
       for (let count = 0; count < EXECUTIONS; count += 1) await execute(client, 'echo hello');
       samples.worked.push(residents(instance));
-      await useAll(client, FEW_SLOTS);
+      await useAll(client, FEW_SLOTS, settlingMs);
       samples.side(0, agentSide(instance));
       await instance.restart({ ENVICUTOR_AGENT_SLOTS: String(MANY_SLOTS) });
-      await useAll(client, MANY_SLOTS);
+      await useAll(client, MANY_SLOTS, settlingMs);
       samples.side(1, agentSide(instance));
     }
   } finally {
@@ -156,7 +158,7 @@ export const memory: InstanceScenario = {
     if (instance === null) return onlyOurOwn;
     const client = new Submitter(url);
     try {
-      return toResult(await measure(instance, client, isQuick ? 1 : 5));
+      return toResult(await measure(instance, client, isQuick));
     } finally {
       await client.close();
     }

@@ -19,6 +19,7 @@ const KEPT_LAYERS = 40;
 const FETCH_S = 3;
 const LOAD = 0.5;
 const ARRIVALS = 1_000_000;
+const QUICK_ARRIVALS = 50_000;
 const WARM_MIN = 0.999;
 const PER_SECOND_MIN = 500_000;
 const ROUNDS_MAX = 5;
@@ -79,7 +80,7 @@ interface Outcome {
 }
 
 /** One run over a fleet; shares of the second half, when layers have found their places. */
-function simulate(agentCount: number, keys: number, choose: Choose, seed: string): Outcome {
+function simulate(agentCount: number, keys: number, choose: Choose, seed: string, arrivals: number): Outcome {
   const random = toRandom(seed);
   const agents = Array.from({ length: agentCount }, (_, number) => new SimulatedAgent(number));
   const index = new FleetIndex<SimulatedAgent>();
@@ -101,10 +102,10 @@ function simulate(agentCount: number, keys: number, choose: Choose, seed: string
   const runs = new IndexedHeap<Run>((a, b) => a.endS < b.endS);
   const rate = LOAD * agentCount * SLOTS;
   const counts = { warm: 0, cold: 0, rejected: 0 };
-  const choices = new Int32Array(ARRIVALS);
+  const choices = new Int32Array(arrivals);
   const [fromMs, used] = [performance.now(), process.cpuUsage()];
   let now = 0;
-  for (let arrival = 0; arrival < ARRIVALS; arrival += 1) {
+  for (let arrival = 0; arrival < arrivals; arrival += 1) {
     now += drawGap(1 / rate);
     for (let run = runs.first(); run !== undefined && run.endS <= now; run = runs.first()) {
       runs.remove(run);
@@ -114,7 +115,7 @@ function simulate(agentCount: number, keys: number, choose: Choose, seed: string
     const layers = layersOf[drawKey()] as string[];
     const agent = choose(index, agents, layers, now * 1000);
     choices[arrival] = agent?.number ?? -1;
-    const isCounted = arrival > ARRIVALS / 2;
+    const isCounted = arrival > arrivals / 2;
     if (agent === null) {
       if (isCounted) counts.rejected += 1;
       continue;
@@ -140,8 +141,8 @@ function simulate(agentCount: number, keys: number, choose: Choose, seed: string
   return {
     warm: counts.warm / placed,
     rejected: counts.rejected / (placed + counts.rejected),
-    cpuMicroseconds: (user + system) / ARRIVALS,
-    wallMicroseconds: ((performance.now() - fromMs) * 1000) / ARRIVALS,
+    cpuMicroseconds: (user + system) / arrivals,
+    wallMicroseconds: ((performance.now() - fromMs) * 1000) / arrivals,
     choices,
   };
 }
@@ -149,7 +150,8 @@ function simulate(agentCount: number, keys: number, choose: Choose, seed: string
 /** The same run with the same choices, which nobody has to make any more. */
 function replay(agentCount: number, keys: number, choices: Int32Array, seed: string): Outcome {
   let arrival = 0;
-  return simulate(agentCount, keys, (_index, agents) => agents[choices[arrival++] as number] ?? null, seed);
+  const choose: Choose = (_index, agents) => agents[choices[arrival++] as number] ?? null;
+  return simulate(agentCount, keys, choose, seed, choices.length);
 }
 
 const percent = (share: number) => `${(share * 100).toFixed(2)} %`;
@@ -159,7 +161,8 @@ export const placement: FreeScenario = {
   needs: 'nothing',
   name: 'placement',
   question: 'How often does placement find the layers, and how many placements does a thread make a second?',
-  async run({ rounds }): Promise<ScenarioResult> {
+  async run({ rounds, isQuick }): Promise<ScenarioResult> {
+    const arrivals = isQuick ? QUICK_ARRIVALS : ARRIVALS;
     const ours: Choose = (index, _agents, layers, nowMs) =>
       place({ constraints: anywhere, layers, memoryBytes: 1, diskBytes: 1 }, index, {
         random,
@@ -184,14 +187,14 @@ export const placement: FreeScenario = {
       [10, 300],
     ] as const;
     for (const [agentCount, keys] of fleets) {
-      for (let round = 0; round < Math.min(ROUNDS_MAX, rounds); round += 1) {
+      for (let round = 0; round < (isQuick ? 1 : Math.min(ROUNDS_MAX, rounds)); round += 1) {
         const seed = `${agentCount} ${round}`;
         random = toRandom(`choice ${seed}`);
-        const mine = simulate(agentCount, keys, ours, seed);
+        const mine = simulate(agentCount, keys, ours, seed, arrivals);
         const chosen = replay(agentCount, keys, mine.choices, seed);
         const cpu = mine.cpuMicroseconds - chosen.cpuMicroseconds;
         random = toRandom(`choice ${seed}`);
-        const rival = simulate(agentCount, keys, twoChoices, seed);
+        const rival = simulate(agentCount, keys, twoChoices, seed, arrivals);
         notes.push(
           `${agentCount} agents, ${keys} keys: warm ${percent(mine.warm)}, rejected ${percent(mine.rejected)}, ${cpu.toFixed(2)} µs a placement; two choices alone: warm ${percent(rival.warm)}, rejected ${percent(rival.rejected)}`,
         );

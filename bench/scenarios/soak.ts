@@ -39,6 +39,7 @@ const SETTLING_MS = 4000;
 const SETTLED_LOOKS_MAX = 10;
 
 interface Extent {
+  readonly settlingMs: number;
   readonly durationMs: number;
   readonly capacityMs: number;
   /** How often it is looked at, and into how many stretches latencies are divided. */
@@ -84,9 +85,9 @@ function look(instance: PrivateInstance, fromMs: number): Look {
 }
 
 /** Waits until nothing runs or is swept, then looks. */
-async function rest(instance: PrivateInstance): Promise<Rest> {
+async function rest(instance: PrivateInstance, settlingMs: number): Promise<Rest> {
   for (let attempt = 1; ; attempt += 1) {
-    await pause(SETTLING_MS);
+    await pause(settlingMs);
     const client = new Submitter(instance.url);
     const [stock = 0, wanted, running, sweeping] = await Promise.all(
       ['stock', 'stock_wanted', 'running', 'sweeping'].map((name) => client.metric(`envicutor_sandbox_${name}`)),
@@ -128,12 +129,15 @@ class Clients {
   }
 }
 
-async function soakFor(instance: PrivateInstance, { durationMs, capacityMs, looks: count }: Extent): Promise<Soaked> {
+async function soakFor(
+  instance: PrivateInstance,
+  { durationMs, capacityMs, looks: count, settlingMs }: Extent,
+): Promise<Soaked> {
   const warming = new Clients(instance.url);
   const rate = await perSecond(CLIENTS, capacityMs, () => warming.submit())
     .then((capacity) => RATE_OF_CAPACITY * capacity)
     .finally(() => warming.close());
-  const before = await rest(instance);
+  const before = await rest(instance, settlingMs);
   const clients = new Clients(instance.url);
   const from = performance.now();
   const looks: Look[] = [];
@@ -148,7 +152,7 @@ async function soakFor(instance: PrivateInstance, { durationMs, capacityMs, look
   const arrived = await openLoop(due, () => clients.submit()).finally(() => clients.close());
   isOver = true;
   await looking;
-  return { perSecond: rate, arrived, looks, before, after: await rest(instance) };
+  return { perSecond: rate, arrived, looks, before, after: await rest(instance, settlingMs) };
 }
 
 /** The median of the slopes between all pairs (Theil and Sen), per hour; NaN of fewer than two. */
@@ -315,8 +319,8 @@ export const soak: InstanceScenario = {
   async run({ instance }, { isQuick }): Promise<ScenarioResult> {
     if (instance === null) return onlyOurOwn;
     const extent: Extent = isQuick
-      ? { durationMs: 15_000, capacityMs: 2000, looks: 5 }
-      : { durationMs: HOUR_MS, capacityMs: 20_000, looks: 60 };
+      ? { durationMs: 6000, capacityMs: 1000, looks: 5, settlingMs: 500 }
+      : { durationMs: HOUR_MS, capacityMs: 20_000, looks: 60, settlingMs: SETTLING_MS };
     return toResult(await soakFor(instance, extent), extent, isQuick);
   },
 };

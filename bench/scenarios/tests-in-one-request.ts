@@ -13,12 +13,13 @@ const TESTS = 50;
 const RATIO_MIN = 10;
 const ADDED_MS_MAX = 1.5;
 const TRUE_ROUNDS = 10;
+const QUICK_ROUNDS = 2;
 const BUILD_MS_MAX = 900_000;
 const environment = {
   base: 'debian-13' as const,
   setup: 'apt-get update && apt-get install -y --no-install-recommends g++',
 };
-const sum: ExecutionRequest = {
+const cppSum: ExecutionRequest = {
   environment,
   files: [
     {
@@ -30,6 +31,12 @@ const sum: ExecutionRequest = {
   run: { script: './main' },
 };
 const inputs = Array.from({ length: TESTS }, (_, index) => ({ stdin: `${index} 1\n`, expected: `${index + 1}\n` }));
+/** The same without a compiler, for a quick run. */
+const quickSum: ExecutionRequest = {
+  environment: { base: 'debian-13' },
+  compile: { script: "printf '#!/bin/sh\\nread a b\\necho $((a + b))\\n' > main && chmod +x main" },
+  run: { script: './main' },
+};
 const nothing: ExecutionRequest = {
   environment: { base: 'debian-13' },
   compile: { script: 'cp /bin/true main' },
@@ -51,16 +58,17 @@ async function execute(pool: Pool, request: ExecutionRequest, verdict: string): 
 }
 
 /** All tests by requests of their own, one after the other. */
-async function executeEach(pool: Pool): Promise<number> {
+async function executeEach(pool: Pool, sum: ExecutionRequest): Promise<number> {
   let ms = 0;
   for (const { stdin } of inputs) ms += await execute(pool, { ...sum, run: { ...sum.run, stdin } }, 'ok');
   return ms;
 }
 
-/** What one of many tests of nothing adds to one test, in milliseconds. */
-async function measureAdded(pool: Pool, rounds: number): Promise<number[]> {
+/** What one of many tests of nothing adds to one test, in milliseconds; `script` is what each of them runs. */
+async function measureAdded(pool: Pool, script: string, rounds: number): Promise<number[]> {
+  const request = { ...nothing, run: { script } };
   const withTests = (count: number) =>
-    execute(pool, { ...nothing, tests: Array.from({ length: count }, () => ({})) }, 'accepted');
+    execute(pool, { ...request, tests: Array.from({ length: count }, () => ({})) }, 'accepted');
   const added: number[] = [];
   for (let round = 0; round < rounds; round += 1) {
     const one = await withTests(1);
@@ -76,16 +84,21 @@ export const testsInOneRequest: InstanceScenario = {
   question: `What do a compile and ${TESTS} tests cost in one request, next to ${TESTS} requests with a compile each?`,
   async run(target, options): Promise<ScenarioResult> {
     const pool = new Pool(target.url, { connections: 1, pipelining: 1 });
+    const sum = options.isQuick ? quickSum : cppSum;
     try {
       // Builds the environment, or finds it built.
       await execute(pool, { ...sum, tests: inputs }, 'accepted');
       const [together, spread, each]: [number[], number[], number[]] = [[], [], []];
-      for (let round = 0; round < Math.max(2, Math.min(5, options.rounds / 20)); round += 1) {
+      for (let round = 0; round < (options.isQuick ? 1 : 5); round += 1) {
         together.push(await execute(pool, { ...sum, tests: inputs }, 'accepted'));
         spread.push(await execute(pool, { ...sum, tests: inputs, testsAtOnce: 2 }, 'accepted'));
-        each.push(await executeEach(pool));
+        each.push(await executeEach(pool, sum));
       }
-      const added = summarise(await measureAdded(pool, TRUE_ROUNDS));
+      const rounds = options.isQuick ? QUICK_ROUNDS : TRUE_ROUNDS;
+      const [added, started] = [
+        summarise(await measureAdded(pool, '#!/bin/true\n', rounds)),
+        summarise(await measureAdded(pool, './main', rounds)),
+      ];
       const rival = summarise(each);
       const ours = summarise(together);
       const ratio = rival.p50 / ours.p50;
@@ -96,6 +109,7 @@ export const testsInOneRequest: InstanceScenario = {
           { label: `one request, ${TESTS} tests on one slot`, summary: ours, against: rival },
           { label: `one request, ${TESTS} tests, two at a time`, summary: summarise(spread), against: rival },
           { label: 'one more test of `true`', summary: added },
+          { label: 'one more test of a shell that starts `true`', summary: started },
         ],
         goals: [
           {
