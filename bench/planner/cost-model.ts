@@ -71,6 +71,7 @@ interface Unseen {
   readonly cores: number;
   readonly backgroundMs: number;
   readonly delayMs: number;
+  readonly pathShare: number;
 }
 
 const demand: EnvironmentDemand = { cpuSamplesMs: [0], waitMs: 0, memoryBytes: 0, missShare: 0, fetchMs: 0 };
@@ -100,8 +101,8 @@ class Fit {
     this.#schedules = calibration.runs.map((run) => ({ run, schedule: scheduleOfRun(run) }));
   }
 
-  costs({ backgroundMs, delayMs }: Unseen): ExecutionCosts {
-    return { ...this.#measured, backgroundMs, delaysMs: this.#shape.map((factor) => factor * delayMs) };
+  costs({ backgroundMs, delayMs, pathShare }: Unseen): ExecutionCosts {
+    return { ...this.#measured, backgroundMs, pathShare, delaysMs: this.#shape.map((factor) => factor * delayMs) };
   }
 
   model(unseen: Unseen): Model {
@@ -121,7 +122,7 @@ class Fit {
       const { latenciesMs } = predict(model, schedule, run.seed);
       if (run.kind === 'burst') bursts.push(Math.log(Math.max(...latenciesMs) / run.makespanMs));
       else
-        for (const percent of [50, 90])
+        for (const percent of [10, 50, 90])
           latencies.push(Math.log(percentile(latenciesMs, percent / 100) / (run.latenciesMs[percent] ?? 1)));
     }
     return { bursts, latencies };
@@ -137,24 +138,41 @@ class Fit {
   /** Goes downhill along each axis in ever smaller steps. */
   search(): Unseen {
     const { cores } = this.#calibration.machine;
-    let best: Unseen = { cores: cores * 0.9, backgroundMs: 1, delayMs: 2 };
-    let [least, step] = [this.loss(best), { cores: cores * 0.1, backgroundMs: 1.5, delayMs: 2 }];
+    const starts = [
+      { cores: cores * 0.95, backgroundMs: 1, delayMs: 3, pathShare: 0.8 },
+      { cores: cores * 0.8, backgroundMs: 0, delayMs: 6, pathShare: 0.6 },
+    ];
+    const ends = starts.map((start) => this.#descend(start));
+    return ends.reduce((best, end) => (this.loss(end) < this.loss(best) ? end : best));
+  }
+
+  #descend(start: Unseen): Unseen {
+    const { cores } = this.#calibration.machine;
+    let best = start;
+    let [least, step] = [this.loss(best), { cores: cores * 0.1, backgroundMs: 1.5, delayMs: 2, pathShare: 0.2 }];
     for (let halving = 0; halving < SEARCH_STEPS; halving += 1) {
       for (let moved = true, moves = 0; moved && moves < 12; moves += 1) {
         moved = false;
-        for (const name of ['cores', 'backgroundMs', 'delayMs'] as const) {
+        for (const name of ['cores', 'backgroundMs', 'delayMs', 'pathShare'] as const) {
           for (const sign of [1, -1]) {
             const next = { ...best, [name]: best[name] + sign * step[name] };
-            const isPossible = next.cores <= cores && next.cores > 0.1 && next.backgroundMs >= 0 && next.delayMs >= 0;
-            const loss = isPossible ? this.loss(next) : Number.POSITIVE_INFINITY;
+            const loss = isPossible(next, cores) ? this.loss(next) : Number.POSITIVE_INFINITY;
             if (loss < least) [best, least, moved] = [next, loss, true];
           }
         }
       }
-      step = { cores: step.cores / 2, backgroundMs: step.backgroundMs / 2, delayMs: step.delayMs / 2 };
+      step = {
+        ...{ cores: step.cores / 2, backgroundMs: step.backgroundMs / 2 },
+        ...{ delayMs: step.delayMs / 2, pathShare: step.pathShare / 2 },
+      };
     }
     return best;
   }
+}
+
+function isPossible({ cores, backgroundMs, delayMs, pathShare }: Unseen, coresMax: number): boolean {
+  const isOfMachine = cores <= coresMax && cores > 0.1;
+  return isOfMachine && backgroundMs >= 0 && delayMs >= 0 && pathShare >= 0.2 && pathShare <= 1;
 }
 
 const rootMeanSquare = (errors: readonly number[]) =>

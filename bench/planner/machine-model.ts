@@ -40,6 +40,11 @@ export class SharedProcessors {
     this.#look();
   }
 
+  /** Share of the processors that has something to do, 0..1. */
+  get load(): number {
+    return Math.min(1, this.#count / this.#cores);
+  }
+
   get #rate(): number {
     return this.#count === 0 ? 0 : Math.min(1, this.#cores / this.#count);
   }
@@ -109,7 +114,9 @@ export interface ExecutionCosts {
   readonly agentMs: number;
   /** Making, watching and ending a sandbox, on the slot. */
   readonly sandboxMs: number;
-  /** After its end, for nobody who waits. */
+  /** Which share of agentMs and sandboxMs comes before the result: the rest tidies up and prepares the next, and nobody waits for it. */
+  readonly pathShare: number;
+  /** What no process's books show, after a result. */
   readonly backgroundMs: number;
   /** Of whoever submits, when that is on the same machine. */
   readonly generatorMs: number;
@@ -168,13 +175,18 @@ export class AgentModel {
 
   /** An execution on a slot: a program of so much processor time that waits for so long besides. */
   run(cpuTimeMs: number, waitMs: number, done: () => void): void {
-    const { agentMs, sandboxMs, backgroundMs, perCpuMs, delaysMs } = this.#costs;
+    const { agentMs, sandboxMs, backgroundMs, pathShare, perCpuMs, delaysMs } = this.#costs;
     const delayMs = delaysMs[Math.floor(this.#random.next() * delaysMs.length)] ?? 0;
-    this.thread.work(agentMs * BEFORE, () => {
-      this.#clock.after(delayMs + waitMs, () => {
-        this.#processors.work(sandboxMs + cpuTimeMs * perCpuMs, () => {
-          if (backgroundMs > 0) this.#processors.work(backgroundMs, () => undefined);
-          this.thread.work(agentMs * (1 - BEFORE), done);
+    const [agentOnPathMs, later] = [agentMs * pathShare, 1 - pathShare];
+    this.thread.work(agentOnPathMs * BEFORE, () => {
+      // Waking up and the kernel's grace periods cost on a machine that sleeps, and next to nothing on one that is busy.
+      this.#clock.after(delayMs * (1 - this.#processors.load) + waitMs, () => {
+        this.#processors.work(sandboxMs * pathShare + cpuTimeMs * perCpuMs, () => {
+          this.#processors.work(backgroundMs + sandboxMs * later, () => undefined);
+          this.thread.work(agentOnPathMs * (1 - BEFORE), () => {
+            this.thread.work(agentMs * later, () => undefined);
+            done();
+          });
         });
       });
     });
