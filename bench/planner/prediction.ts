@@ -20,6 +20,8 @@ const SEEDS = 3;
 export interface KnownEnvironment {
   /** Processor times that its request took; empty: the mix says. */
   readonly cpuSamplesMs: readonly number[];
+  /** Time on the slot in which its request uses no processor; of a synthetic program the mix says. */
+  readonly waitMs: number;
   readonly memoryBytes: number;
   readonly layers: TriedEnvironment['layers'];
 }
@@ -61,6 +63,8 @@ export function missShares(mix: Mix, known: readonly KnownEnvironment[], layerBy
   );
 }
 
+const unknown: KnownEnvironment = { cpuSamplesMs: [], waitMs: 0, memoryBytes: 0, layers: [] };
+
 /** The model of a mix on a machine. `isGenerated`: submissions are made on the same machine, as where a knee is measured. */
 export function toModel(
   costs: CostModel,
@@ -71,11 +75,11 @@ export function toModel(
 ): Model {
   const misses = missShares(mix, known, machine.layerBytesMax);
   const demands = mix.environments.map((environment, index): EnvironmentDemand => {
-    const { cpuSamplesMs, memoryBytes, layers } = known[index] ?? { cpuSamplesMs: [], memoryBytes: 0, layers: [] };
+    const { cpuSamplesMs, waitMs, memoryBytes, layers } = known[index] ?? unknown;
     return {
       cpuSamplesMs,
       memoryBytes,
-      waitMs: 'program' in environment ? (environment.program.waitMs ?? 0) : 0,
+      waitMs: 'program' in environment ? (environment.program.waitMs ?? 0) : waitMs,
       missShare: misses[index] ?? 0,
       fetchMs: layers.reduce((sum, { bytes }) => sum + bytes, 0) * costs.fetchMsPerByte,
     };
@@ -118,7 +122,13 @@ export interface PredictedKnee {
 }
 
 /** The knee of a model, by the search that measures real ones. */
-export async function predictKnee(model: Model, mix: Mix, errorShare: number, seed = 'knee'): Promise<PredictedKnee> {
+export async function predictKnee(
+  model: Model,
+  mix: Mix,
+  errorShare: number,
+  seed = 'knee',
+  seeds = SEEDS,
+): Promise<PredictedKnee> {
   const { p99Ms } = mix.target;
   const saturated = predictSaturated(model, mix, model.machine.slots * 4 + 8, 1500, seed);
   const p99At = (ratePerSecond: number, which: string) =>
@@ -135,7 +145,7 @@ export async function predictKnee(model: Model, mix: Mix, errorShare: number, se
     startPerSecond: saturated.perSecond * 0.8,
   };
   const knees: Knee[] = [];
-  for (let each = 0; each < SEEDS; each += 1) {
+  for (let each = 0; each < seeds; each += 1) {
     const probe = async (ratePerSecond: number) => ({
       ratePerSecond,
       p99Ms: p99At(ratePerSecond, `${seed} ${each}`),

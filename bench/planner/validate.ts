@@ -8,10 +8,11 @@ import { scheduleOf } from './arrivals.ts';
 import type { Calibration } from './calibrate.ts';
 import { type CostModel, fitCosts } from './cost-model.ts';
 import { findKnee, type Knee, type KneeOptions, kneeOptions, type ProbeResult, toKneeTarget } from './knee.ts';
+import { learnMix } from './learning.ts';
 import type { Mix } from './mix.ts';
 import { type LoadGenerator, type LoadTarget, latencyQuantile, offerOptions } from './offer.ts';
-import { errorOf, type KnownEnvironment, type PredictedKnee, predictKnee, toModel } from './prediction.ts';
-import { type Instance, toTemplates, tryEnvironments } from './requests.ts';
+import { errorOf, type PredictedKnee, predictKnee, toModel } from './prediction.ts';
+import type { Instance } from './requests.ts';
 
 /** One look at a rate, and what the generator did. */
 export interface MeasuredProbe extends ProbeResult {
@@ -107,17 +108,6 @@ export interface ValidatedMix {
   readonly latenessP99Ms: number;
 }
 
-/** What mixes need of an instance. */
-export async function learnMix(
-  instance: Instance,
-  mix: Mix,
-): Promise<{ templates: string[]; known: KnownEnvironment[] }> {
-  const templates = await toTemplates(instance, mix);
-  const tried = await tryEnvironments(instance, mix, templates);
-  const known = tried.map(({ layers, memoryBytes }) => ({ cpuSamplesMs: [], memoryBytes, layers }));
-  return { templates, known };
-}
-
 /** Predicts and then measures each mix. */
 export async function validatePlanner(
   instance: Instance,
@@ -141,7 +131,7 @@ export async function validatePlanner(
   };
   const found: ValidatedMix[] = [];
   for (const mix of mixes) {
-    const { templates, known } = await learnMix(instance, mix);
+    const { templates, known } = await learnMix(instance, generator, mix, signal);
     const predicted = await predictKnee(toModel(costs, mix, known, machine, true), mix, errorOf(costs));
     say(
       `${mix.name}: predicted ${predicted.ratePerSecond.toFixed(1)}/s (${predicted.low.toFixed(1)} to ${predicted.high.toFixed(1)})`,
