@@ -23,7 +23,7 @@ import {
   toModel,
 } from './prediction.ts';
 import type { Instance } from './requests.ts';
-import { probeLength, quickProbeLength, type ValidatedMix, validatePlanner } from './validate.ts';
+import { probeLength, quickProbeLength, toValidationText, type ValidatedMix, validatePlanner } from './validate.ts';
 
 const usage = `bench plan mix.json [--rate SUBMISSIONS_A_MINUTE] [--p99-ms X] [--url URL [--key KEY] | --offline calibration.json]
     [--cores N] [--slots N] [--memory-gib N] [--layers-gib N] [--quick] [--validate] [--save calibration.json] [--output plan.json]
@@ -194,12 +194,14 @@ class Planning {
     await this.#plan();
     if (!isValidated || this.#signal.aborted) return;
     const length = isQuick ? quickProbeLength : probeLength;
-    this.found.validated = await validatePlanner(instance, [mix], calibration, {
-      generator,
-      length,
-      signal: this.#signal,
-      say,
-    });
+    let first: Calibration | null = calibration;
+    const again = () => {
+      const given = first ?? calibrate(instance, generator, how);
+      first = null;
+      return Promise.resolve(given);
+    };
+    const validation = { generator, length, calibrate: again, signal: this.#signal, say };
+    this.found.validated = await validatePlanner(instance, [mix], validation);
   }
 
   async #plan(): Promise<void> {
@@ -229,13 +231,7 @@ function write(path: string | null, { calibration, knee, plan, validated }: Find
 
 function tell({ plan, validated }: Findings): void {
   if (plan !== null) process.stdout.write(toPlanText(plan));
-  for (const { measured, predicted, errorShare } of validated) {
-    const error = `${(100 * errorShare).toFixed(1)} % off`;
-    const marked = measured.isComplete ? '' : `; not complete: ${measured.remark}`;
-    process.stdout.write(
-      `measured knee with the load made on the same machine: ${(measured.ratePerSecond * 60).toFixed(0)} a minute, predicted ${(predicted.ratePerSecond * 60).toFixed(0)} (${error})${marked}\n`,
-    );
-  }
+  for (const each of validated) process.stdout.write(`${toValidationText(each)}\n`);
 }
 
 /** `bench plan`; resolves to its exit code. */

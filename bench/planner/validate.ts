@@ -7,6 +7,7 @@
 import { scheduleOf } from './arrivals.ts';
 import type { Calibration } from './calibrate.ts';
 import { type CostModel, fitCosts } from './cost-model.ts';
+import { loopback, predictFleetAt } from './fleet.ts';
 import { findKnee, type Knee, type KneeOptions, kneeOptions, type ProbeResult, toKneeTarget } from './knee.ts';
 import { learnMix } from './learning.ts';
 import type { Mix } from './mix.ts';
@@ -99,56 +100,118 @@ export function measureKnee(
 /** What was predicted and what was seen, for one mix. */
 export interface ValidatedMix {
   readonly mix: string;
+  /** From the calibration right before it was measured. */
   readonly predicted: PredictedKnee;
   readonly measured: Knee;
   /** Of the prediction, relative to what was measured. */
   readonly errorShare: number;
+  /** From the calibrations before and after together: a machine that changes meanwhile is in both. Null: there was none after. */
+  readonly predictedAround: PredictedKnee | null;
+  readonly errorShareAround: number | null;
+  /** How much more was served in the bursts after than in those before, relative: what the machine itself changed by. */
+  readonly driftShare: number | null;
   /** Least of what the generator sent of what it was told to, at rates up to the knee. */
   readonly generatorSentShare: number;
   readonly latenessP99Ms: number;
+  /** p99 of single probes below the knee, and what the fleet's simulator says of one agent at that rate. */
+  readonly simulated: readonly {
+    readonly ratePerSecond: number;
+    readonly measuredP99Ms: number;
+    readonly predictedP99Ms: number;
+  }[];
 }
+
+/** How a validation is done. */
+export interface ValidationOptions {
+  readonly generator: LoadGenerator;
+  /** Asked before the first mix and after each. */
+  readonly calibrate: () => Promise<Calibration>;
+  readonly length?: ProbeLength;
+  readonly seed?: string;
+  readonly signal?: AbortSignal | null;
+  readonly say?: (line: string) => void;
+}
+
+const SIMULATED = 12_000;
+
+/** Bursts of two calibrations, as the mean of the logarithms of what they served. */
+function driftOf(before: Calibration, after: Calibration): number {
+  const level = ({ runs }: Calibration) => {
+    const bursts = runs.filter(({ kind }) => kind === 'burst');
+    return bursts.reduce((sum, { served, makespanMs }) => sum + Math.log(served / makespanMs), 0) / bursts.length;
+  };
+  return Math.exp(level(after) - level(before)) - 1;
+}
+
+const together = (before: Calibration, after: Calibration): Calibration => ({
+  ...before,
+  runs: [...before.runs, ...after.runs],
+});
 
 /** Predicts and then measures each mix. */
 export async function validatePlanner(
   instance: Instance,
   mixes: readonly Mix[],
-  calibration: Calibration,
-  options: {
-    generator: LoadGenerator;
-    length?: ProbeLength;
-    seed?: string;
-    signal?: AbortSignal | null;
-    say?: (line: string) => void;
-  },
+  options: ValidationOptions,
 ): Promise<ValidatedMix[]> {
-  const { generator, length = probeLength, seed = 'validation', signal = null, say = () => undefined } = options;
-  const costs: CostModel = fitCosts(calibration);
-  const machine = {
-    cores: costs.machineCores,
-    slots: costs.slots,
-    memoryBytes: costs.memoryBytes,
-    layerBytesMax: Number.POSITIVE_INFINITY,
-  };
   const found: ValidatedMix[] = [];
+  let before = await options.calibrate();
   for (const mix of mixes) {
-    const { templates, known } = await learnMix(instance, generator, mix, signal);
-    const predicted = await predictKnee(toModel(costs, mix, known, machine, true), mix, errorOf(costs));
-    say(
-      `${mix.name}: predicted ${predicted.ratePerSecond.toFixed(1)}/s (${predicted.low.toFixed(1)} to ${predicted.high.toFixed(1)})`,
-    );
-    const measuring = { target: { ...instance, templates }, generator, signal, say };
-    // The search starts beside the prediction, so that it can't lean on it.
-    const measured = await measureKnee(measuring, mix, predicted.ratePerSecond * 0.85, length, `${seed} ${mix.name}`);
-    const errorShare = (predicted.ratePerSecond - measured.ratePerSecond) / measured.ratePerSecond;
-    const below = (measured.probes as readonly MeasuredProbe[]).filter(
-      ({ ratePerSecond }) => ratePerSecond <= measured.ratePerSecond,
-    );
-    say(`${mix.name}: measured ${measured.ratePerSecond.toFixed(1)}/s, error ${(100 * errorShare).toFixed(1)} %`);
-    found.push({
-      ...{ mix: mix.name, predicted, measured, errorShare },
-      generatorSentShare: Math.min(1, ...below.map(({ sentShare }) => sentShare)),
-      latenessP99Ms: Math.max(0, ...below.map(({ latenessP99Ms }) => latenessP99Ms)),
-    });
+    if (options.signal?.aborted === true) break;
+    const { validated, after } = await validateMix(instance, mix, before, options);
+    found.push(validated);
+    before = after;
   }
   return found;
+}
+
+async function validateMix(instance: Instance, mix: Mix, before: Calibration, options: ValidationOptions) {
+  const { generator, length = probeLength, seed = 'validation', signal = null, say = () => undefined } = options;
+  const { templates, known } = await learnMix(instance, generator, mix, signal);
+  const modelOf = (costs: CostModel) => toModel(costs, mix, known, machineOf(costs), true);
+  const predictFrom = (costs: CostModel) => predictKnee(modelOf(costs), mix, errorOf(costs));
+  const predicted = await predictFrom(fitCosts(before));
+  const { ratePerSecond: wanted, low, high } = predicted;
+  say(`${mix.name}: predicted ${wanted.toFixed(1)}/s (${low.toFixed(1)} to ${high.toFixed(1)})`);
+  const measuring = { target: { ...instance, templates }, generator, signal, say };
+  // The search starts beside the prediction, so that it can't lean on it.
+  const measured = await measureKnee(measuring, mix, wanted * 0.85, length, `${seed} ${mix.name}`);
+  const after = signal?.aborted === true ? before : await options.calibrate();
+  const isAround = after !== before && after.isComplete;
+  const costs = fitCosts(isAround ? together(before, after) : before);
+  const predictedAround = isAround ? await predictFrom(costs) : null;
+  const errorOfKnee = (knee: PredictedKnee) => (knee.ratePerSecond - measured.ratePerSecond) / measured.ratePerSecond;
+  const probes = measured.probes as readonly MeasuredProbe[];
+  const below = probes.filter(({ ratePerSecond }) => ratePerSecond <= measured.ratePerSecond);
+  const shape = { machines: 1, coordinators: 1, networkMs: loopback };
+  const simulated = below.map(({ ratePerSecond, p99Ms }) => ({
+    ...{ ratePerSecond, measuredP99Ms: p99Ms },
+    predictedP99Ms: predictFleetAt(modelOf(costs), mix, shape, ratePerSecond, SIMULATED, 'one agent').p99Ms,
+  }));
+  const validated: ValidatedMix = {
+    ...{ mix: mix.name, predicted, measured, errorShare: errorOfKnee(predicted), predictedAround, simulated },
+    errorShareAround: predictedAround === null ? null : errorOfKnee(predictedAround),
+    driftShare: isAround ? driftOf(before, after) : null,
+    generatorSentShare: Math.min(1, ...below.map(({ sentShare }) => sentShare)),
+    latenessP99Ms: Math.max(0, ...below.map(({ latenessP99Ms }) => latenessP99Ms)),
+  };
+  say(toValidationText(validated));
+  return { validated, after };
+}
+
+const machineOf = ({ machineCores, slots, memoryBytes }: CostModel) => ({
+  ...{ cores: machineCores, slots, memoryBytes, layerBytesMax: Number.POSITIVE_INFINITY },
+});
+
+const signed = (share: number) => `${share >= 0 ? '+' : ''}${(100 * share).toFixed(1)} %`;
+
+/** One line about a mix. */
+export function toValidationText(validated: ValidatedMix): string {
+  const { mix, predicted, measured, errorShare, predictedAround, errorShareAround, driftShare } = validated;
+  const around =
+    predictedAround === null || errorShareAround === null
+      ? ''
+      : `; by calibrations before and after ${(predictedAround.ratePerSecond * 60).toFixed(0)} (${signed(errorShareAround)}), the machine itself changed by ${signed(driftShare ?? 0)}`;
+  const remark = measured.remark === null ? '' : `; ${measured.remark}`;
+  return `${mix}: knee with the load made on the same machine predicted ${(predicted.ratePerSecond * 60).toFixed(0)} a minute, measured ${(measured.ratePerSecond * 60).toFixed(0)} (${signed(errorShare)})${around}${remark}`;
 }
