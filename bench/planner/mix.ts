@@ -5,6 +5,7 @@
  */
 import { readFileSync } from 'node:fs';
 import { type Static, Type } from '@sinclair/typebox';
+import type { ValueError } from '@sinclair/typebox/errors';
 import { Value } from '@sinclair/typebox/value';
 import { Closed } from '../../shared/model/closed.ts';
 import { EnvironmentReference, EnvironmentRequest } from '../../shared/model/environment.ts';
@@ -70,8 +71,18 @@ export class MixError extends Error {
 
 const brief = (value: unknown) => JSON.stringify(value)?.slice(0, 80) ?? 'nothing';
 
+/** Of something that may be one of several: the errors of the one that it is nearest to. */
+function nearest(error: ValueError): ValueError[] {
+  const variants = error.errors.map((variant) => [...variant].flatMap(nearest));
+  const [best] = variants.sort((a, b) => depthOf(b) - depthOf(a) || a.length - b.length);
+  return best === undefined || best.length === 0 ? [error] : best;
+}
+
+const depthOf = (errors: readonly ValueError[]) => Math.max(...errors.map(({ path }) => path.split('/').length));
+
 function shapeProblems(value: unknown, from: string): string[] {
-  return [...Value.Errors(Mix, value)].slice(0, 8).map(({ path, message, value: seen }) => {
+  const errors = [...Value.Errors(Mix, value)].flatMap(nearest).slice(0, 8);
+  return errors.map(({ path, message, value: seen }) => {
     const place = path === '' ? '/' : path;
     return `reading ${from}: ${place} is ${brief(seen)}: ${message}; see docs/capacity-planning.md for what a mix holds`;
   });

@@ -234,6 +234,12 @@ function tell({ plan, validated }: Findings): void {
   for (const each of validated) process.stdout.write(`${toValidationText(each)}\n`);
 }
 
+function toUnavailable({ mix, url, offline }: Asked, error: unknown): string {
+  const { message = '', code = '' } = error as { message?: string; code?: string };
+  const where = url ?? offline ?? 'an instance of its own';
+  return `planning '${mix.name}' at ${where} failed (${[message, code].filter(Boolean).join(' ')}): see that an instance with an agent runs there, and plan again`;
+}
+
 /** `bench plan`; resolves to its exit code. */
 export async function planCommand(argv: readonly string[]): Promise<number> {
   let asked: Asked;
@@ -254,7 +260,7 @@ export async function planCommand(argv: readonly string[]): Promise<number> {
   } catch (error) {
     write(asked.output, planning.found, false);
     if (!signal.aborted) {
-      say((error as Error).message);
+      say(error instanceof MixError ? error.message : toUnavailable(asked, error));
       return error instanceof MixError ? USAGE : UNAVAILABLE;
     }
   } finally {
