@@ -118,9 +118,9 @@ function synthetic(costs: ExecutionCosts, cores: number): Calibration {
   const runs = PROGRAMS.flatMap((program, index) => {
     const capacity = 2000 / (12 + meanOf(program));
     const asked = [
-      { kind: 'burst' as const, ratePerSecond: 0, count: 300, durationMs: 1000 },
-      { kind: 'open' as const, ratePerSecond: capacity * 0.5, count: 0, durationMs: 20_000 },
-      { kind: 'open' as const, ratePerSecond: capacity * 0.7, count: 0, durationMs: 20_000 },
+      { kind: 'burst' as const, ratePerSecond: 0, count: 160, durationMs: 1000 },
+      { kind: 'open' as const, ratePerSecond: capacity * 0.5, count: 0, durationMs: 9000 },
+      { kind: 'open' as const, ratePerSecond: capacity * 0.7, count: 0, durationMs: 9000 },
     ];
     return asked.map((each): CalibrationRun => {
       const run = { ...each, program, seed: `synthetic ${index}` };
