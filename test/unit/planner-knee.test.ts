@@ -4,7 +4,9 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { seededRandom } from '../../bench/planner/arrivals.ts';
+import type { OfferRecord } from '../../bench/planner/generator/orders.ts';
 import { crossing, findKnee, kneeOptions, type ProbeResult, toKneeTarget } from '../../bench/planner/knee.ts';
+import { latencyQuantile } from '../../bench/planner/offer.ts';
 
 /** M/M/1 of this capacity: 99 of 100 are answered within ln(100) / (capacity - rate). */
 function queue(capacity: number, noise = 0, seed = 'noise') {
@@ -90,4 +92,17 @@ test('where repeated looks disagree, all of them count', () => {
   assert.equal(crossing([at(10, 150), at(20, 160)], target), 0);
   const knee = crossing([at(10, 50), at(20, 120), at(20, 80), at(40, 400)], target);
   assert.ok(knee > 19 && knee < 22, String(knee));
+});
+
+const record = (outcome: OfferRecord['outcome'], latencyMs: number | null): OfferRecord => ({
+  ...{ intendedMs: 100, environment: 0, sentMs: 100, outcome },
+  doneMs: latencyMs === null ? null : 100 + latencyMs,
+});
+
+test('a refusal is no latency, and what was never answered took for ever', () => {
+  const served = Array.from({ length: 98 }, (_, index) => record('served', index + 1));
+  const refused = Array.from({ length: 900 }, () => record('refused', 0.1));
+  assert.equal(latencyQuantile([...served, ...refused], 0.5), 49);
+  const lost = [record('unsent', null), record('failed', null)];
+  assert.equal(latencyQuantile([...served, ...lost], 0.99), Number.POSITIVE_INFINITY);
 });
