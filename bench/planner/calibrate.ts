@@ -78,6 +78,7 @@ const PROGRAMS: readonly Distribution[] = [
 ];
 const OPEN_SHARES = [0.5, 0.8] as const;
 const ROUGH = 40;
+const WARM_UP = 150;
 const BURST_MAX = 900;
 
 const toMix = (program: Distribution): Mix =>
@@ -123,6 +124,15 @@ class Calibrating {
 
   get isLocal(): boolean {
     return this.#processes !== null;
+  }
+
+  /** Processes that have just started compile their own code: that is no cost of an execution. */
+  async warmUp(templates: readonly string[]): Promise<void> {
+    const program = { kind: 'constant', ms: 1 } as const;
+    await this.offer(
+      { kind: 'burst', program, ratePerSecond: 0, count: WARM_UP, durationMs: 1000, seed: 'warm' },
+      templates,
+    );
   }
 
   async idleBusyCores(): Promise<number> {
@@ -205,7 +215,9 @@ export async function calibrate(
 ): Promise<Calibration> {
   const calibrating = new Calibrating(instance, generator, options);
   const first = toMix({ kind: 'constant', ms: 1 });
-  const [tried] = await tryEnvironments(instance, first, await toTemplates(instance, first));
+  const templates = await toTemplates(instance, first);
+  const [tried] = await tryEnvironments(instance, first, templates);
+  await calibrating.warmUp(templates);
   const idleBusyCores = await calibrating.idleBusyCores();
   for (let round = 0; round < options.rounds; round += 1) {
     for (const program of PROGRAMS) if (options.signal?.aborted !== true) await calibrating.program(program, round);

@@ -205,18 +205,41 @@ export function sizeFleet(
     const shape = { machines, coordinators, networkMs: machines === 1 ? loopback : network };
     return predictFleetAt(model, mix, shape, ratePerSecond, count, seed);
   };
-  const keeps = ({ p99Ms }: FleetPrediction) => p99Ms <= mix.target.p99Ms;
-  let machines = Math.min(machinesMax, Math.max(1, Math.ceil(ratePerSecond / Math.max(kneePerMachine, 1e-9))));
-  let prediction = look(machines);
-  while (keeps(prediction) && machines > 1) {
-    const fewer = look(machines - 1);
-    if (!keeps(fewer)) break;
-    [machines, prediction] = [machines - 1, fewer];
+  const found = smallest(look, ({ p99Ms }) => p99Ms <= mix.target.p99Ms, {
+    guess: Math.min(machinesMax, Math.max(1, Math.ceil(ratePerSecond / Math.max(kneePerMachine, 1e-9)))),
+    machinesMax,
+  });
+  return { machines: found?.machines ?? null, coordinators, prediction: found?.prediction ?? null };
+}
+
+/** The smallest number of machines that keeps the target: outwards from a guess by its twentieth until one does and one does not, then halving. */
+function smallest(
+  look: (machines: number) => FleetPrediction,
+  keeps: (prediction: FleetPrediction) => boolean,
+  { guess, machinesMax }: { guess: number; machinesMax: number },
+): { readonly machines: number; readonly prediction: FleetPrediction } | null {
+  const step = Math.max(1, Math.round(guess / 20));
+  let tooFew = 0;
+  let best: { machines: number; prediction: FleetPrediction } | null = null;
+  for (let machines = guess; machines > tooFew; ) {
+    const prediction = look(machines);
+    if (keeps(prediction)) {
+      best = { machines, prediction };
+      if (tooFew > 0) break;
+      machines = Math.max(1, machines - step);
+      if (machines === best.machines) break;
+    } else {
+      tooFew = machines;
+      if (best !== null) break;
+      if (machines >= machinesMax) return null;
+      machines = Math.min(machinesMax, machines + step);
+    }
   }
-  while (!keeps(prediction)) {
-    const more = Math.ceil(machines * 1.05) > machines ? Math.ceil(machines * 1.05) : machines + 1;
-    if (more > machinesMax) return { machines: null, coordinators, prediction: null };
-    [machines, prediction] = [more, look(more)];
+  while (best !== null && best.machines - tooFew > 1) {
+    const machines: number = Math.floor((tooFew + best.machines) / 2);
+    const prediction = look(machines);
+    if (keeps(prediction)) best = { machines, prediction };
+    else tooFew = machines;
   }
-  return { machines, coordinators, prediction };
+  return best;
 }

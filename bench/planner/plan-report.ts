@@ -27,10 +27,10 @@ function whatIfLine({ more, perMinute, percent: gain, remark }: WhatIf): string 
 
 /** The lines of a plan. */
 export function toPlanText(plan: Plan): string {
-  const { perMachine, machine, costs, busy, whatIf, validated, outside } = plan;
+  const { perMachine, machine, costs, busy, whatIf, calibrated, validated, outside } = plan;
   const cost = (name: string) => (costs[name] ?? 0).toFixed(1);
-  const [cpuLow, cpuHigh] = validated.cpuTimeMs.map((ms) => ms.toFixed(0));
-  const [rateLow, rateHigh] = validated.perMinute.map(whole);
+  const [cpuLow, cpuHigh] = calibrated.cpuTimeMs.map((ms) => ms.toFixed(0));
+  const [rateLow, rateHigh] = calibrated.perMinute.map(whole);
   return [
     machinesLine(plan),
     `one machine (${machine.cores} cores, ${machine.slots} slots, ${gibibytes(machine.memoryBytes)} GiB) keeps the target up to ${whole(perMachine.perMinute)} a minute (${whole(perMachine.low)} to ${whole(perMachine.high)}); with nothing waiting its p99 is ${whole(perMachine.floorP99Ms)} ms`,
@@ -40,7 +40,7 @@ export function toPlanText(plan: Plan): string {
     `an execution costs besides its program: coordinator ${cost('coordinatorMs')}, agent ${cost('agentMs')}, sandbox ${cost('sandboxMs')}, the kernel and what no book shows ${cost('backgroundMs')} ms of processor time, and up to ${cost('delayMs')} ms of waiting; the program's own time counts ${(costs['perCpuMs'] ?? 1).toFixed(2)} times`,
     'for one machine,',
     ...whatIf.map(whatIfLine),
-    `validated: ${validated.machines} machine of ${validated.cores} cores, programs of ${cpuLow} to ${cpuHigh} ms on average, ${rateLow} to ${rateHigh} a minute`,
+    `calibrated: ${calibrated.cores} cores, programs of ${cpuLow} to ${cpuHigh} ms on average, ${rateLow} to ${rateHigh} a minute; validated: ${validated.machines} machine of ${validated.cores} cores, programs of ${validated.cpuTimeMs.join(' to ')} ms on average (bench/results/planner.md says how near)`,
     ...outside.map((sentence) => `outside the validated range: ${sentence}`),
     ...(plan.isComplete ? [] : ['this plan is not complete: it was interrupted']),
     '',

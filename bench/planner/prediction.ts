@@ -15,6 +15,7 @@ import type { TriedEnvironment } from './requests.ts';
 /** Of the model's p99, in submissions for each look. */
 const SAMPLES = 6000;
 const SEEDS = 3;
+const SHORT_PROBES = 9;
 
 /** What is known of an environment of a mix besides the mix. */
 export interface KnownEnvironment {
@@ -121,21 +122,27 @@ export interface PredictedKnee {
   readonly remark: string | null;
 }
 
-/** The knee of a model, by the search that measures real ones. */
+/** The knee of a model, by the search that measures real ones. `durationMsAt`: of probes that are as short as real ones; null: as long as it takes. */
 export async function predictKnee(
   model: Model,
   mix: Mix,
   errorShare: number,
   seed = 'knee',
   seeds = SEEDS,
+  durationMsAt: ((ratePerSecond: number) => number) | null = null,
 ): Promise<PredictedKnee> {
   const { p99Ms } = mix.target;
   const saturated = predictSaturated(model, mix, model.machine.slots * 4 + 8, 1500, seed);
-  const p99At = (ratePerSecond: number, which: string) =>
-    percentile(
-      predict(model, scheduleOf(mix, ratePerSecond, (SAMPLES * 1000) / ratePerSecond, which), which).latenciesMs,
-      0.99,
+  const once = (ratePerSecond: number, durationMs: number, which: string) =>
+    percentile(predict(model, scheduleOf(mix, ratePerSecond, durationMs, which), which).latenciesMs, 0.99);
+  const p99At = (ratePerSecond: number, which: string) => {
+    if (durationMsAt === null) return once(ratePerSecond, (SAMPLES * 1000) / ratePerSecond, which);
+    // A probe begins on an empty machine: near the knee the queue of a short one is not what it would become.
+    const each = Array.from({ length: SHORT_PROBES }, (_, probe) =>
+      Math.log(once(ratePerSecond, durationMsAt(ratePerSecond), `${which} ${probe}`)),
     );
+    return Math.exp(each.reduce((sum, log) => sum + log, 0) / SHORT_PROBES);
+  };
   const floorP99Ms = p99At(saturated.perSecond * 0.05, seed);
   const options: KneeOptions = {
     ...kneeOptions,

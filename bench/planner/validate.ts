@@ -4,15 +4,17 @@
  * Invariant: the prediction is made before the measurement begins, from the calibration alone.
  */
 
+import { percentile } from '../samples.ts';
 import { scheduleOf } from './arrivals.ts';
 import type { Calibration } from './calibrate.ts';
 import { type CostModel, fitCosts } from './cost-model.ts';
-import { loopback, predictFleetAt } from './fleet.ts';
+import { loopback, predictFleet } from './fleet.ts';
 import { findKnee, type Knee, type KneeOptions, kneeOptions, type ProbeResult, toKneeTarget } from './knee.ts';
 import { learnMix } from './learning.ts';
 import type { Mix } from './mix.ts';
 import { type LoadGenerator, type LoadTarget, latencyQuantile, offerOptions } from './offer.ts';
 import { errorOf, type PredictedKnee, predictKnee, toModel } from './prediction.ts';
+import type { Model } from './queueing-model.ts';
 import type { Instance } from './requests.ts';
 
 /** One look at a rate, and what the generator did. */
@@ -43,6 +45,10 @@ export const probeLength: ProbeLength = { samples: 900, msMin: 12_000, msMax: 40
 export const quickProbeLength: ProbeLength = { samples: 300, msMin: 4000, msMax: 12_000 };
 const MAKE_EMPTY_MS = 300;
 
+function durationOf({ samples, msMin, msMax }: ProbeLength, ratePerSecond: number): number {
+  return Math.min(msMax, Math.max(msMin, (samples * 1000) / ratePerSecond));
+}
+
 /** Offers a mix at a rate; null when it was cut short. */
 export async function measureProbe(
   { target, generator, signal, say }: Measuring,
@@ -51,7 +57,7 @@ export async function measureProbe(
   { samples, msMin, msMax }: ProbeLength,
   seed: string,
 ): Promise<MeasuredProbe | null> {
-  const durationMs = Math.min(msMax, Math.max(msMin, (samples * 1000) / ratePerSecond));
+  const durationMs = durationOf({ samples, msMin, msMax }, ratePerSecond);
   const graceMs = Math.max(4000, 3 * mix.target.p99Ms);
   const options = { ...offerOptions, graceMs };
   const offer = await generator.offer(
@@ -132,7 +138,17 @@ export interface ValidationOptions {
   readonly say?: (line: string) => void;
 }
 
-const SIMULATED = 12_000;
+const SIMULATED_PROBES = 15;
+
+/** What the fleet's simulator says of one agent for probes as long as the real ones; the middle one of several. */
+function simulate(model: Model, mix: Mix, ratePerSecond: number, durationMs: number): number {
+  const shape = { machines: 1, coordinators: 1, networkMs: loopback };
+  const all = Array.from({ length: SIMULATED_PROBES }, (_, each) => {
+    const seed = `one agent ${each}`;
+    return predictFleet(model, shape, scheduleOf(mix, ratePerSecond, durationMs, seed), seed).p99Ms;
+  });
+  return percentile(all, 0.5);
+}
 
 /** Bursts of two calibrations, as the mean of the logarithms of what they served. */
 function driftOf(before: Calibration, after: Calibration): number {
@@ -169,7 +185,8 @@ async function validateMix(instance: Instance, mix: Mix, before: Calibration, op
   const { generator, length = probeLength, seed = 'validation', signal = null, say = () => undefined } = options;
   const { templates, known } = await learnMix(instance, generator, mix, signal);
   const modelOf = (costs: CostModel) => toModel(costs, mix, known, machineOf(costs), true);
-  const predictFrom = (costs: CostModel) => predictKnee(modelOf(costs), mix, errorOf(costs));
+  const durationMsAt = (ratePerSecond: number) => durationOf(length, ratePerSecond);
+  const predictFrom = (costs: CostModel) => predictKnee(modelOf(costs), mix, errorOf(costs), 'knee', 1, durationMsAt);
   const predicted = await predictFrom(fitCosts(before));
   const { ratePerSecond: wanted, low, high } = predicted;
   say(`${mix.name}: predicted ${wanted.toFixed(1)}/s (${low.toFixed(1)} to ${high.toFixed(1)})`);
@@ -183,10 +200,9 @@ async function validateMix(instance: Instance, mix: Mix, before: Calibration, op
   const errorOfKnee = (knee: PredictedKnee) => (knee.ratePerSecond - measured.ratePerSecond) / measured.ratePerSecond;
   const probes = measured.probes as readonly MeasuredProbe[];
   const below = probes.filter(({ ratePerSecond }) => ratePerSecond <= measured.ratePerSecond);
-  const shape = { machines: 1, coordinators: 1, networkMs: loopback };
   const simulated = below.map(({ ratePerSecond, p99Ms }) => ({
     ...{ ratePerSecond, measuredP99Ms: p99Ms },
-    predictedP99Ms: predictFleetAt(modelOf(costs), mix, shape, ratePerSecond, SIMULATED, 'one agent').p99Ms,
+    predictedP99Ms: simulate(modelOf(costs), mix, ratePerSecond, durationOf(length, ratePerSecond)),
   }));
   const validated: ValidatedMix = {
     ...{ mix: mix.name, predicted, measured, errorShare: errorOfKnee(predicted), predictedAround, simulated },

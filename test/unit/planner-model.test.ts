@@ -205,7 +205,7 @@ test('a plan says how many machines, what saturates first, what more would buy, 
   // Two executions of 60 do not fit into 100: one slot is all that there is, and memory is what is missing.
   assert.ok(plan.whatIf.find(({ more }) => more.startsWith('GB of memory'))?.percent ?? 0 > 20);
   assert.match(plan.whatIf.find(({ more }) => more.startsWith('GB of disk'))?.remark ?? '', /have room/);
-  assert.match(plan.outside.join('\n'), /machines, calibrated on 1: the rest is the simulator's/);
+  assert.match(plan.outside.join('\n'), /machines, validated on 1: the rest is the simulator's/);
   const busy = { cores: 0.7, slots: 0.8, coordinator: 0.2, agent: 0.3, memory: 0.9 };
   assert.equal(saturatesFirst(busy, 0), 'memory');
   assert.match(saturatesFirst(busy, 0.5), /layers that the disk has no room for/);
