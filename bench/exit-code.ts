@@ -9,5 +9,7 @@ export const ExitCode = {
   problem: 1,
   /** What was asked makes no sense. */
   usage: 64,
+  /** No instance answers. */
+  unavailable: 69,
   interrupted: 130,
 } as const;

@@ -4,6 +4,8 @@
  */
 import { compareCommand } from './compare.ts';
 import { ExitCode } from './exit-code.ts';
+import { planCommand } from './planner/plan.ts';
+import { recordCommand } from './planner/record.ts';
 import { RecordingError } from './recording.ts';
 import { reportCommand } from './report/report.ts';
 import { listCommand, runCommand } from './run.ts';
@@ -15,6 +17,8 @@ const commands: Readonly<Record<string, Command>> = {
   list: listCommand,
   compare: compareCommand,
   report: reportCommand,
+  record: (args) => recordCommand(args),
+  plan: (args) => planCommand(args),
 };
 
 const usage = `usage: bench COMMAND …
@@ -24,7 +28,9 @@ const usage = `usage: bench COMMAND …
   compare BEFORE AFTER       what became better or worse between two recordings, and what is noise
   report RECORDING [--html FILE] [--markdown FILE]
                              draw a recording
-exit codes: 0 fine; 1 something did not finish or became worse; 64 the command makes no sense; 130 interrupted
+  record --url URL …         an operator's mix, from a running coordinator's metrics
+  plan MIX …                 how many machines a mix needs; docs/capacity-planning.md
+exit codes: 0 fine; 1 something did not finish or became worse; 64 the command makes no sense; 69 no instance answers; 130 interrupted
 `;
 
 const interruption = new AbortController();

@@ -43,6 +43,10 @@ export interface World {
   readonly weather: Weather;
   readonly reportIntervalMs: number;
   readonly leaseTtlMs: number;
+  /** How long a message is under way; absent: as a bad network has it. */
+  readonly delayMs?: readonly [number, number];
+  /** Has an agent's machine do the work of an order, and calls back when it is done; absent: it takes the order's duration, whatever else runs. */
+  readonly serve?: (agentId: AgentId, order: SimulatedOrder, done: () => void) => void;
 }
 
 type Offer = Extract<CoordinatorMessage, { type: 'lease.offer' }>;
@@ -236,14 +240,15 @@ export class SimulatedAgent {
   }
 
   #run(connection: SimulatedConnection, lease: string, held: Held): void {
-    const { time, chance, weather, books } = this.#world;
+    const { time, chance, weather, books, serve } = this.#world;
     const life = this.#life;
     const { layers, durationMs } = held.order;
     const isCold = this.#layers.hold(layers);
     const fetchMs = isCold ? weather.fetchMs : 0;
     connection.say(({ scheduler }) => scheduler.started(this.id, lease));
     if (isCold) time.after(fetchMs, () => life === this.#life && this.#layers.arrived(layers));
-    time.after(fetchMs + durationMs, () => {
+    const work = serve ?? ((_id, _order, done) => time.after(durationMs, done));
+    const ended = () => {
       if (life !== this.#life) return;
       this.#layers.letGo(layers);
       if (this.#leases.get(lease) !== held) return;
@@ -251,7 +256,8 @@ export class SimulatedAgent {
       const result = makeResult(isFailed ? { verdict: null, run: null, failure: retryable } : {});
       held.result = books.made(result, held.fence);
       this.#tell(lease, held);
-    });
+    };
+    time.after(fetchMs, () => work(this.id, held.order, ended));
   }
 
   /** Says a result; it is forgotten when that was acknowledged, which can be lost too. */

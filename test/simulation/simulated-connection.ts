@@ -18,6 +18,8 @@ interface Surroundings {
   readonly chance: SimulatedChance;
   /** The coordinator that lives now. */
   readonly coordinator: Coordinator | null;
+  /** How long a message is under way, from and to; absent: a bad network. */
+  readonly delayMs?: readonly [number, number];
 }
 
 const DELAY_MS: readonly [number, number] = [0.2, 5];
@@ -74,9 +76,9 @@ export class SimulatedConnection {
   }
 
   #pass(direction: 'said' | 'heard', arrived: () => void): void {
-    const { time, chance } = this.#world;
+    const { time, chance, delayMs = DELAY_MS } = this.#world;
     const nowMs = time.monotonicMs();
-    const arrivesMs = Math.max(nowMs, this.#mutedUntilMs) + chance.between(...DELAY_MS);
+    const arrivesMs = Math.max(nowMs, this.#mutedUntilMs) + chance.between(...delayMs);
     this.#arrivals[direction] = Math.max(this.#arrivals[direction], arrivesMs);
     time.after(this.#arrivals[direction] - nowMs, arrived);
   }
