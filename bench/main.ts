@@ -17,8 +17,8 @@ const commands: Readonly<Record<string, Command>> = {
   list: listCommand,
   compare: compareCommand,
   report: reportCommand,
-  record: (args) => recordCommand(args),
-  plan: (args) => planCommand(args),
+  record: recordCommand,
+  plan: planCommand,
 };
 
 const usage = `usage: bench COMMAND …
@@ -34,11 +34,12 @@ exit codes: 0 fine; 1 something did not finish or became worse; 64 the command m
 `;
 
 const interruption = new AbortController();
-process.on('SIGINT', () => {
-  if (interruption.signal.aborted) process.exit(ExitCode.interrupted);
-  process.stderr.write('\ninterrupted: what is known is kept; once more to end at once\n');
-  interruption.abort();
-});
+for (const signal of ['SIGINT', 'SIGTERM'] as const)
+  process.on(signal, () => {
+    if (interruption.signal.aborted) process.exit(ExitCode.interrupted);
+    process.stderr.write('\ninterrupted: what is known is kept; once more to end at once\n');
+    interruption.abort();
+  });
 
 /** Mistakes of whoever typed, as opposed to ours. */
 function isMistake(error: unknown): error is Error {

@@ -86,7 +86,7 @@ const answered = closed({
   tookMs: Type.Number(),
   /** Share of the machine's processor time that its hypervisor took meanwhile, 0 to 1. */
   stealShare: Type.Number(),
-  /** Programs that could run, a minute before it began. */
+  /** Programs that could run, in the minute before the run began. */
   loadBefore: Type.Number(),
   /** Why the figures should not be trusted; empty when nothing was seen. */
   noise: Type.Array(Type.String()),

@@ -4,7 +4,14 @@
  */
 import { spawnSync } from 'node:child_process';
 import { lookAtProcessors, machineFacts, stealBetween } from './machine.ts';
-import { type RecordedAnswer, type RecordedRow, type Recording, recordingForm, writeRecording } from './recording.ts';
+import {
+  type Plot,
+  type RecordedAnswer,
+  type RecordedRow,
+  type Recording,
+  recordingForm,
+  writeRecording,
+} from './recording.ts';
 import type { Scenario, ScenarioResult, ScenarioRow } from './scenario.ts';
 import { judgeNoise } from './statistics/noise.ts';
 
@@ -14,6 +21,8 @@ const A_RATE = /\/s$/;
 /** Writes a recording as answers come. */
 export class RunRecorder {
   readonly #path: string;
+  /** When nothing of ours ran yet: later the load is our own. */
+  readonly #loadBefore = lookAtProcessors().load;
   #recording: Recording;
 
   constructor(path: string, command: string, isQuick: boolean) {
@@ -56,10 +65,12 @@ export class RunRecorder {
       })),
       absent: [...(result.absent ?? [])],
       tookMs: performance.now() - from,
-      loadBefore: before.load,
+      loadBefore: this.#loadBefore,
       noise: [
-        ...judgeNoise({ stealShare, loadBefore: before.load, cores: this.#recording.machine.cores, series: rows })
-          .reasons,
+        ...judgeNoise({
+          ...{ stealShare, loadBefore: this.#loadBefore, cores: this.#recording.machine.cores },
+          series: drawn(rows, result),
+        }).reasons,
       ],
     };
     this.#put({ ...this.#recording, scenarios: [...this.#recording.scenarios, answer] });
@@ -85,6 +96,17 @@ function toRows({ rows, unit = 'ms' }: ScenarioResult): RecordedRow[] {
     samples: [...row.summary.samples],
     against: labelOf(rows, row),
   }));
+}
+
+/** The rows that an answer is drawn from: what is beside them (a share of a processor, a part of a time) may scatter. */
+function drawn(rows: readonly RecordedRow[], { plots = [] }: ScenarioResult): readonly RecordedRow[] {
+  const labels = new Set(plots.flatMap(toLabels));
+  return labels.size === 0 ? rows : rows.filter(({ label }) => labels.has(label));
+}
+
+function toLabels(plot: Plot): string[] {
+  if (plot.kind === 'split') return [];
+  return plot.kind === 'curve' ? plot.lines.flatMap(({ points }) => points.map(({ row }) => row)) : [...plot.rows];
 }
 
 /** A rival that is no row of its own can't be shown beside it. */

@@ -6,9 +6,9 @@
 import { readFileSync, writeFileSync } from 'node:fs';
 import { parseArgs } from 'node:util';
 import { PrivateInstance } from '../../ops/local/private-instance.ts';
+import { ExitCode } from '../exit-code.ts';
 import { type Calibration, type CalibrationOptions, calibrate } from './calibrate.ts';
 import { type CostModel, fitCosts } from './cost-model.ts';
-import { INTERRUPTED, Interruption, OK, UNAVAILABLE, USAGE } from './interruption.ts';
 import { learnMix } from './learning.ts';
 import { type Mix, MixError, readMix } from './mix.ts';
 import { LoadGenerator } from './offer.ts';
@@ -241,17 +241,15 @@ function toUnavailable({ mix, url, offline }: Asked, error: unknown): string {
 }
 
 /** `bench plan`; resolves to its exit code. */
-export async function planCommand(argv: readonly string[]): Promise<number> {
+export async function planCommand(argv: readonly string[], signal: AbortSignal): Promise<number> {
   let asked: Asked;
   try {
     asked = readArguments(argv);
   } catch (error) {
     if (!(error instanceof MixError)) throw error;
     say(error.message);
-    return USAGE;
+    return ExitCode.usage;
   }
-  const interruption = new Interruption();
-  const { signal } = interruption;
   const planning = new Planning(asked, signal);
   try {
     await planning.run();
@@ -261,12 +259,10 @@ export async function planCommand(argv: readonly string[]): Promise<number> {
     write(asked.output, planning.found, false);
     if (!signal.aborted) {
       say(error instanceof MixError ? error.message : toUnavailable(asked, error));
-      return error instanceof MixError ? USAGE : UNAVAILABLE;
+      return error instanceof MixError ? ExitCode.usage : ExitCode.unavailable;
     }
-  } finally {
-    interruption.close();
   }
-  if (!signal.aborted) return OK;
+  if (!signal.aborted) return ExitCode.fine;
   const kept =
     asked.output === null
       ? 'give --output to keep what is known'
@@ -274,5 +270,5 @@ export async function planCommand(argv: readonly string[]): Promise<number> {
   say(
     `planning '${asked.mix.name}' was interrupted after ${planning.found.calibration?.runs.length ?? 0} offers: ${kept}`,
   );
-  return INTERRUPTED;
+  return ExitCode.interrupted;
 }

@@ -6,7 +6,7 @@
 import { writeFileSync } from 'node:fs';
 import { parseArgs } from 'node:util';
 import { request } from 'undici';
-import { INTERRUPTED, Interruption, OK, UNAVAILABLE, USAGE } from './interruption.ts';
+import { ExitCode } from '../exit-code.ts';
 import { type Mix, type MixEnvironment, MixError, parseMix } from './mix.ts';
 import { difference, histogramsBy, parseMetrics, type Sample, total, toValues } from './prometheus-text.ts';
 
@@ -148,16 +148,15 @@ async function record(url: string, key: string | null, forMs: number, signal: Ab
 const say = (line: string) => process.stderr.write(`${line}\n`);
 
 /** `bench record`; resolves to its exit code. */
-export async function recordCommand(argv: readonly string[]): Promise<number> {
+export async function recordCommand(argv: readonly string[], signal: AbortSignal): Promise<number> {
   const asked = readArguments(argv);
   if (typeof asked === 'string') {
     say(`${asked}\n${usage}`);
-    return USAGE;
+    return ExitCode.usage;
   }
-  const interruption = new Interruption();
   try {
-    const readings = await record(asked.url, asked.key, asked.forMs, interruption.signal);
-    const isComplete = !interruption.signal.aborted;
+    const readings = await record(asked.url, asked.key, asked.forMs, signal);
+    const isComplete = !signal.aborted;
     const mix = toRecordedMix(readings, asked.p99Ms, asked.url);
     writeFileSync(asked.output, `${JSON.stringify(mix, null, 2)}\n`);
     const seconds = ((readings.at(-1)?.atMs ?? 0) - (readings[0]?.atMs ?? 0)) / 1000;
@@ -168,12 +167,10 @@ export async function recordCommand(argv: readonly string[]): Promise<number> {
       say(
         `recording ${asked.url} was interrupted after ${seconds.toFixed(0)} s: the mix is of that time; record again for all of it`,
       );
-    return isComplete ? OK : INTERRUPTED;
+    return isComplete ? ExitCode.fine : ExitCode.interrupted;
   } catch (error) {
     say((error as Error).message);
-    return error instanceof MixError ? USAGE : UNAVAILABLE;
-  } finally {
-    interruption.close();
+    return error instanceof MixError ? ExitCode.usage : ExitCode.unavailable;
   }
 }
 

@@ -7,6 +7,7 @@ import type { Compared } from '../compare.ts';
 import { describeMachine } from '../machine.ts';
 import type { RecordedAnswer, RecordedRow, Recording } from '../recording.ts';
 import { type Summary, summarise } from '../statistics/quantiles.ts';
+import { inShort } from './doubts.ts';
 
 /** A whole recording. */
 export function recordingToMarkdown(recording: Recording): string {
@@ -45,7 +46,7 @@ export function answerToMarkdown(answered: RecordedAnswer): string {
       ({ name, version, source, settings }) => `- asked: ${name}: ${version} (${source}): ${settings.join('; ')}`,
     ),
     ...absent.map(({ name, why }) => `- absent: ${name}: ${why}`),
-    ...noise.map((reason) => `- noisy: ${reason}`),
+    ...inShort(noise).map((reason) => `- noisy: ${reason}`),
     ...notes.map((note) => `- ${note}`),
   ];
   return [

@@ -2,8 +2,10 @@
  * Owns the part of a page that is about one question: its answer and how far to trust it, drawings, figures, goals, absent rivals, how it was measured.
  * Never judges: reached and noisy are what the recording says. Invariant: a doubt stands before the figure that it is about.
  */
+
 import type { Goal, RecordedAnswer } from '../recording.ts';
 import { toDuration, toFigure } from '../wording.ts';
+import { inShort } from './doubts.ts';
 import { type Markup, markup, plain, prose } from './markup.ts';
 import { toFigureElement } from './plots/drawing.ts';
 import { toSeries } from './series.ts';
@@ -34,7 +36,7 @@ function doubts({ problem, noise }: RecordedAnswer): Markup[] {
     ...(noise.length === 0
       ? []
       : [
-          markup`<div class="doubt noisy"><p><b>Noisy.</b> The machine was not quiet: these figures give an order of magnitude, and are not to be quoted.</p><ul>${noise.map((reason) => markup`<li>${prose(reason)}</li>`)}</ul></div>\n`,
+          markup`<div class="doubt noisy"><p><b>Noisy.</b> The machine was not quiet: these figures give an order of magnitude, and are not to be quoted.</p><ul>${inShort(noise).map((reason) => markup`<li>${prose(reason)}</li>`)}</ul></div>\n`,
         ]),
   ];
 }

@@ -17,7 +17,7 @@ import { InstanceOfKnownCapacity, type KnownCapacity } from '../support/instance
 
 const folder = mkdtempSync(join(tmpdir(), 'envicutor-planner-'));
 after(() => rmSync(folder, { recursive: true, force: true }));
-const planner = join(import.meta.dirname, '../../bench/planner');
+const menu = join(import.meta.dirname, '../../bench/main.ts');
 
 const mixOf = (environments: readonly object[]) => ({
   name: 'mix',
@@ -36,9 +36,7 @@ function write(name: string, value: unknown): string {
 
 /** Runs a command in a process of its own; `interruptAt`: Ctrl-C when it has said this. */
 async function run(command: 'plan' | 'record', args: readonly string[], interruptAt: RegExp | null = null) {
-  const code = `import { ${command}Command } from ${JSON.stringify(join(planner, `${command}.ts`))};
-    process.exitCode = await ${command}Command(${JSON.stringify(args)});`;
-  const child = spawn(process.execPath, ['--disable-warning=ExperimentalWarning', '--input-type=module', '-e', code]);
+  const child = spawn(process.execPath, ['--disable-warning=ExperimentalWarning', menu, command, ...args]);
   let said = '';
   let isInterrupted = false;
   child.stdout.resume();
