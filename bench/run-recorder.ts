@@ -3,6 +3,7 @@
  * Never runs a scenario by itself. Invariant: an answer that did not come has the reason in its place, and a recording is incomplete until complete() is called.
  */
 import { spawnSync } from 'node:child_process';
+import { isDeepStrictEqual } from 'node:util';
 import { lookAtProcessors, machineFacts, stealBetween } from './machine.ts';
 import {
   type Plot,
@@ -112,7 +113,7 @@ function toLabels(plot: Plot): string[] {
 /** A rival that is no row of its own can't be shown beside it. */
 function labelOf(rows: readonly ScenarioRow[], { label, against }: ScenarioRow): string | null {
   if (against === undefined) return null;
-  const rival = rows.find(({ summary }) => summary.samples === against.samples);
+  const rival = rows.find(({ summary }) => summary === against || isDeepStrictEqual(summary.samples, against.samples));
   if (rival === undefined) throw new Error(`'${label}' is set against a series that is no row`);
   return rival.label;
 }

@@ -161,7 +161,8 @@ export function medianInterval(samples: readonly number[]): Interval | null {
 /** The summary of one series, its samples in time order. */
 export function summarise(samples: readonly number[]): Summary {
   return {
-    samples,
+    // Whoever took them may go on with the list.
+    samples: [...samples],
     count: samples.length,
     p50: percentile(samples, 0.5),
     p90: percentile(samples, 0.9),

@@ -11,7 +11,9 @@ const bench = join(import.meta.dirname, '../../bench');
 const names = scenarios.map(({ name }) => name).sort();
 
 test('bench/README.md has a row for every scenario, and none besides', () => {
-  const table = /\| scenario \| question \| rivals \|\n(?:\|.*\n)+/.exec(readFileSync(join(bench, 'README.md'), 'utf8'));
+  const table = /\| scenario \| question \| rivals \|\n(?:\|.*\n)+/.exec(
+    readFileSync(join(bench, 'README.md'), 'utf8'),
+  );
   const rows = [...(table?.[0] ?? '').matchAll(/^\| `([a-z-]+)` \|/gm)].map(([, name]) => name);
   assert.deepEqual(rows.sort(), names);
 });
