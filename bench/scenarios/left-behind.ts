@@ -85,7 +85,11 @@ export const leftBehind: LauncherScenario = {
       rows.push(
         { label: `true, nothing left behind (${each.what})`, summary: quiet },
         { label: `true right after ${what}`, summary: summarise(series.next), against: quiet },
-        { label: `true, the ${RUNS_AFTER} after that (${each.what})`, summary: summarise(series.later), against: quiet },
+        {
+          label: `true, the ${RUNS_AFTER} after that (${each.what})`,
+          summary: summarise(series.later),
+          against: quiet,
+        },
         { label: `exit to report of the run that left ${what}`, summary: summarise(series.collect) },
       );
       goals.push(toGoal(series, what));

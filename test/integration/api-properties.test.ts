@@ -20,7 +20,7 @@ import type { AgentScript } from '../support/scripted-agent.ts';
 
 const run = promisify(execFile);
 
-const SECONDS_MAX = howMany('ENVICUTOR_API_PROPERTIES_SECONDS', 25, 600);
+const SECONDS_MAX = howMany('ENVICUTOR_API_PROPERTIES_SECONDS', 15, 600);
 const EXAMPLES = 25;
 const KEY = 'key-of-an-operator';
 
