@@ -8,7 +8,7 @@ import { ExitCode } from './exit-code.ts';
 import { describeMachine } from './machine.ts';
 import { type RecordedAnswer, type RecordedRow, type Recording, RecordingError, readRecording } from './recording.ts';
 import { comparisonToText } from './report/markdown.ts';
-import { toSeries } from './report/series.ts';
+import { oursAmong } from './report/series.ts';
 import { type ComparedRun, type Comparison, compareSeries } from './statistics/comparison.ts';
 
 /** What is to be said of one figure of one row. */
@@ -30,7 +30,7 @@ export function compareRecordings(before: Recording, after: Recording): Compared
 
 function compareAnswers(then: RecordedAnswer, now: RecordedAnswer): Compared[] {
   // A rival's own figures are what ours are set against; that a rival became faster is nobody's regression here.
-  const ours = new Set(toSeries(now).flatMap(({ label, isOurs }) => (isOurs ? [label] : [])));
+  const ours = oursAmong(now.rows);
   return now.rows.flatMap((row) => {
     const earlier = then.rows.find(({ label }) => label === row.label);
     if (earlier === undefined || !ours.has(row.label) || row.samples.length === 0) return [];

@@ -9,6 +9,7 @@ import { homedir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import { digestHex, digestOf } from '../../shared/digest.ts';
+import type { AbsentRival } from '../recording.ts';
 
 /** The variables that installers see. */
 export type Variables = Readonly<Record<string, string | undefined>>;
@@ -27,14 +28,8 @@ export interface Peer {
   readonly libraries?: string;
 }
 
-/** One that is not here. */
-export interface Absent {
-  readonly name: string;
-  readonly why: string;
-}
-
 /** Is it here? */
-export type Presence = { readonly present: Peer } | { readonly absent: Absent };
+export type Presence = { readonly present: Peer } | { readonly absent: AbsentRival };
 
 /** One that is started. */
 export interface Contender {
@@ -65,7 +60,7 @@ export class PeerFailure extends Error {
 }
 
 /** A rival that has proven that it runs here, or why there is none. */
-export type Admission = { readonly present: Peer; readonly contender: Contender } | { readonly absent: Absent };
+export type Admission = { readonly present: Peer; readonly contender: Contender } | { readonly absent: AbsentRival };
 
 const PROOF = ['/bin/true'] as const;
 const ROUND_MS_MAX = 60_000;

@@ -3,13 +3,7 @@
  * Never judges a figure. Invariant: a row is ours or a rival's by its words alone, the same in tables and in drawings.
  */
 import type { RecordedAnswer } from '../recording.ts';
-import { type Summary, summarise } from '../statistics/quantiles.ts';
-
-/** From where to where a figure may be. */
-export interface Interval {
-  readonly low: number;
-  readonly high: number;
-}
+import { type Interval, type Summary, summarise } from '../statistics/quantiles.ts';
 
 /** One row. */
 export interface Series {
@@ -31,16 +25,23 @@ const OURS = /\b(envicutor|ours|coordinator|agent|launcher)\b/i;
 /** What others are called, where nothing is called ours. */
 const THEIRS = /\b(go-judge|isolate|bubblewrap|nsjail|bare|GNU tar)\b|\bNode('s| alone)/i;
 
-/** The rows of an answer in their order. */
-export function toSeries({ rows, noise }: RecordedAnswer): Series[] {
+/** The labels of our own rows. */
+export function oursAmong(rows: RecordedAnswer['rows']): ReadonlySet<string> {
   const rivals = new Set(rows.map(({ against }) => against));
   const isNamed = rows.some(({ label }) => OURS.test(label) && !rivals.has(label));
+  const isCalledOurs = (label: string) =>
+    isNamed ? OURS.test(label) || label.startsWith('of which') : !THEIRS.test(label);
+  return new Set(rows.flatMap(({ label }) => (isCalledOurs(label) && !rivals.has(label) ? [label] : [])));
+}
+
+/** The rows of an answer in their order. */
+export function toSeries({ rows, noise }: RecordedAnswer): Series[] {
+  const ours = oursAmong(rows);
+  const isRough = noise.length > 0;
   return rows.map(({ label, unit, samples, against }) => {
-    const summary: Summary & { readonly p50Interval?: Interval | null } = summarise(samples);
-    const isCalledOurs = isNamed ? OURS.test(label) || label.startsWith('of which') : !THEIRS.test(label);
-    const isOurs = isCalledOurs && !rivals.has(label);
-    const [isRough, p50Interval] = [noise.length > 0, summary.p50Interval ?? null];
-    return { label, unit, samples, summary, p50Interval, isOurs, isRough, against };
+    const summary = summarise(samples);
+    const { p50Interval } = summary;
+    return { label, unit, samples, summary, p50Interval, isOurs: ours.has(label), isRough, against };
   });
 }
 

@@ -4,9 +4,10 @@
  */
 
 import type { Plot } from '../../recording.ts';
+import type { Interval } from '../../statistics/quantiles.ts';
 import { toFigure } from '../../wording.ts';
 import { type Markup, markup } from '../markup.ts';
-import { type Interval, pick, type Series } from '../series.ts';
+import { pick, type Series } from '../series.ts';
 import { toDecimals, toLines, toRough } from '../shown.ts';
 import { BOLD_LETTER, type Breadth, LETTER, round, text, toPicture, widths } from './canvas.ts';
 import { type CurvePoint, kneeOf } from './knee.ts';

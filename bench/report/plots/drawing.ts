@@ -4,8 +4,9 @@
  */
 
 import type { Plot } from '../../recording.ts';
+import type { Interval } from '../../statistics/quantiles.ts';
 import { type Markup, markup, plain, prose } from '../markup.ts';
-import { type Interval, pick, type Series } from '../series.ts';
+import { pick, type Series } from '../series.ts';
 import { shorten } from '../shown.ts';
 import { drawBars } from './bars.ts';
 import type { Breadth } from './canvas.ts';
