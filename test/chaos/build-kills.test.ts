@@ -30,8 +30,9 @@ const reasons = [
 
 type Stage = Awaited<ReturnType<typeof setPublishingStage>>;
 
-/** How many layers the stage's store has, all of them whole. */
-const assertWhole = ({ folder, trusted }: Stage): Promise<number> => assertWholeLayers(join(folder, 'cache'), trusted);
+/** How many layers the stage's store has, all of them whole; those that `checked` has were so before. */
+const assertWhole = ({ folder, trusted }: Stage, checked?: Set<string>): Promise<number> =>
+  assertWholeLayers(join(folder, 'cache'), trusted, checked);
 
 interface Sum {
   published: number;
@@ -72,6 +73,7 @@ const strikes = async (context: TestContext): Promise<void> => {
   assert.ok((await stage.publish('build_warmup00', 'true')).publication?.isNew);
   const moments = new SeededNumbers(`${testSeed} moments`);
   const sum: Sum = { published: 0, retried: 0, reasons: {} };
+  const checked = new Set<string>();
   let isOver = false;
   const clients = Promise.all(Array.from({ length: CLIENTS }, (_, index) => client(stage, index, () => isOver, sum)));
   const strike = async (victim: (typeof victims)[number]): Promise<void> => {
@@ -80,11 +82,10 @@ const strikes = async (context: TestContext): Promise<void> => {
       await stage.ready();
       return;
     }
-    // Early, it has let nothing through; later, its build must be repeated.
-    const delayMs = moments.below(1000);
     while (!isOver) {
       const seen = stage.proxies();
-      if (seen.length > 0) await wait(delayMs);
+      // Early, it has let nothing through; later, its build must be repeated. Drawn for each: few live as long as the longest.
+      if (seen.length > 0) await wait(moments.below(1000));
       const proxies = stage.proxies().filter((id) => seen.includes(id));
       if (proxies.length > 0) return void process.kill(moments.of(proxies), 'SIGKILL');
       await wait(1);
@@ -96,7 +97,7 @@ const strikes = async (context: TestContext): Promise<void> => {
       while (sum.published < target && !isOver) await wait(1);
       await wait(moments.below(400));
       await strike(victims[kill % victims.length] ?? 'builder');
-      await assertWhole(stage);
+      await assertWhole(stage, checked);
     }
   };
   const end = (): void => {
