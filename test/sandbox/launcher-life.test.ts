@@ -55,6 +55,29 @@ test('a client that goes takes its running programs with it', async () => {
   assert.equal(await running(), 0);
 });
 
+test('a client that goes takes the layers with it that it began, and no others', async () => {
+  const incoming = join(launcher.folder, 'store', 'incoming');
+  const other = await connectLauncher({ socketPath: launcher.socketPath });
+  await launcher.sandbox.store.create('mine-unfinished');
+  for (const name of ['half', 'done', 'dropped']) await other.store.create(`theirs-${name}`);
+  await other.store.commit('theirs-done', 'finished');
+  await other.store.remove('theirs-dropped');
+  // Its connection goes while it is written to.
+  const write = ['/bin/sh', '-c', 'i=0; while :; do i=$((i + 1)); mkdir -p /target/$i/below; done'];
+  const spec = launchSpec(write, { target: 'theirs-half', directory: '/', limits: limitDefaults.build });
+  const lost = assert.rejects(other.launch({ ...spec, profile: 'host' }).report);
+  for (let tries = 0; readdirSync(join(incoming, 'theirs-half')).length < 50 && tries < 500; tries++) await wait(10);
+  assert.deepEqual(readdirSync(incoming).sort(), ['mine-unfinished', 'theirs-half']);
+  await other.close();
+  await lost;
+  const left = () => readdirSync(incoming).length + readdirSync(join(launcher.folder, 'store', 'trash')).length;
+  for (let tries = 0; left() !== 1 && tries < 500; tries++) await wait(10);
+  assert.equal(left(), 1);
+  assert.deepEqual(readdirSync(incoming), ['mine-unfinished']);
+  assert.ok((await launcher.sandbox.store.list()).includes('finished'));
+  for (const name of ['mine-unfinished', 'finished']) await launcher.sandbox.store.remove(name);
+});
+
 test('what a compile kept is a layer of a hundred later runs until it is released', async () => {
   const compile = launcher.sandbox.launch({
     ...shell('echo built > program; rm /usr/bin/wc 2>/dev/null; id -u > user'),

@@ -1,7 +1,7 @@
 /*
  * client.c: connections: who may talk to us, frames in, frames out.
  * It never trusts a length or a field: a frame that is not the contract closes its connection, and only that one.
- * What must stay true: a closed connection kills its launches and releases its kept layers.
+ * What must stay true: a closed connection kills its launches, releases its kept layers and leaves no half one.
  */
 #include "launcher.h"
 
@@ -35,6 +35,7 @@ void client_close(struct client *client, const char *why) {
   launches_orphan(client);
   requests_orphan(client);
   release_kept(client, 0);
+  making_orphan(client);
   bytes_free(&client->in);
   bytes_free(&client->out);
   free_later(client);

@@ -235,6 +235,7 @@ struct client {
   uid_t uid;
   gid_t gid;
   struct kept *kept;
+  struct making *making;
   struct client *next;
 };
 
@@ -245,6 +246,10 @@ void client_close(struct client *client, const char *why);
 bool client_congested(const struct client *client);
 void clients_close(void);
 void requests_orphan(const struct client *client);
+void making_add(struct client *client, const char *name); /* making.c: layers that a connection began */
+void making_forget(struct client *client, const char *name);
+void making_orphan(struct client *client); /* after its launches: they write there */
+void discard_layer(const char *name);
 bool handle_request(struct client *client, const uint8_t *frame, size_t size); /* false: not the contract */
 
 /* ---- kept.c: writable layers that outlive their launch --------------------------------------------------------- */

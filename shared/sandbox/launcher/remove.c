@@ -37,7 +37,7 @@ void remove_tree(int parent, const char *name) {
     unlinkat(parent, name, 0);
     return;
   }
-  for (bool again = true; again;) {
+  for (bool again = true; again || (unlinkat(parent, name, AT_REMOVEDIR) != 0 && errno == ENOTEMPTY);) { /* whose writer was just killed */
     int copy = openat(top, ".", O_DIRECTORY | O_RDONLY | O_CLOEXEC);
     DIR *entries = copy < 0 ? NULL : fdopendir(copy);
     again = false;
@@ -53,5 +53,4 @@ void remove_tree(int parent, const char *name) {
     if (entries != NULL) closedir(entries);
   }
   close(top);
-  unlinkat(parent, name, AT_REMOVEDIR);
 }

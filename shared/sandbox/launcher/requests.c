@@ -19,6 +19,7 @@ struct commit { /* a LAYER_COMMIT that syncs in a child */
   struct child child;
   struct client *client; /* NULL: gone by now */
   uint64_t request;
+  char *name; /* of what is committed; its connection's again when that fails */
   struct commit *next;
 };
 static struct commit *commits;
@@ -45,10 +46,12 @@ static void done(struct client *client, uint64_t request, int result) {
                                         .DONE_step = result == 0 ? STEP_NONE : STEP_STORE, .DONE_errorNumber = -result});
 }
 
-static int with_name(struct slice name, int (*operation)(const char *)) {
+/* Of a layer that is only being made from then on, or no more. */
+static int with_name(struct client *client, struct slice name, int (*operation)(const char *), void (*note)(struct client *, const char *)) {
   if (!layer_name_ok(name)) return -EINVAL;
   char *text = slice_text(name);
   int result = operation(text);
+  if (result == 0) note(client, text);
   free(text);
   return result;
 }
@@ -60,7 +63,11 @@ static void commit_ended(struct child *child, int status) {
     *link = commit->next;
     break;
   }
-  if (commit->client != NULL) done(commit->client, commit->request, WIFEXITED(status) ? -WEXITSTATUS(status) : -EIO);
+  int result = WIFEXITED(status) ? -WEXITSTATUS(status) : -EIO;
+  if (commit->client == NULL && result != 0) discard_layer(commit->name);
+  if (commit->client != NULL && result != 0) making_add(commit->client, commit->name);
+  if (commit->client != NULL) done(commit->client, commit->request, result);
+  free(commit->name);
   free(commit);
 }
 
@@ -73,13 +80,15 @@ static void commit_layer(struct client *client, const struct message *m) {
   char *name = slice_text(m->LAYER_COMMIT_layer), *to = slice_text(m->LAYER_COMMIT_to);
   pid_t pid = commit == NULL ? -1 : clone_process(0, -1, NULL);
   if (pid == 0) _exit(-store_publish(name, to, m->LAYER_COMMIT_form == FORM_IMAGE));
-  free(name);
   free(to);
   if (pid < 0) {
     done(client, m->LAYER_COMMIT_request, -errno);
+    free(name);
     free(commit);
     return;
   }
+  making_forget(client, name);
+  commit->name = name;
   commit->client = client;
   commit->request = m->LAYER_COMMIT_request;
   commit->next = commits;
@@ -155,8 +164,8 @@ bool handle_request(struct client *client, const uint8_t *frame, size_t size) {
     case MESSAGE_SIGNAL: signal_terminal(client, &m); return true;
     case MESSAGE_OUTPUT_CREDIT: credit_output(client, &m); return true;
     case MESSAGE_RELEASE: if (m.RELEASE_launch != 0) release_kept(client, m.RELEASE_launch); return true;
-    case MESSAGE_LAYER_CREATE: done(client, m.LAYER_CREATE_request, with_name(m.LAYER_CREATE_layer, store_create)); return true;
-    case MESSAGE_LAYER_REMOVE: done(client, m.LAYER_REMOVE_request, with_name(m.LAYER_REMOVE_layer, store_remove)); return true;
+    case MESSAGE_LAYER_CREATE: done(client, m.LAYER_CREATE_request, with_name(client, m.LAYER_CREATE_layer, store_create, making_add)); return true;
+    case MESSAGE_LAYER_REMOVE: done(client, m.LAYER_REMOVE_request, with_name(client, m.LAYER_REMOVE_layer, store_remove, making_forget)); return true;
     case MESSAGE_LAYER_COMMIT: commit_layer(client, &m); return true;
     case MESSAGE_LAYER_LIST: list_layers(client, m.LAYER_LIST_request); return true;
     case MESSAGE_GAUGES_ASK: tell_gauges(client, m.GAUGES_ASK_request); return true;

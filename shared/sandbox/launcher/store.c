@@ -134,6 +134,8 @@ int store_remove(const char *name) {
   return result == -ENOENT ? throw_away(incoming, name) : result;
 }
 
+int store_discard(const char *name) { return throw_away(incoming, name); }
+
 static uint32_t list(int directory, struct bytes *into) {
   uint32_t count = 0;
   int copy = openat(directory, ".", O_DIRECTORY | O_RDONLY | O_CLOEXEC);

@@ -16,6 +16,7 @@ int store_target_tree(const char *name); /* the same of a layer being made, or o
 int store_create(const char *name);
 int store_publish(const char *name, const char *to, bool as_image); /* syncs: may block, called in a child only */
 int store_remove(const char *name);
+int store_discard(const char *name); /* one that is being made */
 void store_sweep(void); /* what a predecessor left, once the sweeper runs */
 int store_trash(void);  /* descriptor */
 uint32_t store_list(struct bytes *into); /* names encoded as STRS items; returns their count */
