@@ -117,6 +117,13 @@ export function toSystemError(error: unknown): SystemError {
   return new SystemError('internal', error instanceof Error ? error.message : String(error), { cause: error });
 }
 
+const ofDisk: readonly unknown[] = ['ENOSPC', 'EDQUOT', 'EROFS', 'EIO'];
+
+/** Is that what this machine's own disk said, and no connection? */
+export function isOfDisk(error: unknown): error is Error {
+  return error instanceof Error && 'code' in error && ofDisk.includes(error.code);
+}
+
 /** The code that somebody else told, if it is one of the catalog, else `otherwise`. */
 export function toErrorCode(told: unknown, otherwise: ErrorCode = 'internal'): ErrorCode {
   return typeof told === 'string' && Object.hasOwn(errorCatalog, told) ? (told as ErrorCode) : otherwise;

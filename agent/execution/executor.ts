@@ -5,7 +5,7 @@
  * a failure.
  */
 import type { Clock } from '../../shared/clock.ts';
-import { type SystemError, toSystemError } from '../../shared/errors.ts';
+import { isOfDisk, SystemError, toSystemError } from '../../shared/errors.ts';
 import type { AcquiredLayers, LayerSource } from '../../shared/layers/layer-source.ts';
 import type { TestResult } from '../../shared/model/judging.ts';
 import type { Report } from '../../shared/model/verdict.ts';
@@ -107,7 +107,7 @@ export class Execution {
       const found = this.#runs.isCancelled ? null : await this.#runScripts(layers);
       return found === null ? null : this.#toResult(layers, found);
     } catch (error) {
-      return this.#runs.isCancelled ? null : this.#toFailure(toSystemError(error), layers);
+      return this.#runs.isCancelled ? null : this.#toFailure(toFailureOfAgent(error), layers);
     } finally {
       this.#runs.release();
       layers?.release();
@@ -235,4 +235,10 @@ export class Execution {
     const reports = { verdict: null, endedIn: null, compile: null, run: null };
     return { ...reports, layers: layers?.uses ?? [], timing: this.#timing, failure };
   }
+}
+
+/** A disk that is full or broken is this machine's trouble: another one may do it. */
+function toFailureOfAgent(error: unknown): SystemError {
+  if (!isOfDisk(error)) return toSystemError(error);
+  return new SystemError('sandbox-failed', `this machine's disk failed: ${error.message}`, { cause: error });
 }

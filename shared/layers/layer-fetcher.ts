@@ -10,7 +10,7 @@ import type { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { rootCertificates } from 'node:tls';
 import { type Digest, DigestingStream } from '../digest.ts';
-import { SystemError } from '../errors.ts';
+import { isOfDisk, SystemError } from '../errors.ts';
 import type { LayerManifest } from '../model/manifest.ts';
 import { streamFile, writeStream } from '../storage/file-streams.ts';
 import { sweepIncoming } from '../storage/incoming-folder.ts';
@@ -232,13 +232,10 @@ function originOf(url: string): string {
   return URL.parse(url)?.host || url.split(/[/?]/, 1)[0]?.slice(0, 40) || 'nowhere';
 }
 
-/** What this machine's disk says, and no connection. */
-const ofDisk: readonly unknown[] = ['ENOSPC', 'EDQUOT', 'EROFS', 'EIO'];
-
 function unavailable(error: unknown, attempt: string): SystemError {
   if (error instanceof SystemError) return error;
   const reason = error instanceof Error ? error.message || error.name : String(error);
-  if (ofDisk.includes((error as NodeJS.ErrnoException).code)) {
+  if (isOfDisk(error)) {
     return new SystemError('sandbox-failed', `${attempt} to this machine's disk failed: ${reason}`, { cause: error });
   }
   return new SystemError('object-store-unavailable', `${attempt} failed: ${reason}`, { cause: error });

@@ -25,7 +25,7 @@ const compile = { script: 'make', variables: { FLAGS: '-O2' }, limits: limitDefa
 
 class FakeLayers implements LayerSource {
   released = 0;
-  failure: SystemError | null = null;
+  failure: Error | null = null;
 
   async acquire(): ReturnType<LayerSource['acquire']> {
     if (this.failure !== null) throw this.failure;
@@ -123,6 +123,15 @@ test('layers that can not be had are named as what they are', async () => {
   const result = await execution.execute();
   assert.deepEqual(result?.failure, { code: 'layer-untrusted', detail: 'signed by nobody', isRetryable: false });
   assert.equal(sandbox.launched.length, 0);
+});
+
+test('a full disk of this machine is a failed sandbox, to be tried elsewhere', async () => {
+  const { layers, execution } = prepare(() => launchReport());
+  layers.failure = Object.assign(new Error('ENOSPC: no space left on device, write'), { code: 'ENOSPC' });
+  assert.equal((await execution.execute())?.failure?.code, 'sandbox-failed');
+  const other = prepare(() => launchReport());
+  other.layers.failure = new Error('what nobody foresaw');
+  assert.equal((await other.execution.execute())?.failure?.code, 'internal');
 });
 
 test('a cancelled execution is killed, lets go of everything and has no result', async () => {
