@@ -63,10 +63,15 @@ test('a client that goes takes the layers with it that it began, and no others',
   await other.store.commit('theirs-done', 'finished');
   await other.store.remove('theirs-dropped');
   // Its connection goes while it is written to.
-  const write = ['/bin/sh', '-c', 'i=0; while :; do i=$((i + 1)); mkdir -p /target/$i/below; done'];
-  const spec = launchSpec(write, { target: 'theirs-half', directory: '/', limits: limitDefaults.build });
-  const lost = assert.rejects(other.launch({ ...spec, profile: 'host' }).report);
-  for (let tries = 0; readdirSync(join(incoming, 'theirs-half')).length < 50 && tries < 500; tries++) await wait(10);
+  const loop = 'i=0; while :; do i=$((i + 1)); mkdir -p /target/$i/below; [ $i -ne 20 ] || echo; done';
+  const spec = launchSpec(['/bin/sh', '-c', loop], {
+    target: 'theirs-half',
+    directory: '/',
+    limits: limitDefaults.build,
+  });
+  const written = Promise.withResolvers<void>();
+  const lost = assert.rejects(other.launch({ ...spec, profile: 'host' }, { stdout: () => written.resolve() }).report);
+  await written.promise;
   assert.deepEqual(readdirSync(incoming).sort(), ['mine-unfinished', 'theirs-half']);
   await other.close();
   await lost;
