@@ -29,15 +29,12 @@ static bool empty_directory(int top, int directory, unsigned long *moved) {
   return left;
 }
 
-void remove_tree(int parent, const char *name) {
+bool remove_tree(int parent, const char *name) {
   unsigned long moved = 0;
-  if (unlinkat(parent, name, AT_REMOVEDIR) == 0) return;
+  if (unlinkat(parent, name, AT_REMOVEDIR) == 0) return true;
   int top = openat(parent, name, O_DIRECTORY | O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
-  if (top < 0) {
-    unlinkat(parent, name, 0);
-    return;
-  }
-  for (bool again = true; again || (unlinkat(parent, name, AT_REMOVEDIR) != 0 && errno == ENOTEMPTY);) { /* whose writer was just killed */
+  if (top < 0) return unlinkat(parent, name, 0) == 0 || errno == ENOENT;
+  for (bool again = true; again;) {
     int copy = openat(top, ".", O_DIRECTORY | O_RDONLY | O_CLOEXEC);
     DIR *entries = copy < 0 ? NULL : fdopendir(copy);
     again = false;
@@ -53,4 +50,5 @@ void remove_tree(int parent, const char *name) {
     if (entries != NULL) closedir(entries);
   }
   close(top);
+  return unlinkat(parent, name, AT_REMOVEDIR) == 0;
 }

@@ -23,7 +23,7 @@ uint32_t store_list(struct bytes *into); /* names encoded as STRS items; returns
 int image_mount(int layer); /* images.c; upon its own directory `mount`; 0 or -errno */
 int image_tree(int layer);  /* detached mount of its root, or -errno */
 void image_unmount(int directory, const char *name);
-void remove_tree(int directory, const char *name);
+bool remove_tree(int directory, const char *name); /* false: something is left */
 
 void sweeper_open(void);
 void sweeper_close(void); /* returns when cgroups and mounts are gone */

@@ -44,6 +44,11 @@ static void remove_cgroup(uint64_t number) {
   log_line(LOG_LEVEL_WARN, "cgroup can't be removed", NULL, NULL);
 }
 
+/* Whoever wrote there was killed, and may write for a moment yet. What can't go is the next start's. */
+static void remove_trash(const char *name) {
+  for (int attempt = 0; attempt < 100 && !remove_tree(store_trash(), name); attempt++) usleep(10000);
+}
+
 static _Noreturn void sweep_for_ever(int socket, atomic_uint *done) {
   struct errand errand;
   int descriptors[2];
@@ -56,7 +61,7 @@ static _Noreturn void sweep_for_ever(int socket, atomic_uint *done) {
     errand.name[sizeof errand.name - 1] = '\0';
     switch (errand.kind) {
       case ERRAND_CGROUP: remove_cgroup(errand.number); break;
-      case ERRAND_TRASH: remove_tree(store_trash(), errand.name); break;
+      case ERRAND_TRASH: remove_trash(errand.name); break;
       case ERRAND_KEPT: kept_unmount(errand.number); break;
       default: break;
     }
