@@ -176,7 +176,8 @@ export class FairQueue<Item extends Queued> {
 
   #served(account: Account<Item>, lane: Lane<Item>, item: Item): void {
     takeOut(lane, item);
-    this.#virtualTime = Math.max(this.#virtualTime, account.tag);
+    // Of what runs half is over, on average: whoever comes now has its turns until it holds as much.
+    this.#virtualTime = Math.max(this.#virtualTime, account.tag - account.unspentCost / 2 / account.weight);
     account.laneTime = Math.max(account.laneTime, lane.tag);
     lane.tag += item.cost;
     account.running += 1;

@@ -105,6 +105,31 @@ test('who was away has no credit for it, and who was busy alone is not punished'
   assert.match(turns(queue, 6), /^(ab|ba){3}$/);
 });
 
+test('who comes beside somebody that holds every slot has the next ones until it holds as many, and then they take turns', () => {
+  const SLOTS = 8;
+  const queue = new FairQueue<Queued>();
+  for (let index = 0; index < 60; index += 1) queue.push(item('a', 10));
+  const running: Queued[] = [];
+  const fill = () => {
+    const given: Queued[] = [];
+    const choose = () => (running.length + given.length < SLOTS ? true : null);
+    queue.serve({ isOpen, choose, give: (each) => void given.push(each) });
+    running.push(...given);
+    return given.map(({ tenantId }) => tenantId).join('');
+  };
+  // One slot after the other becomes free.
+  const next = (count: number) =>
+    Array.from({ length: count }, () => {
+      queue.ended(running.shift() as Queued);
+      return fill();
+    }).join('');
+  fill();
+  next(20);
+  for (let index = 0; index < 30; index += 1) queue.push(item('b', 10));
+  assert.equal(next(SLOTS / 2), 'bbbb');
+  assert.match(next(8), /^(ab|ba){4}$/);
+});
+
 test('who comes while much is charged in advance does not pay for it when little of it was used', () => {
   const queue = new FairQueue<Queued>();
   for (let index = 0; index < 5; index += 1) queue.push(item('a', 1000));
