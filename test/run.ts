@@ -26,6 +26,9 @@ const folders = [
 /** How many files at once, where they don't measure each other; both guests, which have a processor each, on two cores, too. */
 const atOnce: Readonly<Record<string, number | true>> = { unit: true, contract: true, guest: 2 };
 
+/** Files of one-at-a-time folders that wait for registries, compilers and peers and measure nothing: two at once, before the others. */
+const inPairs = /\/integration\/(reproducible-layers|egress-clients|builder|api-properties)\.test\.ts$/;
+
 /** Files of other folders, run in other circumstances. */
 const selections: Readonly<Record<string, { files: string; variables: Readonly<Record<string, string>> }>> = {
   /** On a launcher that was built with address and undefined-behaviour sanitizers. */
@@ -58,18 +61,27 @@ async function runFolder(folder: string): Promise<Count> {
   const before = { ...process.env };
   Object.assign(process.env, variables);
   // Else one file at a time: sandboxes of two files on a small machine would measure each other.
-  const events = run({ files: files.sort(), concurrency: atOnce[folder] ?? 1 });
-  events.on('test:summary', ({ file, counts, duration_ms }) => {
-    if (file !== undefined) return;
-    count.passed = counts.passed;
-    count.failed = counts.tests - counts.passed - counts.skipped - counts.todo;
-    count.skipped = counts.skipped + counts.todo;
-    count.durationMs = duration_ms;
-  });
-  for await (const text of events.compose(spec)) process.stdout.write(text);
+  const pairs = atOnce[folder] === undefined ? files.filter((file) => inPairs.test(file)) : [];
+  const others = files.filter((file) => !pairs.includes(file));
+  await runFiles(pairs.sort(), 2, count);
+  await runFiles(others.sort(), atOnce[folder] ?? 1, count);
   for (const name of Object.keys(variables)) delete process.env[name];
   Object.assign(process.env, before);
   return count;
+}
+
+/** Adds what these files did. */
+async function runFiles(files: string[], concurrency: number | true, count: Count): Promise<void> {
+  if (files.length === 0) return;
+  const events = run({ files, concurrency });
+  events.on('test:summary', ({ file, counts, duration_ms }) => {
+    if (file !== undefined) return;
+    count.passed += counts.passed;
+    count.failed += counts.tests - counts.passed - counts.skipped - counts.todo;
+    count.skipped += counts.skipped + counts.todo;
+    count.durationMs += duration_ms;
+  });
+  for await (const text of events.compose(spec)) process.stdout.write(text);
 }
 
 function describeCount(folder: string, count: Count): string {
