@@ -18,7 +18,7 @@ export async function packFolder(folder: string, name: string, seconds: number, 
   await run('tar', ['--create', ...sameEverywhere, compressed, `--file=${to}`, `--directory=${folder}`, name]);
 }
 
-/** Unpacks a .tar.gz into a folder, as nobody's: owners are this process's own. */
-export async function unpack(archive: string, folder: string): Promise<void> {
-  await run('tar', ['--extract', '--gzip', '--no-same-owner', `--file=${archive}`, `--directory=${folder}`]);
+/** Unpacks these files of a .tar.gz into a folder, as nobody's: owners are this process's own. */
+export async function unpack(archive: string, files: readonly string[], folder: string): Promise<void> {
+  await run('tar', ['--extract', '--gzip', '--no-same-owner', `--file=${archive}`, `--directory=${folder}`, ...files]);
 }

@@ -34,6 +34,6 @@ export async function fetchRuntime({ name, version, integrity }: LockedPackage, 
       `${name} ${version} is ${found}, and package-lock.json says ${integrity}: don't use what came, ask who serves it`,
     );
   }
-  await unpack(archive, folder);
+  await unpack(archive, ['package/bin/node', 'package/LICENSE'], folder);
   return join(folder, 'package');
 }

@@ -3,7 +3,7 @@
  * Never reads what earlier builds left in the checkout: sources are copied and compiled from nothing.
  * Invariant: the same commit gives the same bytes; only what follows from it, the lock, and the machine's compiler gets in.
  */
-import { copyFileSync, cpSync, mkdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs';
+import { copyFileSync, mkdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { type Architecture, architectures } from './architectures.ts';
 import { packFolder } from './archive.ts';
@@ -13,7 +13,7 @@ import type { Commit } from './commit.ts';
 import { buildLauncher, librariesOf, PREBUILT } from './launcher-build.ts';
 import { type LockedPackage, readLock } from './locked-packages.ts';
 import { fetchRuntime, runtimePackage } from './pinned-runtime.ts';
-import { compileProgram, copyFolder, copySources, fetchPackages, filesMatching } from './program.ts';
+import { compileProgram, copyFolder, copySources, fetchPackages, filesMatching, linkFolder } from './program.ts';
 import { writePrograms } from './programs-of-tarball.ts';
 
 /** What is to be made, and where. */
@@ -109,7 +109,7 @@ async function writeTarball(
   copyFileSync(join(parts.package, PREBUILT, `linux-${architecture}/envicutor-launcher`), launcher);
   copyFileSync(join(runtime, 'bin/node'), join(folder, 'bin/node'));
   writePrograms(join(folder, 'bin'));
-  writeLibrary(parts, architecture, join(folder, 'lib'));
+  await writeLibrary(parts, architecture, join(folder, 'lib'));
   writeShare(parts.sources, runtime, join(folder, 'share'));
   const bill = toBillOfMaterials({
     ...{ version: order.version, commit: order.commit, architecture },
@@ -124,9 +124,9 @@ async function writeTarball(
 }
 
 /** The package as npm would install it: compiled programs, their packages, and a way to the launcher. */
-function writeLibrary(parts: Parts, architecture: Architecture, folder: string): void {
+async function writeLibrary(parts: Parts, architecture: Architecture, folder: string): Promise<void> {
   copyFolder(parts.package, filesMatching(parts.package, ['package.json', 'dist/**/*.js']), folder);
-  cpSync(join(parts.packages, 'node_modules'), join(folder, 'node_modules'), { recursive: true });
+  await linkFolder(join(parts.packages, 'node_modules'), join(folder, 'node_modules'));
   const place = join(folder, PREBUILT, `linux-${architecture}`);
   mkdirSync(place, { recursive: true });
   symlinkSync('../../../bin/envicutor-launcher', join(place, 'envicutor-launcher'));
