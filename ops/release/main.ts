@@ -3,7 +3,7 @@
  * Never publishes anything, and never says that a development key is the project's.
  * Invariant: SHA256SUMS.sig is written last, so that a folder without it is no release.
  */
-import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { homedir, tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { parseArgs } from 'node:util';
@@ -15,7 +15,7 @@ import { type ReleaseOrder, writeArtefacts } from './release.ts';
 import { openReleaseKey, PUBLIC_KEY_FILE, SIGNATURE_FILE, sign, toPublicPem } from './release-key.ts';
 
 const usage = `usage: [ENVICUTOR_RELEASE_KEY=FILE] node ops/release/main.ts [--output FOLDER] [--only ARCHITECTURE]
-  --output  folder that is made anew, default release/ in the checkout
+  --output  folder for it, in which there is nothing but an earlier release; default release/ in the checkout
   --only    tarball of one architecture alone: ${architectures.join(' or ')}`;
 
 const root = join(import.meta.dirname, '../..');
@@ -34,8 +34,7 @@ try {
   if (commit.isChanged) say(`the checkout differs from commit ${commit.id}: this is no release of that commit`);
   const manifest: { version: string } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'));
   const order: ReleaseOrder = { root, making, output, version: manifest.version, commit, architectures: only };
-  rmSync(output, { recursive: true, force: true });
-  mkdirSync(output, { recursive: true });
+  clearOutput(output);
   const names = await writeArtefacts(order, say);
   const checksums = writeChecksums(output, toChecksums(output, names));
   writeFileSync(join(output, PUBLIC_KEY_FILE), toPublicPem(key.privateKey));
@@ -46,6 +45,18 @@ try {
   for (const name of names) process.stdout.write(`${join(output, name)}\n`);
 } catch (error) {
   refuseToStart(`release: ${error instanceof Error ? error.message : String(error)}`);
+}
+
+/** Makes the folder, or takes an earlier release out of it; what is no part of one is somebody's, and stays. */
+function clearOutput(folder: string): void {
+  mkdirSync(folder, { recursive: true });
+  const names = readdirSync(folder);
+  const strange = names.find(
+    (name) => !/^(SHA256SUMS(\.sig)?|release-key\.pub|envicutor-.+\.(tgz|tar\.gz|cdx\.json))$/.test(name),
+  );
+  if (strange !== undefined)
+    throw new Error(`'${folder}' has '${strange}', which is no part of a release; give --output another folder`);
+  for (const name of names) rmSync(join(folder, name));
 }
 
 function readArguments(): { output: string; only: readonly Architecture[] } {

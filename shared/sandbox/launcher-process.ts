@@ -18,12 +18,9 @@ const builtPlaces = ['./launcher/', '../../../shared/sandbox/launcher/'].map((fo
   fileURLToPath(new URL(`${folder}build/envicutor-launcher`, import.meta.url)),
 );
 
-/** Where a release has the launcher of a machine whose `process.arch` this is, seen from its dist/ (ops/release). */
-export function prebuiltPlace(architecture: string): string {
-  return fileURLToPath(new URL(`../../../prebuilt/linux-${architecture}/envicutor-launcher`, import.meta.url));
-}
-
-const places = [...builtPlaces, prebuiltPlace(process.arch)];
+/** Where a release has the launcher for this architecture, seen from its dist/ (ops/release). */
+const prebuilt = new URL(`../../../prebuilt/linux-${process.arch}/envicutor-launcher`, import.meta.url);
+const places = [...builtPlaces, fileURLToPath(prebuilt)];
 
 /** The launcher that belongs to this code: one that was built in place, else the release's; null when there is neither. */
 export function findLauncher(): string | null {

@@ -71,6 +71,18 @@ test('a second release of the same commit has the same bytes, wherever it is wri
   }
 });
 
+test('a folder with something that is no part of a release is left as it is', async () => {
+  const taken = join(folder, 'taken');
+  mkdirSync(taken);
+  for (const name of ['SHA256SUMS', 'thesis.md']) writeFileSync(join(taken, name), 'mine');
+  await assert.rejects(
+    release(taken),
+    ({ code, stderr }) => code === 78 && /'thesis\.md', which is no part/.test(stderr),
+  );
+  assert.deepEqual(readdirSync(taken).sort(), ['SHA256SUMS', 'thesis.md']);
+  await assert.rejects(release(taken, '--only', 'm68k'), ({ code, stderr }) => code === 78 && /usage: /.test(stderr));
+});
+
 test('the checksums are of every file, and the documented commands believe them until a byte is flipped', async () => {
   const copy = join(folder, 'copy');
   cpSync(released, copy, { recursive: true });
