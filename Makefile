@@ -1,7 +1,7 @@
 # The menu. Every target works on a fresh Debian or Ubuntu machine: ops/local/prepare installs what is missing and says why.
 # Never holds logic of its own: each line calls the one program that owns the matter.
 .DEFAULT_GOAL := help
-.PHONY: help run test test-deep check format bench bench-quick launcher dist contract docs clean
+.PHONY: help run test test-deep check format bench bench-quick launcher dist release contract docs clean
 
 PREPARE := ops/local/prepare
 LAUNCHER := shared/sandbox/launcher
@@ -42,6 +42,9 @@ dist: ## compile what the npm package carries: dist/ as JavaScript, and the laun
 	@for room in shared agent coordinator client; do rm -rf dist/$$room dist/$$room.tsbuildinfo; done && \
 	node=$$($(PREPARE) node) && $$node node_modules/typescript/bin/tsc --build agent coordinator client
 
+release: ## tarballs, npm package, checksums, signature and bills of materials of this commit, in release/; see docs/releases.md
+	@node=$$($(PREPARE) release) && exec $$node ops/release/main.ts $(ARGUMENTS)
+
 contract: ## generate shared/sandbox/contract.ts from contract.def
 	@node=$$($(PREPARE) node) && exec $$node shared/sandbox/generate-contract.ts
 
@@ -49,4 +52,4 @@ docs: ## generate docs/{errors,configuration,http-api,lifecycles,protocol}.md fr
 	@node=$$($(PREPARE) node) && exec $$node ops/docs/main.ts
 
 clean: ## remove what building left; node_modules and the state of make run stay
-	@rm -rf dist coverage && $(MAKE) --silent --no-print-directory -C $(LAUNCHER) clean
+	@rm -rf dist coverage release && $(MAKE) --silent --no-print-directory -C $(LAUNCHER) clean

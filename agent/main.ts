@@ -1,3 +1,4 @@
+#!/usr/bin/env node
 /**
  * Owns the agent's process: configuration from the environment, an agent, until a signal ends it. Never decides anything.
  * SIGTERM and SIGINT drain and end with 0, a second one ends at once; what can't work ends with 78 and its sentences.

@@ -1,3 +1,4 @@
+#!/usr/bin/env node
 /**
  * Owns the coordinator's process: configuration from the environment, a coordinator, until a signal ends it. Never decides anything.
  * SIGTERM and SIGINT drain and end with 0; what can't work ends with 78 and its sentences.

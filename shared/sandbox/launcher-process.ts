@@ -18,13 +18,17 @@ const builtPlaces = ['./launcher/', '../../../shared/sandbox/launcher/'].map((fo
   fileURLToPath(new URL(`${folder}build/envicutor-launcher`, import.meta.url)),
 );
 
-/** The launcher that belongs to this code; null when it has not been built. */
+/** Where a release has the launcher for this architecture, seen from its dist/ (ops/release). */
+const prebuilt = new URL(`../../../prebuilt/linux-${process.arch}/envicutor-launcher`, import.meta.url);
+const places = [...builtPlaces, fileURLToPath(prebuilt)];
+
+/** The launcher that belongs to this code: one that was built in place, else the release's; null when there is neither. */
 export function findLauncher(): string | null {
-  return builtPlaces.find((path) => existsSync(path)) ?? null;
+  return places.find((path) => existsSync(path)) ?? null;
 }
 
 /** The sentence for who has no launcher. */
-export const launcherMissing = `there is no launcher at ${builtPlaces.join(' or ')}; build it: make -C the folder 'launcher' of one of these, with gcc`;
+export const launcherMissing = `there is no launcher at ${places.join(' or ')}; build it: make -C the folder 'launcher' of one of these, with gcc`;
 
 /** A launcher of our own, from its start to its end. */
 export class LauncherProcess {
