@@ -4,7 +4,8 @@
  */
 import { execFile } from 'node:child_process';
 import { createHash } from 'node:crypto';
-import { chmod, cp, mkdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { chmod, cp, mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { promisify } from 'node:util';
 
@@ -26,14 +27,24 @@ const commands = {
   'envicutor-run': 'client/run/main.js',
 } as const;
 
-/** Releases of these versions in `folder`, all of the same build. */
-export async function makeReleases(folder: string, versions: readonly string[]): Promise<Release[]> {
-  const built = join(folder, 'built');
-  await buildTree(built);
-  const releases: Release[] = [];
-  for (const version of versions) releases.push(await pack(built, folder, version));
-  await rm(built, { recursive: true });
-  return releases;
+/** Releases of these versions in `folder`, all of one build; `change` may spoil its tree for some of them, which come last. */
+export async function makeReleases(
+  folder: string,
+  versions: readonly string[],
+  change: (tree: string, version: string) => Promise<void> = async () => undefined,
+): Promise<Release[]> {
+  const built = await mkdtemp(join(tmpdir(), 'envicutor-release-'));
+  try {
+    await buildTree(built);
+    const releases: Release[] = [];
+    for (const version of versions) {
+      await change(built, version);
+      releases.push(await pack(built, folder, version));
+    }
+    return releases;
+  } finally {
+    await rm(built, { recursive: true });
+  }
 }
 
 async function buildTree(tree: string): Promise<void> {
@@ -80,7 +91,9 @@ async function pack(built: string, folder: string, version: string): Promise<Rel
   await writeFile(join(built, 'VERSION'), `${version}\n`);
   const names = ['--transform', `s,^\\.,${top},`, '--owner=0', '--group=0', '--sort=name'];
   await execute('tar', ['--create', '--use-compress-program=gzip -1', ...names, `--file=${archive}`, '-C', built, '.']);
-  const digest = createHash('sha256').update(await readFile(archive)).digest('hex');
+  const digest = createHash('sha256')
+    .update(await readFile(archive))
+    .digest('hex');
   await writeFile(join(folder, 'SHA256SUMS'), `${digest}  ${top}.tar.gz\n`, { flag: 'a' });
   return { version, archive };
 }
