@@ -49,15 +49,15 @@ export function shell(command: string): string {
 }
 
 /**
- * What lies on the machine, one line each: files of everything but logs and systemd's own notes, with digests where an installation may
- * write; users and groups are files; units; cgroups; what is in /run. The copies that useradd keeps of the files of users are looked into apart.
+ * What lies on the machine, one line each: files with owner, mode and size, all but logs, systemd's own notes and /usr/share; of settings
+ * also digests, so that users and groups are among them; units; cgroups; what is in /run. The copies that useradd keeps of the files of users are looked into apart.
  */
 export function look(): string[] {
-  const skipped = ['/var/log', '/var/lib/systemd', '/srv', '/tmp', '/var/tmp'].map((path) => `-path ${path} -prune -o`);
+  const skipped = ['/var/log', '/var/lib/systemd', '/usr/share', '/srv', '/tmp', '/var/tmp'].map((path) => `-path ${path} -prune -o`);
   const copies = '! -name passwd- ! -name shadow- ! -name group- ! -name gshadow-';
   const lines = shell(`
     find / -xdev ${skipped.join(' ')} -type d -printf '%y %m %U:%G %p\\n' -o ${copies} -printf '%y %m %U:%G %s %p %l\\n'
-    find /etc /opt /home /root /var/lib -xdev -path /var/lib/systemd -prune -o -type f ${copies} -exec sha256sum {} +
+    find /etc /home /root -xdev -type f ${copies} -exec sha256sum {} +
     grep -l envicutor /etc/passwd- /etc/group- /etc/shadow- /etc/gshadow- || true
     find /run -maxdepth 2 -name '*envicutor*'
     find /sys/fs/cgroup -name '*envicutor*'
