@@ -10,6 +10,7 @@ import { createInterface } from 'node:readline';
 import { text } from 'node:stream/consumers';
 import { DirectoryObjectStore } from '../../shared/storage/directory-object-store.ts';
 import { storeLayer } from './base-builds.ts';
+import { checkedFetch } from './checked-fetch.ts';
 import { startBuildServices } from './fake-build-services.ts';
 
 const installer = new URL('../../ops/install-agent', import.meta.url).pathname;
@@ -53,7 +54,9 @@ export function shell(command: string): string {
  * also digests, so that users and groups are among them; units; cgroups; what is in /run. The copies that useradd keeps of the files of users are looked into apart.
  */
 export function look(): string[] {
-  const skipped = ['/var/log', '/var/lib/systemd', '/usr/share', '/srv', '/tmp', '/var/tmp'].map((path) => `-path ${path} -prune -o`);
+  const skipped = ['/var/log', '/var/lib/systemd', '/usr/share', '/srv', '/tmp', '/var/tmp'].map(
+    (path) => `-path ${path} -prune -o`,
+  );
   const copies = '! -name passwd- ! -name shadow- ! -name group- ! -name gshadow-';
   const lines = shell(`
     find / -xdev ${skipped.join(' ')} -type d -printf '%y %m %U:%G %p\\n' -o ${copies} -printf '%y %m %U:%G %s %p %l\\n'
@@ -103,7 +106,7 @@ export async function startCoordinator(archive: string) {
 export async function ask(method: string, path: string, body?: object): Promise<ReturnType<typeof JSON.parse>> {
   const content =
     body === undefined ? {} : { body: JSON.stringify(body), headers: { 'content-type': 'application/json' } };
-  const answer = await fetch(`${coordinatorUrl}${path}`, { method, ...content });
+  const answer = await checkedFetch(`${coordinatorUrl}${path}`, { method, ...content });
   return await answer.json();
 }
 

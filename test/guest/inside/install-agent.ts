@@ -38,9 +38,13 @@ before(async () => {
 });
 after(() => coordinator.stop());
 
-/** Runs what must be refused, with a sentence that fits, and leave nothing. */
-async function isRefused(code: number, sentence: RegExp, run: Parameters<typeof install>): Promise<void> {
-  const seen = look();
+/** Runs what must be refused, with a sentence that fits, and change nothing of what was `seen`. */
+async function isRefused(
+  code: number,
+  sentence: RegExp,
+  run: Parameters<typeof install>,
+  seen: readonly string[] = fresh,
+): Promise<void> {
   const { code: given, said } = await install(...run);
   assert.match(said, sentence);
   assert.equal(given, code, said);
@@ -168,7 +172,12 @@ test('an upgrade drains: what runs ends well on the old release, and a program r
 });
 
 test('an older release is refused', async () => {
-  await isRefused(78, /1\.0\.0 is older than 1\.1\.0, which is here/, [['upgrade', '--release', archive('1.0.0')]]);
+  await isRefused(
+    78,
+    /1\.0\.0 is older than 1\.1\.0, which is here/,
+    [['upgrade', '--release', archive('1.0.0')]],
+    look(),
+  );
 });
 
 test('an upgrade that does not come up goes back by itself', async () => {
