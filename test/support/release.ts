@@ -1,5 +1,5 @@
 /**
- * Owns where tests have a release from: what `make release` made last, or the same layout put together from `make dist` for the tests alone.
+ * Owns where tests have a release from: the tarball that ENVICUTOR_TEST_RELEASE names, or the same layout put together from `make dist`.
  * Never publishes one. Invariant: everything that a test knows of a release's layout stands here and in docs/installing-agents.md.
  */
 import { execFile } from 'node:child_process';
@@ -48,6 +48,12 @@ export async function makeReleases(
 }
 
 async function buildTree(tree: string): Promise<void> {
+  const given = process.env['ENVICUTOR_TEST_RELEASE'];
+  if (given === undefined) await assemble(tree);
+  else await execute('tar', ['-xzf', given, '-C', tree, '--strip-components=1', '--no-same-owner']);
+}
+
+async function assemble(tree: string): Promise<void> {
   await execute('make', ['--silent', '--no-print-directory', 'dist'], { cwd: root });
   for (const name of ['bin', 'lib', 'share']) await mkdir(join(tree, name), { recursive: true });
   await cp(dirname(process.execPath), join(tree, 'bin'), {
