@@ -27,6 +27,11 @@ export type GuestEvent =
       readonly ms: number;
     };
 
+/** Who runs the tests: the guest's root, an ordinary user with a cgroup delegated to them, or root of a Debian that systemd started. */
+export type GuestUser = 'root' | 'person' | 'systemd';
+
+const flags = { root: [], person: ['--user'], systemd: ['--systemd'] } as const;
+
 /** What became of one test. */
 export type Outcome = Extract<GuestEvent, { kind: 'ended' }>;
 
@@ -63,13 +68,13 @@ const TRIES_MAX = 2;
  */
 const ownFault = /Kernel mode fault at addr 0x40e[\s\S]*exit_mmap[\s\S]*copy_process/;
 
-/** Runs these files of the checkout as the guest's root, or as an ordinary user with a cgroup delegated to them. */
-export async function runInGuest(user: 'root' | 'person', files: readonly string[]): Promise<GuestRun> {
+/** Runs these files of the checkout in a guest; `fill` lays what they need into a folder that is /outgoing there. */
+export async function runInGuest(user: GuestUser, files: readonly string[], fill = layAttacks): Promise<GuestRun> {
   const outcomes: Outcome[] = [];
   const panics: string[] = [];
   let left = files;
   for (;;) {
-    const { events, exitCode, console } = await bootOnce(user, outcomes, left);
+    const { events, exitCode, console } = await bootOnce(user, outcomes, left, fill);
     outcomes.push(...events.filter((event) => event.kind === 'ended'));
     const ended = new Set(outcomes.map(({ name }) => name));
     const last = events.findLast((event) => event.kind === 'began' && !ended.has(event.name)) ?? events.at(-1);
@@ -96,14 +101,23 @@ function toLeftOut(name: string, file = ''): Outcome {
   };
 }
 
-async function bootOnce(user: 'root' | 'person', done: readonly Outcome[], files: readonly string[]): Promise<Boot> {
+async function layAttacks(outgoing: string): Promise<void> {
+  await writeFile(join(outgoing, 'attacks'), await compileAttacks(), { mode: 0o644 });
+}
+
+async function bootOnce(
+  user: GuestUser,
+  done: readonly Outcome[],
+  files: readonly string[],
+  fill: (outgoing: string) => Promise<void>,
+): Promise<Boot> {
   const outgoing = await mkdtemp(join(tmpdir(), 'envicutor-guest-'));
   try {
-    await writeFile(join(outgoing, 'attacks'), await compileAttacks(), { mode: 0o644 });
+    await fill(outgoing);
     const titles = JSON.stringify(done.filter(({ file }) => files.includes(file)).map(({ name }) => name));
     const command = ['node', 'test/guest/inside/main.ts', '/outgoing/events', titles, ...files];
     // Whatever ends this process ends the guest.
-    const words = ['--pdeathsig', 'KILL', boot, ...(user === 'root' ? [] : ['--user']), ...command];
+    const words = ['--pdeathsig', 'KILL', boot, ...flags[user], ...command];
     const own = {
       GUEST_OUTGOING: outgoing,
       GUEST_SECONDS: String(SECONDS_MAX),

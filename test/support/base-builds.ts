@@ -35,7 +35,8 @@ export async function storeNumbered(store: ObjectStore, count: number, bytes: nu
   };
 }
 
-async function storeLayer(store: ObjectStore, tar: Buffer): Promise<BuildScript> {
+/** The same with a tar of the caller's. */
+export async function storeLayer(store: ObjectStore, tar: Buffer): Promise<BuildScript> {
   const blob = zstdCompressSync(tar);
   await store.put(blobKey(digestOf(blob)), blob, describeBytes(blob));
   return ({ buildId }) => {
