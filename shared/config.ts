@@ -55,6 +55,14 @@ export function readConfig<Schema extends TObject>(
   return { values: Object.freeze(values) as Readonly<Static<Schema>>, origins };
 }
 
+/** The same from the environment of this process, for a command that tells the problems as one finding of several. */
+export function readEnvironment<Schema extends TObject>(
+  schema: Schema,
+  prefix: string,
+): ReturnType<typeof readConfig<Schema>> {
+  return readConfig(schema, prefix, process.env);
+}
+
 /** Part of a configuration; what is absent or undefined has its default. */
 export type Partly<Config> = { readonly [Field in keyof Config]?: Config[Field] | undefined };
 
@@ -85,7 +93,7 @@ export function toConfigError(problems: readonly ErrorPlace[]): SystemError {
 
 /** Reads the process's environment; prints every problem and exits 78 when there is one; serves `--print-config`. */
 export function loadConfig<Schema extends TObject>(schema: Schema, prefix: string): Readonly<Static<Schema>> {
-  const loaded = readConfig(schema, prefix, process.env);
+  const loaded = readEnvironment(schema, prefix);
   if ('problems' in loaded) {
     for (const problem of loaded.problems) process.stderr.write(`configuration: ${problem}\n`);
     process.exit(EXIT_CONFIGURATION);
