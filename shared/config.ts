@@ -26,7 +26,9 @@ export function variableName(prefix: string, field: string): string {
 }
 
 function fromText(schema: TSchema, text: string): unknown {
-  if (schema['type'] === 'integer' || schema['type'] === 'number') return text.trim() === '' ? text : Number(text);
+  // What is no number is told as it was written.
+  if (schema['type'] === 'integer' || schema['type'] === 'number')
+    return text.trim() === '' || Number.isNaN(Number(text)) ? text : Number(text);
   if (schema['type'] === 'boolean') return text === 'true' ? true : text === 'false' ? false : text;
   if (schema['type'] === 'array') return text === '' ? [] : text.split(',').map((item) => item.trim());
   return text;

@@ -4,7 +4,7 @@
  * Invariants: the record is whole at any moment; a path keeps the value that was there first; a record of another boot is nobody's.
  */
 import { lstat, mkdir, readFile, rm } from 'node:fs/promises';
-import { join } from 'node:path';
+import { dirname, join, resolve } from 'node:path';
 import { type Static, Type } from '@sinclair/typebox';
 import { Value } from '@sinclair/typebox/value';
 import { SystemError } from '../../shared/errors.ts';
@@ -77,7 +77,7 @@ async function checkFolder(directory: string): Promise<void> {
   const remedy =
     'run as root, or set contestDirectory (ENVICUTOR_AGENT_CONTEST_DIRECTORY) to a folder of this user alone';
   try {
-    await mkdir(directory, { recursive: true, mode: 0o700 });
+    await makeFolder(resolve(directory));
     const { uid, mode } = await lstat(directory);
     if (uid !== process.getuid?.() || (mode & 0o022) !== 0) throw new Error('others may write it');
   } catch (cause) {
@@ -85,6 +85,17 @@ async function checkFolder(directory: string): Promise<void> {
     const detail = `the record of contest settings can't be kept in ${directory}: ${why}; ${remedy}`;
     throw new SystemError('requirement-missing', detail, { cause });
   }
+}
+
+/** Step by step: Node's recursive form never ends below a file system that refuses with ENOENT, such as /proc. Only the last is closed to others. */
+async function makeFolder(path: string, mode = 0o700): Promise<void> {
+  const isThere = await lstat(path).then(
+    () => true,
+    () => false,
+  );
+  if (isThere || path === dirname(path)) return;
+  await makeFolder(dirname(path), 0o755);
+  await mkdir(path, { mode });
 }
 
 async function readRecord(path: string): Promise<Static<typeof Recorded> | null> {

@@ -42,7 +42,8 @@ export function lookAtFiles(machine: Machine, files: readonly WantedFile[]): Fin
 
 function describe(files: readonly { readonly name: string; readonly value: string }[]): string {
   const [first] = files;
-  if (first !== undefined && files.length === 1) return first.value;
+  if (first !== undefined && files.every(({ value }) => value === first.value))
+    return files.length === 1 ? first.value : `${first.value} (${files.length})`;
   const shown = files.slice(0, SHOWN_MAX).map(({ name, value }) => `${name}=${value}`);
   const rest = files.length - shown.length;
   return `${shown.join(' ')}${rest > 0 ? ` and ${rest} more` : ''}`;

@@ -85,7 +85,7 @@ const fixing = [
   '## Changing settings for a contest, and putting them back',
   '',
   '`preflight --contest --fix`, as root, writes the files of the requirements with `yes`, where they are not right; nothing else ever changes a',
-  "setting but this, and an agent with `ENVICUTOR_AGENT_CONTEST=fix`. Before each write, what was there is put into a record,",
+  'setting but this, and an agent with `ENVICUTOR_AGENT_CONTEST=fix`. Before each write, what was there is put into a record,',
   '`contest-settings.json` in `ENVICUTOR_AGENT_CONTEST_DIRECTORY`; `preflight --undo` writes it back, last first. Killed at any moment, it has changed',
   'nothing that `--undo` does not put back; both may be repeated. A setting that somebody else changed since is left as it is, and said. After a boot',
   'the record means nothing, since the settings went with the boot. It does not lie in the state directory: root obeys the record, and that folder',
