@@ -1,7 +1,7 @@
 /**
  * Owns the record of what --fix changed, so that it can be put back: one file in a folder that nobody else may write, since whoever undoes, with
  * root's rights, obeys it. Never changes a setting.
- * Invariants: the record is whole at any moment; a path keeps the value that was there first; a record of another boot is nobody's.
+ * Invariants: the record is whole at any moment; of a path it has what was there before our last change; a record of another boot is nobody's.
  */
 import { lstat, mkdir, readFile, rm } from 'node:fs/promises';
 import { dirname, join, resolve } from 'node:path';
@@ -53,10 +53,9 @@ export class ContestRecord {
     return [...this.#changes.values()];
   }
 
-  /** Resolves when it would survive a crash. What is recorded of a path keeps its first value. */
+  /** Resolves when it would survive a crash. Of a path the last one counts: what somebody set between two of ours is what is put back. */
   async add(change: RecordedChange): Promise<void> {
-    const before = this.#changes.get(change.path)?.before ?? change.before;
-    this.#changes.set(change.path, { ...change, before });
+    this.#changes.set(change.path, change);
     await this.#write();
   }
 
@@ -78,8 +77,9 @@ async function checkFolder(directory: string): Promise<void> {
     'run as root, or set contestDirectory (ENVICUTOR_AGENT_CONTEST_DIRECTORY) to a folder of this user alone';
   try {
     await makeFolder(resolve(directory));
-    const { uid, mode } = await lstat(directory);
-    if (uid !== process.getuid?.() || (mode & 0o022) !== 0) throw new Error('others may write it');
+    const folder = await lstat(directory);
+    if (!folder.isDirectory()) throw new Error('it is no folder');
+    if (folder.uid !== process.getuid?.() || (folder.mode & 0o022) !== 0) throw new Error('others may write it');
   } catch (cause) {
     const why = cause instanceof Error ? cause.message : String(cause);
     const detail = `the record of contest settings can't be kept in ${directory}: ${why}; ${remedy}`;

@@ -1,11 +1,11 @@
 /**
  * Owns the proof that `agent/main.ts preflight` works on the machine where the tests run: its form and its exit code, whatever it finds.
- * Never changes the machine: neither --fix nor an agent is started. Invariant: values are this machine's and not looked at.
+ * Never changes the machine: --fix is not given, and the agent that would change it may not. Invariant: values are this machine's and not looked at.
  */
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtempSync, readdirSync, rmSync } from 'node:fs';
+import { chmodSync, mkdirSync, mkdtempSync, readdirSync, rmSync } from 'node:fs';
 import { createServer } from 'node:http';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -13,6 +13,7 @@ import { text } from 'node:stream/consumers';
 import { after, test } from 'node:test';
 import { Type } from '@sinclair/typebox';
 import { Value } from '@sinclair/typebox/value';
+import { createAgent } from '../../agent/embedded-agent.ts';
 import { contestRequirements } from '../../agent/preflight/contest-requirements.ts';
 import { RequirementRow } from '../../agent/preflight/report.ts';
 import { RealLauncher } from '../support/real-launcher.ts';
@@ -73,4 +74,24 @@ test('settings that can not be are a row and 1; arguments that can not be are 64
 
 test('without anything recorded there is nothing to put back', async () => {
   assert.deepEqual(await run(['preflight', '--undo']), { code: 0, said: 'nothing was recorded\n', complained: '' });
+});
+
+test('an agent in contest mode starts where it may not change anything, says so, and says so again when it is to put back', async () => {
+  const contestDirectory = join(folder, 'of-everybody');
+  mkdirSync(contestDirectory);
+  chmodSync(contestDirectory, 0o777);
+  const warned: string[] = [];
+  const logger = {
+    ...{ debug() {}, info() {}, error() {} },
+    warn: (_: object, said: string) => void warned.push(said),
+  };
+  const settings = { stateDirectory: join(folder, 'state'), launcherSocketPath: launcher.socketPath, logger };
+  const count = () => warned.filter((said) => said === 'contest settings not touched').length;
+  const agent = await createAgent({ ...settings, contest: 'fix', contestDirectory });
+  assert.equal(count(), 1);
+  await agent.stop();
+  assert.equal(count(), 2);
+  warned.length = 0;
+  await (await createAgent(settings)).stop();
+  assert.equal(count(), 0, 'by default there is no contest mode');
 });

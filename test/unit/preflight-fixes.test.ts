@@ -4,7 +4,7 @@
  */
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
-import { chmodSync, existsSync, mkdirSync, writeFileSync } from 'node:fs';
+import { chmodSync, existsSync, mkdirSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { fixSettings, undoSettings } from '../../agent/preflight/contest-fixes.ts';
@@ -80,7 +80,7 @@ test('killed before or after any write, nothing is changed that is not put back'
   }
 });
 
-test('killed while it puts back, it goes on where it was; killed while it changes, a second time keeps what was there first', async (context) => {
+test('killed while it puts back, it goes on where it was; killed while it changes, a second time does the rest', async (context) => {
   const { root, directory, now, fix, undo } = stage(context);
   kill('fix', root, directory, 3, 'after');
   assert.equal((await fix()).length, 3);
@@ -120,6 +120,15 @@ test('what somebody else changed since is left, and what the kernel refuses stay
   assert.deepEqual(now(), { ...before, [core]: 'cores/%p' });
 });
 
+test('what somebody set between two changes of ours is what is put back', async (context) => {
+  const { root, now, fix, undo } = stage(context);
+  await fix();
+  setFile(root, core, '|/usr/share/other\n');
+  assert.deepEqual(outcomes(await fix()), ['changed']);
+  await undo();
+  assert.deepEqual(now(), { ...before, [core]: '|/usr/share/other' });
+});
+
 test('a change that does not take is said to be refused, and the others are made', async (context) => {
   const { machine, now, fix } = stage(context);
   const deaf: Machine = { ...machine, write: (path, text) => (path === irq ? undefined : machine.write(path, text)) };
@@ -140,7 +149,7 @@ test('after a boot the record means nothing', async (context) => {
 });
 
 test('a record that leads elsewhere, is none, or lies where others may write, is refused with the remedy', async (context) => {
-  const { directory, file, record, fix } = stage(context);
+  const { root, directory, file, record, fix } = stage(context);
   await fix();
   const change = { requirement: 'core-pattern', path: '/etc/shadow', before: 'x', after: 'y' };
   for (const path of ['/etc/shadow', '/proc/sys/../../etc/shadow', '/proc/self/mem']) {
@@ -151,6 +160,9 @@ test('a record that leads elsewhere, is none, or lies where others may write, is
   await assert.rejects(record(), SystemError);
   chmodSync(directory, 0o777);
   await assert.rejects(record(), /others may write it; run as root, or set contestDirectory/);
+  rmSync(directory, { recursive: true });
+  symlinkSync(root, directory);
+  await assert.rejects(record(), /it is no folder/);
 });
 
 test('an agent in contest mode changes, warns of the rest, and puts back at its end; one that only checks changes nothing', async (context) => {
