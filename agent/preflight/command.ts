@@ -25,6 +25,8 @@ export interface PreflightWorld {
   readonly machine: Machine;
   readonly clock: Clock;
   readonly settings: Readonly<AgentConfig> | { readonly problems: readonly string[] };
+  /** What can't work although each setting is valid; it hinders neither --fix nor --undo. */
+  readonly flaws: readonly string[];
   readonly connect: (socketPath: string) => Promise<Sandbox>;
   readonly ask: (url: string) => Promise<CoordinatorAnswer>;
   readonly say: (text: string) => void;
@@ -92,7 +94,7 @@ function readArguments(args: readonly string[]): Asked | string {
 
 async function check({ contest, json }: Asked, world: PreflightWorld): Promise<number> {
   const { settings } = world;
-  const problems = 'problems' in settings ? settings.problems : [];
+  const problems = 'problems' in settings ? settings.problems : world.flaws;
   const rows = [await toRow(configurationRequirement, { problems })];
   if ('problems' in settings) rows.push(...(await unknownRows([...startRequirements, ...agentRequirements])));
   else rows.push(...(await agentRows(settings, world)));

@@ -7,7 +7,7 @@ import { toSystemError } from '../../shared/errors.ts';
 import { readAuthority } from '../../shared/http/authority.ts';
 import { connectLauncher } from '../../shared/sandbox/launcher-client.ts';
 import type { AgentConfig } from '../config.ts';
-import { type PreflightWorld, runPreflight } from './command.ts';
+import { runPreflight } from './command.ts';
 import { askCoordinator } from './coordinator-answer.ts';
 import { machineAt } from './machine.ts';
 
@@ -23,15 +23,16 @@ export async function preflightHere(
   loaded: Loaded<typeof AgentConfig> | { readonly problems: readonly string[] },
   { stdout, stderr }: Streams,
 ): Promise<number> {
-  let settings: PreflightWorld['settings'] = 'problems' in loaded ? loaded : loaded.values;
+  const settings = 'problems' in loaded ? loaded : loaded.values;
+  const flaws: string[] = [];
   let ca: string | undefined;
   try {
     ca = 'problems' in settings ? undefined : readAuthority(settings.coordinatorCaFile);
   } catch (error) {
-    settings = { problems: [toSystemError(error).message] };
+    flaws.push(toSystemError(error).message);
   }
   return await runPreflight(args, {
-    ...{ machine: machineAt(), clock: systemClock, settings },
+    ...{ machine: machineAt(), clock: systemClock, settings, flaws },
     connect: (socketPath) => connectLauncher({ socketPath }),
     ask: (url) => askCoordinator(url, ca, systemClock),
     say: (text) => stdout.write(text),

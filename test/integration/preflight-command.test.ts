@@ -62,6 +62,8 @@ test('settings that can not be are a row and 1; arguments that can not be are 64
   const wrong = await run(['preflight'], { ENVICUTOR_AGENT_SLOTS: 'many' });
   assert.match(wrong.said, /^wrong +configuration +ENVICUTOR_AGENT_SLOTS="many"/);
   assert.equal(wrong.code, 1);
+  const without = await run(['preflight'], { ENVICUTOR_AGENT_COORDINATOR_CA_FILE: join(folder, 'none.pem') });
+  assert.match(without.said, /^wrong +configuration +the authority .*none\.pem can't be used/);
   for (const [args, sentence] of [
     [['preflight', '--fix'], /give --contest --fix/],
     [['preflihgt'], /no command 'preflihgt'/],

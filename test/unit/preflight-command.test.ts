@@ -32,7 +32,11 @@ const facts: SandboxFacts = {
     missing: [],
   },
 };
-const clock = { ...systemClock, nowMs: () => 1_700_000_000_000 };
+const clock = {
+  ...{ ...systemClock, nowMs: () => 1_700_000_000_000 },
+  // Nothing happens on a made-up machine while it is looked at.
+  after: (_: number, action: () => void) => systemClock.after(0, action),
+};
 
 interface Circumstances {
   readonly files?: MachineFiles;
@@ -62,7 +66,7 @@ async function run(context: TestContext, args: readonly string[], circumstances:
     ...{ slots: 2, slotCpus: '0;1', ...circumstances.settings },
   };
   const code = await runPreflight(args, {
-    ...{ machine: { ...machine, room: () => room }, clock, settings },
+    ...{ machine: { ...machine, room: () => room }, clock, settings, flaws: [] },
     connect: async () => sandbox as Sandbox,
     ask: async () => ({ dateMs: clock.nowMs() - 700, nowMs: clock.nowMs() }),
     say: (text) => void said.push(text),
