@@ -71,7 +71,8 @@ function toFields(schema: TObject): string {
 const command = [
   '`envicutor-agent preflight` (in a checkout `node agent/main.ts preflight`) looks at this machine, under the settings that the agent would have',
   '([configuration.md](configuration.md)), and prints one line for each requirement: `ok`, `wrong` or `unknown`, what was found, what is needed, and',
-  "what mends it. Run it as the agent's user: the launcher answers nobody else. It starts nothing and makes no folder.",
+  "what mends it. Run it as the agent's user, who is to write the state directory; the launcher answers him and root. It makes no folder, and starts nothing but,",
+  'where `slotCpus` is set, one `/bin/true` in a sandbox for each slot, as a start of the agent does.',
   '',
   '```',
   usage.trimEnd(),

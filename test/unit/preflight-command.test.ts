@@ -171,6 +171,13 @@ test('settings that can not be are the first row, and nothing of the agent is kn
   assert.deepEqual([row('launcher')?.state, row('swap')?.state], ['unknown', 'ok']);
 });
 
+test('a flaw among valid settings is told in their row, and hinders nothing else', async (context) => {
+  const world = () => ({ flaws: ["the authority none.pem can't be used"] });
+  const { row, code } = await rowsOf(context, [], { world });
+  assert.deepEqual([row('configuration')?.state, row('launcher')?.state, code], ['wrong', 'ok', 1]);
+  assert.equal((await run(context, ['--undo'], { world })).code, 0);
+});
+
 test("a good machine is 0, an agent's rows come alone, and with --contest those of contests follow", async (context) => {
   const alone = await rowsOf(context, []);
   assert.deepEqual([alone.code, alone.rows.length], [0, 1 + startRequirements.length + agentRequirements.length]);
