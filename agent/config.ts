@@ -93,6 +93,15 @@ export const AgentConfig = Closed({
   ),
   edgeRecordsBytesMax: integer(1_073_741_824, 1, 'Size of what is kept of them; bytes.'),
   diskFreeBytesMin: integer(1_073_741_824, 0, 'Free disk space below which the agent does not start; bytes.'),
+  contest: OneOf(['off', 'check', 'fix'], {
+    default: 'off',
+    description:
+      'Contest mode (docs/preflight.md): check warns at the start of what makes times unreliable; fix also changes the settings that can be put back, and puts them back at an orderly end; only an agent that runs as root can.',
+  }),
+  contestDirectory: text(
+    '/var/lib/envicutor/contest',
+    'Folder of the record of settings that contest mode changed; it belongs to whoever changes them, root, and never to the agent.',
+  ),
   whenCutOff: OneOf(['end', 'finish'], {
     default: 'finish',
     description:

@@ -30,7 +30,8 @@ import type { SlotCpus } from './execution/slot-cpus.ts';
 import { AgentFiles } from './files/agent-files.ts';
 import { CompiledChecks } from './judging/compiled-checks.ts';
 import { type OpenAgentLayers, openAgentLayers } from './layers/agent-layers.ts';
-import { preflight } from './preflight.ts';
+import type { ContestMode } from './preflight/contest-mode.ts';
+import { preflight } from './preflight/preflight.ts';
 import type { Edge } from './site/edge.ts';
 import { openPolicyFile, type PolicySource } from './site/policy-file.ts';
 
@@ -64,7 +65,8 @@ export async function createAgent(options: AgentOptions = {}): Promise<EmbeddedA
     const { sandbox, slotCpus } = await openMachine(options, config, clock);
     try {
       const assembled = await assemble(options, config, { ...ports, policy }, sandbox, slotCpus);
-      return new EmbeddedAgent({ ...assembled, sandbox, alive }, clock, config.drainTimeoutMs);
+      const contest = await openContestModeIfWanted(config, ports);
+      return new EmbeddedAgent({ ...assembled, sandbox, contest, alive }, clock, config.drainTimeoutMs);
     } catch (error) {
       await sandbox.close();
       throw error;
@@ -152,6 +154,13 @@ async function openEdgeIfWanted(
   return await openEdge({ ...needs, trust, facts }, config);
 }
 
+/** Loaded where it is wanted; it lets an agent start whatever it finds. */
+async function openContestModeIfWanted(config: AgentConfig, ports: Ports): Promise<ContestMode | null> {
+  if (config.contest === 'off') return null;
+  const { openContestMode } = await import('./preflight/contest-mode.ts');
+  return await openContestMode(config, ports);
+}
+
 function toFacts(facts: SandboxFacts, config: AgentConfig, slotCpus: readonly SlotCpus[]): AgentFacts {
   const labels = Object.fromEntries(config.labels.map((label) => label.split(/=(.*)/s, 2)));
   const { release, kernel, cores, memoryBytes } = facts;
@@ -181,6 +190,7 @@ interface Opened {
   readonly results: KeptResults;
   readonly edge: Edge | null;
   readonly sandbox: Sandbox;
+  readonly contest: ContestMode | null;
   readonly alive: Timer;
 }
 
@@ -238,13 +248,17 @@ export class EmbeddedAgent implements AsyncDisposable {
 
   async #stop(): Promise<void> {
     this.#isStopping.resolve(false);
-    const { leasing, layers, files, identity, results, edge, sandbox, alive } = this.#opened;
+    const { leasing, layers, files, identity, results, edge, sandbox, contest, alive } = this.#opened;
     try {
       await Promise.all([layers.breakOff(), files.close()]);
       await Promise.all([leasing.stop(), edge?.close()]);
       await Promise.all([layers.stop(), identity.settled(), results.settled(), edge?.settled()]);
     } finally {
-      await sandbox.close().finally(() => alive.cancel());
+      await sandbox
+        .close()
+        // After the last program.
+        .finally(() => contest?.close())
+        .finally(() => alive.cancel());
     }
   }
 }

@@ -26,7 +26,9 @@ export function variableName(prefix: string, field: string): string {
 }
 
 function fromText(schema: TSchema, text: string): unknown {
-  if (schema['type'] === 'integer' || schema['type'] === 'number') return text.trim() === '' ? text : Number(text);
+  // What is no number is told as it was written.
+  if (schema['type'] === 'integer' || schema['type'] === 'number')
+    return text.trim() === '' || Number.isNaN(Number(text)) ? text : Number(text);
   if (schema['type'] === 'boolean') return text === 'true' ? true : text === 'false' ? false : text;
   if (schema['type'] === 'array') return text === '' ? [] : text.split(',').map((item) => item.trim());
   return text;
@@ -53,6 +55,14 @@ export function readConfig<Schema extends TObject>(
   });
   if (problems.length > 0) return { problems };
   return { values: Object.freeze(values) as Readonly<Static<Schema>>, origins };
+}
+
+/** The same from the environment of this process, for a command that tells the problems as one finding of several. */
+export function readEnvironment<Schema extends TObject>(
+  schema: Schema,
+  prefix: string,
+): ReturnType<typeof readConfig<Schema>> {
+  return readConfig(schema, prefix, process.env);
 }
 
 /** Part of a configuration; what is absent or undefined has its default. */
@@ -85,7 +95,7 @@ export function toConfigError(problems: readonly ErrorPlace[]): SystemError {
 
 /** Reads the process's environment; prints every problem and exits 78 when there is one; serves `--print-config`. */
 export function loadConfig<Schema extends TObject>(schema: Schema, prefix: string): Readonly<Static<Schema>> {
-  const loaded = readConfig(schema, prefix, process.env);
+  const loaded = readEnvironment(schema, prefix);
   if ('problems' in loaded) {
     for (const problem of loaded.problems) process.stderr.write(`configuration: ${problem}\n`);
     process.exit(EXIT_CONFIGURATION);

@@ -6,6 +6,7 @@ import { toConfigurationPage } from './configuration-page.ts';
 import { toErrorsPage } from './errors-page.ts';
 import { toHttpApiPage } from './http-api-page.ts';
 import { toLifecyclesPage } from './lifecycles-page.ts';
+import { toPreflightPage } from './preflight-page.ts';
 import { toProtocolPage } from './protocol-page.ts';
 
 /** Every generated document. */
@@ -14,5 +15,6 @@ export const generators: Readonly<Record<string, () => string>> = {
   'docs/errors.md': toErrorsPage,
   'docs/http-api.md': toHttpApiPage,
   'docs/lifecycles.md': toLifecyclesPage,
+  'docs/preflight.md': toPreflightPage,
   'docs/protocol.md': toProtocolPage,
 };

@@ -6,7 +6,7 @@ import assert from 'node:assert/strict';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
-import { preflight } from '../../agent/preflight.ts';
+import { preflight } from '../../agent/preflight/preflight.ts';
 import { systemClock } from '../../shared/clock.ts';
 import { limitDefaults } from '../../shared/model/limits.ts';
 import { toFailureSentence } from '../../shared/sandbox/launch-failure.ts';

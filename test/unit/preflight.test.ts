@@ -7,7 +7,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, test } from 'node:test';
-import { preflight } from '../../agent/preflight.ts';
+import { preflight } from '../../agent/preflight/preflight.ts';
 import { systemClock } from '../../shared/clock.ts';
 import { SystemError } from '../../shared/errors.ts';
 import type { Sandbox, SandboxFacts } from '../../shared/sandbox/sandbox.ts';
