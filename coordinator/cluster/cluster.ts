@@ -52,7 +52,6 @@ export interface ClusterOptions {
   readonly memberTtlMs: number;
   readonly reconnectGraceMs: number;
   readonly retriesMax: number;
-  readonly rerunNearLimitPercent?: number;
   /** By whom other coordinators are known that serve over TLS, as PEM; absent: the system's. */
   readonly ca?: string | undefined;
 }

@@ -5,17 +5,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { toCertificate } from '../../agent/timing/judgement.ts';
 import { type TimingFacts, type TimingReason, timingReasons } from '../../shared/model/timing-certificate.ts';
-
-const calm = { stealMs: 70, frequencyKhz: 3_000_000, thermalThrottles: 4 };
-const calibration = { at: '2026-01-01T00:00:00.000Z', runs: 10, cpuTimeMs: 20, coefficientOfVariation: 0.01 };
-
-/** A machine of which all is known, and nothing bad. */
-const clean: TimingFacts = {
-  ...{ cpus: '3', isAddressSpaceFixed: true, areHugePagesOff: true, isVirtual: false },
-  ...{ governor: 'performance', isBoosted: false, before: calm, after: calm, cpuTimeMs: 990, wallTimeMs: 1000 },
-  ...{ elsewhereMs: 20, siblingsMs: 20, voluntarySwitches: 9, involuntarySwitches: 2, throttledMs: 0 },
-  ...{ neighbours: 3, slots: 1, calibration },
-};
+import { calibration, calm, cleanFacts } from '../support/timing-facts.ts';
 
 /** What brings about each reason, and no other. */
 const causes: Readonly<Record<TimingReason, readonly Partial<TimingFacts>[]>> = {
@@ -52,7 +42,7 @@ test('of whom all is known and nothing bad is clean, with neighbours on other co
     { after: { ...calm, frequencyKhz: 2_850_000 } },
     { isVirtual: true },
   ]) {
-    const facts = { ...clean, ...changes };
+    const facts = { ...cleanFacts, ...changes };
     assert.deepEqual(toCertificate(facts), { clean: true, reasons: [], ...facts });
   }
 });
@@ -61,7 +51,7 @@ for (const [reason, all] of Object.entries(causes) as [TimingReason, readonly Pa
   const { makes } = timingReasons[reason];
   test(`${reason} alone makes it ${makes}`, () => {
     for (const changes of all) {
-      const { clean: found, reasons } = toCertificate({ ...clean, ...changes });
+      const { clean: found, reasons } = toCertificate({ ...cleanFacts, ...changes });
       assert.deepEqual([found, reasons], [makes === 'dirty' ? false : 'unprovable', [reason]]);
     }
   });
@@ -69,7 +59,7 @@ for (const [reason, all] of Object.entries(causes) as [TimingReason, readonly Pa
 
 test('a virtual machine without control of its frequency is never clean, and dirty when something was seen', () => {
   const unknown = { ...calm, frequencyKhz: null };
-  const virtual = { ...clean, isVirtual: true, governor: null, isBoosted: null, before: unknown, after: unknown };
+  const virtual = { ...cleanFacts, isVirtual: true, governor: null, isBoosted: null, before: unknown, after: unknown };
   const { clean: found, reasons } = toCertificate(virtual);
   assert.deepEqual([found, reasons], ['unprovable', ['virtual-machine', 'frequency-unknown']]);
   const dirty = toCertificate({ ...virtual, after: { ...unknown, stealMs: 80 } });
@@ -88,7 +78,7 @@ test('every two reasons together are both told, and one that is dirty decides', 
       if ('before' in one.changes || 'before' in other.changes) continue;
       // What is nobody's own can't be shared.
       if (one.reason === 'not-pinned' || other.reason === 'not-pinned') continue;
-      const { clean: found, reasons } = toCertificate({ ...clean, ...one.changes, ...other.changes });
+      const { clean: found, reasons } = toCertificate({ ...cleanFacts, ...one.changes, ...other.changes });
       const both = [one.reason, other.reason];
       assert.deepEqual([...reasons].sort(), [...both].sort());
       assert.equal(found, both.some((name) => timingReasons[name].makes === 'dirty') ? false : 'unprovable');
