@@ -27,7 +27,7 @@ const RUNS = 10;
 const MEMORY_BYTES = 64 * 1024 * 1024;
 /** A slot that was taken is looked at again after so long. */
 const AGAIN_MS = 5000;
-/** Fixed work of some 20 ms, by the shell that every machine has. */
+/** Fixed work of some 40 ms, by the shell that every machine has. */
 const WORK = 'i=0; while [ "$i" -lt 60000 ]; do i=$((i+1)); done';
 
 const work: LaunchSpec = {
