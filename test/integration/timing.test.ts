@@ -37,7 +37,10 @@ test("a real agent's executions carry a certificate of what was seen while they 
   const { startAgent, execute, launcher } = await setStage(t);
   const canPin = !launcher.sandbox.facts.missing.includes('cpuset');
   const pinned = { SLOTS: '1', SLOT_CPUS: 'one-core-each' };
-  const agent = await startAgent(canPin ? pinned : {}, canPin ? ({ msg }) => msg === 'processors calibrated' : undefined);
+  const agent = await startAgent(
+    canPin ? pinned : {},
+    canPin ? ({ msg }) => msg === 'processors calibrated' : undefined,
+  );
   const script = 'i=0; while [ "$i" -lt 20000 ]; do i=$((i+1)); done';
   const { certificate, run, rerun } = await execute({ run: { script } });
   assert.ok(certificate !== null);
@@ -103,7 +106,10 @@ test('when the other agent never answers well, the first result is the answer, o
     const got = (await asked.json()) as Execution;
     if (got.rerun?.outcome === 'not-repeated') answer = got;
   }
-  assert.deepEqual([answer?.stage, answer?.verdict, answer?.agent?.id, answer?.failure], ['finished', 'ok', agentId, null]);
+  assert.deepEqual(
+    [answer?.stage, answer?.verdict, answer?.agent?.id, answer?.failure],
+    ['finished', 'ok', agentId, null],
+  );
   const stored: Execution = await (await coordinator.ask('GET', `/v1/executions/${id}`)).json();
   assert.deepEqual([stored.stage, stored.rerun?.outcome], ['finished', 'no-other-agent']);
 });

@@ -99,13 +99,23 @@ test('whoever has processors of its own has its memory laid out alike each time 
   const laidOut = async (cpus: string | null, words: readonly string[] = []) =>
     (await run({ argv: [...argv, ...words], cpus })).said.split(' ');
   if (canPin()) {
-    const [first = [], second = [], inherited = []] = [await laidOut('0'), await laidOut('0'), await laidOut('0', ['again'])];
+    const [first = [], second = [], inherited = []] = [
+      await laidOut('0'),
+      await laidOut('0'),
+      await laidOut('0', ['again']),
+    ];
     assert.deepEqual(first.slice(1), ['40000', '1']);
     assert.deepEqual(second, first);
     assert.deepEqual(inherited.slice(1), ['40000', '1']);
   }
   const [one = [], other = []] = [await laidOut(null), await laidOut(null)];
-  assert.deepEqual([one.slice(1), other.slice(1)], [['0', '0'], ['0', '0']]);
+  assert.deepEqual(
+    [one.slice(1), other.slice(1)],
+    [
+      ['0', '0'],
+      ['0', '0'],
+    ],
+  );
   assert.notEqual(one[0], other[0], 'all others are laid out by chance');
 });
 

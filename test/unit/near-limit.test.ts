@@ -4,8 +4,8 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { findDoubt } from '../../coordinator/scheduler/near-limit.ts';
-import { limitDefaults } from '../../shared/model/limits.ts';
 import type { TestResult } from '../../shared/model/judging.ts';
+import { limitDefaults } from '../../shared/model/limits.ts';
 import { makeOrder } from '../support/lease-orders.ts';
 import { makeReport, makeResult } from '../support/lease-results.ts';
 import { makeCertificate } from '../support/timing-facts.ts';

@@ -41,7 +41,7 @@ function setUp(rerunNearLimitPercent = 5) {
   const end = (agent: ReturnType<typeof stage.join>, result = resultOf(990)) => {
     const { lease, fence } = agent.last();
     stage.scheduler.accepted(agent.id, lease);
-    return stage.scheduler.completed(agent.id, lease, fence, result);
+    return { kept: stage.scheduler.completed(agent.id, lease, fence, result) };
   };
   return { ...stage, told, results, submit, end };
 }
@@ -56,7 +56,7 @@ test('a doubtful result is run again on another agent, whose result counts, what
     const a = stage.join('a', 4);
     stage.submit();
     const b = stage.join('b', 1);
-    assert.equal(stage.end(a, resultOf(990)), undefined, 'the first agent may forget its result');
+    assert.equal(stage.end(a, resultOf(990)).kept, undefined, 'the first agent may forget its result');
     assert.deepEqual(stage.told, ['placed a', 'timing-unclean', 'placed b']);
     stage.end(b, resultOf(1010, clean));
     assert.deepEqual(stage.told.slice(3), ['completed'], 'there is no third run');
@@ -71,7 +71,7 @@ test('it never comes back to the agent that gave the first result, however long 
   const stage = setUp();
   const a = stage.join('a', 4);
   const b = stage.join('b', 1);
-  stage.submit({ constraints: { key: 'b', architecture: 'x86_64', pool: null, labels: {}, exclusiveCore: false } });
+  stage.submit();
   const [held, other] = a.offers().length === 1 ? [a, b] : [b, a];
   other.agent.report(0, []);
   stage.end(held);
@@ -90,7 +90,11 @@ test('without another agent the first result stands, marked', () => {
   stage.submit();
   stage.end(a);
   assert.deepEqual(stage.told, ['placed a', 'completed']);
-  assert.deepEqual(stage.results[0]?.rerun, { reason: 'dirty-near-limit', outcome: 'no-other-agent', first: first(990) });
+  assert.deepEqual(stage.results[0]?.rerun, {
+    reason: 'dirty-near-limit',
+    outcome: 'no-other-agent',
+    first: first(990),
+  });
 });
 
 test('an agent that drains or does not fit is no other agent', () => {

@@ -21,7 +21,15 @@ const folder = (cpu: number) => `/sys/devices/system/cpu/cpu${cpu}`;
 /** A machine of two cores with two threads each, whose frequency is fixed. */
 function makeFiles(): Map<string, string> {
   const files = new Map([
-    ['/proc/stat', toStat([[10, 1], [20, 2], [30, 3], [40, 4]])],
+    [
+      '/proc/stat',
+      toStat([
+        [10, 1],
+        [20, 2],
+        [30, 3],
+        [40, 4],
+      ]),
+    ],
     ['/proc/cpuinfo', 'flags\t\t: fpu vme sse\n'],
     ['/sys/devices/system/cpu/intel_pstate/no_turbo', '1\n'],
   ]);
@@ -50,7 +58,15 @@ test('of a fixed machine on which nothing else happened all is told, and it is c
   const { slots, witness } = setUp(files);
   slots.take(1);
   const watch = witness.begin('1');
-  files.set('/proc/stat', toStat([[99, 99], [69, 2], [99, 99], [41, 99]]));
+  files.set(
+    '/proc/stat',
+    toStat([
+      [99, 99],
+      [69, 2],
+      [99, 99],
+      [41, 99],
+    ]),
+  );
   const moment = { stealMs: 20, frequencyKhz: 3_000_001, thermalThrottles: 5 };
   assert.deepEqual(watch.end([makeReport({ usage })]), {
     ...{ clean: true, reasons: [], cpus: '1', isAddressSpaceFixed: true, areHugePagesOff: true },
@@ -67,15 +83,16 @@ test('steal, other work, siblings, frequency and heat are those of its own proce
     change(files);
     return watch.end([makeReport({ usage: { ...usage, cpuTimeMs: 0 } })]);
   };
-  const stat = (...processors: readonly (readonly [number, number])[]) => (files: Map<string, string>) =>
-    void files.set('/proc/stat', toStat(processors));
+  const stat =
+    (...processors: readonly (readonly [number, number])[]) =>
+    (files: Map<string, string>) =>
+      void files.set('/proc/stat', toStat(processors));
   assert.deepEqual(seen(stat([10, 1], [20, 3], [30, 3], [40, 4])).reasons, ['steal']);
   assert.deepEqual(seen(stat([10, 1], [23, 2], [30, 3], [40, 4])).reasons, ['processor-shared']);
   assert.deepEqual(seen(stat([10, 1], [20, 2], [30, 3], [43, 4])).reasons, ['sibling-busy']);
   assert.equal(seen(stat([10, 1], [25, 2], [30, 3], [45, 4]), '1,3').elsewhereMs, 100);
   assert.equal(seen(() => undefined, '1,3').siblingsMs, null, 'both threads are its own');
-  const frequency = (files: Map<string, string>) =>
-    void files.set(`${folder(1)}/cpufreq/scaling_cur_freq`, '2000000');
+  const frequency = (files: Map<string, string>) => void files.set(`${folder(1)}/cpufreq/scaling_cur_freq`, '2000000');
   assert.deepEqual(seen(frequency).reasons, ['frequency-changed']);
   assert.equal(seen(frequency, '0-1').after.frequencyKhz, 2_000_000, 'the slowest');
   const heat = (files: Map<string, string>) => void files.set(`${folder(1)}/thermal_throttle/core_throttle_count`, '6');
@@ -100,7 +117,15 @@ test('what a machine does not tell is not known, and never clean', () => {
 test('without processors of its own the steal of all counts, and nothing else can be said', () => {
   const files = makeFiles();
   const watch = setUp(files).witness.begin(null);
-  files.set('/proc/stat', toStat([[99, 1], [99, 2], [99, 3], [99, 5]]));
+  files.set(
+    '/proc/stat',
+    toStat([
+      [99, 1],
+      [99, 2],
+      [99, 3],
+      [99, 5],
+    ]),
+  );
   const { before, after, reasons, elsewhereMs, isAddressSpaceFixed } = watch.end([]);
   assert.deepEqual([before.stealMs, after.stealMs, elsewhereMs, isAddressSpaceFixed], [100, 110, null, false]);
   assert.deepEqual(reasons, ['steal', 'frequency-unknown', 'not-pinned']);
