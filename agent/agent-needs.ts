@@ -15,6 +15,7 @@ import type { AgentFiles } from './files/agent-files.ts';
 import type { CompiledChecks } from './judging/compiled-checks.ts';
 import type { PolicySource } from './site/policy-file.ts';
 import type { Site } from './site/site.ts';
+import type { Machine } from './timing/machine.ts';
 
 /** A cache as the agent uses it. */
 export type AgentLayers = Pick<
@@ -39,6 +40,8 @@ export interface AgentNeeds {
   readonly results?: Pick<KeptResults, 'before' | 'keep' | 'forget'>;
   /** Check programs that were compiled before; absent: none are kept. */
   readonly checks?: CompiledChecks;
+  /** What is seen of this machine's processors; absent: nothing, and no times are certified. */
+  readonly machine?: Machine;
   readonly clock: Clock;
   readonly random: Random;
   readonly logger: Logger;
@@ -56,6 +59,8 @@ export interface AgentOptions {
   readonly offer: { readonly memoryBytes: number; readonly diskBytes: number };
   /** Processors of each slot; absent: any. */
   readonly slotCpus?: readonly SlotCpus[];
+  /** How often slots with processors of their own are calibrated; 0 or absent: never. */
+  readonly calibrationIntervalMs?: number;
   /** What becomes of leases while the coordinator is away for longer than they are good. */
   readonly whenCutOff: 'end' | 'finish';
   readonly outboxEntriesMax: number;

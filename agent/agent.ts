@@ -26,6 +26,8 @@ import { SandboxCounts } from './execution/sandbox-counts.ts';
 import { Slots } from './execution/slots.ts';
 import { LayerNews } from './layers/layer-news.ts';
 import { findOrderObjection } from './site/order-objection.ts';
+import { Calibrations } from './timing/calibrations.ts';
+import { TimingWitness } from './timing/timing-witness.ts';
 
 interface HeldLease {
   fence: number;
@@ -50,6 +52,10 @@ export class LeasingAgent implements SessionListener {
   readonly #leases = new Map<string, HeldLease>();
   readonly #idle = Promise.withResolvers<void>();
   readonly #counts: SandboxCounts;
+  readonly #calibrations: Calibrations;
+  readonly #timing: TimingWitness | undefined;
+  /** What the coordinator of the last connection takes. */
+  #understood: readonly string[] = [];
   #isStopping = false;
   #isDrainWanted = false;
 
@@ -70,12 +76,20 @@ export class LeasingAgent implements SessionListener {
       { urls: coordinatorUrl.split(','), ca, redialMinMs, redialMaxMs, heartbeatMs, clock, random, logger },
       this.#session,
     );
+    this.#calibrations = new Calibrations(
+      { ...needs, borrow: (slot, memoryBytes) => this.#lent.borrowSlot(slot, memoryBytes) },
+      ...[options.slotCpus ?? [], options.calibrationIntervalMs ?? 0],
+    );
+    const { machine } = needs;
+    const witnessed = { slots: this.#slots, clock, calibrations: this.#calibrations };
+    this.#timing = machine === undefined ? undefined : new TimingWitness({ machine, ...witnessed });
     this.#serveSite();
   }
 
   #serveSite(): void {
     this.#needs.site?.attach({
       slots: this.#slots,
+      timing: this.#timing,
       changed: () => this.#session.changed(),
       send: (message) => this.#session.send(message),
       idle: () => this.#checkIdle(),
@@ -90,6 +104,7 @@ export class LeasingAgent implements SessionListener {
 
   /** Connects to the coordinator, again and again, until `stop`. */
   start(): void {
+    this.#calibrations.start();
     this.#connector.start();
   }
 
@@ -108,7 +123,8 @@ export class LeasingAgent implements SessionListener {
     const leases = [...this.#leases.values()];
     for (const { execution } of leases) execution.cancel();
     const closed = this.#connector.stop(closeCodes.draining, 'agent stops');
-    await Promise.all([closed, this.#needs.site?.stop(), ...leases.map(({ ended }) => ended)]);
+    const calibrated = this.#calibrations.stop();
+    await Promise.all([closed, calibrated, this.#needs.site?.stop(), ...leases.map(({ ended }) => ended)]);
     // Last: the closed connection was a loss to it.
     this.#fence?.stop();
     this.#outbox.away();
@@ -120,7 +136,8 @@ export class LeasingAgent implements SessionListener {
     this.#outbox.back();
     this.#learn(message.trust);
     this.#layers.welcomed();
-    this.#needs.site?.welcomed(message.understands ?? []);
+    this.#understood = message.understands ?? [];
+    this.#needs.site?.welcomed(this.#understood);
     for (const { terminal } of this.#leases.values()) terminal?.repeat();
     for (const { text } of this.#outbox.entries()) this.#session.sendText(text);
     if (this.#isDraining) this.#session.setDraining(true);
@@ -289,7 +306,7 @@ export class LeasingAgent implements SessionListener {
     const say = (news: TerminalNews) => this.#session.send({ type: 'lease.news', lease, news });
     const terminal = order.terminal === undefined ? null : new LeaseTerminal(order.terminal, say);
     const slots = this.#lent.lenderFor(toOrderClaim(order));
-    const needs = { ...this.#needs, cpus: this.#slots.cpusOf(slot), slots, terminal };
+    const needs = { ...this.#needs, cpus: this.#slots.cpusOf(slot), slots, terminal, timing: this.#timing };
     const receipt = new LeaseReceipt(this.#needs.clock, order);
     const execution = new Execution(needs, order, slot, this.#toListener(lease, order, slot, receipt));
     const { promise: ended, resolve } = Promise.withResolvers<void>();
@@ -314,7 +331,7 @@ export class LeasingAgent implements SessionListener {
       this.#session.changed();
       return;
     }
-    const result = receipt.signed(identity, { lease, fence }, unsigned);
+    const result = receipt.signed(identity, { lease, fence }, this.#toUnderstood(unsigned));
     if (result.failure === null) site?.ran(order);
     const text = encodeMessage({ type: 'lease.completed', lease, fence, result });
     this.#outbox.add({ lease, fence, text });
@@ -323,6 +340,12 @@ export class LeasingAgent implements SessionListener {
     if (result.failure !== null || result.layers.some(({ origin }) => origin !== 'local')) this.#session.changed();
     const { verdict, endedIn, failure } = result;
     logger.info({ lease, executionId, verdict, endedIn, failure }, 'lease completed');
+  }
+
+  /** Without what the coordinator would refuse. */
+  #toUnderstood({ certificate, ...result }: LeaseResultMessage): LeaseResultMessage {
+    const isTold = certificate !== undefined && this.#understood.includes('result.certificate');
+    return isTold ? { ...result, certificate } : result;
   }
 
   #toListener(lease: string, { executionId }: HeldLease['order'], slot: number, receipt: LeaseReceipt) {

@@ -51,6 +51,11 @@ export const AgentConfig = Closed({
     description:
       'Processors of each slot: none, one-core-each, or one cpuset list for each slot, separated by semicolons, such as 0-1;2-3. No processor belongs to two.',
   }),
+  calibrationIntervalMs: integer(
+    600_000,
+    0,
+    'How often each slot with processors of its own is calibrated, for the certificates of its times (docs/timing.md); 0: never; milliseconds.',
+  ),
   layerBytesMax: integer(21_474_836_480, 1, 'Weight of all layers kept here, without compression; bytes.'),
   layerTenantPercentMax: Type.Integer({
     default: 50,

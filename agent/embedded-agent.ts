@@ -34,6 +34,7 @@ import type { ContestMode } from './preflight/contest-mode.ts';
 import { preflight } from './preflight/preflight.ts';
 import type { Edge } from './site/edge.ts';
 import { openPolicyFile, type PolicySource } from './site/policy-file.ts';
+import { createMachineReader, Machine } from './timing/machine.ts';
 
 export type { Clock, Random, Timer } from '../shared/clock.ts';
 export { type ErrorCode, type ErrorPlace, SystemError } from '../shared/errors.ts';
@@ -125,7 +126,8 @@ async function assemble(
   const token = () => options.enrolmentToken ?? readToken(config.enrolmentTokenFile, ports.logger);
   const facts = toFacts(sandbox.facts, config, slotCpus);
   const checks = new CompiledChecks(sandbox, config.compiledChecksBytesMax);
-  const needs = { sandbox, layers: cache, files, trust, identity, token, results, checks, ...ports };
+  const machine = new Machine(createMachineReader());
+  const needs = { sandbox, layers: cache, files, trust, identity, token, results, checks, machine, ...ports };
   try {
     const edge = await openEdgeIfWanted(needs, facts, layers, config);
     const leasing = new LeasingAgent(edge === null ? needs : { ...needs, site: edge.site }, {

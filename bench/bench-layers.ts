@@ -12,7 +12,7 @@ import { compiledProgram } from './compiled-program.ts';
 const copied = 'true sh cat sleep ls cp';
 
 /** Programs that run inside, at /programs/<name>. */
-const measured = ['spin', 'ticks', 'leave-behind', 'overrun', 'touch'] as const;
+const measured = ['spin', 'ticks', 'leave-behind', 'overrun', 'touch', 'fixed-work'] as const;
 
 const fillBase = `set -e
 mkdir -p usr/bin usr/lib usr/lib64 etc tmp dev proc sys run

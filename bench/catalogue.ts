@@ -32,6 +32,8 @@ import { sandboxOverhead } from './scenarios/sandbox-overhead.ts';
 import { secondStart } from './scenarios/second-start.ts';
 import { soak } from './scenarios/soak.ts';
 import { testsInOneRequest } from './scenarios/tests-in-one-request.ts';
+import { timingSteadiness } from './scenarios/timing-steadiness.ts';
+import { verdictFlips } from './scenarios/verdict-flips.ts';
 
 /** All of them. */
 export const scenarios: readonly Scenario[] = [
@@ -39,6 +41,8 @@ export const scenarios: readonly Scenario[] = [
   launcherThroughput,
   killOvershoot,
   cpuAccuracy,
+  timingSteadiness,
+  verdictFlips,
   memoryAccuracy,
   idleMemory,
   leftBehind,

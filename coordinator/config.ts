@@ -230,6 +230,11 @@ export const CoordinatorConfig = Closed({
     'Agents that may fetch one much used environment at the same time, before a demand waits for it there; 0: none.',
   ),
   retriesMax: integer(3, 0, 'How often an execution is tried elsewhere after a failure of ours.'),
+  rerunNearLimitPercent: Type.Integer({
+    ...{ default: 5, minimum: 0, maximum: 50 },
+    description:
+      'How near to a limit, in hundredths of it, a time that something disturbed is doubted and the execution run again on another agent (docs/timing.md); 0: never.',
+  }),
   leaseTtlMs: integer(15_000, 500, 'How long a lease is good without a report of its agent; milliseconds.'),
   reportIntervalMs: integer(3000, 100, 'How often agents report; milliseconds.'),
   reconnectGraceMs: integer(700, 0, 'How long a lost agent may take to come back before its leases go elsewhere; ms.'),

@@ -61,6 +61,7 @@ const catalog = {
   'agent-lost':               { http: 503, retryable: true,  fault: 'agent',       title: 'The agent was lost while it ran this' },
   'agent-refused':            { http: 403, retryable: false, fault: 'agent',       title: 'The agent was not let in' },
   'receipt-refused':          { http: 502, retryable: true,  fault: 'agent',       title: 'A result came with a receipt that does not fit it' },
+  'timing-unclean':           { http: 502, retryable: true,  fault: 'agent',       title: 'A time near its limit was measured while something disturbed it' },
   'protocol-mismatch':        { http: 400, retryable: false, fault: 'agent',       title: 'Agent and coordinator speak different versions' },
   'message-invalid':          { http: 400, retryable: false, fault: 'agent',       title: 'A message does not follow the protocol' },
   'execution-quarantined':    { http: 503, retryable: false, fault: 'caller',      title: 'Two agents were lost while they ran this' },

@@ -16,6 +16,7 @@ import { type AcquiredFiles, type AgentFiles, acquireFiles, noFiles } from '../f
 import { type Collected, Collection } from '../files/collection.ts';
 import type { CompiledChecks } from '../judging/compiled-checks.ts';
 import { Judging, type JudgingEnd } from '../judging/judging.ts';
+import type { TimingWatch, TimingWatcher } from '../timing/timing-witness.ts';
 import type { LeaseTerminal } from './lease-terminal.ts';
 import type { SlotLender } from './lent-slots.ts';
 import { type Script, ScriptRuns, toReport } from './script-runs.ts';
@@ -37,6 +38,8 @@ export interface ExecutorNeeds {
   readonly slots?: SlotLender;
   /** Check programs of executions before; absent: each compiles its own. */
   readonly checks?: CompiledChecks;
+  /** Who certifies the times of its runs; absent: nobody. */
+  readonly timing?: TimingWatcher | undefined;
 }
 
 /** Scripts 3 and 4. */
@@ -56,7 +59,9 @@ export interface ExecutionListener {
 const nothing: readonly never[] = [];
 
 /** What an execution has found out. */
-type Findings = Partial<Pick<LeaseResultMessage, 'compile' | 'run' | 'tests' | 'check' | 'files' | 'uncollected'>> &
+type Findings = Partial<
+  Pick<LeaseResultMessage, 'compile' | 'run' | 'tests' | 'check' | 'files' | 'uncollected' | 'certificate'>
+> &
   Pick<LeaseResultMessage, 'verdict' | 'endedIn'>;
 
 /** One lease's execution; `execute` is called once. */
@@ -72,6 +77,7 @@ export class Execution {
   #startMs = 0;
   #fetchMs = 0;
   #isAnnounced = false;
+  #watch: TimingWatch | null = null;
 
   constructor(needs: ExecutorNeeds, order: LeaseOrderMessage, slot: number, listener: ExecutionListener) {
     this.#needs = needs;
@@ -148,10 +154,11 @@ export class Execution {
     };
     const ran = await this.#runScript('run', script);
     if (ran === null) return null;
+    const { report } = ran;
+    const timing = this.#certify([report]);
     const collected = await this.#collect();
-    return this.#runs.isCancelled
-      ? null
-      : { verdict: ran.report.verdict, endedIn: 'run', run: ran.report, ...collected };
+    if (this.#runs.isCancelled) return null;
+    return { verdict: report.verdict, endedIn: 'run', run: report, ...timing, ...collected };
   }
 
   /** Script 4, but for what each test has of its own. */
@@ -172,12 +179,25 @@ export class Execution {
       { ...this.#needs, runs: this.#runs },
       { tenantId, tests, layers, place, files: this.#files, solution: this.#toSolution(layers, files, kept) },
       {
-        running: () => this.#announceRunning(),
+        running: () => {
+          this.#watchTiming();
+          this.#announceRunning();
+        },
         tested: (index, result) => this.#listener.tested(index, result),
       },
     );
     const end: JudgingEnd | null = await judging.judge();
-    return end;
+    const reports = end?.tests?.flatMap(({ report, check }) => [report, check?.report ?? null]) ?? [];
+    return end === null ? null : { ...end, ...this.#certify(reports.filter((report) => report !== null)) };
+  }
+
+  /** From here on what runs is certified: the launcher has its order, and works while we look. */
+  #watchTiming(): void {
+    this.#watch ??= this.#needs.timing?.begin(this.#needs.cpus ?? null) ?? null;
+  }
+
+  #certify(reports: readonly Report[]): Pick<Findings, 'certificate'> {
+    return this.#watch === null ? {} : { certificate: this.#watch.end(reports) };
   }
 
   /** The script's Report and what it leaves, or null when it was cancelled. */
@@ -189,6 +209,7 @@ export class Execution {
     const place = { slot: this.#slot, cpus: this.#needs.cpus ?? null };
     const isStreamed = this.#order.isOutputStreamed && (script.terminal ?? null) === null;
     const running = this.#runs.begin(script, place, isStreamed ? hearer : {});
+    if (name === 'run') this.#watchTiming();
     this.#announceRunning();
     const end = await running.ended;
     return end === null ? null : { report: toReport(end, script.limits, this.#slot), kept: running.kept };

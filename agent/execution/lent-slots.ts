@@ -1,5 +1,6 @@
 /**
- * Owns slots that leases have beside their own, for tests that may run at a time: lent while they are free, and not offered meanwhile.
+ * Owns slots that leases have beside their own, for tests that may run at a time, or that the agent calibrates: lent while they are free, and not
+ * offered meanwhile.
  * Never takes a slot from anybody. Invariant: what is lent was taken from the agent's one table of slots, with its memory.
  */
 import type { SlotCpus } from './slot-cpus.ts';
@@ -38,22 +39,27 @@ export class LentSlots {
 
   /** A lender for a lease that has this much memory on each slot. */
   lenderFor(memoryBytes: number): SlotLender {
-    return {
-      borrow: () => {
-        const taken = this.#slots.take(memoryBytes);
-        if ('refusal' in taken) return null;
-        this.#move(1, memoryBytes);
-        const { slot } = taken;
-        let isBack = false;
-        const giveBack = () => {
-          if (isBack) return;
-          isBack = true;
-          this.#slots.giveBack(slot);
-          this.#move(-1, -memoryBytes);
-        };
-        return { slot, cpus: this.#slots.cpusOf(slot), giveBack };
-      },
+    return { borrow: () => this.#borrow(memoryBytes, null) };
+  }
+
+  /** This slot, for what the agent itself does there; null: it is taken. */
+  borrowSlot(slot: number, memoryBytes: number): BorrowedSlot | null {
+    return this.#borrow(memoryBytes, slot);
+  }
+
+  #borrow(memoryBytes: number, wanted: number | null): BorrowedSlot | null {
+    const taken = this.#slots.take(memoryBytes, wanted);
+    if ('refusal' in taken) return null;
+    this.#move(1, memoryBytes);
+    const { slot } = taken;
+    let isBack = false;
+    const giveBack = () => {
+      if (isBack) return;
+      isBack = true;
+      this.#slots.giveBack(slot);
+      this.#move(-1, -memoryBytes);
     };
+    return { slot, cpus: this.#slots.cpusOf(slot), giveBack };
   }
 
   #move(slots: number, memoryBytes: number): void {

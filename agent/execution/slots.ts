@@ -18,6 +18,7 @@ export class Slots {
   readonly #taken: (number | null)[];
   #freeMemoryBytes: number;
   #free: number;
+  #takes = 0;
 
   /** `memoryBytes`: what all slots together may be promised; `cpus`: the processors of each slot, none given: any. */
   constructor(total: number, memoryBytes: number, cpus: readonly SlotCpus[] = []) {
@@ -34,9 +35,14 @@ export class Slots {
     return this.#free;
   }
 
-  /** The number of the slot taken, with this much memory; or the sentence that says what is missing. */
-  take(memoryBytes: number): { readonly slot: number } | { readonly refusal: string } {
-    const slot = this.#taken.indexOf(null);
+  /** How many slots have been taken so far. */
+  get takes(): number {
+    return this.#takes;
+  }
+
+  /** The number of the slot taken, with this much memory; or the sentence that says what is missing. `wanted`: no other slot will do. */
+  take(memoryBytes: number, wanted: number | null = null): { readonly slot: number } | { readonly refusal: string } {
+    const slot = wanted === null || this.#taken[wanted] === null ? (wanted ?? this.#taken.indexOf(null)) : -1;
     if (slot < 0) return { refusal: 'no slot is free' };
     if (memoryBytes > this.#freeMemoryBytes) {
       return {
@@ -46,6 +52,7 @@ export class Slots {
     this.#taken[slot] = memoryBytes;
     this.#freeMemoryBytes -= memoryBytes;
     this.#free--;
+    this.#takes++;
     return { slot };
   }
 

@@ -126,7 +126,7 @@ export class LocalExecution {
       ...{ setup: null, dependencies: null, verify: null },
       ...{ compile: result?.compile ?? null, run: result?.run ?? null, ...this.#judgement() },
       timing: this.#timing(),
-      ...{ certificate: null, receipt: null, files: [] },
+      ...{ certificate: result?.certificate ?? null, receipt: null, files: [] },
       ...{ agent: isPlaced ? agent : null, attempts: isPlaced ? 1 : 0, failure: this.failure },
       ...{ metadata: request.metadata ?? {}, createdAt, finishedAt: this.#finishedAt },
     };

@@ -254,7 +254,7 @@ export class SiteExecutions implements Site {
 
   #run({ execution, memoryBytes }: Waiting, slot: number): void {
     const { environments, logger } = this.#needs;
-    const { slots } = this.#host as Host;
+    const { slots, timing } = this.#host as Host;
     const { tenantId, request } = execution.terms;
     let launched: Execution;
     let order: LeaseOrderMessage;
@@ -262,7 +262,7 @@ export class SiteExecutions implements Site {
       // In one turn with taking its layers below: what is held now is held then.
       execution.environment = environments.find(tenantId, request.environment);
       execution.checkEnvironment = environments.findCheck(tenantId, request);
-      const needs = { ...this.#needs, cpus: slots.cpusOf(slot) };
+      const needs = { ...this.#needs, cpus: slots.cpusOf(slot), timing };
       order = this.#order(execution);
       launched = new Execution(needs, order, slot, this.#toListener(execution));
     } catch (error) {

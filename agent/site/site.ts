@@ -8,10 +8,13 @@ import type { AgentMessage } from '../../shared/protocol/agent-messages.ts';
 import type { LeaseOrderMessage } from '../../shared/protocol/coordinator-messages.ts';
 import type { Received } from '../connection/session.ts';
 import type { Slots } from '../execution/slots.ts';
+import type { TimingWatcher } from '../timing/timing-witness.ts';
 
 /** What a site is given by its agent. */
 export interface Host {
   readonly slots: Slots;
+  /** Who certifies times; absent: nobody. */
+  readonly timing?: TimingWatcher | undefined;
   /** What the agent reports is to be reported again. */
   changed(): void;
   /** False when the coordinator is away. */

@@ -20,6 +20,7 @@ import { TestResult } from '../../shared/model/judging.ts';
 import { AllLimits } from '../../shared/model/limits.ts';
 import { Envelope } from '../../shared/model/manifest.ts';
 import { considerations } from '../../shared/model/placement.ts';
+import { Rerun } from '../../shared/model/timing-certificate.ts';
 import { EndedExecution, LeaseResult } from '../../shared/protocol/agent-messages.ts';
 import { createDecoder, type MessageOf } from '../../shared/protocol/catalog.ts';
 import { LeaseOrder } from '../../shared/protocol/coordinator-messages.ts';
@@ -155,7 +156,10 @@ export const dialledMessages = {
   'demand.tested': Closed({ demand, index: count, test: TestResult }),
   'demand.news': Closed({ demand, news: TerminalNews }),
   'demand.requeued': Closed({ demand, code: Type.String(), detail: Type.String() }),
-  'demand.completed': Closed({ demand, result: LeaseResult }),
+  'demand.completed': Closed({
+    demand,
+    result: Closed({ ...LeaseResult.properties, rerun: Type.Optional(Rerun) }),
+  }),
   'demand.gave-up': Closed({
     demand,
     code: Type.String(),

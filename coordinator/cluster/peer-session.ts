@@ -64,6 +64,10 @@ export class PeerSession implements PeerSocketUser {
 
   /** Without what its reader would refuse. */
   #toUnderstood(message: DialledMessage): DialledMessage {
+    if (message.type === 'demand.completed' && !this.#understood.has('result.certificate')) {
+      const { certificate: _, rerun: __, ...result } = message.result;
+      return { ...message, result };
+    }
     if (message.type !== 'peer.room' || this.#understood.has('order.tests')) return message;
     return { ...message, rooms: message.rooms.map(({ understands: _, ...room }) => room) };
   }

@@ -12,14 +12,20 @@ import type { Logger } from '../../shared/logger.ts';
 import type { Execution, ExecutionRequest } from '../../shared/model/execution.ts';
 import type { AllLimits } from '../../shared/model/limits.ts';
 import type { LayerManifest } from '../../shared/model/manifest.ts';
-import type { LeaseResultMessage } from '../../shared/protocol/agent-messages.ts';
 import type { TerminalNews } from '../../shared/protocol/terminal-flow.ts';
 import type { AgentFacts } from '../agents/fleet.ts';
 import type { ReadyEnvironment } from '../environments/environment-build.ts';
 import type { EnvironmentService } from '../environments/environment-service.ts';
 import type { RequestFiles } from '../files/request-files.ts';
 import type { Considered } from '../scheduler/placement.ts';
-import type { DemandListener, LeaseFetching, LeaseOutput, LeaseTest, Scheduler } from '../scheduler/scheduler.ts';
+import type {
+  DemandListener,
+  DemandResult,
+  LeaseFetching,
+  LeaseOutput,
+  LeaseTest,
+  Scheduler,
+} from '../scheduler/scheduler.ts';
 import type { Tenant } from '../tenants/keys.ts';
 import type { TerminalOptions } from '../terminals/terminal.ts';
 import type { Admission } from './admission.ts';
@@ -237,9 +243,12 @@ export class ExecutionService implements DemandListener {
     );
   }
 
-  completed(id: ExecutionId, result: LeaseResultMessage): Promise<void> | undefined {
+  completed(id: ExecutionId, result: DemandResult): Promise<void> | undefined {
     const execution = this.#live.get(id);
     if (execution === undefined) return undefined;
+    // A first result that stands may come while another was waited for.
+    if (result.rerun !== undefined) execution.agent = execution.agentOf(result.rerun);
+    if (!execution.allows('completed')) this.#move(execution, 'placed');
     execution.result = result;
     if (result.failure === null) return this.#end(execution, 'completed');
     const { code, detail } = result.failure;

@@ -10,10 +10,11 @@ import { toScore, toSkipped } from '../../shared/judging/course.ts';
 import { executionLifecycle, type Stage, type StageCause } from '../../shared/lifecycle/execution.ts';
 import type { Execution, ExecutionRequest } from '../../shared/model/execution.ts';
 import type { TestResult } from '../../shared/model/judging.ts';
+import type { Rerun } from '../../shared/model/timing-certificate.ts';
 import type { LeaseResultMessage } from '../../shared/protocol/agent-messages.ts';
 import type { AgentFacts } from '../agents/fleet.ts';
 import { type HeldFiles, noFiles } from '../files/request-files.ts';
-import type { LeaseFetching } from '../scheduler/scheduler.ts';
+import type { DemandResult, LeaseFetching } from '../scheduler/scheduler.ts';
 import { Terminal } from '../terminals/terminal.ts';
 import { checkEnvironmentOf } from './environment-wait.ts';
 import { ExecutionEnvironment } from './execution-environment.ts';
@@ -46,7 +47,7 @@ export class LiveExecution {
   /** Of an interactive one. */
   readonly terminal: Terminal | null;
   endedByBuild: Pick<Execution, 'verdict' | 'endedIn'> | null = null;
-  result: LeaseResultMessage | null = null;
+  result: DemandResult | null = null;
   failure: Execution['failure'] = null;
   agent: AgentFacts | null = null;
   attempts = 0;
@@ -106,6 +107,12 @@ export class LiveExecution {
   /** By the wall clock; one that is not over has not ended. */
   get endedAtMs(): number {
     return this.#finishedAt === null ? Number.POSITIVE_INFINITY : Date.parse(this.#finishedAt);
+  }
+
+  /** Whose result it is. */
+  agentOf({ outcome, first }: Rerun): AgentFacts | null {
+    if (outcome === 'repeated') return this.agent;
+    return this.placements.find(({ agent }) => agent.id === first.agent)?.agent ?? this.agent;
   }
 
   allows(cause: StageCause): boolean {
@@ -194,7 +201,8 @@ export class LiveExecution {
       run: result?.run ?? null,
       ...this.#judgement(),
       timing: this.#timing(),
-      certificate: null,
+      certificate: result?.certificate ?? null,
+      ...(result?.rerun === undefined ? {} : { rerun: result.rerun }),
       receipt: result?.receipt ?? null,
       ...this.files.toAnswer(result),
       agent: agent === null ? null : { id: agent.id, name: agent.name, pool: agent.pool },

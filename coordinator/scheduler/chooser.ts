@@ -27,6 +27,8 @@ export interface Choice {
 export interface Chooseable {
   readonly demand: Demand;
   readonly excluded: ReadonlySet<AgentId>;
+  /** Agents that are not to have it at all. */
+  readonly barred: ReadonlySet<AgentId>;
   /** When it began to wait. */
   readonly sinceMs: number;
   /** Until then it waits for an agent that it has not failed on. */
@@ -61,13 +63,14 @@ export class Chooser {
   }
 
   /** An agent; `delayed`: soon; null: when something changes. */
-  choose({ demand, excluded, sinceMs, patientUntilMs }: Chooseable, nowMs: number): Choice | 'delayed' | null {
-    const { random, refusals } = this.#deps;
+  choose({ demand, excluded, barred, sinceMs, patientUntilMs }: Chooseable, nowMs: number): Choice | 'delayed' | null {
+    const { random } = this.#deps;
+    const refused = this.#deps.refusals.of(demand.site);
     const considered: Considered[] = [];
     const { agent, outcome } = this.#place(
       demand,
       {
-        ...{ random, nowMs, excluded, barred: refusals.of(demand.site) },
+        ...{ random, nowMs, excluded, barred: barred.size === 0 ? refused : new Set([...refused, ...barred]) },
         isPatient: nowMs < patientUntilMs,
         isDelayed: nowMs - sinceMs < HOLDER_WAIT_MS,
       },
@@ -107,6 +110,19 @@ export class Chooser {
     const { fleet, pools } = this.#deps;
     const { own, others } = fleet.index.graded(constraints, pools.accessOf(site));
     return [...own, ...others].reduce((sum, { all }) => sum + all.size, 0);
+  }
+
+  /** Is there another agent than this one that could take it? */
+  hasOther({ constraints, site }: Demand, agentId: AgentId): boolean {
+    const { fleet, pools, refusals } = this.#deps;
+    const refused = refusals.of(site);
+    const { own, others } = fleet.index.graded(constraints, pools.accessOf(site));
+    for (const { all } of [...own, ...others]) {
+      for (const { id, isDraining, isSilent } of all) {
+        if (id !== agentId && !isDraining && !isSilent && !refused.has(id)) return true;
+      }
+    }
+    return false;
   }
 
   /** What is in the way at each agent that its tenant may know of. */

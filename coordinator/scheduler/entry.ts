@@ -12,6 +12,7 @@ import type { Demand } from './scheduler.ts';
 export interface Entry extends Charged, Chooseable {
   readonly demand: Demand;
   readonly excluded: Set<AgentId>;
+  readonly barred: Set<AgentId>;
   readonly submittedAtMs: number;
   lane: string;
   sinceMs: number;
@@ -25,7 +26,7 @@ export function toEntry(demand: Demand, price: Pick<Charged, 'cost' | 'slots' | 
   const { executionId, tenantId, weight } = demand;
   return {
     ...{ id: executionId, tenantId, weight, demand, ...price },
-    excluded: new Set<AgentId>(),
+    ...{ excluded: new Set<AgentId>(), barred: new Set<AgentId>() },
     ...{ submittedAtMs: nowMs, sinceMs: nowMs, patientUntilMs: 0 },
     ...{ charged: 0, failures: 0, lease: null },
   };

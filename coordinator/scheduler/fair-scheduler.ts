@@ -5,7 +5,7 @@
  * Invariants: a demand is in the queue, or has one lease that counts, or is gone; a lease of another fence changes nothing; a tenant is charged
  * for what its demands hold, and never for what failed through our fault.
  */
-import type { Clock, Random, Timer } from '../../shared/clock.ts';
+import type { Clock, Timer } from '../../shared/clock.ts';
 import { SystemError } from '../../shared/errors.ts';
 import type { AgentId, ExecutionId } from '../../shared/ids.ts';
 import type { PlacementAnswer } from '../../shared/model/placement.ts';
@@ -13,7 +13,7 @@ import type { LeaseResultMessage } from '../../shared/protocol/agent-messages.ts
 import type { TerminalCommand } from '../../shared/protocol/terminal-flow.ts';
 import type { Fleet } from '../agents/fleet.ts';
 import { openGate, type PoolGate } from '../pools/pool-gate.ts';
-import { AgentLeases, type LeaseTimes } from './agent-leases.ts';
+import { AgentLeases } from './agent-leases.ts';
 import { Charges, constraintsKeyOf, type TenantCharge } from './charges.ts';
 import { type Choice, Chooser, HOLDER_WAIT_MS, type PoolShare } from './chooser.ts';
 import { Concurrency } from './concurrency.ts';
@@ -24,13 +24,10 @@ import { toGaveUp } from './gave-up.ts';
 import type { Lease, LeaseTable } from './leases.ts';
 import { PoolLoads } from './pool-loads.ts';
 import { type PolicyObjection, Refusals } from './refusals.ts';
+import { RERUN_WAIT_MS_MAX, Reruns } from './reruns.ts';
 import { Retries, toRetryCause } from './retries.ts';
 import type { Demand, Forecast, LeaseEvents, LeaseNews, ResultCheck, Scheduler } from './scheduler.ts';
-
-/** Numbers of the scheduler; milliseconds. */
-export interface SchedulerOptions extends LeaseTimes {
-  readonly retriesMax: number;
-}
+import type { SchedulerDeps, SchedulerOptions } from './scheduler-deps.ts';
 
 const SWEEP_MS = 250;
 const REST_MS = 250;
@@ -50,35 +47,28 @@ export class FairScheduler implements Scheduler, LeaseEvents {
   readonly #concurrency: Concurrency;
   readonly #charges: Charges<Entry>;
   readonly #retries: Retries;
+  readonly #reruns: Reruns;
   readonly #check: ResultCheck;
   readonly #refusals: Refusals;
   readonly #chooser: Chooser;
   #timer: Timer | null = null;
   #delay: Timer | null = null;
 
-  /** Without `pools` all pools are everybody's, without `check` every result fits, without `concurrency` nobody is bounded. */
-  constructor(
-    deps: {
-      clock: Clock;
-      random: Random;
-      fleet: Fleet;
-      pools?: PoolGate;
-      check?: ResultCheck;
-      concurrency?: Concurrency;
-    },
-    options: SchedulerOptions,
-  ) {
+  constructor(deps: SchedulerDeps, options: SchedulerOptions) {
     const { clock, random, fleet, pools = openGate, check = () => null } = deps;
     this.#concurrency = deps.concurrency ?? new Concurrency(() => 0);
     this.#concurrency.listen((tenantIds) => {
       for (const tenantId of tenantIds) this.#queue.boundChanged(tenantId);
       this.#placeAll();
     });
-    this.#queue = new FairQueue(this.#concurrency, ({ excluded }) => [...excluded].sort().join(' '));
+    this.#queue = new FairQueue(this.#concurrency, ({ excluded, barred }) =>
+      [...[...excluded].sort(), '', ...barred].join(' '),
+    );
     this.#clock = clock;
     this.#check = check;
     this.#charges = new Charges(clock, this.#queue);
     this.#retries = new Retries(clock, options.retriesMax);
+    this.#reruns = new Reruns(options.rerunNearLimitPercent ?? 0);
     this.#fleet = fleet;
     this.#pools = pools;
     this.#options = options;
@@ -144,9 +134,9 @@ export class FairScheduler implements Scheduler, LeaseEvents {
     return forecastWait(tenantId, weight, { slots: this.#fleet.slots(), backlogs, meanMs: this.#charges.meanMs });
   }
 
-  /** What waits for an agent, tenants by their turns. */
+  /** What waits for an agent and may as well wait elsewhere, tenants by their turns: the first result of what is run again is here. */
   *waiting(): IterableIterator<Demand> {
-    for (const { demand } of this.#queue.inTurn()) yield demand;
+    for (const { demand } of this.#queue.inTurn()) if (!this.#reruns.has(demand.executionId)) yield demand;
   }
 
   /** What tenants were charged here since this was last asked. */
@@ -179,6 +169,7 @@ export class FairScheduler implements Scheduler, LeaseEvents {
   #forget(entry: Entry): void {
     this.#entries.delete(entry.demand.executionId);
     this.#retries.forget(entry.demand.executionId);
+    this.#reruns.forget(entry.demand.executionId);
     this.#queue.remove(entry);
     if (entry.lease === null) return;
     this.#charges.settle(entry);
@@ -243,14 +234,22 @@ export class FairScheduler implements Scheduler, LeaseEvents {
     const { demand } = entry;
     const end = this.#retries.endOf({ lease, failures: entry.failures, cause, isCounted, isAgentLost });
     if (end !== null) {
-      this.#forget(entry);
-      demand.listener.gaveUp(demand.executionId, end);
+      this.#giveUp(entry, end);
       return;
     }
     entry.sinceMs = this.#clock.monotonicMs();
     if (isCounted) entry.patientUntilMs = entry.sinceMs + PATIENCE_MS * 2 ** entry.failures;
     this.#queue.putBack(entry);
     demand.listener.requeued(demand.executionId, cause);
+  }
+
+  /** Nobody gives a result, or another one. */
+  #giveUp(entry: Entry, cause: SystemError): void {
+    const { executionId, listener } = entry.demand;
+    const standing = this.#reruns.standing(executionId);
+    this.#forget(entry);
+    if (standing === null) listener.gaveUp(executionId, cause);
+    else listener.completed(executionId, standing)?.catch(() => undefined);
   }
 
   joined(agentId: AgentId): void {
@@ -329,8 +328,12 @@ export class FairScheduler implements Scheduler, LeaseEvents {
     if (lease === undefined || lease.fence !== fence) return undefined;
     const entry = this.#entryOf(lease);
     const refusal = entry === undefined ? null : this.#check(lease, entry.demand.layers, result);
-    const cause = entry === undefined ? null : (refusal ?? toRetryCause(agentId, result));
-    if (cause !== null) this.#retry(lease, cause, true);
+    const failure = entry === undefined ? null : (refusal ?? toRetryCause(agentId, result));
+    const hasOther = () => entry !== undefined && this.#chooser.hasOther(entry.demand, agentId);
+    const considered = failure === null ? this.#reruns.consider(lease, result, hasOther) : null;
+    const cause = failure ?? considered?.cause ?? null;
+    if (failure === null && cause !== null) entry?.barred.add(agentId);
+    if (cause !== null) this.#retry(lease, cause, failure !== null);
     else this.#held.release(lease);
     if (entry === undefined || cause !== null) {
       this.#placeAll();
@@ -341,7 +344,7 @@ export class FairScheduler implements Scheduler, LeaseEvents {
     this.#forget(entry);
     const agent = this.#fleet.get(agentId);
     for (const layer of demand.layers) agent?.hold(layer);
-    const kept = demand.listener.completed(demand.executionId, result);
+    const kept = demand.listener.completed(demand.executionId, considered?.result ?? result);
     this.#placeAll();
     return kept;
   }
@@ -353,7 +356,9 @@ export class FairScheduler implements Scheduler, LeaseEvents {
     for (const lease of this.#leases.overdue()) this.#expire(lease);
     for (const agent of this.#fleet.all()) if (agent.isResting && agent.restsUntilMs <= now) agent.isResting = false;
     for (const entry of [...this.#queue.items()]) {
-      if (now - entry.submittedAtMs > entry.demand.waitMsMax) this.#giveUpWaiting(entry);
+      const isRerun = this.#reruns.has(entry.demand.executionId);
+      const waitedMs = now - (isRerun ? entry.sinceMs : entry.submittedAtMs);
+      if (waitedMs > (isRerun ? RERUN_WAIT_MS_MAX : entry.demand.waitMsMax)) this.#giveUpWaiting(entry);
     }
     for (const entry of this.#entries.values()) if (entry.lease !== null) this.#charges.goOn(entry);
     this.#placeAll();
@@ -375,14 +380,10 @@ export class FairScheduler implements Scheduler, LeaseEvents {
   }
 
   #giveUpWaiting(entry: Entry): void {
-    this.#forget(entry);
     const { tenantId, demand, weight } = entry;
     const counts = { agents: this.#fleet.size, fitting: this.#chooser.countFitting(demand) };
     const isHeldBack = this.#concurrency.isFull(tenantId);
     const wait = { tenantId, waitMsMax: demand.waitMsMax, ...counts, isHeldBack };
-    demand.listener.gaveUp(
-      demand.executionId,
-      toGaveUp({ ...wait, forecastMs: this.forecast(tenantId, weight).waitMs }),
-    );
+    this.#giveUp(entry, toGaveUp({ ...wait, forecastMs: this.forecast(tenantId, weight).waitMs }));
   }
 }

@@ -7,6 +7,7 @@ import type { SystemError } from '../../shared/errors.ts';
 import type { AgentId, ExecutionId } from '../../shared/ids.ts';
 import type { TestResult } from '../../shared/model/judging.ts';
 import type { PlacementAnswer } from '../../shared/model/placement.ts';
+import type { Rerun } from '../../shared/model/timing-certificate.ts';
 import type { LeaseResultMessage } from '../../shared/protocol/agent-messages.ts';
 import type { LeaseOrderMessage } from '../../shared/protocol/coordinator-messages.ts';
 import type { TerminalCommand, TerminalNews } from '../../shared/protocol/terminal-flow.ts';
@@ -35,6 +36,12 @@ export interface LeaseFetching {
   readonly bytesTotal: number;
 }
 
+/** A result, and what it took to have it. */
+export interface DemandResult extends LeaseResultMessage {
+  /** Its first result was dirty and near a limit. */
+  readonly rerun?: Rerun;
+}
+
 /** Who wants to know what becomes of a demand. */
 export interface DemandListener {
   placed(executionId: ExecutionId, agent: AgentFacts, considered: readonly Considered[]): void;
@@ -46,7 +53,7 @@ export interface DemandListener {
   told(executionId: ExecutionId, news: TerminalNews): void;
   requeued(executionId: ExecutionId, cause: SystemError): void;
   /** The result is the listener's now; the agent forgets it only after the promise has resolved. */
-  completed(executionId: ExecutionId, result: LeaseResultMessage): Promise<void> | undefined;
+  completed(executionId: ExecutionId, result: DemandResult): Promise<void> | undefined;
   gaveUp(executionId: ExecutionId, cause: SystemError): void;
 }
 

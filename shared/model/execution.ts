@@ -26,6 +26,7 @@ import {
 import { Limits } from './limits.ts';
 import { PlacementRequest } from './placement.ts';
 import { ReceiptText } from './receipt.ts';
+import { Rerun, TimingCertificate } from './timing-certificate.ts';
 import { Report } from './verdict.ts';
 import { WebhookRequest } from './webhook.ts';
 
@@ -178,7 +179,11 @@ export const Execution = Closed(
     check: Nullable(CheckPreparation, { description: 'What was made for the check program; null: there is none.' }),
     score: Nullable(Score, { description: 'Null: there are no tests, or they go on.' }),
     timing: Timing,
-    certificate: Type.Null({ description: 'No agent gives one yet.' }),
+    certificate: Nullable(TimingCertificate, {
+      description:
+        'Whether its times can be shown to be its own (docs/timing.md); null: nothing ran, or its agent says nothing.',
+    }),
+    rerun: Type.Optional(Rerun),
     receipt: Nullable(ReceiptText, { description: 'What the agent signed about this; docs/receipts.md.' }),
     files: Type.Array(CollectedFile, { description: 'What it left and was asked for by `collect`.' }),
     uncollected: Type.Optional(Type.Array(UncollectedFile, { description: 'What matched and was not kept.' })),

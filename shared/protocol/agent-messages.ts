@@ -10,7 +10,7 @@
  * is by one report. `layer.damaged` names a layer that was right once and is not any more: the agent has put it aside.
  * `lease.news` is what the terminal of a lease has to say (terminal-flow); it is said again over a new connection.
  * A result's `receipt` is what the agent signs of it; one that does not fit the lease and the result makes both worthless, and the lease is
- * given to somebody else.
+ * given to somebody else. Its `certificate` says what was seen of the processors meanwhile, and is told to who understands `result.certificate`.
  *
  * An agent that serves its own site (docs/edge.md) says in its hello which optional parts it understands, and sends what the welcome says that the
  * coordinator understands: `executions.ended` tells what has ended at its site, again and again, until `executions.recorded` names it.
@@ -24,6 +24,7 @@ import { ExecutionVerdict, Score, TESTS_MAX, TestResult } from '../model/judging
 import { architectures } from '../model/manifest.ts';
 import { RECEIPT_CHARACTERS_MAX } from '../model/receipt.ts';
 import { SandboxCounts } from '../model/sandbox-gauges.ts';
+import { TimingCertificate } from '../model/timing-certificate.ts';
 import { Report } from '../model/verdict.ts';
 import { createDecoder, type MessageOf } from './catalog.ts';
 import { TerminalNews } from './terminal-flow.ts';
@@ -65,6 +66,7 @@ export const LeaseResult = Closed({
   receipt: Type.Optional(
     Type.String({ maxLength: RECEIPT_CHARACTERS_MAX, description: 'Of all of the above: shared/receipts/receipt.ts.' }),
   ),
+  certificate: Type.Optional(TimingCertificate),
 });
 
 /** An execution that an agent ran for its own site: what its tenant's list shows of it. Output is cut to what is worth telling. */

@@ -15,11 +15,12 @@ export const acceptedVersions: readonly number[] = [1];
  * `order.tests`: an order may have tests, whose results come one by one and with the lease's ·
  * `order.terminal`: an order may want a terminal; then `lease.command` and `lease.news` are said about it ·
  * `order.inputs`: an order names files that are to be fetched ·
- * `order.collect`: an order wants files that are left to be sent.
+ * `order.collect`: an order wants files that are left to be sent ·
+ * `result.certificate`: a result may have a timing certificate.
  */
 export const additions = [
   ...(['order.environment', 'executions.ended', 'order.tests', 'order.terminal'] as const),
-  ...(['order.inputs', 'order.collect'] as const),
+  ...(['order.inputs', 'order.collect', 'result.certificate'] as const),
 ] as const;
 export type Addition = (typeof additions)[number];
 

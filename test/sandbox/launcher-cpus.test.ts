@@ -1,5 +1,6 @@
 /**
- * Owns the proof that programs stay on the processors that their slot has, and that a machine which can't do that is refused at the start.
+ * Owns the proof that programs stay on the processors that their slot has, with memory that is laid out alike each time, and that a machine which can't
+ * do that is refused at the start.
  * Runs real programs in the real launcher; needs root.
  */
 import assert from 'node:assert/strict';
@@ -34,6 +35,19 @@ int main(int count, char **words) {
   return 0;
 }`);
 
+/** Says where its stack is, and what it was given: ADDR_NO_RANDOMIZE is 40000. With a word it lets a child say it, after another exec. */
+const layout = compileC(`
+#define _GNU_SOURCE
+#include <stdio.h>
+#include <sys/personality.h>
+#include <sys/prctl.h>
+#include <unistd.h>
+int main(int count, char **words) {
+  if (count > 1) execl(words[0], words[0], NULL);
+  printf("%p %x %d", (void *)&count, personality(0xffffffff), prctl(PR_GET_THP_DISABLE, 0, 0, 0, 0));
+  return 0;
+}`);
+
 let launcher: RealLauncher;
 before(async () => {
   launcher = await RealLauncher.start('envicutor-cpus');
@@ -44,7 +58,10 @@ const canPin = (): boolean => !launcher.sandbox.facts.missing.includes('cpuset')
 
 async function run(changes: Partial<LaunchSpec>): Promise<{ report: LaunchReport; said: string }> {
   const said = new OutputBuffer();
-  const files = [{ path: 'spinner', isExecutable: true, content: spinner }];
+  const files = [
+    { path: 'spinner', isExecutable: true, content: spinner },
+    { path: 'layout', isExecutable: true, content: layout },
+  ];
   const spec = launchSpec(['/environment/workspace/spinner'], { layers: ['base'], files, ...changes });
   const { report } = launcher.sandbox.launch(spec, { stdout: said.append.bind(said) });
   return { report: await report, said: said.bytes().toString() };
@@ -75,6 +92,31 @@ test('two programs at once see one processor each, and not the same', async (con
     assert.ok(report.cpuTimeMs <= report.wallTimeMs * 1.05 + 5, `${report.cpuTimeMs} ms in ${report.wallTimeMs} ms`);
   }
   assert.equal((await run({})).said.split(' ').length - 1, launcher.sandbox.facts.cores, 'the next one is not pinned');
+});
+
+test('whoever has processors of its own has its memory laid out alike each time and no huge pages, also after an exec of its own', async () => {
+  const argv = ['/environment/workspace/layout'];
+  const laidOut = async (cpus: string | null, words: readonly string[] = []) =>
+    (await run({ argv: [...argv, ...words], cpus })).said.split(' ');
+  if (canPin()) {
+    const [first = [], second = [], inherited = []] = [
+      await laidOut('0'),
+      await laidOut('0'),
+      await laidOut('0', ['again']),
+    ];
+    assert.deepEqual(first.slice(1), ['40000', '1']);
+    assert.deepEqual(second, first);
+    assert.deepEqual(inherited.slice(1), ['40000', '1']);
+  }
+  const [one = [], other = []] = [await laidOut(null), await laidOut(null)];
+  assert.deepEqual(
+    [one.slice(1), other.slice(1)],
+    [
+      ['0', '0'],
+      ['0', '0'],
+    ],
+  );
+  assert.notEqual(one[0], other[0], 'all others are laid out by chance');
 });
 
 test('a limit of cpu time is enforced on one processor as on all', async () => {

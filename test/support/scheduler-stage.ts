@@ -6,6 +6,7 @@ import { openGate, type PoolGate } from '../../coordinator/pools/pool-gate.ts';
 import { Concurrency } from '../../coordinator/scheduler/concurrency.ts';
 import { FairScheduler } from '../../coordinator/scheduler/fair-scheduler.ts';
 import type { Demand, DemandListener } from '../../coordinator/scheduler/scheduler.ts';
+import type { SchedulerOptions } from '../../coordinator/scheduler/scheduler-deps.ts';
 import { systemRandom } from '../../shared/clock.ts';
 import type { CoordinatorMessage, LeaseOrderMessage } from '../../shared/protocol/coordinator-messages.ts';
 import { siteOf } from './site-cases.ts';
@@ -24,11 +25,12 @@ export const schedulerOptions = {
 export function setUpScheduler(
   pools: (clock: VirtualClock) => PoolGate = () => openGate,
   concurrency = new Concurrency(() => 0),
+  options: SchedulerOptions = schedulerOptions,
 ) {
   const clock = new VirtualClock();
   const fleet = new Fleet();
   const deps = { clock, random: systemRandom, fleet, pools: pools(clock), concurrency };
-  const scheduler = new FairScheduler(deps, schedulerOptions);
+  const scheduler = new FairScheduler(deps, options);
   scheduler.start();
   const told: string[] = [];
   const tell = (what: string) => (id: string) => void told.push(`${what} ${id.slice(5)}`);

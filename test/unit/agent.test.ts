@@ -10,6 +10,7 @@ import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { LeasingAgent } from '../../agent/agent.ts';
 import { Identity } from '../../agent/connection/identity.ts';
+import { Machine } from '../../agent/timing/machine.ts';
 import { systemClock, systemRandom } from '../../shared/clock.ts';
 import { toTrustedKey } from '../../shared/layers/envelope.ts';
 import { ManifestTrust } from '../../shared/layers/manifest-trust.ts';
@@ -78,6 +79,7 @@ async function setStage(
     {
       ...{ sandbox, layers, trust, identity, clock: systemClock, random: systemRandom, logger: silentLogger },
       token: () => 'one-time',
+      machine: new Machine(() => null),
     },
     {
       ...{ facts, coordinatorUrl: coordinator.url, slots: 2, outboxEntriesMax, outboxBytesMax: 1e6, whenCutOff },
@@ -151,6 +153,29 @@ test('two executions at once have the processors of two slots', async (context) 
     sandbox.launched.map(({ cpus }) => cpus),
     ['0', '1'],
   );
+});
+
+test('a certificate is told only to a coordinator that understands it', async (context) => {
+  const { coordinator, finish } = await setStage(context);
+  for (const said of ['agent.hello', 'agent.proof', 'agent.report'] as const) await coordinator.next(said);
+  for (const understands of [[], ['result.certificate']]) {
+    coordinator.answerToProof = { ...welcome, understands };
+    coordinator.drop();
+    await coordinator.next('agent.hello');
+    await coordinator.next('agent.proof');
+    await coordinator.next('agent.report');
+    coordinator.say(offer(`lease_${understands.length}`));
+    await coordinator.next('lease.stage');
+    finish();
+    const { result } = await coordinator.next('lease.completed');
+    const reasons = ['frequency-unknown', 'steal-unknown', 'uncalibrated'];
+    assert.deepEqual(result.certificate?.reasons, understands.length === 0 ? undefined : reasons);
+    assert.deepEqual(
+      [result.certificate?.cpus, result.certificate?.slots],
+      understands.length === 0 ? [undefined, undefined] : ['0', 1],
+    );
+    coordinator.say({ type: 'lease.acknowledged', lease: `lease_${understands.length}` });
+  }
 });
 
 test('a report tells what the launcher counts, once it has been asked', async (context) => {

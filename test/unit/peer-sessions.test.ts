@@ -15,6 +15,8 @@ import { attachUpgrades } from '../../coordinator/http/upgrades.ts';
 import { systemClock, systemRandom } from '../../shared/clock.ts';
 import { type Logger, silentLogger } from '../../shared/logger.ts';
 import { ClusterStage } from '../support/cluster-stage.ts';
+import { makeResult } from '../support/lease-results.ts';
+import { makeCertificate } from '../support/timing-facts.ts';
 import { VirtualClock } from '../support/virtual-clock.ts';
 
 const key = Buffer.alloc(32, 'k');
@@ -58,6 +60,32 @@ test('what comes over a link after the same coordinator has made another is not 
   after.say({ type: 'fleet.ask', question: '2' });
   const told = ({ said }: typeof before) => said.filter(({ type }) => type === 'fleet.told').length;
   assert.deepEqual([told(before), told(after)], [0, 1]);
+});
+
+test('a certificate and what was run again are told only to a coordinator that understands them', () => {
+  const stage = new ClusterStage(1);
+  const [site] = stage.sites;
+  assert.ok(site);
+  for (const understands of [[], ['result.certificate']]) {
+    const session = site.peers.welcome();
+    const opened = open(session);
+    opened.say({ type: 'peer.hello', member: 'other', nonce: 'n', understands });
+    const nonce = opened.said[0]?.nonce ?? '';
+    opened.say({ type: 'peer.proof', proof: proveLink(key, 'dialler', { dialler: 'other', dialled: site.id, nonce }) });
+    const first = {
+      agent: 'a',
+      verdict: 'ok' as const,
+      limit: 'cpuTimeMs' as const,
+      allowed: 1,
+      observed: 1,
+      reasons: [],
+    };
+    const rerun = { reason: 'dirty-near-limit' as const, outcome: 'repeated' as const, first };
+    const result = { ...makeResult(), certificate: makeCertificate(false), rerun };
+    session.send({ type: 'demand.completed', demand: '1', result });
+    const told = opened.said.at(-1) as unknown as { readonly result: object };
+    assert.deepEqual(told.result, understands.length === 0 ? makeResult() : result);
+  }
 });
 
 test('of a frame that a stranger sends little is kept, of one by a coordinator all', async (t) => {

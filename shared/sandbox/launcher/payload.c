@@ -13,6 +13,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/personality.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <unistd.h>
@@ -78,6 +79,14 @@ static int receive_order(struct setup *setup) {
 }
 
 static int enter_cpuset(struct setup *setup) { return setup->cpuset < 0 || write(setup->cpuset, "0", 1) == 1 ? 0 : errno; }
+
+/* Whoever has processors of its own is measured: neither the layout of its memory nor huge pages are to differ from run to run. */
+static int steady_memory(struct setup *setup) {
+  if (setup->cpuset < 0) return 0;
+  if (personality(ADDR_NO_RANDOMIZE) < 0) return errno;
+  return prctl(PR_SET_THP_DISABLE, 1, 0, 0, 0) == 0 ? 0 : errno;
+}
+
 static int enter_directory(struct setup *setup) { return chdir(setup->directory) == 0 ? 0 : errno; }
 
 static const char *path_variable(char **environment) {
@@ -140,6 +149,7 @@ static const struct step ahead[] = {
 static const struct step on_order[] = {
     {STEP_SHELL, receive_order},
     {STEP_CGROUP, enter_cpuset},
+    {STEP_LIMITS, steady_memory},
     {STEP_TERMINAL, take_terminal},
     {STEP_FILES, write_files},
     {STEP_LIMITS, apply_limits},
