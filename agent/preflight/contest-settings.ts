@@ -92,13 +92,16 @@ export const contestSettings: readonly ContestRequirement[] = [
     files: () => [wantedFile(`${CPU}/smt/control`, ['off', 'forceoff', 'notsupported', 'notimplemented'])],
     byHand: 'processors that go away leave cpusets of version 1, and do not come back into them',
   }),
-  kernelSetting(
-    'aslr',
-    'kernel.randomize_va_space',
-    ['0'],
-    'Addresses are the same in every run; caches and branch predictors see the same program. Sandboxes do not switch it off for themselves.',
-    'it takes a protection from every process of the machine',
-  ),
+  setting({
+    id: 'aslr',
+    about:
+      'Addresses are the same in every run; caches and branch predictors see the same program. Programs of slots with processors of their own have that already.',
+    needed: 'kernel.randomize_va_space = 0, or processors of its own for each slot',
+    remedy: 'set ENVICUTOR_AGENT_SLOT_CPUS',
+    files: aslrFiles,
+    byHand: 'it takes a protection from every process of the machine',
+    look: ({ isPinned, machine }) => (isPinned ? ok('off for programs of slots') : lookAtFiles(machine, aslrFiles())),
+  }),
   setting({
     id: 'huge-pages',
     about: 'Whether memory comes in huge pages does not depend on what ran before.',
@@ -165,6 +168,10 @@ export const contestSettings: readonly ContestRequirement[] = [
         : lookAtFiles(subject.machine, interruptFiles(subject)),
   }),
 ];
+
+function aslrFiles(): readonly WantedFile[] {
+  return [wantedFile('/proc/sys/kernel/randomize_va_space', ['0'])];
+}
 
 function deepStates({ machine, slotCpus }: ContestSubject): readonly WantedFile[] {
   return slotCpus.flatMap((cpu) => {

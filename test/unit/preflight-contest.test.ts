@@ -5,7 +5,7 @@
 import assert from 'node:assert/strict';
 import { after, test } from 'node:test';
 import { contestRequirements } from '../../agent/preflight/contest-requirements.ts';
-import { toContestSubject, toCpuList } from '../../agent/preflight/contest-subject.ts';
+import { type SlotSettings, toContestSubject, toCpuList } from '../../agent/preflight/contest-subject.ts';
 import type { Finding } from '../../agent/preflight/requirement.ts';
 import { systemClock } from '../../shared/clock.ts';
 import { deepState, fakeMachine, type MachineFiles, setFile, thp } from '../support/faked-machine.ts';
@@ -13,12 +13,15 @@ import { deepState, fakeMachine, type MachineFiles, setFile, thp } from '../supp
 const CPU = '/sys/devices/system/cpu';
 const kernel = '/proc/sys/kernel';
 const slots = { slots: 2, slotCpus: '2;3' };
+const unpinned = { slots: 0, slotCpus: 'none' };
 
 interface Case {
   readonly bad: MachineFiles;
   readonly found: RegExp;
   /** What a machine lacks that does not tell. */
   readonly hidden: MachineFiles;
+  /** In the place of two slots with a processor each. */
+  readonly slots?: SlotSettings;
 }
 
 /** A case of one file: bad with this text, hidden without it. */
@@ -49,7 +52,7 @@ const cases: Readonly<Record<string, Case>> = {
     hidden: { [`${CPU}/cpu3/cpuidle`]: null },
   },
   smt: oneFile(`${CPU}/smt/control`, 'on', /^on$/),
-  aslr: oneFile(`${kernel}/randomize_va_space`, '2', /^2$/),
+  aslr: { ...oneFile(`${kernel}/randomize_va_space`, '2', /^2$/), slots: unpinned },
   'huge-pages': oneFile(`${thp}/enabled`, '[always] madvise never', /^always$/),
   'huge-pages-defrag': { bad: { [`${thp}/khugepaged/defrag`]: '1\n' }, found: /^1$/, hidden: { [thp]: null } },
   'same-pages': oneFile('/sys/kernel/mm/ksm/run', '1', /^1$/),
@@ -113,16 +116,16 @@ test('every requirement of contests has a bad machine, and no two have one id', 
 
 const good = fakeMachine({}, after).machine;
 
-for (const [id, { bad, found, hidden }] of Object.entries(cases)) {
+for (const [id, { bad, found, hidden, slots: given = slots }] of Object.entries(cases)) {
   test(`${id} is wrong on a bad machine, ok on a good one, unknown where the machine does not tell`, async (context) => {
     const look = async (files: MachineFiles): Promise<Finding | undefined> => {
       const { machine } = fakeMachine(files, (end) => context.after(end));
-      return await named(id)[0]?.look(toContestSubject(machine, systemClock, slots));
+      return await named(id)[0]?.look(toContestSubject(machine, systemClock, given));
     };
     const seen = await look(bad);
     assert.equal(seen?.state, 'wrong', seen?.found);
     assert.match(seen.found, found);
-    const wanted = await named(id)[0]?.look(toContestSubject(good, systemClock, slots));
+    const wanted = await named(id)[0]?.look(toContestSubject(good, systemClock, given));
     assert.equal(wanted?.state, 'ok', wanted?.found);
     assert.equal((await look(hidden))?.state, 'unknown');
   });
@@ -161,9 +164,16 @@ test('a virtual machine is not wrong but unprovable', async (context) => {
 
 test('slots without processors of their own are not alone, and every interrupt meets them', async (context) => {
   const { machine } = fakeMachine({}, (end) => context.after(end));
-  const subject = toContestSubject(machine, systemClock, { slots: 0, slotCpus: 'none' });
+  const subject = toContestSubject(machine, systemClock, unpinned);
   assert.deepEqual(subject.slotCpus, [0, 1, 2, 3]);
   for (const id of ['slots-alone', 'interrupts']) assert.equal((await named(id)[0]?.look(subject))?.state, 'wrong', id);
+});
+
+test('programs of slots with processors of their own have fixed addresses whatever the kernel says', async (context) => {
+  const { machine } = fakeMachine({ [`${kernel}/randomize_va_space`]: '2\n' }, (end) => context.after(end));
+  const look = (given: SlotSettings) => named('aslr')[0]?.look(toContestSubject(machine, systemClock, given));
+  assert.deepEqual(await look(slots), { state: 'ok', found: 'off for programs of slots' });
+  assert.equal((await look(unpinned))?.state, 'wrong');
 });
 
 test('a list of processors is written as the kernel writes it', () => {

@@ -21,7 +21,7 @@ import { deepState, fakeMachine, type MachineFiles, setFile, thp } from '../supp
 const cpu1 = '/sys/devices/system/cpu/cpu1/cpufreq/scaling_governor';
 const core = '/proc/sys/kernel/core_pattern';
 const irq = '/proc/irq/24/smp_affinity_list';
-const aslr = '/proc/sys/kernel/randomize_va_space';
+const smt = '/sys/devices/system/cpu/smt/control';
 /** Nothing happens on a made-up machine while it is looked at. */
 const atOnce = { ...systemClock, after: (_: number, action: () => void) => systemClock.after(0, action) };
 const slots = { slots: 2, slotCpus: '2;3' };
@@ -29,11 +29,11 @@ const slots = { slots: 2, slotCpus: '2;3' };
 /** Wrong in six files that may be changed, in the order of the requirements, and in one that may not. */
 const bad: MachineFiles = {
   ...{ [cpu1]: 'powersave\n', [`${deepState}/disable`]: '0\n', [`${thp}/enabled`]: '[always] madvise never\n' },
-  ...{ [`${thp}/khugepaged/defrag`]: '1\n', [core]: '|/usr/share/crash %p\n', [irq]: '0-3\n', [aslr]: '2\n' },
+  ...{ [`${thp}/khugepaged/defrag`]: '1\n', [core]: '|/usr/share/crash %p\n', [irq]: '0-3\n', [smt]: 'on\n' },
 };
 const fixed: Readonly<Record<string, string>> = {
   ...{ [cpu1]: 'performance', [`${deepState}/disable`]: '1', [`${thp}/enabled`]: 'never' },
-  ...{ [`${thp}/khugepaged/defrag`]: '0', [core]: 'core', [irq]: '0-1', [aslr]: '2' },
+  ...{ [`${thp}/khugepaged/defrag`]: '0', [core]: 'core', [irq]: '0-1', [smt]: 'on' },
 };
 const before = valuesOf((path) => (/\[(.*)\]/.exec(bad[path] ?? '')?.[1] ?? bad[path] ?? '').trim());
 
@@ -177,8 +177,8 @@ test('an agent in contest mode changes, warns of the rest, and puts back at its 
   assert.deepEqual(now(), fixed);
   assert.deepEqual(warned, [
     {
-      ...{ requirement: 'aslr', found: '2', needed: 'kernel.randomize_va_space = 0' },
-      remedy: 'sysctl -w kernel.randomize_va_space=0',
+      ...{ requirement: 'smt', found: 'on', needed: 'off' },
+      remedy: 'echo off > /sys/devices/system/cpu/smt/control, before the launcher starts',
     },
   ]);
   await fixing.close();
