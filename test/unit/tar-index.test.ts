@@ -86,6 +86,9 @@ const refused: readonly (readonly [why: string, pieces: readonly Piece[]])[] = [
   ['a file that is named as a directory', [{ name: 'f/', body: 'x' }]],
   ['a directory that is named as a file', [{ name: 'd', type: '5' }]],
   ['a directory with a body', [{ name: 'd/', type: '5', body: 'x' }]],
+  ['a file with setuid', [{ name: 'f', body: 'x', mode: 0o4755 }]],
+  ['a mode that says another kind of file', [{ name: 'f', body: 'x', mode: 0o20644 }]],
+  ['a mode larger than an inode holds', [{ name: 'f', body: 'x', mode: 0o1100102 }]],
   ['an unknown pax record', [{ name: 'f', body: 'x', pax: [['mtime', '1']] }]],
   ['a size that is none', [{ name: 'f', body: 'x', overwrite: { 124: 'zzzzzzzzzzz' } }]],
 ];

@@ -66,6 +66,8 @@ const ENTRIES_MAX = 500_000;
 const NAMES_BYTES_MAX = 128 * 1024 ** 2;
 const NAME_BYTES_MAX = 255;
 const PAX_BYTES_MAX = 9000;
+/** What a canonical tar keeps of a mode (docs/layers.md). */
+const MODE_MAX = 0o1777;
 
 /** The places of one tar's entries; `push` every byte, then `finish`. */
 export class TarIndex {
@@ -162,7 +164,7 @@ export class TarIndex {
     this.#place(path, kind, {
       kind,
       ...this.#parentOf(path),
-      mode: octal(block, 100, 7),
+      mode: modeOf(block),
       uid: octal(block, 108, 7),
       gid: octal(block, 116, 7),
       size: kind === 'file' ? size : 0,
@@ -231,6 +233,13 @@ function parsePax(body: string): Pax {
     offset = end;
   }
   return pax;
+}
+
+/** Without setuid and setgid, and never so large that it would say another kind of file in an inode. */
+function modeOf(block: Buffer): number {
+  const mode = octal(block, 100, 7);
+  if (mode > MODE_MAX) throw corrupt(`an entry has the mode 0${mode.toString(8)}`);
+  return mode;
 }
 
 function octal(block: Buffer, offset: number, digits: number): number {
