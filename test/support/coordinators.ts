@@ -7,7 +7,7 @@ import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { TestContext } from 'node:test';
-import { shardOf } from '../../coordinator/executions/shard-store.ts';
+import { SHARDS, shardOf } from '../../coordinator/executions/shard-store.ts';
 import { type PostgresServer, startPostgresServer } from '../../ops/postgres/private-postgres.ts';
 import type { Execution } from '../../shared/model/execution.ts';
 import { DirectoryObjectStore } from '../../shared/storage/directory-object-store.ts';
@@ -145,15 +145,32 @@ export class Coordinators {
     return agent;
   }
 
-  /** Which coordinator answers for a tenant, by the database. */
+  /** Which coordinator answers for a tenant, by the database; empty while nobody does. */
   async ownerOf(tenant: string): Promise<string> {
+    return await this.#ask(
+      `SELECT members.url FROM shards JOIN members ON id = holder WHERE shard = ${shardOf(tenant)}`,
+    );
+  }
+
+  async #ask(sql: string): Promise<string> {
     const database = new URL(this.#databaseUrl).pathname.slice(1);
-    const sql = `SELECT members.url FROM shards JOIN members ON id = holder WHERE shard = ${shardOf(tenant)}`;
     return (await this.postgres.psql(sql, database)).trim();
+  }
+
+  /** Waits until every shard is somebody's, and one that came last has its share: none is about to move. */
+  async #settled(): Promise<void> {
+    const held = 'SELECT count(shard) AS held FROM members LEFT JOIN shards ON id = holder GROUP BY id';
+    for (;;) {
+      const seen = await this.#ask(`SELECT count(*), sum(held), max(held) FROM (${held}) AS of_each`);
+      const [members = 0, all = 0, most = SHARDS] = seen.split('|').map(Number);
+      if (members > 1 && all === SHARDS && most <= Math.ceil(SHARDS / members)) return;
+      await new Promise((resolve) => setTimeout(resolve, 20));
+    }
   }
 
   /** One that does answer for a tenant, and one that does not. */
   async split(tenant: string): Promise<{ owner: CoordinatorProcess; other: CoordinatorProcess }> {
+    await this.#settled();
     const url = await this.ownerOf(tenant);
     const owner = this.all.find((one) => one.url === url);
     const other = this.all.find((one) => one.url !== url);
