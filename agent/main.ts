@@ -4,13 +4,11 @@
  * SIGTERM and SIGINT drain and end with 0, a second one ends at once; what can't work ends with 78 and its sentences.
  */
 import { flushCompileCache } from 'node:module';
-import { loadConfig, readEnvironment, refuseToStart } from '../shared/config.ts';
+import { EXIT_USAGE, loadConfig, readEnvironment, refuseToStart } from '../shared/config.ts';
 import { type ErrorCode, SystemError } from '../shared/errors.ts';
 import { createLogger } from '../shared/logger.ts';
 import { AgentConfig, CONFIG_PREFIX } from './config.ts';
 
-/** sysexits EX_USAGE. */
-const EXIT_USAGE = 64;
 /** What another start would not change. */
 const lasting: readonly ErrorCode[] = ['configuration-invalid', 'requirement-missing', 'trust-refused'];
 

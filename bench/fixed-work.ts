@@ -9,6 +9,7 @@ import { availableParallelism } from 'node:os';
 import type { LaunchReport } from '../shared/sandbox/sandbox.ts';
 import type { BenchLauncher } from './bench-launcher.ts';
 import { compiledProgram } from './compiled-program.ts';
+import { percentile } from './statistics/quantiles.ts';
 
 const OWN = '0';
 const NEIGHBOURS = '1';
@@ -40,9 +41,8 @@ export class FixedWork {
 
   /** Work of so many milliseconds of processor time, bare and alone. */
   static calibrate(launcher: BenchLauncher, ms: number): FixedWork {
-    const times = Array.from({ length: CALIBRATIONS }, () => runBare(CALIBRATION_ROUNDS)).sort((a, b) => a - b);
-    const median = times[Math.floor(times.length / 2)] ?? Number.NaN;
-    return new FixedWork(launcher, Math.max(1, Math.round((CALIBRATION_ROUNDS * ms) / median)));
+    const times = Array.from({ length: CALIBRATIONS }, () => runBare(CALIBRATION_ROUNDS));
+    return new FixedWork(launcher, Math.max(1, Math.round((CALIBRATION_ROUNDS * ms) / percentile(times, 0.5))));
   }
 
   /** Its processor time by wait4; milliseconds. */

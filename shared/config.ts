@@ -10,6 +10,8 @@ import { type ErrorPlace, SystemError } from './errors.ts';
 
 /** Exit code for a configuration or machine that can't work (sysexits EX_CONFIG). */
 export const EXIT_CONFIGURATION = 78;
+/** sysexits EX_USAGE: the words after a program's name make no sense. */
+export const EXIT_USAGE = 64;
 
 /** Where a value came from. */
 export type Origin = 'default' | 'environment';

@@ -8,7 +8,7 @@ import { limitDefaults } from '../../shared/model/limits.ts';
 import { missingFacts } from '../../shared/sandbox/launcher-facts.ts';
 import type { CoordinatorAnswer } from './coordinator-answer.ts';
 import { onlineCpus } from './machine.ts';
-import { type Finding, judged, ok, type Requirement, unknown, wrong } from './requirement.ts';
+import { type Finding, judged, ok, type Requirement, unknown, untold, wrong } from './requirement.ts';
 import type { StartSubject } from './start-requirements.ts';
 
 /** An agent's machine under its settings. */
@@ -66,7 +66,7 @@ export const agentRequirements: readonly AgentRequirement[] = [
     remedy: 'set LimitNOFILE=524288 in the unit, or ulimit -Hn 524288',
     look: ({ machine }) => {
       const limit = /^Max open files\s+\S+\s+(\S+)/m.exec(machine.read('/proc/self/limits') ?? '')?.[1];
-      if (limit === undefined) return unknown('this machine does not tell');
+      if (limit === undefined) return untold;
       return judged(limit === 'unlimited' || Number(limit) >= OPEN_FILES_MIN, limit);
     },
   },
@@ -104,7 +104,7 @@ async function lookAtFeatures({ sandbox }: AgentSubject): Promise<Finding> {
 function lookAtMemory({ machine, slots, memoryBytes, compiledChecksBytesMax }: AgentSubject): Finding {
   const total = /^MemTotal:\s+(\d+) kB$/m.exec(machine.read('/proc/meminfo') ?? '')?.[1];
   const count = slots === 0 ? (onlineCpus(machine)?.length ?? 0) : slots;
-  if (total === undefined || count === 0) return unknown('this machine does not tell');
+  if (total === undefined || count === 0) return untold;
   const whole = Number(total) * 1024;
   // As the agent offers it.
   const offered = memoryBytes > 0 ? memoryBytes : Math.max(0, Math.floor(whole * 0.9) - compiledChecksBytesMax);

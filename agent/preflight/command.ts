@@ -4,6 +4,7 @@
  */
 import { parseArgs } from 'node:util';
 import { type Clock, stayAlive } from '../../shared/clock.ts';
+import { EXIT_USAGE } from '../../shared/config.ts';
 import { SystemError } from '../../shared/errors.ts';
 import type { Sandbox } from '../../shared/sandbox/sandbox.ts';
 import type { AgentConfig } from '../config.ts';
@@ -34,8 +35,6 @@ export interface PreflightWorld {
 }
 
 const EXIT_AMISS = 1;
-/** sysexits EX_USAGE. */
-const EXIT_USAGE = 64;
 
 /** How it is called. */
 export const usage = `usage: preflight [--contest [--fix]] [--json]

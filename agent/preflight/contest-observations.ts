@@ -6,12 +6,11 @@ import { passed } from '../../shared/clock.ts';
 import { parseCpus } from '../execution/slot-cpus.ts';
 import { type ContestSubject, freeCpus, toCpuList } from './contest-subject.ts';
 import type { Machine } from './machine.ts';
-import { type ContestRequirement, type Finding, judged, ok, unknown, wrong } from './requirement.ts';
+import { type ContestRequirement, type Finding, judged, ok, unknown, untold, wrong } from './requirement.ts';
 
 const CPU = '/sys/devices/system/cpu';
 const STEAL_WINDOW_MS = 1000;
 const TIMER_SLACK_NS_MAX = 50_000;
-const NOT_TOLD = 'this machine does not tell';
 
 /** Observations, in the order in which they are told. */
 export const contestObservations: readonly ContestRequirement[] = [
@@ -41,7 +40,7 @@ export const contestObservations: readonly ContestRequirement[] = [
     remedy: 'boot with clocksource=tsc tsc=reliable, if the processor deserves it',
     look: ({ machine }) => {
       const source = machine.read('/sys/devices/system/clocksource/clocksource0/current_clocksource')?.trim();
-      return source === undefined ? unknown(NOT_TOLD) : judged(source === 'tsc', source);
+      return source === undefined ? untold : judged(source === 'tsc', source);
     },
     fix: { byHand: 'the kernel took another one because it distrusts this' },
   },
@@ -63,7 +62,7 @@ export const contestObservations: readonly ContestRequirement[] = [
     remedy: 'use a machine of your own',
     look: ({ machine }) => {
       const flags = /^(?:flags|Features)\s*:\s*(.*)$/m.exec(machine.read('/proc/cpuinfo') ?? '')?.[1];
-      if (flags === undefined) return unknown(NOT_TOLD);
+      if (flags === undefined) return untold;
       return flags.split(' ').includes('hypervisor') ? unknown('a hypervisor: unprovable') : ok('no hypervisor seen');
     },
     fix: { byHand: 'it is what the machine is' },
@@ -85,7 +84,7 @@ export const contestObservations: readonly ContestRequirement[] = [
     remedy: 'systemctl stop irqbalance',
     look: ({ machine }) => {
       const processes = machine.list('/proc').filter((name) => /^\d+$/.test(name));
-      if (processes.length === 0) return unknown(NOT_TOLD);
+      if (processes.length === 0) return untold;
       const found = processes.find((id) => machine.read(`/proc/${id}/comm`)?.trim() === 'irqbalance');
       return found === undefined ? ok('not running') : wrong(`process ${found}`);
     },
@@ -99,7 +98,7 @@ export const contestObservations: readonly ContestRequirement[] = [
     remedy: 'remove TimerSlackNSec= from the unit',
     look: ({ machine }) => {
       const text = machine.read('/proc/self/timerslack_ns')?.trim();
-      return text === undefined ? unknown(NOT_TOLD) : judged(Number(text) <= TIMER_SLACK_NS_MAX, `${text} ns`);
+      return text === undefined ? untold : judged(Number(text) <= TIMER_SLACK_NS_MAX, `${text} ns`);
     },
     fix: { byHand: 'it belongs to each process' },
   },
@@ -134,7 +133,7 @@ export const contestObservations: readonly ContestRequirement[] = [
 ];
 
 function lookAtSlots(subject: ContestSubject): Finding {
-  if (subject.online.length === 0) return unknown(NOT_TOLD);
+  if (subject.online.length === 0) return untold;
   if (!subject.isPinned) return wrong('slots share all processors');
   const free = freeCpus(subject);
   const found = `slots have ${toCpuList(subject.slotCpus)}`;
@@ -143,7 +142,7 @@ function lookAtSlots(subject: ContestSubject): Finding {
 
 function lookAtSwap({ machine }: ContestSubject): Finding {
   const text = machine.read('/proc/swaps');
-  if (text === null) return unknown(NOT_TOLD);
+  if (text === null) return untold;
   const places = text
     .trim()
     .split('\n')
@@ -164,14 +163,14 @@ function stolenTicks(machine: Machine, cpus: readonly number[]): number | null {
 
 async function lookAtSteal({ machine, clock, slotCpus }: ContestSubject): Promise<Finding> {
   const before = stolenTicks(machine, slotCpus);
-  if (before === null) return unknown(NOT_TOLD);
+  if (before === null) return untold;
   await passed(clock, STEAL_WINDOW_MS);
   const after = stolenTicks(machine, slotCpus);
-  return after === null ? unknown(NOT_TOLD) : judged(after === before, `${after - before} ticks`);
+  return after === null ? untold : judged(after === before, `${after - before} ticks`);
 }
 
 function lookAtKinds({ machine, slotCpus }: ContestSubject): Finding {
-  if (machine.list('/sys/devices').length === 0) return unknown(NOT_TOLD);
+  if (machine.list('/sys/devices').length === 0) return untold;
   const kinds = ['cpu_core', 'cpu_atom'].flatMap((kind) => {
     const cpus = parseCpus(machine.read(`/sys/devices/${kind}/cpus`) ?? '') ?? [];
     return cpus.some((cpu) => slotCpus.includes(cpu)) ? [`${kind} ${toCpuList(cpus)}`] : [];
@@ -185,12 +184,12 @@ function lookAtThrottling({ machine, slotCpus }: ContestSubject): Finding {
     return text === null ? [] : [Number(text)];
   });
   const times = counts.reduce((sum, count) => sum + count, 0);
-  return counts.length === 0 ? unknown(NOT_TOLD) : judged(times === 0, `${times} times`);
+  return counts.length === 0 ? untold : judged(times === 0, `${times} times`);
 }
 
 function lookAtIsolation({ machine, slotCpus }: ContestSubject): Finding {
   const isolated = machine.read(`${CPU}/isolated`)?.trim();
-  if (isolated === undefined) return unknown(NOT_TOLD);
+  if (isolated === undefined) return untold;
   const quiet = machine.read(`${CPU}/nohz_full`)?.trim() ?? '';
   const holds = (list: string) => slotCpus.every((cpu) => (parseCpus(list) ?? []).includes(cpu));
   const say = (list: string) => (parseCpus(list) === null ? 'none' : list);
@@ -200,7 +199,7 @@ function lookAtIsolation({ machine, slotCpus }: ContestSubject): Finding {
 function lookAtMitigations({ machine }: ContestSubject): Finding {
   const folder = `${CPU}/vulnerabilities`;
   const said = machine.list(folder).map((name) => ({ name, text: machine.read(`${folder}/${name}`)?.trim() ?? '' }));
-  if (said.length === 0) return unknown(NOT_TOLD);
+  if (said.length === 0) return untold;
   const asked = /(?:^|\s)mitigations=(\S+)/.exec(machine.read('/proc/cmdline') ?? '')?.[1] ?? 'auto';
   const named = (beginning: string) =>
     said.flatMap(({ name, text }) => (text.startsWith(beginning) ? [name] : [])).join(' ') || 'nothing';

@@ -48,6 +48,8 @@ export const wrong = (found: string, more: Omit<Finding, 'state' | 'found'> = {}
   ...more,
 });
 export const unknown = (found: string): Finding => ({ state: 'unknown', found });
+/** The files that would say it are not there. */
+export const untold = unknown('this machine does not tell');
 
 /** `ok` or `wrong`. */
 export function judged(isRight: boolean, found: string): Finding {

@@ -3,7 +3,7 @@
  * Invariant: of a list such as `always [madvise] never` the value is the chosen one, so that it can be written back.
  */
 import type { Machine } from './machine.ts';
-import { type Finding, ok, unknown, wrong } from './requirement.ts';
+import { type Finding, ok, untold, wrong } from './requirement.ts';
 
 /** One file and what is wanted in it. */
 export interface WantedFile {
@@ -35,7 +35,7 @@ export function lookAtFiles(machine: Machine, files: readonly WantedFile[]): Fin
     const value = readSetting(machine, file.path);
     return value === null ? [] : [{ ...file, value }];
   });
-  if (read.length === 0) return unknown('this machine does not tell');
+  if (read.length === 0) return untold;
   const bad = read.filter(({ isRight, value }) => !isRight(value));
   return bad.length === 0 ? ok(describe(read)) : wrong(describe(bad));
 }

@@ -13,7 +13,7 @@ import { toFailureSentence } from '../../shared/sandbox/launch-failure.ts';
 import type { LaunchSpec, Sandbox, SandboxFacts } from '../../shared/sandbox/sandbox.ts';
 import { type SlotCpus, type SlotCpusOutcome, toSlotCpus } from '../execution/slot-cpus.ts';
 import { kernelRelease, type Machine, onlineCpus } from './machine.ts';
-import { type Finding, judged, ok, type Requirement, unknown, wrong } from './requirement.ts';
+import { type Finding, judged, ok, type Requirement, unknown, untold, wrong } from './requirement.ts';
 
 /** What a start looks at. */
 export interface StartSubject {
@@ -67,7 +67,7 @@ export const startRequirements: readonly StartRequirement[] = [
     remedy: 'sysctl -w user.max_user_namespaces=65536',
     look: ({ machine }) => {
       const text = machine.read('/proc/sys/user/max_user_namespaces');
-      return text === null ? unknown('this machine does not tell') : judged(Number(text) > 0, text.trim());
+      return text === null ? untold : judged(Number(text) > 0, text.trim());
     },
   },
   {
@@ -148,7 +148,7 @@ async function lookAtLauncher({ sandbox }: StartSubject): Promise<Finding> {
 }
 
 function lookAtKernel(kernel: string | null): Finding {
-  if (kernel === null) return unknown('this machine does not tell');
+  if (kernel === null) return untold;
   const [major = 0, minor = 0] = kernel.split('.').map((part) => Number.parseInt(part, 10));
   if (major > KERNEL_MIN[0] || (major === KERNEL_MIN[0] && minor >= KERNEL_MIN[1])) return ok(kernel);
   const problem = `the kernel is ${kernel}; sandboxes need ${KERNEL_MIN.join('.')} or newer`;

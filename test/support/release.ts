@@ -3,11 +3,12 @@
  * Never publishes one. Invariant: everything that a test knows of a release's layout stands here and in docs/installing-agents.md.
  */
 import { execFile } from 'node:child_process';
-import { createHash } from 'node:crypto';
 import { chmod, cp, mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { promisify } from 'node:util';
+import { toChecksums } from '../../ops/release/checksums.ts';
+import { readLock } from '../../ops/release/locked-packages.ts';
 
 const execute = promisify(execFile);
 const root = new URL('../..', import.meta.url).pathname.replace(/\/$/, '');
@@ -82,12 +83,9 @@ async function command(tree: string, name: string, line: string): Promise<void> 
 
 /** What package-lock.json names and neither development nor the pinned Node's own packages brought. */
 async function productionPackages(): Promise<string[]> {
-  const lock = JSON.parse(await readFile(join(root, 'package-lock.json'), 'utf8')) as {
-    packages: Record<string, { dev?: boolean; optional?: boolean; devOptional?: boolean }>;
-  };
-  return Object.entries(lock.packages)
-    .filter(([path, { dev, optional, devOptional }]) => path !== '' && !dev && !optional && !devOptional)
-    .map(([path]) => path)
+  return readLock(await readFile(join(root, 'package-lock.json'), 'utf8'))
+    .filter(({ isForProduction }) => isForProduction)
+    .map(({ path }) => path)
     .filter((path) => !path.slice('node_modules/'.length).includes('/node_modules/'));
 }
 
@@ -97,9 +95,6 @@ async function pack(built: string, folder: string, version: string): Promise<Rel
   await writeFile(join(built, 'VERSION'), `${version}\n`);
   const names = ['--transform', `s,^\\.,${top},`, '--owner=0', '--group=0', '--sort=name'];
   await execute('tar', ['--create', '--use-compress-program=gzip -1', ...names, `--file=${archive}`, '-C', built, '.']);
-  const digest = createHash('sha256')
-    .update(await readFile(archive))
-    .digest('hex');
-  await writeFile(join(folder, 'SHA256SUMS'), `${digest}  ${top}.tar.gz\n`, { flag: 'a' });
+  await writeFile(join(folder, 'SHA256SUMS'), toChecksums(folder, [`${top}.tar.gz`]), { flag: 'a' });
   return { version, archive };
 }
