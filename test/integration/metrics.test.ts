@@ -5,6 +5,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { metricCatalogue } from '../../coordinator/metrics/catalogue.ts';
 import type { AgentCounts } from '../../shared/model/agent-gauges.ts';
+import { setStage } from '../support/agent-stage.ts';
 import { startCoordinator } from '../support/coordinator-fixture.ts';
 import { makeResult } from '../support/lease-results.ts';
 import { namesIn } from '../support/scraped-names.ts';
@@ -65,4 +66,18 @@ test("an agent's cache and disk are told by its report, and counted from report 
   agent.socket.terminate();
   await coordinator.untilLogged('agent left');
   assert.match(await read(), /^envicutor_agents_left_total\{cause="lost"\} 1$/m);
+});
+
+test('a real agent tells of the layer that it fetched, and of its disk', async (t) => {
+  const { coordinator, startAgent, execute } = await setStage(t);
+  await startAgent({ NAME: 'counted' });
+  assert.equal((await execute({ run: { script: 'true' } })).verdict, 'ok');
+  // Its report comes by itself, soon after the layer.
+  for (;;) {
+    const text = await (await coordinator.ask('GET', '/metrics')).text();
+    if (!/^envicutor_agent_cache_misses_total\{agent="counted"\} 1$/m.test(text)) continue;
+    assert.match(text, /^envicutor_agent_cache_fetched_bytes_total\{agent="counted"\} \d{4,}$/m);
+    assert.match(text, /^envicutor_agent_disk_free_ratio\{agent="counted"\} (0\.\d+|1)$/m);
+    break;
+  }
 });
