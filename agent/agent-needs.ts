@@ -7,12 +7,14 @@ import type { LayerCache } from '../shared/layers/layer-cache.ts';
 import type { ManifestTrust } from '../shared/layers/manifest-trust.ts';
 import type { Logger } from '../shared/logger.ts';
 import type { Sandbox } from '../shared/sandbox/sandbox.ts';
+import type { Tracer } from '../shared/tracing/tracer.ts';
 import type { Identity } from './connection/identity.ts';
 import type { KeptResults } from './connection/kept-results.ts';
 import type { AgentFacts } from './connection/session.ts';
 import type { SlotCpus } from './execution/slot-cpus.ts';
 import type { AgentFiles } from './files/agent-files.ts';
 import type { CompiledChecks } from './judging/compiled-checks.ts';
+import type { LayerCounts } from './layers/layer-counts.ts';
 import type { PolicySource } from './site/policy-file.ts';
 import type { Site } from './site/site.ts';
 import type { Machine } from './timing/machine.ts';
@@ -27,6 +29,8 @@ export type AgentLayers = Pick<
 export interface AgentNeeds {
   readonly sandbox: Pick<Sandbox, 'launch' | 'release'> & Partial<Pick<Sandbox, 'gauges'>>;
   readonly layers: AgentLayers;
+  /** What is counted of them; absent: nothing. */
+  readonly layerCounts?: Pick<LayerCounts, 'latest'>;
   readonly trust: Pick<ManifestTrust, 'accept' | 'fatal' | 'version' | 'revoked' | 'open'>;
   /** What its owner says; absent: nothing. */
   readonly policy?: PolicySource;
@@ -42,6 +46,8 @@ export interface AgentNeeds {
   readonly checks?: CompiledChecks;
   /** What is seen of this machine's processors; absent: nothing, and no times are certified. */
   readonly machine?: Machine;
+  /** Who is told of spans; absent: nobody. */
+  readonly tracer?: Tracer;
   readonly clock: Clock;
   readonly random: Random;
   readonly logger: Logger;

@@ -12,6 +12,7 @@ import { encodeMessage } from '../shared/protocol/catalog.ts';
 import { layersOf, toOrderClaim } from '../shared/protocol/lease-order.ts';
 import type { TerminalNews } from '../shared/protocol/terminal-flow.ts';
 import { closeCodes } from '../shared/protocol/version.ts';
+import { noTracer } from '../shared/tracing/tracer.ts';
 import type { AgentNeeds, AgentOptions } from './agent-needs.ts';
 import { Connector } from './connection/connector.ts';
 import { Fence } from './connection/fence.ts';
@@ -21,6 +22,7 @@ import { Execution } from './execution/executor.ts';
 import { toLeaseListener } from './execution/lease-listener.ts';
 import { LeaseReceipt } from './execution/lease-receipt.ts';
 import { LeaseTerminal } from './execution/lease-terminal.ts';
+import { LeaseTrace } from './execution/lease-trace.ts';
 import { LentSlots } from './execution/lent-slots.ts';
 import { SandboxCounts } from './execution/sandbox-counts.ts';
 import { Slots } from './execution/slots.ts';
@@ -36,6 +38,8 @@ interface HeldLease {
   readonly order: Received<'lease.offer'>['order'];
   readonly receipt: LeaseReceipt;
   readonly terminal: LeaseTerminal | null;
+  /** Null: nobody looks. */
+  readonly trace: LeaseTrace | null;
 }
 
 /** An agent on the ports that it was given; it has not connected before `start`. `start`, `drain` and `stop` are idempotent. */
@@ -162,12 +166,12 @@ export class LeasingAgent implements SessionListener {
       held.fence = fence;
       this.#session.send({ type: 'lease.accepted', lease });
     } else if (this.#isDraining) {
-      this.#refuse(lease, 'this agent is draining');
+      this.#refuse(lease, order, 'this agent is draining');
     } else if (this.#outbox.isFull) {
-      this.#refuse(lease, 'too many results are waiting to be acknowledged');
+      this.#refuse(lease, order, 'too many results are waiting to be acknowledged');
     } else if (!this.#isObjected(lease, order)) {
       const taken = this.#slots.take(toOrderClaim(order));
-      if ('refusal' in taken) this.#refuse(lease, taken.refusal);
+      if ('refusal' in taken) this.#refuse(lease, order, taken.refusal);
       else this.#accept(lease, fence, order, taken.slot);
     }
   }
@@ -203,7 +207,8 @@ export class LeasingAgent implements SessionListener {
     const wanted = new Set(leases);
     for (const lease of [...this.#leases.keys(), ...this.#outbox.entries().map((entry) => entry.lease)]) {
       if (wanted.has(lease)) continue;
-      this.#needs.logger.info({ lease }, 'lease not wanted');
+      const executionId = this.#leases.get(lease)?.order.executionId ?? this.#outbox.get(lease)?.executionId;
+      this.#needs.logger.info({ lease, executionId }, 'lease not wanted');
       this.cancelled(lease);
     }
     this.#checkIdle();
@@ -269,7 +274,13 @@ export class LeasingAgent implements SessionListener {
       trustVersion: this.#needs.trust.version,
       ...this.#layers.used(),
       ...this.#counts.latest(),
+      ...this.#cacheCounts(),
     };
+  }
+
+  #cacheCounts(): Pick<AgentReport, 'cache'> {
+    const cache = this.#understood.includes('report.cache') ? (this.#needs.layerCounts?.latest() ?? null) : null;
+    return cache === null ? {} : { cache };
   }
 
   /** What leases may have: all but what its site has, or waits for, and what some have beside their own. */
@@ -297,20 +308,22 @@ export class LeasingAgent implements SessionListener {
     }
   }
 
-  #refuse(lease: string, reason: string): void {
+  #refuse(lease: string, { executionId }: HeldLease['order'], reason: string): void {
     this.#session.send({ type: 'lease.refused', lease, reason });
-    this.#needs.logger.info({ lease, reason }, 'lease refused');
+    this.#needs.logger.info({ lease, executionId, reason }, 'lease refused');
   }
 
   #accept(lease: string, fence: number, order: Received<'lease.offer'>['order'], slot: number): void {
     const say = (news: TerminalNews) => this.#session.send({ type: 'lease.news', lease, news });
     const terminal = order.terminal === undefined ? null : new LeaseTerminal(order.terminal, say);
     const slots = this.#lent.lenderFor(toOrderClaim(order));
-    const needs = { ...this.#needs, cpus: this.#slots.cpusOf(slot), slots, terminal, timing: this.#timing };
+    const { tracer = noTracer, clock } = this.#needs;
+    const trace = LeaseTrace.begin(tracer, clock, { lease, slot, order });
+    const needs = { ...this.#needs, cpus: this.#slots.cpusOf(slot), slots, terminal, timing: this.#timing, trace };
     const receipt = new LeaseReceipt(this.#needs.clock, order);
     const execution = new Execution(needs, order, slot, this.#toListener(lease, order, slot, receipt));
     const { promise: ended, resolve } = Promise.withResolvers<void>();
-    const held: HeldLease = { fence, execution, ended, order, receipt, terminal };
+    const held: HeldLease = { fence, execution, ended, order, receipt, terminal, trace };
     this.#leases.set(lease, held);
     this.#session.send({ type: 'lease.accepted', lease });
     terminal?.begin();
@@ -323,9 +336,10 @@ export class LeasingAgent implements SessionListener {
     });
   }
 
-  #finish(lease: string, { fence, order, receipt }: HeldLease, unsigned: LeaseResultMessage | null): void {
+  #finish(lease: string, { fence, order, receipt, trace }: HeldLease, unsigned: LeaseResultMessage | null): void {
     const { logger, identity, site } = this.#needs;
     const { executionId } = order;
+    trace?.ended(unsigned);
     if (unsigned === null) {
       logger.info({ lease, executionId }, 'lease ended without result');
       this.#session.changed();
@@ -334,7 +348,7 @@ export class LeasingAgent implements SessionListener {
     const result = receipt.signed(identity, { lease, fence }, this.#toUnderstood(unsigned));
     if (result.failure === null) site?.ran(order);
     const text = encodeMessage({ type: 'lease.completed', lease, fence, result });
-    this.#outbox.add({ lease, fence, text });
+    this.#outbox.add({ lease, fence, text, executionId });
     this.#session.sendText(text);
     // The coordinator places by what is held here, so it hears at once of layers that came, and of those that went for them.
     if (result.failure !== null || result.layers.some(({ origin }) => origin !== 'local')) this.#session.changed();

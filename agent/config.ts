@@ -122,6 +122,12 @@ export const AgentConfig = Closed({
   redialMaxMs: integer(15_000, 1, 'Highest bound of that wait; milliseconds.'),
   heartbeatMs: integer(10_000, 100, 'Silence after which the coordinator is asked for a sign of life; milliseconds.'),
   drainTimeoutMs: integer(10_000, 0, 'How long the end waits for running executions; milliseconds.'),
+  tracesUrl: Type.String({
+    default: '',
+    pattern: '^(https?://.+)?$',
+    description:
+      'Whole URL of a collector that takes OTLP over HTTP as JSON (docs/observability.md); which leases are told the coordinator says; empty: none.',
+  }),
   logLevel: OneOf(['debug', 'info', 'warn', 'error', 'silent'], {
     default: 'info',
     description: 'Least severe messages that are logged.',

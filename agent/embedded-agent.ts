@@ -19,6 +19,7 @@ import { additions } from '../shared/protocol/version.ts';
 import { borrowSandbox, hostSandbox } from '../shared/sandbox/hosted-sandbox.ts';
 import { connectLauncher } from '../shared/sandbox/launcher-client.ts';
 import type { Sandbox, SandboxFacts } from '../shared/sandbox/sandbox.ts';
+import type { OtlpTracer } from '../shared/tracing/otlp-tracer.ts';
 import { LeasingAgent } from './agent.ts';
 import type { AgentNeeds } from './agent-needs.ts';
 import { type AgentOptions, toAgentConfig } from './agent-options.ts';
@@ -30,6 +31,7 @@ import type { SlotCpus } from './execution/slot-cpus.ts';
 import { AgentFiles } from './files/agent-files.ts';
 import { CompiledChecks } from './judging/compiled-checks.ts';
 import { type OpenAgentLayers, openAgentLayers } from './layers/agent-layers.ts';
+import { LayerCounts } from './layers/layer-counts.ts';
 import type { ContestMode } from './preflight/contest-mode.ts';
 import { preflight } from './preflight/preflight.ts';
 import type { Edge } from './site/edge.ts';
@@ -127,7 +129,10 @@ async function assemble(
   const facts = toFacts(sandbox.facts, config, slotCpus);
   const checks = new CompiledChecks(sandbox, config.compiledChecksBytesMax);
   const machine = new Machine(createMachineReader());
-  const needs = { sandbox, layers: cache, files, trust, identity, token, results, checks, machine, ...ports };
+  const layerCounts = new LayerCounts(cache, config.stateDirectory, ports.clock);
+  const known = { sandbox, layers: cache, layerCounts, files, trust, identity, token, results, checks, machine };
+  const tracing = await openTracerIfWanted(ports, config);
+  const needs = { ...known, ...ports, ...(tracing === null ? {} : { tracer: tracing }) };
   try {
     const edge = await openEdgeIfWanted(needs, facts, layers, config);
     const leasing = new LeasingAgent(edge === null ? needs : { ...needs, site: edge.site }, {
@@ -137,11 +142,22 @@ async function assemble(
       facts: { ...facts, understands: [...additions] },
     });
     await edge?.listen();
-    return { leasing, layers, files, identity, results, edge };
+    return { leasing, layers, files, identity, results, edge, tracing };
   } catch (error) {
-    await layers.stop();
+    await Promise.all([layers.stop(), tracing?.close()]);
     throw error;
   }
+}
+
+/** Loaded where it is wanted. */
+async function openTracerIfWanted(
+  { clock, random, logger: log }: Ports,
+  { tracesUrl: url, name }: AgentConfig,
+): Promise<OtlpTracer | null> {
+  if (url === '') return null;
+  const { OtlpTracer } = await import('../shared/tracing/otlp-tracer.ts');
+  const instance = name === '' ? hostname() : name;
+  return new OtlpTracer({ clock, random, log }, { url, service: 'envicutor-agent', instance, percent: 100 });
 }
 
 /** Loaded where it is wanted: an HTTP server is a part of an agent's memory. */
@@ -191,6 +207,7 @@ interface Opened {
   readonly identity: Identity;
   readonly results: KeptResults;
   readonly edge: Edge | null;
+  readonly tracing: OtlpTracer | null;
   readonly sandbox: Sandbox;
   readonly contest: ContestMode | null;
   readonly alive: Timer;
@@ -250,11 +267,11 @@ export class EmbeddedAgent implements AsyncDisposable {
 
   async #stop(): Promise<void> {
     this.#isStopping.resolve(false);
-    const { leasing, layers, files, identity, results, edge, sandbox, contest, alive } = this.#opened;
+    const { leasing, layers, files, identity, results, edge, tracing, sandbox, contest, alive } = this.#opened;
     try {
       await Promise.all([layers.breakOff(), files.close()]);
       await Promise.all([leasing.stop(), edge?.close()]);
-      await Promise.all([layers.stop(), identity.settled(), results.settled(), edge?.settled()]);
+      await Promise.all([layers.stop(), identity.settled(), results.settled(), edge?.settled(), tracing?.close()]);
     } finally {
       await sandbox
         .close()

@@ -26,6 +26,7 @@ import { leftBehind } from './scenarios/left-behind.ts';
 import { memory } from './scenarios/memory.ts';
 import { memoryAccuracy } from './scenarios/memory-accuracy.ts';
 import { neighbours } from './scenarios/neighbours.ts';
+import { observationCost } from './scenarios/observation-cost.ts';
 import { placement } from './scenarios/placement.ts';
 import { requestCost } from './scenarios/request-cost.ts';
 import { sandboxOverhead } from './scenarios/sandbox-overhead.ts';
@@ -56,6 +57,7 @@ export const scenarios: readonly Scenario[] = [
   httpThroughput,
   testsInOneRequest,
   executionOverhead,
+  observationCost,
   fairness,
   contestReplay,
   neighbours,

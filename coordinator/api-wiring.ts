@@ -4,6 +4,7 @@
 import { SystemError } from '../shared/errors.ts';
 import { readAuthority } from '../shared/http/authority.ts';
 import { RELEASE } from '../shared/protocol/version.ts';
+import { noTracer } from '../shared/tracing/tracer.ts';
 import { type CoordinatorConfig, toLimitMaxima } from './config.ts';
 import type { KeyedDeps, Services } from './coordinator.ts';
 import { addAgentKeyRoutes } from './http/agent-key-routes.ts';
@@ -23,7 +24,7 @@ import { addPoolRoutes } from './http/pool-routes.ts';
 import { createServer, type HttpServer } from './http/server.ts';
 import { addTerminalRoutes } from './http/terminal-routes.ts';
 import { addWebhookRoutes, refuseDeliveries } from './http/webhook-routes.ts';
-import type { Metrics } from './metrics.ts';
+import type { Metrics } from './metrics/metrics.ts';
 import { addTenancyRoutes } from './tenant-wiring.ts';
 import { localTenant } from './tenants/keys.ts';
 import { TerminalGateway } from './terminals/terminal-gateway.ts';
@@ -55,7 +56,7 @@ export function createApi(deps: KeyedDeps, config: CoordinatorConfig, services: 
   addExecutionRoutes(
     server,
     {
-      ...{ clock, executions, deletion: services.deletion },
+      ...{ clock, executions, deletion: services.deletion, tracer: deps.tracer ?? noTracer },
       passOn: (request, reply) => forwarding.passOn(request, reply),
       passAnew: (request, reply) => forwarding.passAnew(request, reply),
       webhooks: services.receivers,
@@ -75,12 +76,13 @@ export function createApi(deps: KeyedDeps, config: CoordinatorConfig, services: 
   addCacheRoutes(server, { clock, agents: state.agents, fleet, environments, cache, trust, prefetches });
   addPoolRoutes(server, { pools, isTenant: (id) => keys?.has(id) ?? id === localTenant.id });
   addAgentKeyRoutes(server, { agentKeys: services.agentKeys, elsewhere: cluster });
+  const requirements = toRequirements(deps, services, leaving);
   addOperatorRoutes(server, {
     ...{ agents: state.agents, fleet, elsewhere: cluster, enrolment, pools, description },
-    requirements: toRequirements(deps, services, leaving),
+    requirements,
     metrics: () => metrics.read(),
   });
-  return { server, leaving, terminals, description };
+  return { server, leaving, terminals, description, requirements };
 }
 
 /** Terminals of interactive executions: their tickets, and who takes their upgrades. */

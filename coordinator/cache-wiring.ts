@@ -21,7 +21,7 @@ import { Prefetches } from './environments/prefetches.ts';
 import { Reproductions } from './environments/reproduction.ts';
 import { TrustService } from './environments/trust-service.ts';
 import { createTenantKeys } from './instance-key.ts';
-import type { Metrics } from './metrics.ts';
+import type { Metrics } from './metrics/metrics.ts';
 import { isHad } from './pools/pool-access.ts';
 import type { Pools } from './pools/pools.ts';
 import { PreWarming } from './scheduler/pre-warming.ts';
@@ -64,7 +64,7 @@ export function createCacheServices(
     config,
   );
   const trust = new TrustService({ clock, log, verifier, store: state.cache }, { renewMs: config.trustRenewMs });
-  const looked: Metrics['looked'] = (kind, outcome) => metrics.looked(kind, outcome);
+  const looked: Metrics['looked'] = (...lookup) => metrics.looked(...lookup);
   const layers = new LayerBuilds(
     {
       ...{ clock, random, log, store, builder, verifier, trust, urls, quota, looked },

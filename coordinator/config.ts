@@ -2,13 +2,10 @@
  * Owns every setting of the coordinator: name, default, unit, sentence. `leaseTtlMs` is read from ENVICUTOR_LEASE_TTL_MS.
  * Never reads the environment itself (shared/config does) and has no side effect when imported: documentation derives from it.
  */
-import { isIP } from 'node:net';
 import { type Static, type TInteger, Type } from '@sinclair/typebox';
 import { Closed, OneOf } from '../shared/model/closed.ts';
 import { COLLECTED_FILES_MAX } from '../shared/model/collection.ts';
-import { baseNames } from '../shared/model/environment.ts';
 import { type LimitName, limitMaxima, limitNames, limitProperties } from '../shared/model/limits.ts';
-import { toRange } from './egress/address-policy.ts';
 
 /** Prefix of the coordinator's environment variables. */
 export const CONFIG_PREFIX = 'ENVICUTOR';
@@ -316,6 +313,21 @@ export const CoordinatorConfig = Closed({
   cacheGraceMs: integer(3_600_000, 0, 'What is younger, or was used since, is never removed by itself; milliseconds.'),
   cacheSweepIntervalMs: integer(21_600_000, 0, 'How often the store is swept by these rules; 0: only when asked; ms.'),
   trustRenewMs: integer(60_000, 100, 'How often the trust state is signed anew and told to agents; milliseconds.'),
+  metricsNamesMax: integer(
+    0,
+    0,
+    'How many tenants, pools and agents have series of their own in /metrics, each, by their names: the first that come; others are together as `other`. /metrics asks for no key: whoever reaches it reads these names. Without tenantsFile at least 32; 0: none.',
+  ),
+  tracesUrl: Type.String({
+    default: '',
+    pattern: '^(https?://.+)?$',
+    description:
+      'Whole URL of a collector that takes OTLP over HTTP as JSON, such as http://127.0.0.1:4318/v1/traces (docs/observability.md); empty: there are no traces.',
+  }),
+  tracesPercent: Type.Integer({
+    ...{ default: 100, minimum: 0, maximum: 100 },
+    description: 'How many of a hundred traces that begin here are told; those that a client began say it themselves.',
+  }),
   logLevel: OneOf(['debug', 'info', 'warn', 'error'], { default: 'info', description: 'Least level that is logged.' }),
   ...maxima,
 });
@@ -326,72 +338,4 @@ export function toLimitMaxima(config: CoordinatorConfig): Record<LimitName, numb
   const limits = { ...limitMaxima };
   for (const name of limitNames) limits[name] = config[`${name}Max`];
   return limits;
-}
-
-/** What is wrong with a configuration beyond its fields, each with its remedy. */
-export function findConfigProblems(config: CoordinatorConfig): string[] {
-  const problems: string[] = [];
-  const isLoopback = /^(127(\.\d{1,3}){3}|::1|localhost)$/.test(config.listenHost);
-  if (config.tenantsFile === '' && !isLoopback) {
-    problems.push(`listenHost ${config.listenHost} can be reached by others: set tenantsFile, or listen on 127.0.0.1`);
-  }
-  const isTls = config.tlsCertFile !== '';
-  if (isTls !== (config.tlsKeyFile !== '')) problems.push('tlsCertFile and tlsKeyFile are needed together');
-  if (!isLoopback && !isTls && !config.allowPlainHttp) {
-    problems.push(
-      `listenHost ${config.listenHost} can be reached by others: set tlsCertFile and tlsKeyFile, or allowPlainHttp if a proxy of yours ends TLS`,
-    );
-  }
-  for (const address of config.trustProxy) {
-    const [host = '', bits, ...more] = address.split('/');
-    const family = isIP(host);
-    const isRange = bits === undefined || (/^\d{1,3}$/.test(bits) && Number(bits) <= (family === 4 ? 32 : 128));
-    if (family === 0 || !isRange || more.length > 0)
-      problems.push(`trustProxy: '${address}' is no IP address or range such as 10.0.0.0/8`);
-  }
-  if (config.corsOrigins.length > 0 && config.tenantsFile === '') {
-    problems.push('corsOrigins needs tenantsFile: without keys any page of these origins could run code here');
-  }
-  for (const origin of config.corsOrigins) {
-    if (origin !== '*' && !/^https?:\/\/[^/?#\s]+$/.test(origin))
-      problems.push(`corsOrigins: '${origin}' is no origin; write it as https://contest.example, without a path`);
-  }
-  if (config.publicUrl === '' && /^(0\.0\.0\.0|::)$/.test(config.listenHost)) {
-    problems.push('publicUrl is needed when listenHost is every address: agents and builder fetch layers from there');
-  }
-  if (config.databaseUrl !== '' && config.instanceKeyFile === '') {
-    problems.push(
-      "instanceKeyFile is needed with databaseUrl: coordinators of one database must have the same key (make it with 'head -c 32 /dev/urandom')",
-    );
-  }
-  const needed = ['minioEndpoint', 'minioAccessKey', 'minioSecretKey'] as const;
-  for (const field of config.storeKind === 'minio' ? needed : []) {
-    if (config[field] === '') problems.push(`${field} is needed when storeKind is minio`);
-  }
-  for (const field of ['webhookPrivateRanges', 'webhookDeniedRanges'] as const) {
-    for (const range of config[field]) {
-      if (toRange(range) === null)
-        problems.push(`${field}: ${range} is no address or range; write 10.1.2.3 or 10.1.2.0/24`);
-    }
-  }
-  problems.push(...findFilesProblems(config));
-  const known: readonly string[] = baseNames;
-  for (const base of config.warmBases) {
-    if (!known.includes(base)) problems.push(`warmBases: there is no base '${base}'; there are ${known.join(', ')}`);
-  }
-  return problems;
-}
-
-/** The same for where files are kept. */
-function findFilesProblems(config: CoordinatorConfig): string[] {
-  if (config.minioFilesBucket === '') {
-    if (config.databaseUrl === '' || config.filesDirectory !== '') return [];
-    return ['minioFilesBucket or filesDirectory is needed with databaseUrl: coordinators of one database share files'];
-  }
-  const needed = [
-    ...['minioEndpoint', 'minioFilesReaderAccessKey', 'minioFilesReaderSecretKey', 'minioFilesWriterAccessKey'],
-    ...['minioFilesWriterSecretKey', 'minioFilesPurgerAccessKey', 'minioFilesPurgerSecretKey'],
-  ] as (keyof CoordinatorConfig)[];
-  const missing = needed.filter((field) => config[field] === '');
-  return missing.map((field) => `${field} is needed with minioFilesBucket`);
 }

@@ -5,6 +5,7 @@ import type { Clock, Random } from '../shared/clock.ts';
 import type { Logger } from '../shared/logger.ts';
 import type { EgressRules } from '../shared/model/egress.ts';
 import type { ObjectStore } from '../shared/storage/object-store.ts';
+import type { Tracer } from '../shared/tracing/tracer.ts';
 import type { Resolve } from './egress/vetted-lookup.ts';
 import type { Builder } from './environments/builder-client.ts';
 import type { Verifier } from './environments/verifier-client.ts';
@@ -28,6 +29,8 @@ export interface CoordinatorDeps {
   readonly keys: KeyRing | null;
   /** How names of webhooks' receivers are resolved; absent: by DNS. */
   readonly resolve?: Resolve;
+  /** Who is told of spans; absent: nobody. */
+  readonly tracer?: Tracer;
   /** The operator's rules of the build network. */
   readonly egress: EgressRules;
 }

@@ -10,6 +10,7 @@ import type { AgentId } from '../shared/ids.ts';
 import type { baseNames } from '../shared/model/environment.ts';
 import { AGENTS_PATH, AgentGateway } from './agents/agent-gateway.ts';
 import { AgentKeys } from './agents/agent-keys.ts';
+import type { SessionDeps } from './agents/agent-session.ts';
 import { Enrolment } from './agents/enrolment.ts';
 import { Fleet } from './agents/fleet.ts';
 import { createReceiptCheck } from './agents/receipt-check.ts';
@@ -29,7 +30,8 @@ import { createFileServices } from './files/file-wiring.ts';
 import { checkUpgrade } from './http/authentication.ts';
 import { attachUpgrades } from './http/upgrades.ts';
 import { leaveToOthers } from './leaving-to-others.ts';
-import { type Gauges, Metrics } from './metrics.ts';
+import { Metrics } from './metrics/metrics.ts';
+import { createReaders } from './metrics/readings.ts';
 import { Pools } from './pools/pools.ts';
 import type { Concurrency } from './scheduler/concurrency.ts';
 import { FairScheduler } from './scheduler/fair-scheduler.ts';
@@ -38,6 +40,8 @@ import { localTenant } from './tenants/keys.ts';
 import type { TenantDirectory } from './tenants/tenant-directory.ts';
 import { TERMINALS_PATH } from './terminals/terminal-gateway.ts';
 import { createWebhookServices } from './webhook-wiring.ts';
+
+const EMBEDDED_NAMES_MAX = 32;
 
 /** A coordinator. */
 export interface Coordinator {
@@ -85,7 +89,7 @@ function createServices(deps: KeyedDeps, config: CoordinatorConfig, metrics: Met
   const filing = createFileServices(deps, config, cluster.keeper);
   const isEmbedded = deps.keys === null;
   const admission = new Admission(
-    { clock, scheduler, quotasOf: ({ id }) => boundsOf(id), refused: (reason) => metrics.refused(reason) },
+    { clock, scheduler, quotasOf: ({ id }) => boundsOf(id), refused: (...refusal) => metrics.refused(...refusal) },
     { ...config, isEmbedded },
   );
   const hooks = createWebhookServices(deps, config, metrics, cluster);
@@ -99,8 +103,9 @@ function createServices(deps: KeyedDeps, config: CoordinatorConfig, metrics: Met
         const access = pools.accessOfLayers(tenants(tenantId), environment);
         warming.placed(environment, toConstraints(request, environment.architecture), access);
       },
+      requeued: (code) => metrics.requeued(code),
       ended: (answer, { tenantId, request }) => {
-        metrics.ended(answer);
+        metrics.ended(answer, tenantId);
         tenancy.ledger.ended(tenantId, answer);
         if (request.webhook !== undefined) hooks.deliveries.wake();
         const { environment, timing } = answer;
@@ -110,22 +115,17 @@ function createServices(deps: KeyedDeps, config: CoordinatorConfig, metrics: Met
     { ...config, limitMaxima: toLimitMaxima(config) },
   );
   const { deletion, retention } = createDeliveries(deps, config, { executions, shards: cluster.keeper, ...filing });
-  const retired = (agentId: string) => fleet.get(agentId as AgentId)?.superseded();
-  const agentKeys = new AgentKeys({ clock, log, agents: state.agents, verifier: deps.verifier, retired });
-  const enrolment = new Enrolment(
-    { clock, random, agents: state.agents, keys: agentKeys },
-    {
-      ...{ tokenTtlMs: config.enrolmentTokenTtlMs, tokenFile: config.enrolmentTokenFile },
-      ...{ tokensMax: config.enrolmentTokensMax, agents: config },
-    },
-  );
-  const joined = (agentId: AgentId) => cluster.tell({ type: 'agent.joined', agentId });
+  const { agentKeys, enrolment } = createEnrolment(deps, config, fleet);
   const site = new SiteRecording({
     ...{ log, store: state.executions, shards: cluster.keeper, tenants },
     recordElsewhere: (agent, execution) => cluster.recordElsewhere(agent, execution),
     isLive: (tenantId, id) => executions.views.find(tenantId, id) !== null,
   });
-  const gateway = new AgentGateway({ clock, log, enrolment, fleet, leases: local, trust, cache, site, joined }, config);
+  const heard = hearAgents(cluster, metrics);
+  const gateway = new AgentGateway(
+    { clock, log, enrolment, fleet, leases: local, trust, cache, site, ...heard },
+    config,
+  );
   trust.listen({
     signed: (envelope, isOurs) => {
       fleet.tell({ type: 'trust.state', trust: envelope });
@@ -141,6 +141,29 @@ function createServices(deps: KeyedDeps, config: CoordinatorConfig, metrics: Met
   serveCluster(deps, { ...known, ...hooks, executions, agentKeys, site, retention });
   const ours = { ...filing, ...hooks, deletion, retention, tenancy };
   return { ...known, ...ours, scheduler, admission, executions, enrolment, agentKeys, gateway };
+}
+
+/** Who lets agents in, and by which keys they are known. */
+function createEnrolment({ clock, random, log, state, verifier }: KeyedDeps, config: CoordinatorConfig, fleet: Fleet) {
+  const retired = (agentId: string) => fleet.get(agentId as AgentId)?.superseded();
+  const agentKeys = new AgentKeys({ clock, log, agents: state.agents, verifier, retired });
+  const enrolment = new Enrolment(
+    { clock, random, agents: state.agents, keys: agentKeys },
+    {
+      ...{ tokenTtlMs: config.enrolmentTokenTtlMs, tokenFile: config.enrolmentTokenFile },
+      ...{ tokensMax: config.enrolmentTokensMax, agents: config },
+    },
+  );
+  return { agentKeys, enrolment };
+}
+
+/** Who hears of agents that come, go and count. */
+function hearAgents(cluster: Cluster, metrics: Metrics): Pick<SessionDeps, 'joined' | 'left' | 'grew'> {
+  return {
+    joined: (agentId) => cluster.tell({ type: 'agent.joined', agentId }),
+    left: (cause) => metrics.agentLeft(cause),
+    grew: (...growth) => metrics.agentGrew(...growth),
+  };
 }
 
 /** What other coordinators and shards that come and go ask of this one. */
@@ -210,21 +233,6 @@ type ClusterServices = Pick<Scheduling, 'cluster' | 'fleet' | 'pools'> &
 /** Everything that a coordinator does, put together. */
 export type Services = ReturnType<typeof createServices>;
 
-function toGauges(services: ReturnType<typeof createServices>): Gauges {
-  const { admission, scheduler, environments, reproductions, fleet, trust, deliveries } = services;
-  return {
-    queueDepth: () => admission.waiting,
-    leases: () => scheduler.running,
-    builds: () => environments.building,
-    reproductions: () => reproductions.waiting,
-    agents: () => fleet.size,
-    slots: () => fleet.slots(),
-    sandboxes: () => fleet.sandboxes(),
-    trustAgeSeconds: () => trust.ageSeconds,
-    webhooks: () => deliveries.underWay,
-  };
-}
-
 /** What everything here is put together from: adapters, and who the tenants are. */
 export type KeyedDeps = Omit<CoordinatorDeps, 'keys'> & {
   readonly keys: TenantDirectory | null;
@@ -237,17 +245,22 @@ function openTls({ clock, log }: CoordinatorDeps, config: CoordinatorConfig): Tl
   return certFile === '' ? null : new TlsIdentity({ certFile, keyFile }, { clock, log }, { reloadMs });
 }
 
+/** Where there are no keys, there is one tenant, whose machines these are. */
+function toNamesMax(isEmbedded: boolean, { metricsNamesMax }: CoordinatorConfig): number {
+  return isEmbedded ? Math.max(EMBEDDED_NAMES_MAX, metricsNamesMax) : metricsNamesMax;
+}
+
 /** Puts a coordinator together; nothing listens or runs before `start`. SystemError `configuration-invalid` for a certificate that can't serve. */
 export function wireCoordinator(adapters: CoordinatorDeps, config: CoordinatorConfig): Coordinator {
   const tenancy = createTenancy(adapters, config);
   const tls = openTls(adapters, config);
   const deps: KeyedDeps = { ...adapters, tenancy, keys: tenancy.directory, tls };
   const { log } = deps;
-  const metrics = new Metrics();
+  const metrics = new Metrics(toNamesMax(deps.keys === null, config));
   const services = createServices(deps, config, metrics);
   const { urls, environments, trust, cache, local, enrolment, gateway, cluster, pools } = services;
-  const { server, leaving, terminals, description } = createApi(deps, config, services, metrics);
-  metrics.watch(toGauges(services));
+  const { server, leaving, terminals, description, requirements } = createApi(deps, config, services, metrics);
+  metrics.watch(createReaders({ ...services, clock: deps.clock, requirements }, metrics));
   attachUpgrades(server.server, checkUpgrade(deps.keys === null), {
     [AGENTS_PATH]: gateway,
     [TERMINALS_PATH]: terminals,

@@ -4,6 +4,7 @@
  * Invariants: what can't work is one SystemError that names every problem, and then nothing is left open; after `stop` nothing is left of
  * what was opened here, and what was given is open still.
  */
+import { hostname } from 'node:os';
 import { join } from 'node:path';
 import { systemClock, systemRandom } from '../shared/clock.ts';
 import { SystemError } from '../shared/errors.ts';
@@ -55,12 +56,26 @@ export async function createCoordinator(options: CoordinatorOptions = {}): Promi
   const opened: Close[] = [];
   try {
     const adapters = await openAdapters(options, config, opened);
-    const coordinator = wireCoordinator({ clock, random, log, egress, keys, ...adapters }, config);
+    const tracing = await openTracer({ clock, random, log }, config, opened);
+    const coordinator = wireCoordinator({ clock, random, log, egress, keys, ...tracing, ...adapters }, config);
     return new EmbeddedCoordinator(coordinator, config, opened);
   } catch (error) {
     await closeAll(opened).catch(() => undefined);
     throw error;
   }
+}
+
+/** Loaded where it is wanted. */
+async function openTracer(
+  needs: Pick<CoordinatorDeps, 'clock' | 'random' | 'log'>,
+  { tracesUrl: url, tracesPercent: percent }: CoordinatorConfig,
+  opened: Close[],
+): Promise<Pick<CoordinatorDeps, 'tracer'>> {
+  if (url === '') return {};
+  const { OtlpTracer } = await import('../shared/tracing/otlp-tracer.ts');
+  const tracer = new OtlpTracer(needs, { url, service: 'envicutor-coordinator', instance: hostname(), percent });
+  opened.push(() => tracer.close());
+  return { tracer };
 }
 
 type Adapters = Pick<CoordinatorDeps, 'instanceKey' | 'state' | 'store' | 'fileObjects' | 'builder' | 'verifier'>;

@@ -14,7 +14,7 @@ import { WebhookSecrets } from './deliveries/signatures.ts';
 import { Webhooks } from './deliveries/webhooks.ts';
 import { createAddressPolicy } from './egress/address-policy.ts';
 import { loadRoots } from './egress/trust.ts';
-import type { Metrics } from './metrics.ts';
+import type { Metrics } from './metrics/metrics.ts';
 
 /** Which receivers an operator's settings allow. */
 export function toReceiverRules(config: CoordinatorConfig): ReceiverRules {

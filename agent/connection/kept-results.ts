@@ -42,12 +42,12 @@ export class KeptResults {
   }
 
   /** Resolves when it is on the disk, or, with false, when that could not be done now: a disk can be full. */
-  async keep({ lease, fence, text }: OutboxEntry): Promise<boolean> {
+  async keep({ lease, fence, text, executionId }: OutboxEntry): Promise<boolean> {
     try {
       await this.#folder.put(lease, JSON.stringify({ version: 1, lease, fence, text }));
       return true;
     } catch (error) {
-      this.#logger.error({ lease, detail: String(error) }, 'result not kept on the disk');
+      this.#logger.error({ lease, executionId, detail: String(error) }, 'result not kept on the disk');
       return false;
     }
   }

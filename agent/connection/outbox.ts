@@ -17,6 +17,8 @@ export interface OutboxEntry {
   readonly lease: string;
   readonly fence: number;
   readonly text: string;
+  /** Whose it is, for logs; absent: an earlier process had it. */
+  readonly executionId?: string;
 }
 
 /** Unacknowledged results by lease. */

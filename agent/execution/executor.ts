@@ -18,6 +18,7 @@ import type { CompiledChecks } from '../judging/compiled-checks.ts';
 import { Judging, type JudgingEnd } from '../judging/judging.ts';
 import type { TimingWatch, TimingWatcher } from '../timing/timing-witness.ts';
 import type { LeaseTerminal } from './lease-terminal.ts';
+import type { LeaseTrace } from './lease-trace.ts';
 import type { SlotLender } from './lent-slots.ts';
 import { type Script, ScriptRuns, toReport } from './script-runs.ts';
 import type { SlotCpus } from './slot-cpus.ts';
@@ -38,6 +39,8 @@ export interface ExecutorNeeds {
   readonly slots?: SlotLender;
   /** Check programs of executions before; absent: each compiles its own. */
   readonly checks?: CompiledChecks;
+  /** What hears of its steps; null or absent: nothing. */
+  readonly trace?: LeaseTrace | null;
   /** Who certifies the times of its runs; absent: nobody. */
   readonly timing?: TimingWatcher | undefined;
 }
@@ -84,7 +87,7 @@ export class Execution {
     this.#order = order;
     this.#slot = slot;
     this.#listener = listener;
-    this.#runs = new ScriptRuns(needs.sandbox);
+    this.#runs = new ScriptRuns(needs.sandbox, needs.trace);
     this.#collection = Collection.of(order, needs.clock);
   }
 
@@ -110,6 +113,7 @@ export class Execution {
       layers = await this.#needs.layers.acquire(references, tenantId, listener);
       if (this.#order.inputs !== undefined) this.#files = await acquireFiles(this.#needs.files, this.#order);
       this.#fetchMs = this.#needs.clock.monotonicMs() - this.#startMs;
+      this.#needs.trace?.fetched();
       const found = this.#runs.isCancelled ? null : await this.#runScripts(layers);
       return found === null ? null : this.#toResult(layers, found);
     } catch (error) {

@@ -28,7 +28,10 @@ export function toLeaseListener(
   running: () => void,
 ): ExecutionListener {
   return {
-    fetching: layers.atIntervals((bytes, bytesTotal) => send({ type: 'lease.fetching', lease, bytes, bytesTotal })),
+    fetching: layers.atIntervals((bytes, bytesTotal) => {
+      send({ type: 'lease.fetching', lease, bytes, bytesTotal });
+      if (bytes === bytesTotal) logger.info({ lease, executionId, bytes }, 'layers fetched');
+    }),
     running: () => {
       send({ type: 'lease.stage', lease, stage: 'running' });
       logger.info({ lease, executionId, slot }, 'lease running');

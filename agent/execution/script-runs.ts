@@ -21,6 +21,7 @@ import type {
 import { toScriptLaunch } from '../../shared/sandbox/script.ts';
 import type { Collection } from '../files/collection.ts';
 import type { LeaseTerminal } from './lease-terminal.ts';
+import type { LeaseTrace } from './lease-trace.ts';
 import type { SlotCpus } from './slot-cpus.ts';
 
 /** Where a script runs. */
@@ -78,13 +79,16 @@ export class ScriptRuns {
   /** Sums over all scripts; milliseconds. */
   readonly timing = { prepareMs: 0, takeMs: 0, mountMs: 0, execMs: 0, executeMs: 0, collectMs: 0 };
   readonly #sandbox: Pick<Sandbox, 'launch' | 'release'>;
+  readonly #trace: Pick<LeaseTrace, 'began'> | null;
   readonly #launches = new Set<Launch>();
   readonly #kept = new Set<KeptLayer>();
   #isCancelled = false;
   #failure: SystemError | null = null;
 
-  constructor(sandbox: Pick<Sandbox, 'launch' | 'release'>) {
+  /** `trace`: what hears of every script. */
+  constructor(sandbox: Pick<Sandbox, 'launch' | 'release'>, trace: Pick<LeaseTrace, 'began'> | null = null) {
     this.#sandbox = sandbox;
+    this.#trace = trace;
   }
 
   get isCancelled(): boolean {
@@ -154,7 +158,9 @@ export class ScriptRuns {
   }
 
   async #end(name: string, launch: Launch, stdout: OutputBuffer, stderr: OutputBuffer): Promise<ScriptEnd | null> {
+    const traced = this.#trace?.began(name);
     const report = await launch.report.finally(() => this.#launches.delete(launch));
+    traced?.(report);
     this.timing.takeMs += report.takeMs;
     this.timing.mountMs += report.mountMs;
     this.timing.execMs += report.execMs;

@@ -13,6 +13,7 @@ import { serverDefaults } from '../../shared/http/server.ts';
 import type { Logger } from '../../shared/logger.ts';
 import type { Execution } from '../../shared/model/execution.ts';
 import { limitMaxima } from '../../shared/model/limits.ts';
+import { noTracer } from '../../shared/tracing/tracer.ts';
 import { ServedProcess } from './served-process.ts';
 
 /** Which of the two. */
@@ -37,6 +38,7 @@ function createOurs() {
   const deps = {
     ...unused,
     clock: systemClock,
+    tracer: noTracer,
     executions,
     passOn: async () => undefined,
     passAnew: async () => false,

@@ -9,6 +9,7 @@ import { type ErrorCode, SystemError } from '../../shared/errors.ts';
 import type { AgentId } from '../../shared/ids.ts';
 import { type ConnectionCause, type ConnectionState, connectionLifecycle } from '../../shared/lifecycle/agent.ts';
 import type { Logger } from '../../shared/logger.ts';
+import type { AgentCounts } from '../../shared/model/agent-gauges.ts';
 import type { Envelope } from '../../shared/model/manifest.ts';
 import { type AgentMessage, decodeAgentMessage, type EndedExecution } from '../../shared/protocol/agent-messages.ts';
 import { encodeMessage } from '../../shared/protocol/catalog.ts';
@@ -16,6 +17,7 @@ import type { CoordinatorMessage } from '../../shared/protocol/coordinator-messa
 import { acceptedVersions, closeCodes, PROTOCOL_VERSION } from '../../shared/protocol/version.ts';
 import type { EnrolledAgent } from '../executions/state-store.ts';
 import type { LeaseEvents } from '../scheduler/scheduler.ts';
+import { AgentGrowth, type CacheGrowth } from './agent-growth.ts';
 import { type Enrolment, type Hello, toAgentKey } from './enrolment.ts';
 import { type AgentFacts, type AgentOffer, type Fleet, FleetAgent } from './fleet.ts';
 import { MessageBudget } from './message-budget.ts';
@@ -42,6 +44,10 @@ export interface SessionDeps {
   readonly site: { record(agent: AgentFacts, executions: readonly EndedExecution[]): Promise<SiteRecords> };
   /** Hears of every agent that is in. */
   readonly joined?: (agentId: AgentId) => void;
+  /** Hears of every agent that is in no more, and why. */
+  readonly left?: (cause: ConnectionCause) => void;
+  /** Hears what caches of agents have done since their reports before. */
+  readonly grew?: (agentName: string, growth: CacheGrowth) => void;
   /** Called once for each refusal, so that a stubborn agent fills no log. */
   readonly refused: (name: string, error: SystemError) => void;
 }
@@ -77,6 +83,7 @@ export class AgentSession {
   readonly #socket: AgentSocket;
   readonly #nonce: string;
   readonly #budget: MessageBudget;
+  readonly #growth = new AgentGrowth();
   #state: ConnectionState = connectionLifecycle.next('disconnected', 'opened');
   #hello: Hello | null = null;
   /** It has given its proof: looking at one costs a signature, and the store if it is one. */
@@ -232,6 +239,7 @@ export class AgentSession {
         checkOffer(message.offer, agent);
         agent.report(message.slots.total, message.layers, message.sandbox, message.offer, message.draining);
         agent.trustVersion = message.trustVersion ?? agent.trustVersion;
+        if (message.cache !== undefined) this.#counted(agent, message.cache);
         if (message.layersUsed !== undefined) this.#deps.cache.used(message.layersUsed);
         const wanted = leases.reported(agent.id, message.leases);
         if (wanted !== null) this.#send({ type: 'session.wanted', leases: [...wanted] });
@@ -276,13 +284,27 @@ export class AgentSession {
     }
   }
 
+  #counted(agent: FleetAgent, counts: AgentCounts): void {
+    agent.cache = counts;
+    const growth = this.#growth.since(counts);
+    if (growth !== null) this.#deps.grew?.(agent.facts.name, growth);
+  }
+
   /** A result that could not be kept is not acknowledged: the agent says it again. */
   #complete(message: Extract<AgentMessage, { type: 'lease.completed' }>, agent: FleetAgent): void {
     const { lease, fence, result } = message;
-    const kept = this.#deps.leases.completed(agent.id, lease, fence, result);
+    const { leases } = this.#deps;
+    let executionId: string | null = null;
+    leases.heard(agent.id, lease, (_listener, id) => {
+      executionId = id;
+    });
+    const kept = leases.completed(agent.id, lease, fence, result);
     const acknowledge = () => this.#send({ type: 'lease.acknowledged', lease });
     if (kept === undefined) acknowledge();
-    else kept.then(acknowledge, (error: unknown) => this.#deps.log.error({ err: error, lease }, 'result not kept'));
+    else
+      kept.then(acknowledge, (error: unknown) =>
+        this.#deps.log.error({ err: error, lease, executionId }, 'result not kept'),
+      );
   }
 
   /** What could not be recorded is not named: the agent says it again, as it does with what comes while the store is busy with what came before. */
@@ -319,6 +341,7 @@ export class AgentSession {
     const agent = this.#agent;
     if (agent === null) return;
     this.#deps.log.info({ agentId: agent.id, cause }, 'agent left');
+    this.#deps.left?.(cause);
     if (!this.#deps.fleet.leave(agent)) return;
     this.#deps.leases.left(agent.id);
     this.#deps.cache.left(agent);

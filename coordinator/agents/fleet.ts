@@ -3,6 +3,7 @@
  * Invariant: an agent's free slots are its slots minus the leases that we gave it; its own count only matters while it is lower than ours.
  */
 import type { AgentId } from '../../shared/ids.ts';
+import type { AgentCounts } from '../../shared/model/agent-gauges.ts';
 import type { TrustedKey } from '../../shared/model/manifest.ts';
 import { type SandboxCounts, sumSandboxCounts } from '../../shared/model/sandbox-gauges.ts';
 import type { CoordinatorMessage } from '../../shared/protocol/coordinator-messages.ts';
@@ -64,6 +65,8 @@ export class FleetAgent implements Candidate {
   watcher: Watcher | null = null;
   /** What its launcher counts; null when it did not say. */
   sandbox: SandboxCounts | null = null;
+  /** What it counts of its layers and disk; null when it did not say. */
+  cache: AgentCounts | null = null;
   /** Of the newest trust state that it says it has seen. */
   trustVersion = 0;
   /** Monotonic time until which it gets no offers, because it refused one. */

@@ -17,7 +17,13 @@ export function toUnderstood(message: CoordinatorMessage, understood: ReadonlySe
 
 /** The order without what its reader would refuse. */
 export function toUnderstoodOrder(order: LeaseOrderMessage, understood: ReadonlySet<Addition>): LeaseOrderMessage {
-  if (understood.has('order.environment')) return order;
-  const { environment: _, ...rest } = order;
-  return rest;
+  const { environment, trace, ...rest } = order;
+  const knowsEnvironment = environment === undefined || understood.has('order.environment');
+  const knowsTrace = trace === undefined || understood.has('order.trace');
+  if (knowsEnvironment && knowsTrace) return order;
+  return {
+    ...rest,
+    ...(knowsEnvironment && environment !== undefined ? { environment } : {}),
+    ...(knowsTrace && trace !== undefined ? { trace } : {}),
+  };
 }

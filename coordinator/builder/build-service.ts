@@ -50,26 +50,27 @@ export class BuildService {
   async build(order: BuildOrder, emit: (event: BuildEvent) => void): Promise<void> {
     this.assertAcceptable(order);
     const { logger, runner } = this.#options;
-    const { buildId, kind, base } = order;
+    const { buildId, kind, base, executionId } = order;
     const controller = new AbortController();
     this.#builds.set(buildId, controller);
     try {
       const giveBack = await this.#turns.take(order, controller.signal);
       try {
-        logger.info({ buildId, kind, base }, 'build started');
+        logger.info({ buildId, executionId, kind, base }, 'build started');
         const finished = await runner.run(order, emit, controller.signal);
         const { report, layer } = finished;
-        logger.info({ buildId, verdict: report.verdict, endedIn: finished.endedIn, tar: layer?.tar }, 'build finished');
+        const ending = { verdict: report.verdict, endedIn: finished.endedIn, tar: layer?.tar };
+        logger.info({ buildId, executionId, ...ending }, 'build finished');
         emit(finished);
       } finally {
         giveBack();
       }
     } catch (error) {
       if (controller.signal.aborted) {
-        logger.info({ buildId }, 'build cancelled');
+        logger.info({ buildId, executionId }, 'build cancelled');
       } else {
         const { code, message } = toBuildError(error);
-        logger.warn({ buildId, code, error: message }, 'build broken');
+        logger.warn({ buildId, executionId, code, error: message }, 'build broken');
         emit({ type: 'broken', code, detail: message });
       }
     } finally {

@@ -32,7 +32,7 @@ const isPrivateLayer = ({ manifest }: SpecifiedLayer): boolean => manifest.key.s
 /** The order for a layer that is wanted. */
 export function toBuildOrder(
   buildId: BuildOrder['buildId'],
-  { tenantId, description, plan, parents, keys }: LayerDemand,
+  { tenantId, description, plan, parents, keys, executionId }: LayerDemand,
   { urls, egress, trust, weight }: BuildSetting,
 ): BuildOrder {
   const isBase = plan.kind === 'base';
@@ -55,5 +55,6 @@ export function toBuildOrder(
     isPrivate: !isBase && (description.isPrivate || parents.some(isPrivateLayer)),
     egress,
     isStoreUsed: true,
+    ...(executionId === undefined ? {} : { executionId }),
   };
 }

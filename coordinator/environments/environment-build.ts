@@ -95,17 +95,26 @@ export class EnvironmentBuild {
   readonly result: Promise<BuildResult>;
   readonly #clock: Clock;
   readonly #abort = new AbortController();
+  /** Of who wanted it first, for logs. */
+  readonly #executionId: string | undefined;
   #answer: Environment;
   #interests = 0;
 
   constructor(
     deps: { clock: Clock; layers: LayerBuilds; settings: KeySettings },
-    order: { description: EnvironmentDescription; tenant: TenantKey; generation: string; createdAt: string },
+    order: {
+      description: EnvironmentDescription;
+      tenant: TenantKey;
+      generation: string;
+      createdAt: string;
+      executionId?: string | undefined;
+    },
   ) {
     this.#clock = deps.clock;
     this.log = new EventLog(LOG_BYTES_MAX, numberFrom(deps.clock));
     this.description = order.description;
     this.tenantId = order.tenant.tenantId;
+    this.#executionId = order.executionId;
     this.#answer = {
       id: order.description.id,
       state: 'queued',
@@ -223,7 +232,14 @@ export class EnvironmentBuild {
       const keys = layerKeys(spec, digests, tenant);
       try {
         const outcome = await visit.obtain(
-          { tenantId: this.tenantId, description: this.description, plan, parents, keys },
+          {
+            tenantId: this.tenantId,
+            description: this.description,
+            plan,
+            parents,
+            keys,
+            executionId: this.#executionId,
+          },
           { isFresh: asked !== '', signal: this.#abort.signal, news: (news) => this.#hear(plan.kind, news) },
         );
         return { outcome, spec };

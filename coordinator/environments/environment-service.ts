@@ -79,8 +79,8 @@ export class EnvironmentService {
     return { id: description.id, description };
   }
 
-  /** What memory knows at once: the hot path. Throws SystemError `environment-not-found` only from `open`. */
-  async open(tenantId: string, input: EnvironmentInput): Promise<OpenedEnvironment> {
+  /** What memory knows at once: the hot path. `executionId`: for which, for logs. Throws SystemError `environment-not-found` only from `open`. */
+  async open(tenantId: string, input: EnvironmentInput, executionId?: string): Promise<OpenedEnvironment> {
     const { id, description } = this.#identify(tenantId, input);
     const place = `${tenantId} ${id}`;
     const isFresh = typeof input !== 'string' && input.fresh === true;
@@ -96,7 +96,7 @@ export class EnvironmentService {
     const wanted = description ?? this.#fromStoredRequest(tenantId, id, row);
     // Somebody else may have begun while we read.
     const begun = this.#builds.get(place);
-    return { build: begun ?? this.#start(tenantId, wanted, row, isFresh) };
+    return { build: begun ?? this.#start(tenantId, wanted, row, isFresh, executionId) };
   }
 
   async #fromRow(row: EnvironmentRow): Promise<ReadyEnvironment | null> {
@@ -192,6 +192,7 @@ export class EnvironmentService {
     description: EnvironmentDescription,
     row: EnvironmentRow | null,
     isFresh: boolean,
+    executionId: string | undefined,
   ): EnvironmentBuild {
     const { clock, layers, settings, tenantKey, log } = this.#deps;
     const place = `${tenantId} ${description.id}`;
@@ -203,11 +204,12 @@ export class EnvironmentService {
         tenant: tenantKey(tenantId),
         generation: isFresh ? String(nowMs) : '',
         createdAt: row?.answer.createdAt ?? toTimestamp(nowMs),
+        executionId,
       },
     );
     this.#builds.set(place, build);
     this.#ended.delete(place);
-    log.info({ environmentId: description.id, tenantId, isFresh }, 'environment wanted');
+    log.info({ environmentId: description.id, tenantId, executionId, isFresh }, 'environment wanted');
     const end = () => {
       this.#builds.delete(place);
       this.#ended.set(place, build);
@@ -217,7 +219,8 @@ export class EnvironmentService {
         async (result) => {
           if (result.environment !== null) this.#ready.set(place, result.environment);
           end();
-          log.info({ environmentId: description.id, tenantId, state: build.answer.state }, 'environment build ended');
+          const { state } = build.answer;
+          log.info({ environmentId: description.id, tenantId, executionId, state }, 'environment build ended');
           // A fresh build that failed does not take away the build that there is.
           const built = result.environment?.layers ?? null;
           if (built !== null || !isFresh || row?.answer.state !== 'ready') await this.#save(build, built ?? []);
@@ -225,7 +228,7 @@ export class EnvironmentService {
         async (error: SystemError) => {
           end();
           log.warn(
-            { environmentId: description.id, tenantId, code: error.code, reason: error.message },
+            { environmentId: description.id, tenantId, executionId, code: error.code, reason: error.message },
             'environment build broke',
           );
           if (row?.answer.state !== 'ready') await this.#save(build, []);

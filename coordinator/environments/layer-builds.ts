@@ -19,15 +19,17 @@ import type { Builder, BuildNews, FinishedBuild } from './builder-client.ts';
 import { withoutSecrets } from './environment-key.ts';
 import { FailureMemory } from './failure-memory.ts';
 import type {
+  EndedBuild,
   LayerBuildsListener,
   LayerDemand,
   LayerFailure,
   LayerNews,
   LayerOutcome,
   LayerVisit,
-  LookupOutcome,
+  Looked,
   ObtainOptions,
 } from './layer-demand.ts';
+import { placesOf } from './layer-places.ts';
 import type { LayerUrls } from './layer-urls.ts';
 import { type Layer, readLayer, toLayer } from './manifest.ts';
 import type { TrustService } from './trust-service.ts';
@@ -56,7 +58,7 @@ export interface LayerBuildsDeps {
   readonly buildBaseElsewhere?: (base: string) => Promise<void>;
   /** Hears of every layer that was found in the store or published. */
   readonly found?: (layer: Layer) => void;
-  readonly looked?: (kind: string, outcome: LookupOutcome) => void;
+  readonly looked?: Looked;
 }
 
 /** Times of the negative cache and between repetitions; milliseconds. */
@@ -253,13 +255,18 @@ export class LayerBuilds {
 
   async #run(key: string, demand: LayerDemand, log: EventLog, signal: AbortSignal): Promise<LayerOutcome> {
     const { kind } = demand.plan;
+    const startedAtMs = this.#deps.clock.monotonicMs();
+    const looked = (
+      outcome: 'built' | 'failed' | 'broken',
+      { report }: Pick<EndedBuild, 'report'> = { report: null },
+    ) => this.#deps.looked?.(kind, outcome, { durationMs: this.#deps.clock.monotonicMs() - startedAtMs, report });
     for (let attempt = 1; ; attempt += 1) {
       try {
         const stored = kind === 'base' ? await this.#fromElsewhere(demand) : null;
         if (stored !== null) return { layer: stored, origin: 'stored', report: null, verify: null };
         log.append('news', { type: 'building' } satisfies LayerNews);
         const outcome = await this.#build(key, demand, log, signal);
-        this.#deps.looked?.(kind, outcome.layer === null ? 'failed' : 'built');
+        looked(outcome.layer === null ? 'failed' : 'built', outcome);
         return outcome;
       } catch (error) {
         const isWorthRepeating =
@@ -268,10 +275,12 @@ export class LayerBuilds {
           error.code !== 'quota-exceeded' &&
           attempt < ATTEMPTS_MAX;
         if (!isWorthRepeating || signal.aborted) {
-          this.#deps.looked?.(kind, 'broken');
+          looked('broken');
           throw error;
         }
-        this.#deps.log.warn({ kind, attempt, code: error.code, reason: error.message }, 'build broke, trying again');
+        const { executionId } = demand;
+        const why = { code: error.code, reason: error.message };
+        this.#deps.log.warn({ kind, executionId, attempt, ...why }, 'build broke, trying again');
         await passed(this.#deps.clock, this.#options.retryDelayMs * 2 ** attempt);
       }
     }
@@ -283,7 +292,8 @@ export class LayerBuilds {
     const grant = await this.#deps.quota.begin(demand.tenantId, kind, signal);
     const buildId = createId('build', random);
     const startedAtMs = clock.monotonicMs();
-    logger.info({ buildId, kind, environmentId: demand.description.id, tenantId: demand.tenantId }, 'build started');
+    const { executionId, tenantId } = demand;
+    logger.info({ buildId, kind, environmentId: demand.description.id, tenantId, executionId }, 'build started');
     const news = (event: BuildNews) => {
       if (event.type === 'phase') grant.begun();
       if (event.type === 'fetched') grant.fetched(event);
@@ -299,7 +309,7 @@ export class LayerBuilds {
     try {
       const durationMs = Math.round(clock.monotonicMs() - startedAtMs);
       if (finished.endedIn !== null || finished.layer === null) {
-        logger.info({ buildId, kind, endedIn: finished.endedIn, durationMs }, 'build ended by its script');
+        logger.info({ buildId, kind, executionId, endedIn: finished.endedIn, durationMs }, 'build ended by its script');
         return this.#fail(key, demand, finished);
       }
       log.append('news', { type: 'captured' } satisfies LayerNews);
@@ -313,7 +323,7 @@ export class LayerBuilds {
       });
       publishing(blob.bytes);
       this.#failures.forget(key);
-      logger.info({ buildId, kind, digest: layer.manifest.tar.digest, durationMs }, 'build published');
+      logger.info({ buildId, kind, executionId, digest: layer.manifest.tar.digest, durationMs }, 'build published');
       return { layer, origin: 'built', report: finished.report, verify: finished.verify };
     } finally {
       // The builder removes it by itself after a while.
@@ -378,14 +388,6 @@ export class LayerBuilds {
     const { envelope } = await this.#deps.verifier.promote({ envelope: layer.envelope, key });
     return this.#remember(toLayer(manifestKey('shared', key), envelope, this.#deps.trust));
   }
-}
-
-/** Where a layer may stand that serves this demand, in the order in which they are looked at. */
-function placesOf({ keys, description, plan, tenantId }: LayerDemand): string[] {
-  const own = tenantScope(tenantId);
-  if (plan.kind === 'base') return [manifestKey('shared', keys.shareable)];
-  if (description.isPrivate) return [manifestKey(own, keys.private)];
-  return [manifestKey('shared', keys.shareable), manifestKey(own, keys.shareable), manifestKey(own, keys.private)];
 }
 
 /** A build that gives the very bytes that were revoked has no successor: repeating it would give them again. */

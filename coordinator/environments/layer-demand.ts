@@ -14,6 +14,8 @@ export interface LayerDemand {
   readonly plan: LayerPlan;
   readonly parents: readonly SpecifiedLayer[];
   readonly keys: LayerKeys;
+  /** The execution for which it is wanted first, for logs; absent: none. */
+  readonly executionId?: string | undefined;
 }
 
 /** A script of the client's that failed. */
@@ -37,8 +39,17 @@ export type LayerOutcome =
 /** What a waiting client hears of a build. */
 export type LayerNews = BuildNews | { readonly type: 'building' } | { readonly type: 'captured' };
 
+/** A build that is over, for counters: with what was tried again and publication; its script's report when there is one. */
+export interface EndedBuild {
+  readonly durationMs: number;
+  readonly report: Report | null;
+}
+
 /** What happened to a lookup, for counters. */
 export type LookupOutcome = 'hit' | 'built' | 'failed' | 'broken';
+
+/** Hears of every lookup, and of the build that it took. */
+export type Looked = (kind: string, outcome: LookupOutcome, build?: EndedBuild) => void;
 
 /** Who wants to know when clients' builds begin and end, and which layers were handed out to whom. */
 export interface LayerBuildsListener {

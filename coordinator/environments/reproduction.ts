@@ -164,7 +164,7 @@ export class Reproductions implements LayerBuildsListener {
       const buildId = createId('build', random);
       log.info({ buildId, key, kind: demand.plan.kind }, 'reproduction started');
       const setting = { urls, egress, weight: 1, trust: await trust.envelope() };
-      const order = toBuildOrder(buildId, { ...demand, parents }, setting);
+      const order = toBuildOrder(buildId, { ...demand, parents, executionId: undefined }, setting);
       try {
         const finished = await builder.build(asReproduction(order), () => undefined, signal);
         await this.#compare(candidate, finished);

@@ -33,7 +33,7 @@ export interface AdmissionDeps {
   /** Bounds of one tenant; 0: none. Absent: only how many of its executions wait, as the tenants file says. */
   readonly quotasOf?: (tenant: Tenant) => Pick<Required<Quotas>, 'queueDepthMax' | 'executionsPerMinuteMax'>;
   /** For counters. */
-  readonly refused?: (reason: AdmissionRefusal) => void;
+  readonly refused?: (reason: AdmissionRefusal, tenantId: string) => void;
 }
 
 interface Bucket {
@@ -70,6 +70,11 @@ export class Admission {
   /** Executions that wait. */
   get waiting(): number {
     return this.#total;
+  }
+
+  /** How many of each tenant's wait, of those of whom some do. */
+  *waitingByTenant(): IterableIterator<readonly [tenantId: string, count: number]> {
+    for (const [tenantId, { count }] of this.#waiting) yield [tenantId, count];
   }
 
   /** How many of a tenant's wait. */
@@ -155,7 +160,7 @@ export class Admission {
       room > 0
         ? `${own - before} executions of tenant ${tenant.id} wait and at most ${Math.max(0, ownMax - before)} may now${more}`
         : `${this.#total} executions wait and at most ${queueDepthMax} may${more}`;
-    throw this.#refuse('queue', 'queue-full', what, over * meanMs);
+    throw this.#refuse(tenant, 'queue', 'queue-full', what, over * meanMs);
   }
 
   /** What would be given up in the queue is not let into it; the last of a batch waits for the others, too. */
@@ -166,7 +171,7 @@ export class Admission {
     if (slots === 0 || waitMs <= waitMsMax) return;
     const who = count === 1 ? 'this' : `the last of ${count}`;
     const what = `${who} would wait for about ${Math.ceil(waitMs / 1000)} s and may wait for ${waitMsMax / 1000} s`;
-    throw this.#refuse('time', 'queue-full', what, waitMs - waitMsMax);
+    throw this.#refuse(tenant, 'time', 'queue-full', what, waitMs - waitMsMax);
   }
 
   #quotasOf(tenant: Tenant) {
@@ -179,7 +184,7 @@ export class Admission {
     const { executionsPerMinuteMax: max } = this.#quotasOf(tenant);
     if (max === 0 || this.#minute.of(tenant.id) + Math.min(count, max) <= max) return;
     const what = `tenant ${tenant.id} may begin ${max} executions in a minute of the clock and has`;
-    throw this.#refuse('rate', 'rate-exceeded', what, this.#minute.leftMs);
+    throw this.#refuse(tenant, 'rate', 'rate-exceeded', what, this.#minute.leftMs);
   }
 
   /** A batch that is larger than the burst is let in when the bucket is full, and leaves it in debt: over time the rate is what it is. */
@@ -195,11 +200,17 @@ export class Admission {
     this.#buckets.set(tenant.id, { tokens: isGiven ? tokens - count : tokens, atMs: nowMs });
     if (isGiven) return;
     const what = `tenant ${tenant.id} may begin ${rate} executions in a second and ${burst} at once`;
-    throw this.#refuse('rate', 'rate-exceeded', what, ((needed - tokens) / rate) * 1000);
+    throw this.#refuse(tenant, 'rate', 'rate-exceeded', what, ((needed - tokens) / rate) * 1000);
   }
 
-  #refuse(reason: AdmissionRefusal, code: 'queue-full' | 'rate-exceeded', what: string, waitMs: number): SystemError {
-    this.#deps.refused?.(reason);
+  #refuse(
+    { id }: Tenant,
+    reason: AdmissionRefusal,
+    code: 'queue-full' | 'rate-exceeded',
+    what: string,
+    waitMs: number,
+  ): SystemError {
+    this.#deps.refused?.(reason, id);
     // What is a matter of arithmetic is told as it is, what is a guess not further than a minute ahead.
     const retryAfterSeconds = reason === 'rate' ? toExactSeconds(waitMs) : toRetrySeconds(waitMs);
     return new SystemError(code, `${what}; try again in ${retryAfterSeconds} s`, { retryAfterSeconds });

@@ -58,10 +58,11 @@ export async function openEnvironments(
   environments: Pick<EnvironmentService, 'open'>,
   tenantId: string,
   request: ExecutionRequest,
+  executionId: string,
 ): Promise<OpenedEnvironments> {
-  const own = await environments.open(tenantId, request.environment);
+  const own = await environments.open(tenantId, request.environment, executionId);
   const described = checkEnvironmentOf(request);
-  return { own, check: described === null ? null : await environments.open(tenantId, described) };
+  return { own, check: described === null ? null : await environments.open(tenantId, described, executionId) };
 }
 
 /** See the head of this file. */
@@ -76,8 +77,10 @@ export class EnvironmentWait {
   provide(execution: LiveExecution, { own, check }: OpenedEnvironments): void {
     const builds: (readonly [ExecutionEnvironment, EnvironmentBuild])[] = [];
     const take = (environment: ExecutionEnvironment, opened: OpenedEnvironment) => {
-      if ('build' in opened) builds.push([environment, opened.build]);
-      else Object.assign(environment, { ready: opened.ready, id: opened.ready.id });
+      if ('build' in opened) {
+        environment.id = opened.build.description.id;
+        builds.push([environment, opened.build]);
+      } else Object.assign(environment, { ready: opened.ready, id: opened.ready.id });
     };
     take(execution.own, own);
     if (check !== null && execution.check !== null) take(execution.check, check);
@@ -90,7 +93,7 @@ export class EnvironmentWait {
   }
 
   #await(execution: LiveExecution, builds: readonly (readonly [ExecutionEnvironment, EnvironmentBuild])[]): void {
-    const releases = builds.map(([environment, build]) => follow(execution, environment, build));
+    const releases = builds.map(([, build]) => follow(execution, build));
     let left = builds.length;
     let isTold = false;
     execution.unwant = () => {
@@ -124,8 +127,7 @@ export class EnvironmentWait {
 }
 
 /** Has the build go on, and its log told; returns how to stop. */
-function follow(execution: LiveExecution, environment: ExecutionEnvironment, build: EnvironmentBuild): () => void {
-  environment.id = build.description.id;
+function follow(execution: LiveExecution, build: EnvironmentBuild): () => void {
   const release = build.want();
   const unfollow = build.log.follow(0, ({ name, data }) => {
     if (name.startsWith('build.')) execution.log.append(name, data, JSON.stringify(data).length);

@@ -5,7 +5,7 @@
  * accepted and not finished is taken up again after a restart.
  */
 import type { Clock, Random } from '../../shared/clock.ts';
-import { type SystemError, toSystemError } from '../../shared/errors.ts';
+import { type ErrorCode, type SystemError, toSystemError } from '../../shared/errors.ts';
 import type { ExecutionId } from '../../shared/ids.ts';
 import type { StageCause } from '../../shared/lifecycle/execution.ts';
 import type { Logger } from '../../shared/logger.ts';
@@ -59,6 +59,8 @@ export interface ExecutionServiceDeps {
   readonly isRevoked: (manifest: LayerManifest) => boolean;
   /** Hears of every placement. */
   readonly placed?: (environment: ReadyEnvironment, terms: ExecutionTerms) => void;
+  /** Hears of every lease that gave no result that counts. */
+  readonly requeued?: (code: ErrorCode) => void;
   /** Hears of every execution that is over. */
   readonly ended?: (answer: Execution, terms: ExecutionTerms) => void;
   /** Refuses what is to be kept for a tenant that has too much stored. */
@@ -95,7 +97,12 @@ export class ExecutionService implements DemandListener {
     this.#results = new ResultKeeping(deps);
     this.views = new ExecutionViews(deps, this.#live);
     this.#wait = new EnvironmentWait({
-      missing: (execution) => this.#move(execution, 'environment-missing'),
+      missing: (execution) => {
+        const { id: executionId, own, check, terms } = execution;
+        const wanted = { environmentId: own.id, ...(check === null ? {} : { checkEnvironmentId: check.id }) };
+        deps.log.info({ executionId, tenantId: terms.tenantId, ...wanted }, 'execution wants an environment');
+        this.#move(execution, 'environment-missing');
+      },
       ready: (execution, isBuilt) => {
         if (isBuilt) this.#move(execution, 'environment-ready');
         this.#schedule(execution);
@@ -149,7 +156,11 @@ export class ExecutionService implements DemandListener {
     if (wasWaiting && !execution.isWaiting) admission.left(this.#tenantOf(execution));
     else if (!wasWaiting && execution.isWaiting) admission.entered(this.#tenantOf(execution));
     const { tenantId } = execution.terms;
-    this.#deps.log.debug({ executionId: execution.id, tenantId, from, to: execution.stage, cause }, 'execution moved');
+    const { id: executionId, stage: to, agent, isOver } = execution;
+    // What ends it has a line of its own, with its verdict.
+    if (isOver) return;
+    const where = cause === 'placed' && agent !== null ? { agentId: agent.id, attempt: execution.attempts } : {};
+    this.#deps.log.info({ executionId, tenantId, from, to, cause, ...where }, 'execution moved');
   }
 
   #schedule(execution: LiveExecution): void {
@@ -171,6 +182,7 @@ export class ExecutionService implements DemandListener {
     const execution = this.#live.get(id);
     if (execution === undefined) return;
     execution.agent = agent;
+    execution.trace?.placed(agent.id);
     execution.attempts += 1;
     execution.placements.push({ agent, placedAtMs: this.#deps.clock.nowMs(), considered });
     this.#move(execution, 'placed');
@@ -211,6 +223,7 @@ export class ExecutionService implements DemandListener {
     }
     const { tenantId } = execution.terms;
     this.#deps.log.warn({ executionId: id, tenantId, code: cause.code, reason: cause.message }, 'execution requeued');
+    this.#deps.requeued?.(cause.code);
     execution.agent = null;
     execution.tested.clear();
     this.#move(execution, 'requeued');
@@ -235,7 +248,7 @@ export class ExecutionService implements DemandListener {
     scheduler.withdraw(execution.id);
     execution.own.ready = null;
     log.warn({ executionId: execution.id, tenantId }, 'layers revoked while queued');
-    openEnvironments(environments, tenantId, request).then(
+    openEnvironments(environments, tenantId, request, execution.id).then(
       (opened) => {
         if (execution.isOpen && !this.#isStopped) this.#wait.provide(execution, opened);
       },

@@ -11,7 +11,7 @@ import type { LiveExecution } from './live-execution.ts';
 
 /** The order for one execution, whose environments are ready; limits were checked against the maxima before. */
 export function toLeaseOrder(
-  { id: executionId, terms, own, check, terminal, files }: LiveExecution,
+  { id: executionId, terms, own, check, terminal, files, trace }: LiveExecution,
   environments: Pick<EnvironmentService, 'references'>,
   maxima: AllLimits,
 ): LeaseOrderMessage {
@@ -25,5 +25,6 @@ export function toLeaseOrder(
     ...(terminal === null ? {} : { terminal: terminal.order }),
     ...files.toOrder(),
   };
-  return toOrder(request, { executionId, tenantId, ...toPart(own), ...optional, isOutputStreamed }, maxima);
+  const order = toOrder(request, { executionId, tenantId, ...toPart(own), ...optional, isOutputStreamed }, maxima);
+  return trace === null ? order : { ...order, ...trace.order() };
 }

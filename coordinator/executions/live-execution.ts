@@ -18,6 +18,7 @@ import type { DemandResult, LeaseFetching } from '../scheduler/scheduler.ts';
 import { Terminal } from '../terminals/terminal.ts';
 import { checkEnvironmentOf } from './environment-wait.ts';
 import { ExecutionEnvironment } from './execution-environment.ts';
+import type { ExecutionTrace, RequestTrace } from './execution-trace.ts';
 import type { Attempt } from './placement-answer.ts';
 
 /** How an execution was asked for. */
@@ -28,6 +29,8 @@ export interface ExecutionTerms {
   readonly isDurable: boolean;
   /** Is output to be sent while it runs? */
   readonly isStreamed: boolean;
+  /** Of its request; null or absent: nobody looks. */
+  readonly trace?: RequestTrace | null;
 }
 
 const LOG_BYTES_MAX = 2 * 1024 * 1024;
@@ -44,6 +47,8 @@ export class LiveExecution {
   readonly own = new ExecutionEnvironment();
   /** Of its check program; null when that has none of its own. */
   readonly check: ExecutionEnvironment | null;
+  /** Null: nobody looks. */
+  readonly trace: ExecutionTrace | null;
   /** Of an interactive one. */
   readonly terminal: Terminal | null;
   endedByBuild: Pick<Execution, 'verdict' | 'endedIn'> | null = null;
@@ -80,6 +85,7 @@ export class LiveExecution {
     if (createdAt !== null) this.log.append('stage', { stage: 'queued', cause: 'requeued' });
     this.id = id;
     this.terms = terms;
+    this.trace = terms.trace?.accepted(id, terms.tenantId) ?? null;
     this.check = checkEnvironmentOf(terms.request) === null ? null : new ExecutionEnvironment();
     this.terminal = terms.request.interactive === true ? new Terminal(clock, id, this.log) : null;
     this.#createdAt = createdAt ?? toTimestamp(clock.nowMs());
@@ -127,6 +133,7 @@ export class LiveExecution {
     if (from === 'queued') this.#queuedMs += nowMs - this.#stageMs;
     if (from === 'building') this.#buildMs += nowMs - this.#stageMs;
     this.#stageMs = nowMs;
+    this.trace?.moved(from, this.#stage);
     if (executionLifecycle.isFinal(this.#stage)) {
       this.isOver = true;
       this.#endMs = nowMs;
@@ -145,6 +152,7 @@ export class LiveExecution {
   /** Tells everybody that waits; call once the result is kept. */
   announce(answer: Execution): void {
     this.files.release(answer);
+    this.trace?.ended(answer);
     this.log.append('stage', { stage: this.#stage, cause: null });
     this.log.close('finished', answer);
     this.#resolve(answer);

@@ -58,7 +58,7 @@ export async function resumeUnfinished(
       if (execution.terminal !== null)
         throw new SystemError('terminal-lost', 'its coordinator was restarted or replaced');
       const isMeant = () => !execution.isAbandoned && !user.isStopped();
-      const opened = isMeant() ? await openEnvironments(environments, tenantId, request) : null;
+      const opened = isMeant() ? await openEnvironments(environments, tenantId, request, execution.id) : null;
       if (opened === null || !isMeant()) {
         execution.files.release(null);
         continue;

@@ -11,6 +11,7 @@ import { checkTaken, recordAcceptance, toIdempotency } from './acceptance.ts';
 import { checkNamedPool, toWaitMsMax } from './demand.ts';
 import { checkEnvironmentOf, type OpenedEnvironments } from './environment-wait.ts';
 import type { ExecutionServiceDeps, ExecutionServiceOptions } from './execution-service.ts';
+import type { RequestTrace } from './execution-trace.ts';
 import { type ExecutionTerms, LiveExecution } from './live-execution.ts';
 import type { LiveExecutions, Submitted } from './live-executions.ts';
 import type { IdempotencyKey } from './state-store.ts';
@@ -21,6 +22,8 @@ export interface SubmitTerms {
   readonly isWaited: boolean;
   /** The client's Idempotency-Key, or null. */
   readonly key: string | null;
+  /** Of the request; null or absent: nobody looks. */
+  readonly trace?: RequestTrace | null;
 }
 
 /** Who goes on with what was let in. */
@@ -73,9 +76,9 @@ export class Submissions {
   }
 
   /** Accepts a request: SystemError `queue-full`, `rate-exceeded`, `quota-exceeded`, `draining`, `environment-not-found`, `forbidden`, `idempotency-key-reused`, `shard-moved`. */
-  async submit(request: ExecutionRequest, { tenantId, isWaited, key }: SubmitTerms): Promise<Submitted> {
+  async submit(request: ExecutionRequest, { tenantId, isWaited, key, trace = null }: SubmitTerms): Promise<Submitted> {
     const isDurable = !isWaited || key !== null || request.webhook !== undefined;
-    const terms: ExecutionTerms = { tenantId, request, isDurable, isStreamed: !isWaited };
+    const terms: ExecutionTerms = { tenantId, request, isDurable, isStreamed: !isWaited, trace };
     const idempotency = toIdempotency(key, request, this.#options.idempotencyTtlMs);
     const [accepted] = await this.#acceptAll([terms], idempotency, noPlace);
     if (accepted === undefined) throw new Error('a request was neither accepted nor refused');
@@ -87,9 +90,9 @@ export class Submissions {
   /** Accepts all of these requests or none; a problem of one names its place. The errors of `submit`, and `request-invalid` for more than could ever wait. */
   async submitAll(
     requests: readonly ExecutionRequest[],
-    { tenantId, key }: Pick<SubmitTerms, 'tenantId' | 'key'>,
+    { tenantId, key, trace = null }: Pick<SubmitTerms, 'tenantId' | 'key' | 'trace'>,
   ): Promise<readonly ExecutionId[]> {
-    const terms = requests.map((request) => ({ tenantId, request, isDurable: true, isStreamed: true }));
+    const terms = requests.map((request) => ({ tenantId, request, isDurable: true, isStreamed: true, trace }));
     const idempotency = toIdempotency(key, { executions: requests }, this.#options.idempotencyTtlMs);
     const accepted = await this.#acceptAll(terms, idempotency, toPlaceInBatch);
     return accepted.map((one) => (typeof one === 'string' ? one : one.id));
@@ -141,7 +144,7 @@ export class Submissions {
     try {
       // Refuses files that are not there, and an unknown environment, before anything is recorded.
       await this.#holdAll(live, toPlace);
-      const opened = await this.#openAll(all, toPlace);
+      const opened = await this.#openAll(live, toPlace);
       const executions = live.map((execution, index) => ({ execution, opened: opened[index] ?? null }));
       const [first] = all;
       if (first?.isDurable !== true) return { executions };
@@ -165,9 +168,10 @@ export class Submissions {
   }
 
   /** In the order of the requests; environments that are asked for alike are opened once. */
-  async #openAll(all: readonly ExecutionTerms[], toPlace: ToPlace): Promise<readonly (OpenedEnvironments | null)[]> {
+  async #openAll(live: readonly LiveExecution[], toPlace: ToPlace): Promise<readonly (OpenedEnvironments | null)[]> {
     const { environments, pools, tenants } = this.#deps;
     const known = new Map<string, OpenedEnvironment>();
+    const all = live.map(({ terms }) => terms);
     const allOpened: (OpenedEnvironments | null)[] = all.map(() => null);
     // Those that may be unknown first: then nothing has been begun for the others.
     const indices = [...all.keys()].sort((one, other) => toOrder(all[one]) - toOrder(all[other]) || one - other);
@@ -180,7 +184,8 @@ export class Submissions {
       const { tenantId, request } = terms;
       const open = async (described: ExecutionRequest['environment'], pointer: string) => {
         const key = JSON.stringify(described);
-        const found = known.get(key) ?? (await environments.open(tenantId, described).catch(place(pointer)));
+        const found =
+          known.get(key) ?? (await environments.open(tenantId, described, live[index]?.id).catch(place(pointer)));
         known.set(key, found);
         return found;
       };

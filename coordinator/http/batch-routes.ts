@@ -10,12 +10,13 @@ import { BatchAnswer, BatchRequest } from '../../shared/model/execution.ts';
 import type { AllLimits } from '../../shared/model/limits.ts';
 import type { ExecutionService } from '../executions/execution-service.ts';
 import type { ExecutionRoutesDeps } from './execution-routes.ts';
+import { type RequestTracing, traceRequest } from './request-trace.ts';
 import type { HttpServer } from './server.ts';
 import { submissionErrors } from './submission-errors.ts';
 import { checkWebhook, type WebhookRules } from './webhook-checks.ts';
 
 /** What the route talks to. */
-export interface BatchRoutesDeps extends Pick<ExecutionRoutesDeps, 'passAnew'> {
+export interface BatchRoutesDeps extends Pick<ExecutionRoutesDeps, 'passAnew'>, RequestTracing {
   readonly executions: Pick<ExecutionService, 'submitAll'>;
   readonly webhooks: WebhookRules;
 }
@@ -23,7 +24,7 @@ export interface BatchRoutesDeps extends Pick<ExecutionRoutesDeps, 'passAnew'> {
 /** Adds the route. */
 export function addBatchRoutes(
   server: HttpServer,
-  { executions, webhooks, passAnew }: BatchRoutesDeps,
+  { executions, webhooks, passAnew, ...tracing }: BatchRoutesDeps,
   { limitMaxima }: { readonly limitMaxima: AllLimits },
 ): void {
   server.post(
@@ -45,7 +46,8 @@ export function addBatchRoutes(
       for (const [index, { webhook }] of requests.entries()) {
         checkWebhook(webhook, webhooks, `/executions/${index}/webhook`);
       }
-      const terms = { tenantId: request.tenant.id, key: request.headers['idempotency-key'] ?? null };
+      const key = request.headers['idempotency-key'] ?? null;
+      const terms = { tenantId: request.tenant.id, key, trace: traceRequest(tracing, request, reply) };
       const submit = () => executions.submitAll(requests, terms);
       const ids = await submit().catch(async (error: unknown) => {
         // The tenant has become another coordinator's while we looked at the request.

@@ -4,7 +4,6 @@
  */
 import { type Static, Type } from '@sinclair/typebox';
 import type { FastifyReply, FastifyRequest } from 'fastify';
-import type { Clock } from '../../shared/clock.ts';
 import { SystemError } from '../../shared/errors.ts';
 import {
   IdParams,
@@ -28,13 +27,13 @@ import type { Deletion } from '../deliveries/deletion.ts';
 import type { ExecutionService } from '../executions/execution-service.ts';
 import { secondsToNextDay } from '../tenants/build-quota.ts';
 import { addBatchRoutes } from './batch-routes.ts';
+import { type RequestTracing, traceRequest } from './request-trace.ts';
 import type { HttpServer } from './server.ts';
 import { submissionErrors } from './submission-errors.ts';
 import { checkWebhook, type WebhookRules } from './webhook-checks.ts';
 
 /** What the routes talk to. */
-export interface ExecutionRoutesDeps {
-  readonly clock: Clock;
+export interface ExecutionRoutesDeps extends RequestTracing {
   readonly executions: ExecutionService;
   readonly deletion: Pick<Deletion, 'delete'>;
   /** Has another coordinator answer a request whose execution it goes on with. */
@@ -106,7 +105,8 @@ function addSubmitRoute(server: HttpServer, deps: ExecutionRoutesDeps, options: 
       checkWebhook(request.body.webhook, deps.webhooks, '/webhook');
       const key = request.headers['idempotency-key'] ?? null;
       const tenantId = request.tenant.id;
-      const submit = () => executions.submit(request.body, { tenantId, isWaited: waitMs !== null, key });
+      const trace = traceRequest(deps, request, reply);
+      const submit = () => executions.submit(request.body, { tenantId, isWaited: waitMs !== null, key, trace });
       const submitted = await submit().catch(async (error: unknown) => {
         // The tenant has become another coordinator's while we looked at the request.
         if (!(error instanceof SystemError && error.code === 'shard-moved')) throw error;

@@ -103,6 +103,15 @@ export class FairScheduler implements Scheduler, LeaseEvents {
     return this.#leases.size;
   }
 
+  get retriesLeft(): number {
+    return this.#retries.left;
+  }
+
+  /** What holds leases: whose it is, and how many slots' worth of the dominant resource. */
+  *held(): IterableIterator<Pick<Entry, 'tenantId' | 'slots'>> {
+    for (const entry of this.#entries.values()) if (entry.lease !== null) yield entry;
+  }
+
   explain(executionId: ExecutionId): PlacementAnswer['waiting'] {
     const entry = this.#entries.get(executionId);
     if (entry === undefined || entry.lease !== null) return null;

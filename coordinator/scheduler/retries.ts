@@ -43,6 +43,11 @@ export class Retries {
     this.#budget = new RetryBudget(clock);
   }
 
+  /** Retries that could be had now. */
+  get left(): number {
+    return this.#budget.left;
+  }
+
   /** A demand was submitted. */
   asked(): void {
     this.#budget.asked();

@@ -26,12 +26,17 @@ export class RetryBudget {
     this.#add(SHARE);
   }
 
-  /** Takes one retry; false when there is none left. */
-  take(): boolean {
+  /** Retries that could be taken now. */
+  get left(): number {
     const nowMs = this.#clock.monotonicMs();
     this.#add(((nowMs - this.#atMs) * PER_SECOND) / 1000);
     this.#atMs = nowMs;
-    if (this.#tokens < 1) return false;
+    return Math.floor(this.#tokens);
+  }
+
+  /** Takes one retry; false when there is none left. */
+  take(): boolean {
+    if (this.left < 1) return false;
     this.#tokens -= 1;
     return true;
   }

@@ -27,6 +27,12 @@ export const SubmitHeaders = Type.Object({
       description: 'Repeating the request with the same key changes nothing.',
     }),
   ),
+  traceparent: Type.Optional(
+    Type.String({
+      description:
+        'W3C Trace Context: where spans of this request belong, if the operator collects any (docs/observability.md); one that is none is as if it were not there.',
+    }),
+  ),
 });
 
 /** How long to wait in milliseconds, or null; SystemError `request-invalid` above the maximum. */

@@ -44,6 +44,9 @@ export const BuildOrder = Closed({
   isStoreUsed: Type.Boolean({
     description: 'May kept artefacts be used? Not for a build that is to prove what the network gives.',
   }),
+  executionId: Type.Optional(
+    Type.String({ pattern: '^exec_[0-9a-z]{8,64}$', description: 'For which it is wanted first; for logs alone.' }),
+  ),
 });
 export type BuildOrder = Static<typeof BuildOrder>;
 

@@ -10,12 +10,14 @@
  * is by one report. `layer.damaged` names a layer that was right once and is not any more: the agent has put it aside.
  * `lease.news` is what the terminal of a lease has to say (terminal-flow); it is said again over a new connection.
  * A result's `receipt` is what the agent signs of it; one that does not fit the lease and the result makes both worthless, and the lease is
- * given to somebody else. Its `certificate` says what was seen of the processors meanwhile, and is told to who understands `result.certificate`.
+ * given to somebody else. Its `certificate` says what was seen of the processors meanwhile, and is told to who understands `result.certificate`. So is a report's `cache`
+ * to who understands `report.cache`.
  *
  * An agent that serves its own site (docs/edge.md) says in its hello which optional parts it understands, and sends what the welcome says that the
  * coordinator understands: `executions.ended` tells what has ended at its site, again and again, until `executions.recorded` names it.
  */
 import { type Static, Type } from '@sinclair/typebox';
+import { AgentCounts } from '../model/agent-gauges.ts';
 import { Closed, Named, Nullable, OneOf, Timestamp } from '../model/closed.ts';
 import { COLLECTED_FILES_MAX, CollectedFile, UncollectedFile } from '../model/collection.ts';
 import { EnvironmentUse, LayerUse } from '../model/environment.ts';
@@ -138,6 +140,7 @@ export const agentMessages = {
     layers: Type.Array(Type.String(), { description: 'Tar digests that are on this agent, ready.' }),
     draining: Type.Boolean(),
     sandbox: Type.Optional(SandboxCounts),
+    cache: Type.Optional(AgentCounts),
     trustVersion: Type.Optional(
       Type.Integer({ minimum: 0, description: 'Of the newest trust state that it has seen.' }),
     ),

@@ -17,6 +17,7 @@ import { DigestText, FileIdText, InputEncoding, InputFile } from '../model/file.
 import { comparisonKinds, TESTS_AT_ONCE_MAX, TESTS_MAX } from '../model/judging.ts';
 import { AllLimits } from '../model/limits.ts';
 import { Envelope, LayerReference } from '../model/manifest.ts';
+import { TRACEPARENT } from '../tracing/traceparent.ts';
 import { createDecoder, type MessageOf } from './catalog.ts';
 import { TerminalCommand, TerminalOrder } from './terminal-flow.ts';
 import { Additions } from './version.ts';
@@ -110,6 +111,9 @@ export const LeaseOrder = Closed({
       { id: Type.String(), variables: Variables },
       { description: 'What these layers are: an agent that serves its site finds them by it.' },
     ),
+  ),
+  trace: Type.Optional(
+    Type.String({ pattern: TRACEPARENT, description: 'Where spans of this lease belong; W3C Trace Context.' }),
   ),
 });
 

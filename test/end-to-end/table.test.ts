@@ -6,6 +6,7 @@ import { after, before, describe } from 'node:test';
 import { Instance } from '../support/instance.ts';
 import { badInputCases } from './cases/bad-input.ts';
 import { cacheCases } from './cases/cache.ts';
+import { logCases } from './cases/logs.ts';
 import { toolchainCases } from './cases/toolchains.ts';
 import { verdictCases } from './cases/verdicts.ts';
 
@@ -16,5 +17,6 @@ after(() => instance.stop());
 
 describe('wrong requests', () => badInputCases(instance));
 describe('how programs end', () => verdictCases(instance));
+describe('logs', () => logCases(instance));
 describe('toolchains', () => toolchainCases(instance));
 describe('the cache', () => cacheCases(instance));

@@ -4,7 +4,8 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { Value } from '@sinclair/typebox/value';
-import { CoordinatorConfig, findConfigProblems } from '../../coordinator/config.ts';
+import { CoordinatorConfig } from '../../coordinator/config.ts';
+import { findConfigProblems } from '../../coordinator/config-problems.ts';
 import { createKeyRing } from '../../coordinator/tenants/keys.ts';
 import { digestHex, digestOf } from '../../shared/digest.ts';
 import { environment, run } from '../support/bad-requests.ts';

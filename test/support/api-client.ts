@@ -5,6 +5,7 @@
 import type { Environment } from '../../shared/model/environment.ts';
 import type { Execution } from '../../shared/model/execution.ts';
 import { checkedFetch } from './checked-fetch.ts';
+import { metricOf, namesIn } from './scraped-names.ts';
 
 /** An answer with its body already read. */
 export interface Answer<Body> {
@@ -69,9 +70,12 @@ export class ApiClient {
     return execution;
   }
 
-  /** The value of one metric, labels as written in the exposition; 0 when it is not there. */
+  /** The value of one series, labels as written in the exposition; 0 while nothing has happened. Rejects for what no metric is called. */
   async metric(line: string): Promise<number> {
     const text = (await this.get<string>('/metrics')).body;
+    const name = line.replace(/\{.*$/, '');
+    const metrics = namesIn(text);
+    if (!metrics.has(metricOf(name, (known) => metrics.has(known)))) throw new Error(`there is no metric ${name}`);
     const found = text.split('\n').find((candidate) => candidate.startsWith(`${line} `));
     return found === undefined ? 0 : Number(found.slice(line.length + 1));
   }

@@ -20,6 +20,7 @@ import { PROMISE_BROKEN } from '../../shared/http/answer-text.ts';
 import type { EgressRules } from '../../shared/model/egress.ts';
 import { DirectoryObjectStore } from '../../shared/storage/directory-object-store.ts';
 import type { ObjectStore } from '../../shared/storage/object-store.ts';
+import type { Tracer } from '../../shared/tracing/tracer.ts';
 import { checkedFetch } from './checked-fetch.ts';
 import { startBuildServices } from './fake-build-services.ts';
 import { KeptLog } from './kept-log.ts';
@@ -61,7 +62,7 @@ export async function startCoordinator(
   test: Pick<TestContext, 'after'>,
   changes: Partial<CoordinatorConfig> = {},
   keys: KeyRing | null = null,
-  given: { readonly fileObjects?: ObjectStore; readonly clock?: Clock } = {},
+  given: { readonly fileObjects?: ObjectStore; readonly clock?: Clock; readonly tracer?: Tracer } = {},
 ) {
   const folder = await mkdtemp(join(tmpdir(), 'envicutor-coordinator-'));
   const store = new DirectoryObjectStore(join(folder, 'store'));
@@ -77,13 +78,10 @@ export async function startCoordinator(
     const builder = createBuilderClient(`${folder}/builder.sock`);
     const verifier = createVerifierClient(`${folder}/verifier.sock`);
     const instanceKey = openInstanceKey(folder, systemRandom);
-    const ports = {
-      clock: given.clock ?? systemClock,
-      random: systemRandom,
-      log: kept.logger,
-      egress: rulesOf(config),
-    };
-    const deps = { ...ports, state, store, fileObjects, builder, verifier, instanceKey, keys };
+    const { clock = systemClock } = given;
+    const ports = { clock, random: systemRandom, log: kept.logger, egress: rulesOf(config) };
+    const adapters = { state, store, fileObjects, builder, verifier, instanceKey, keys };
+    const deps = { ...ports, ...adapters, ...(given.tracer && { tracer: given.tracer }) };
     const coordinator = wireCoordinator(deps, { ...config, listenPort: port });
     const { url } = await coordinator.start();
     const stop = async () => {

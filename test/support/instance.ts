@@ -80,6 +80,12 @@ export class Instance {
     rmSync(this.#folder, { recursive: true, force: true });
   }
 
+  /** Everything that the processes have said, once a line that fits is among it. */
+  async untilSaid(fits: (line: string) => boolean): Promise<readonly string[]> {
+    while (!this.#main.output.some(fits)) await new Promise((resolve) => setImmediate(resolve));
+    return [...this.#main.output];
+  }
+
   async agents(): Promise<readonly AgentRow[]> {
     return (await this.api.get<{ items: AgentRow[] }>('/v1/agents')).body.items;
   }

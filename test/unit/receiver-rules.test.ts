@@ -4,7 +4,8 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { Value } from '@sinclair/typebox/value';
-import { CoordinatorConfig, findConfigProblems } from '../../coordinator/config.ts';
+import { CoordinatorConfig } from '../../coordinator/config.ts';
+import { findConfigProblems } from '../../coordinator/config-problems.ts';
 import { type ReceiverRules, whyRefused } from '../../coordinator/deliveries/receiver-rules.ts';
 import { createAddressPolicy } from '../../coordinator/egress/address-policy.ts';
 

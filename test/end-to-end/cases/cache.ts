@@ -8,7 +8,7 @@ import type { Execution } from '../../../shared/model/execution.ts';
 import type { Instance } from '../../support/instance.ts';
 import { python } from './environments.ts';
 
-const BUILDS = 'envicutor_builds_total{kind="dependencies",outcome="published"}';
+const BUILDS = 'envicutor_build_seconds_count{kind="dependencies",outcome="built"}';
 
 /** Registers the cases. */
 export function cacheCases(instance: Instance): void {
@@ -45,7 +45,7 @@ export function cacheCases(instance: Instance): void {
     const tenants = await instance.tenants();
     const first = await tenants.a.execute({ environment: mine, run: { script: 'cat /environment/word' } });
     assert.equal(first.environment?.scope, 'tenant', JSON.stringify(first));
-    const before = await tenants.a.metric('envicutor_builds_total{kind="setup",outcome="published"}');
+    const before = await tenants.a.metric('envicutor_build_seconds_count{kind="setup",outcome="built"}');
     const promoted = await tenants.operator.post('/v1/cache/promote', {
       environment: first.environment?.id,
       tenant: 'a',
@@ -54,7 +54,7 @@ export function cacheCases(instance: Instance): void {
     const second = await tenants.b.execute({ environment: mine, run: { script: 'cat /environment/word' } });
     assert.equal(second.run?.stdout, 'shared\n', JSON.stringify(second));
     assert.equal(second.environment?.scope, 'shared');
-    assert.equal(await tenants.a.metric('envicutor_builds_total{kind="setup",outcome="published"}'), before);
+    assert.equal(await tenants.a.metric('envicutor_build_seconds_count{kind="setup",outcome="built"}'), before);
   });
 
   test('an environment is used by another tenant once a second build from the network was the same', async () => {
