@@ -64,6 +64,8 @@ export class FleetAgent implements Candidate {
   watcher: Watcher | null = null;
   /** What its launcher counts; null when it did not say. */
   sandbox: SandboxCounts | null = null;
+  /** When something was last heard from it. */
+  heardAtMs: number;
   /** Of the newest trust state that it says it has seen. */
   trustVersion = 0;
   /** Monotonic time until which it gets no offers, because it refused one. */
@@ -85,6 +87,7 @@ export class FleetAgent implements Candidate {
     this.key = options.key ?? null;
     this.#isDraining = options.isDraining;
     this.connectedAtMs = options.connectedAtMs;
+    this.heardAtMs = options.connectedAtMs;
     this.understands = options.understands ?? [];
     this.#send = options.send;
   }

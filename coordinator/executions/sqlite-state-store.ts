@@ -19,6 +19,7 @@ import {
   toExecutionName,
   toPage,
   toTakenKey,
+  toTextOrNull,
   toUnfinished,
 } from './rows.ts';
 import { shardOf } from './shard-store.ts';
@@ -162,6 +163,10 @@ function executionStore(database: SqliteDatabase): ExecutionStore {
         const row = database.prepare('SELECT answer FROM executions WHERE id = ? AND tenant = ?').get(id, tenantId);
         return row === undefined ? null : toAnswer<Execution>(row);
       }),
+    tenantOf: (id) =>
+      database.read(() =>
+        toTextOrNull(database.prepare('SELECT tenant FROM executions WHERE id = ?').get(id)?.['tenant']),
+      ),
     list: (tenantId, cursor, limit) =>
       database.read(() =>
         toPage(
