@@ -90,9 +90,13 @@ export class ChromiumPage {
       await this.#send('Input.dispatchKeyEvent', { type, key, code: key, windowsVirtualKeyCode: codes[key], ...text });
   }
 
-  /** Takes a picture of what is shown. */
+  /** Takes a picture of the whole page, as it lies in its window. */
   async picture(path: string): Promise<void> {
-    const { result } = await this.#send('Page.captureScreenshot', { format: 'png' });
+    const [width, height] = await this.evaluate<[number, number]>(
+      '[innerWidth, Math.max(innerHeight, document.documentElement.scrollHeight)]',
+    );
+    const clip = { x: 0, y: 0, width, height, scale: 1 };
+    const { result } = await this.#send('Page.captureScreenshot', { format: 'png', captureBeyondViewport: true, clip });
     await writeFile(path, Buffer.from(result?.data ?? '', 'base64'));
   }
 

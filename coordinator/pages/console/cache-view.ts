@@ -81,7 +81,6 @@ export class CacheView implements View {
         fill: (cell, { lastUsedAt }) =>
           cell.append(makeBar(toHeat(lastUsedAt, nowMs()), toAgeText(lastUsedAt, nowMs()))),
         sortBy: ({ lastUsedAt }) => toHeat(lastUsedAt, nowMs()),
-        isNumber: true,
       },
       {
         title: 'Held by',

@@ -21,7 +21,7 @@ export function makeExecution({ tenant, execution, placement }: InstanceExecutio
     Tenant: tenant,
     Outcome: make('span', {}, makeMark(outcome.text, outcome.kind), endedIn === null ? '' : ` in ${endedIn}`),
     Agent: agent === null ? 'none yet' : `${agent.name} in ${agent.pool}${attempts > 1 ? `, attempt ${attempts}` : ''}`,
-    Environment: environment === null ? 'not built' : make('code', {}, environment.id),
+    Environment: environment === null ? 'not built' : makeEnvironmentLink(tenant, environment.id),
     Begun: createdAt,
     Ended: finishedAt ?? 'it goes on',
     ...(failure === null ? {} : { 'Our fault': `${failure.code}: ${failure.detail}` }),
@@ -35,6 +35,11 @@ export function makeExecution({ tenant, execution, placement }: InstanceExecutio
     makePart('Why it is where it is', makePlacement(placement)),
     makePart('Receipt', makeReceipt(execution)),
   ];
+}
+
+function makeEnvironmentLink(tenant: string, id: string): HTMLElement {
+  const href = `#/environments/${encodeURIComponent(tenant)}/${encodeURIComponent(id)}`;
+  return make('a', { href }, make('code', {}, id));
 }
 
 function makePart(title: string, ...children: readonly Node[]): HTMLElement {
