@@ -20,12 +20,12 @@ const place = { after: (ending: () => unknown) => endings.unshift(ending) };
 let stage: Awaited<ReturnType<typeof setConsoleStage>>;
 let page: ChromiumPage;
 let heard: Awaited<ReturnType<ChromiumPage['listen']>>;
-let ids: { good: string; bad: string; environment: string };
+let ids: { good: string; bad: string; environment: string; provenance: string };
 
 before(async () => {
   stage = await setConsoleStage(place);
   const [good, bad] = [await stage.execute('true'), await stage.execute('fail')];
-  ids = { good: good.id, bad: bad.id, environment: (await stage.build()).id };
+  ids = { good: good.id, bad: bad.id, environment: (await stage.build()).id, provenance: await stage.state() };
   page = await openPage(place, 'about:blank');
   heard = await page.listen();
 });
@@ -76,6 +76,7 @@ test('the fleet shows agents with slots, pool and version, and one that is drain
     'fleet',
     `${rowOf('beta')} && [...${rowOf('beta')}.cells].map((cell) => cell.textContent)`,
   );
+  assert.match(await page.evaluate(`document.querySelector('tbody').textContent`), /1 clean, 1 dirty/);
   assert.match(row.join('|'), /^beta.*\|lab\|ready\|0 of 2\|0\|test\|/);
   await page.evaluate(`${rowOf('beta')}.marked = true, ${rowOf('beta')}.querySelector('button').click()`);
   await page.until(`document.querySelector('dialog[open]')`);
@@ -105,7 +106,16 @@ test('names of agents and what builds say are text, whatever they hold', async (
     `document.querySelector('.log')?.textContent.includes('progress') && document.querySelector('.log').textContent`,
   );
   assert.ok(log.includes(`${hostile}\nprogress 2\n`), log);
-  assert.ok(!log.includes('\u001b'));
+  assert.ok(!log.includes('\u001b') && !log.includes('building setup'), 'the build is held');
+  assert.equal(await page.evaluate(`document.querySelector('.facts').textContent.includes('it goes on')`), true);
+  stage.letGo();
+  await page.until(`document.querySelector('.log').textContent.includes('building setup')`);
+  await page.until(`document.querySelector('.facts').textContent.includes('ready')`);
+  const materials = await visit<string>(
+    `provenance/${encodeURIComponent(ids.provenance)}`,
+    `document.querySelector('tbody tr')?.textContent`,
+  );
+  assert.ok(materials.startsWith(`http://origin.test/${hostile}GET`), materials);
   assert.deepEqual(await page.evaluate(`[document.images.length, document.title.includes('markup')]`), [0, false]);
 });
 
@@ -136,6 +146,7 @@ test("an execution's timeline adds up, says what was used of its limits, and sho
   );
   assert.match(shown, /execute240 ms/);
   assert.match(shown, /mount4.0 ms/);
+  assert.match(shown, /Timesclean/);
   assert.ok(!shown.includes('what nobody else sees'));
   const widths = await page.evaluate<number[]>(
     `[...document.querySelectorAll('.piece')].map((each) => Number(each.style.flexGrow))`,
@@ -165,7 +176,11 @@ test('by keyboard alone: to the content, into the fleet, sorted, drained and not
 
 const views = () => [
   ...['overview', 'fleet', 'queues', 'environments', 'cache', 'executions'],
-  ...[`executions/${ids.good}`, `environments/one/${ids.environment}`],
+  ...[
+    `executions/${ids.good}`,
+    `environments/one/${ids.environment}`,
+    `provenance/${encodeURIComponent(ids.provenance)}`,
+  ],
 ];
 
 test('every view fits a phone and a desk in light and dark, stands out from its ground, and names its controls', async (t) => {
@@ -180,7 +195,7 @@ test('every view fits a phone and a desk in light and dark, stands out from its 
           view,
           `document.querySelector('.state').textContent === 'Live' && document.querySelector('main tr, main li, main dl')`,
         );
-        const name = `${view.replaceAll('/', '-').replace(/_.*/, '')}-${width}-${colours}`;
+        const name = `${view.replaceAll('/', '-').replace(/[_%].*/, '')}-${width}-${colours}`;
         await page.picture(join(folder, `${name}.png`));
         const [wide, window] = await page.evaluate<[number, number]>(
           '[document.documentElement.scrollWidth, innerWidth]',

@@ -13,7 +13,7 @@ const operator = { authorization: `Bearer ${operatorKey}` };
 const tenant = { authorization: `Bearer ${tenantKey}` };
 
 test('an operator sees queues, executions and environments of every tenant, without what programs wrote; a tenant sees none of it', async (t) => {
-  const { coordinator, execute, build } = await setConsoleStage(t);
+  const { coordinator, execute, build, letGo } = await setConsoleStage(t);
   const get = async (path: string, as: Record<string, string> = operator) =>
     await coordinator.ask('GET', path, undefined, as);
   const [of, also] = [await execute('true'), await execute('fail', 'the-key-of-two')];
@@ -36,6 +36,7 @@ test('an operator sees queues, executions and environments of every tenant, with
   assert.equal((await get('/v1/instance/executions/exec_none')).status, 404);
 
   const { id } = await build();
+  letGo();
   await (await get(`/v1/instance/environments/one/${id}/events`)).text();
   const { environment } = await (await get(`/v1/instance/environments/one/${id}`)).json();
   assert.equal(environment.state, 'ready');

@@ -1,14 +1,17 @@
 /**
  * Owns the instance that the console's tests look at: a coordinator with keys, scripted agents of which one has a hostile name, executions of several
- * outcomes, an environment whose build says hostile things. Never needs root: nothing is sandboxed.
+ * outcomes, an environment whose build says hostile things and is held. Never needs root: nothing is sandboxed.
  */
 import { createHash } from 'node:crypto';
 import { createKeyRing } from '../../coordinator/tenants/keys.ts';
-import type { BuildEvent } from '../../shared/model/build.ts';
+import { digestOf } from '../../shared/digest.ts';
+import { provenanceKey } from '../../shared/layers/layer-manifest.ts';
+import { describeBytes } from '../../shared/storage/object-store.ts';
 import { startCoordinator } from './coordinator-fixture.ts';
 import { builds } from './fake-build-services.ts';
 import { makeReport, makeResult } from './lease-results.ts';
 import type { AgentScript } from './scripted-agent.ts';
+import { makeCertificate } from './timing-facts.ts';
 
 export const operatorKey = 'the-operators-key';
 export const tenantKey = 'the-key-of-one';
@@ -34,7 +37,12 @@ export function makeAgent(changes: AgentScript = {}): AgentScript {
       if (isHeld) return;
       const verdict = order.run.script.includes('fail') ? 'nonzero-exit' : 'ok';
       const run = makeReport({ verdict, exitCode: verdict === 'ok' ? 0 : 1, usage, stdout: 'what nobody else sees\n' });
-      agent.say({ type: 'lease.completed', lease, fence, result: makeResult({ verdict, run, timing }) });
+      agent.say({
+        type: 'lease.completed',
+        lease,
+        fence,
+        result: makeResult({ verdict, run, timing, certificate: makeCertificate(verdict === 'ok') }),
+      });
     },
     ...changes,
   };
@@ -49,11 +57,14 @@ export async function setConsoleStage(test: Parameters<typeof startCoordinator>[
   ];
   const coordinator = await startCoordinator(test, {}, createKeyRing({ tenants }));
   const as = (key: string) => ({ authorization: `Bearer ${key}` });
-  coordinator.services.script = async (order): Promise<readonly BuildEvent[]> => {
-    const events = await builds(order);
-    if (!JSON.stringify(order).includes('say something')) return events;
-    const said = `\u001b[31m${hostile}\u001b[0m\r\nprogress 1\rprogress 2\n`;
-    return [{ type: 'log', stream: 'stdout', text: said }, ...events];
+  const held = Promise.withResolvers<void>();
+  coordinator.services.script = async function* (order) {
+    if (JSON.stringify(order).includes('say something')) {
+      const said = `\u001b[31m${hostile}\u001b[0m\r\nprogress 1\rprogress 2\n`;
+      yield { type: 'log', stream: 'stdout', text: said };
+      await held.promise;
+    }
+    yield* builds(order);
   };
   const agent = await coordinator.join(makeAgent({ name: hostile, slots: 4 }));
   const other = await coordinator.join(makeAgent({ name: 'beta', slots: 2, pool: 'lab' }));
@@ -73,5 +84,21 @@ export async function setConsoleStage(test: Parameters<typeof startCoordinator>[
     const answer = await coordinator.ask('POST', '/v1/tenants/operator/keys', asked, as(operatorKey));
     return (await answer.json()).key;
   };
-  return { coordinator, agent, other, execute, build, narrowKey };
+  /** A statement of provenance; its digest. */
+  const state = async (): Promise<string> => {
+    const material = { uri: `http://origin.test/${hostile}`, digest: { sha256: 'ab'.repeat(32) } };
+    const buildDefinition = {
+      externalParameters: { setup: 'echo say something' },
+      internalParameters: { key: 'a key', specDigest: 'sha256:…', areMaterialsComplete: true },
+      resolvedDependencies: [{ ...material, annotations: { method: 'GET', bytes: 5_000, source: 'upstream' } }],
+    };
+    const predicate = { buildDefinition, runDetails: { metadata: { finishedOn: '2026-01-01T00:00:00.000Z' } } };
+    const payload = Buffer.from(JSON.stringify({ predicate })).toString('base64');
+    const signatures = [{ keyid: 'the signing key', sig: 'AAAA' }];
+    const bytes = Buffer.from(JSON.stringify({ payloadType: 'application/vnd.in-toto+json', payload, signatures }));
+    const digest = digestOf('a statement');
+    await coordinator.store.put(provenanceKey(digest), bytes, describeBytes(bytes));
+    return digest;
+  };
+  return { coordinator, agent, other, execute, build, letGo: () => held.resolve(), narrowKey, state };
 }
