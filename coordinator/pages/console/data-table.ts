@@ -120,7 +120,7 @@ export class DataTable<Row> {
     performance.mark('table');
     const { rows, found, page, pages } = arrange(this.#rows, this.#arrangement());
     this.#page = page;
-    const what = this.#terms.caption.toLowerCase();
+    const what = this.#terms.caption.toLowerCase().replace(this.#rows.length === 1 ? /s$/ : /$/, '');
     const all = `${found === this.#rows.length ? '' : `${found} of `}${this.#rows.length} ${what}`;
     const which = pages > 1 ? `, ${page * ROWS_PER_PAGE + 1} to ${page * ROWS_PER_PAGE + rows.length} shown` : '';
     setText(this.#count, this.#rows.length === 0 ? this.#terms.empty : `${all}${which}`);
