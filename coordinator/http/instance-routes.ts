@@ -6,7 +6,6 @@ import { Type } from '@sinclair/typebox';
 import type { Clock } from '../../shared/clock.ts';
 import { SystemError } from '../../shared/errors.ts';
 import { PageOf, PageQuery, problems, StreamHeaders, toPageAnswer, toPageRequest } from '../../shared/http/answers.ts';
-import { EventLog } from '../../shared/http/event-log.ts';
 import { streamEvents } from '../../shared/http/event-stream.ts';
 import { Closed } from '../../shared/model/closed.ts';
 import { environmentEvents } from '../../shared/model/events.ts';
@@ -27,6 +26,7 @@ import type { ExecutionViews } from '../executions/execution-views.ts';
 import type { Scheduler } from '../scheduler/scheduler.ts';
 import type { Tenant } from '../tenants/keys.ts';
 import { requireOperator } from './authentication.ts';
+import { logOfBuild } from './environment-routes.ts';
 import type { HttpServer } from './server.ts';
 
 /** What the routes talk to. */
@@ -221,12 +221,7 @@ function addBuild(server: HttpServer, { clock, environments }: InstanceRoutesDep
     async (request, reply) => {
       requireOperator(request.tenant);
       const { tenant, id } = request.params;
-      let log = environments.buildOf(tenant, id)?.log;
-      if (log === undefined) {
-        const answer = await environments.get(tenant, id);
-        log = new EventLog(0);
-        log.close('finished', answer);
-      }
+      const log = await logOfBuild(environments, tenant, id);
       return streamEvents(reply, log, request.headers['last-event-id'], clock);
     },
   );

@@ -208,6 +208,34 @@ test('every view fits a phone and a desk in light and dark, stands out from its 
     }
 });
 
+test('a page that nobody answers says so and is live again when somebody does; a hidden one asks nothing', async () => {
+  const isKind = (kind: string) => `document.querySelector('.state[data-kind=${kind}]')?.textContent`;
+  await visit('queues', isKind('live'));
+  await page.evaluate(`globalThis.asked = 0, globalThis.answered = fetch,
+    globalThis.fetch = () => { asked += 1; return Promise.reject(new TypeError('down')); }`);
+  assert.match(await page.until(isKind('lost')), /Not live: the coordinator does not answer/);
+  await page.evaluate(`Object.defineProperty(document, 'hidden', { value: true, configurable: true }),
+    document.dispatchEvent(new Event('visibilitychange'))`);
+  assert.equal(await page.until(isKind('paused')), 'Paused');
+  await page.evaluate(`globalThis.fetch = answered, delete document.hidden,
+    document.dispatchEvent(new Event('visibilitychange'))`);
+  assert.equal(await page.until(isKind('live')), 'Live');
+});
+
+test('whoever has a key that is revoked meanwhile is asked for another', async () => {
+  const authorization = { authorization: `Bearer ${operatorKey}` };
+  const keys = '/v1/tenants/operator/keys';
+  const asked = { name: 'for a while', scopes: ['operate'] };
+  const { id, key } = await (await stage.coordinator.ask('POST', keys, asked, authorization)).json();
+  await page.evaluate(`document.querySelector('#banner > button').click()`);
+  await logIn(key);
+  await page.until(`document.querySelector('.state')?.textContent === 'Live'`);
+  assert.equal((await stage.coordinator.ask('DELETE', `${keys}/${id}`, undefined, authorization)).status, 200);
+  assert.match(await page.until(refusal), /No tenant has this key/);
+  await logIn(operatorKey);
+  await page.until(`document.querySelector('.state')?.textContent === 'Live'`);
+});
+
 test('who logs out is asked for a key again, and nothing of the instance is left in the page', async () => {
   await page.evaluate(`[...document.querySelectorAll('#banner button')].at(-1).click()`);
   await page.until(`document.querySelector('.login')`);

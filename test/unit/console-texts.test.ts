@@ -26,7 +26,7 @@ test('bytes, times, ages and parts are written in the largest unit of which ther
   assert.equal(toAgeText('2026-01-01T23:59:30.000Z', nowMs), '30 s ago');
   assert.equal(toAgeText('2026-01-02T00:00:05.000Z', nowMs), '0 s ago', 'another clock may be ahead');
   assert.equal(toAgeText(null, nowMs), '–');
-  assert.deepEqual([0, 0.004, 0.5, 1].map(toPercentText), ['0 %', '0.4 %', '50 %', '100 %']);
+  assert.deepEqual([0, 0.0004, 0.004, 0.5, 1].map(toPercentText), ['0 %', '< 0.1 %', '0.4 %', '50 %', '100 %']);
   assert.equal(toShort(`sha256:${'ab'.repeat(32)}`), 'abababababab…');
 });
 

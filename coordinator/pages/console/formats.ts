@@ -46,5 +46,6 @@ export function toShort(text: string): string {
 /** A part of a whole, as a percentage. */
 export function toPercentText(part: number): string {
   const percent = 100 * part;
+  if (percent > 0 && percent < 0.1) return '< 0.1 %';
   return `${percent > 0 && percent < 10 ? percent.toFixed(1) : Math.round(percent)} %`;
 }
