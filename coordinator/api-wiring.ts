@@ -12,19 +12,23 @@ import { auditActions } from './http/auditing.ts';
 import { type Authenticate, createAuthentication } from './http/authentication.ts';
 import { addCacheRoutes } from './http/cache-routes.ts';
 import { addCollectedRoutes, nameCollectors } from './http/collected-routes.ts';
+import { addConsoleRoutes } from './http/console-routes.ts';
 import { addEnvironmentRoutes } from './http/environment-routes.ts';
 import { addExecutionRoutes } from './http/execution-routes.ts';
 import { addFileRoutes } from './http/file-routes.ts';
 import { Forwarding } from './http/forwarding.ts';
+import { addInstanceRoutes } from './http/instance-routes.ts';
 import { addLayerRoutes } from './http/layer-routes.ts';
 import { Leaving } from './http/leaving.ts';
 import { ApiDescription } from './http/openapi.ts';
 import { addOperatorRoutes } from './http/operator-routes.ts';
 import { addPoolRoutes } from './http/pool-routes.ts';
+import { addProvenanceRoutes } from './http/provenance-routes.ts';
 import { createServer, type HttpServer } from './http/server.ts';
 import { addTerminalRoutes } from './http/terminal-routes.ts';
 import { addWebhookRoutes, refuseDeliveries } from './http/webhook-routes.ts';
 import type { Metrics } from './metrics/metrics.ts';
+import { isConsoleServed } from './pages/page-settings.ts';
 import { addTenancyRoutes } from './tenant-wiring.ts';
 import { localTenant } from './tenants/keys.ts';
 import { TerminalGateway } from './terminals/terminal-gateway.ts';
@@ -76,6 +80,14 @@ export function createApi(deps: KeyedDeps, config: CoordinatorConfig, services: 
   addCacheRoutes(server, { clock, agents: state.agents, fleet, environments, cache, trust, prefetches });
   addPoolRoutes(server, { pools, isTenant: (id) => keys?.has(id) ?? id === localTenant.id });
   addAgentKeyRoutes(server, { agentKeys: services.agentKeys, elsewhere: cluster });
+  addInstanceRoutes(server, {
+    ...{ clock, admission: services.admission, scheduler: services.scheduler, fleet, environments },
+    ...{ executions: executions.views, queueDepthMax: config.queueDepthMax },
+    runningOf: (id) => services.tenancy.concurrency.countOf(id),
+    tenants: () => keys?.all() ?? [localTenant],
+  });
+  addProvenanceRoutes(server, { store });
+  if (isConsoleServed(config)) addConsoleRoutes(server, { isKeyed: !isEmbedded });
   const requirements = toRequirements(deps, services, leaving);
   addOperatorRoutes(server, {
     ...{ agents: state.agents, fleet, elsewhere: cluster, enrolment, pools, description },

@@ -6,6 +6,7 @@ import { type Static, type TInteger, Type } from '@sinclair/typebox';
 import { Closed, OneOf } from '../shared/model/closed.ts';
 import { COLLECTED_FILES_MAX } from '../shared/model/collection.ts';
 import { type LimitName, limitMaxima, limitNames, limitProperties } from '../shared/model/limits.ts';
+import { pageSettings } from './pages/page-settings.ts';
 
 /** Prefix of the coordinator's environment variables. */
 export const CONFIG_PREFIX = 'ENVICUTOR';
@@ -178,6 +179,7 @@ export const CoordinatorConfig = Closed({
     description:
       'Origins whose pages may use the API with a key of theirs, such as https://contest.example; *: all. Needs tenantsFile. Comma separated.',
   }),
+  ...pageSettings,
   waitSecondsMax: integer(300, 1, 'Longest ?wait of an execution; seconds.'),
   terminalsMax: integer(1000, 1, 'Connections to terminals of interactive executions; beyond it: 429.'),
   terminalWaitMsMax: integer(

@@ -234,6 +234,7 @@ export class AgentSession {
   #handle(message: AgentMessage, agent: FleetAgent): void {
     const { leases, clock } = this.#deps;
     this.#heardAtMs = clock.monotonicMs();
+    agent.heardAtMs = clock.nowMs();
     switch (message.type) {
       case 'agent.report': {
         checkOffer(message.offer, agent);

@@ -67,6 +67,8 @@ export class FleetAgent implements Candidate {
   sandbox: SandboxCounts | null = null;
   /** What it counts of its layers and disk; null when it did not say. */
   cache: AgentCounts | null = null;
+  /** When something was last heard from it. */
+  heardAtMs: number;
   /** Of the newest trust state that it says it has seen. */
   trustVersion = 0;
   /** Monotonic time until which it gets no offers, because it refused one. */
@@ -88,6 +90,7 @@ export class FleetAgent implements Candidate {
     this.key = options.key ?? null;
     this.#isDraining = options.isDraining;
     this.connectedAtMs = options.connectedAtMs;
+    this.heardAtMs = options.connectedAtMs;
     this.understands = options.understands ?? [];
     this.#send = options.send;
   }

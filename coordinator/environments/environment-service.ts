@@ -299,6 +299,14 @@ export class EnvironmentService {
     return this.#builds.get(place) ?? this.#ended.get(place) ?? null;
   }
 
+  /** Of all tenants: what is being built here, and what was lately. */
+  newest(limit: number): EnvironmentBuild[] {
+    const builds = [...new Set([...this.#builds.values(), ...this.#ended.values()])];
+    const byAge = (one: EnvironmentBuild, other: EnvironmentBuild) =>
+      other.answer.createdAt < one.answer.createdAt ? -1 : 1;
+    return builds.sort(byAge).slice(0, limit);
+  }
+
   list(tenantId: string, cursor: number | null, limit: number): Promise<Page<Environment>> {
     return this.#deps.store.list(tenantId, cursor, limit);
   }

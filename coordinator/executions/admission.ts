@@ -26,6 +26,11 @@ export interface AdmissionOptions {
 /** Why somebody was not let in. */
 export type AdmissionRefusal = 'rate' | 'queue' | 'time';
 
+/** How often, by why. */
+export type RefusalCounts = Readonly<Record<AdmissionRefusal, number>>;
+
+const noRefusals: RefusalCounts = { rate: 0, queue: 0, time: 0 };
+
 /** What admission needs. */
 export interface AdmissionDeps {
   readonly clock: Clock;
@@ -58,6 +63,7 @@ export class Admission {
   readonly #buckets = new LRUCache<string, Bucket>({ max: BUCKETS_MAX });
   /** Tenants with something that waits. */
   readonly #waiting = new Map<string, { weight: number; count: number }>();
+  readonly #refusals = new LRUCache<string, RefusalCounts>({ max: BUCKETS_MAX });
   readonly #minute: MinuteCounts;
   #total = 0;
 
@@ -80,6 +86,11 @@ export class Admission {
   /** How many of a tenant's wait. */
   waitingOf(tenantId: string): number {
     return this.#waiting.get(tenantId)?.count ?? 0;
+  }
+
+  /** How often a tenant was refused since the start, as far back as is remembered. */
+  refusalsOf(tenantId: string): RefusalCounts {
+    return this.#refusals.peek(tenantId) ?? noRefusals;
   }
 
   /** How many of a tenant's have begun in the present minute of the clock. */
@@ -160,7 +171,7 @@ export class Admission {
       room > 0
         ? `${own - before} executions of tenant ${tenant.id} wait and at most ${Math.max(0, ownMax - before)} may now${more}`
         : `${this.#total} executions wait and at most ${queueDepthMax} may${more}`;
-    throw this.#refuse(tenant, 'queue', 'queue-full', what, over * meanMs);
+    throw this.#refuse(tenant.id, 'queue', what, over * meanMs);
   }
 
   /** What would be given up in the queue is not let into it; the last of a batch waits for the others, too. */
@@ -171,7 +182,7 @@ export class Admission {
     if (slots === 0 || waitMs <= waitMsMax) return;
     const who = count === 1 ? 'this' : `the last of ${count}`;
     const what = `${who} would wait for about ${Math.ceil(waitMs / 1000)} s and may wait for ${waitMsMax / 1000} s`;
-    throw this.#refuse(tenant, 'time', 'queue-full', what, waitMs - waitMsMax);
+    throw this.#refuse(tenant.id, 'time', what, waitMs - waitMsMax);
   }
 
   #quotasOf(tenant: Tenant) {
@@ -184,7 +195,7 @@ export class Admission {
     const { executionsPerMinuteMax: max } = this.#quotasOf(tenant);
     if (max === 0 || this.#minute.of(tenant.id) + Math.min(count, max) <= max) return;
     const what = `tenant ${tenant.id} may begin ${max} executions in a minute of the clock and has`;
-    throw this.#refuse(tenant, 'rate', 'rate-exceeded', what, this.#minute.leftMs);
+    throw this.#refuse(tenant.id, 'rate', what, this.#minute.leftMs);
   }
 
   /** A batch that is larger than the burst is let in when the bucket is full, and leaves it in debt: over time the rate is what it is. */
@@ -200,17 +211,14 @@ export class Admission {
     this.#buckets.set(tenant.id, { tokens: isGiven ? tokens - count : tokens, atMs: nowMs });
     if (isGiven) return;
     const what = `tenant ${tenant.id} may begin ${rate} executions in a second and ${burst} at once`;
-    throw this.#refuse(tenant, 'rate', 'rate-exceeded', what, ((needed - tokens) / rate) * 1000);
+    throw this.#refuse(tenant.id, 'rate', what, ((needed - tokens) / rate) * 1000);
   }
 
-  #refuse(
-    { id }: Tenant,
-    reason: AdmissionRefusal,
-    code: 'queue-full' | 'rate-exceeded',
-    what: string,
-    waitMs: number,
-  ): SystemError {
-    this.#deps.refused?.(reason, id);
+  #refuse(tenantId: string, reason: AdmissionRefusal, what: string, waitMs: number): SystemError {
+    this.#deps.refused?.(reason, tenantId);
+    const counts = this.refusalsOf(tenantId);
+    this.#refusals.set(tenantId, { ...counts, [reason]: counts[reason] + 1 });
+    const code = reason === 'rate' ? 'rate-exceeded' : 'queue-full';
     // What is a matter of arithmetic is told as it is, what is a guess not further than a minute ahead.
     const retryAfterSeconds = reason === 'rate' ? toExactSeconds(waitMs) : toRetrySeconds(waitMs);
     return new SystemError(code, `${what}; try again in ${retryAfterSeconds} s`, { retryAfterSeconds });

@@ -20,7 +20,7 @@ import type { ExecutionStore } from './state-store.ts';
 /** What views need. */
 export interface ExecutionViewsDeps {
   readonly clock: Clock;
-  readonly store: Pick<ExecutionStore, 'get' | 'list'>;
+  readonly store: Pick<ExecutionStore, 'get' | 'list' | 'tenantOf'>;
   readonly scheduler: Pick<Scheduler, 'explain'>;
 }
 
@@ -30,9 +30,9 @@ const RESULT_MS_MAX = 5000;
 /** See the head of this file. */
 export class ExecutionViews {
   readonly #deps: ExecutionViewsDeps;
-  readonly #live: Pick<LiveExecutions, 'find' | 'found'>;
+  readonly #live: Pick<LiveExecutions, 'find' | 'findOfAny' | 'found' | 'newest'>;
 
-  constructor(deps: ExecutionViewsDeps, live: Pick<LiveExecutions, 'find' | 'found'>) {
+  constructor(deps: ExecutionViewsDeps, live: Pick<LiveExecutions, 'find' | 'findOfAny' | 'found' | 'newest'>) {
     this.#deps = deps;
     this.#live = live;
   }
@@ -86,6 +86,21 @@ export class ExecutionViews {
     const obstacles = this.#deps.scheduler.explain(execution.id);
     const { key: _, ...constraints } = toConstraints(terms.request, environment?.architecture ?? '');
     return toPlacementAnswer(constraints, environment?.digests.length ?? 0, placements, obstacles);
+  }
+
+  /** Of all tenants, those that are remembered here, newest first. */
+  newest(limit: number): { tenantId: string; answer: Execution }[] {
+    const known = this.#live.newest(limit).map((live) => ({ tenantId: live.terms.tenantId, answer: live.toAnswer() }));
+    const byAge = (one: { answer: Execution }, other: { answer: Execution }) =>
+      other.answer.createdAt < one.answer.createdAt ? -1 : 1;
+    return known.sort(byAge).slice(0, limit);
+  }
+
+  /** Whose an execution is; SystemError `execution-not-found`. */
+  async tenantOf(id: string): Promise<string> {
+    const tenantId = this.#live.findOfAny(id)?.terms.tenantId ?? (await this.#deps.store.tenantOf(id));
+    if (tenantId === null) throw new SystemError('execution-not-found', `there is no execution ${id}`);
+    return tenantId;
   }
 
   /** Durable executions of a tenant, newest first. */

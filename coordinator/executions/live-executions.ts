@@ -133,10 +133,24 @@ export class LiveExecutions {
     return this.#live.get(execution.id) === execution && this.#live.delete(execution.id);
   }
 
+  /** Of all tenants: the newest that have no result yet, and those that got one last. */
+  newest(limit: number): LiveExecution[] {
+    const ended: LiveExecution[] = [];
+    for (const execution of this.#finished.values()) {
+      if (ended.length >= limit) break;
+      ended.push(execution);
+    }
+    return [...this.all().slice(-limit), ...ended];
+  }
+
+  /** The same, whosever it is. */
+  findOfAny(id: string): LiveExecution | null {
+    return isId('execution', id) ? (this.#live.get(id) ?? this.#finished.get(id) ?? null) : null;
+  }
+
   /** The live or just finished execution of a tenant; null: there is none. */
   find(tenantId: string, id: string): LiveExecution | null {
-    if (!isId('execution', id)) return null;
-    const execution = this.#live.get(id) ?? this.#finished.get(id);
+    const execution = this.findOfAny(id);
     return execution?.terms.tenantId === tenantId ? execution : null;
   }
 }

@@ -13,7 +13,7 @@ import type { NewDelivery } from '../deliveries/delivery-store.ts';
 import { acceptAllStatement, NOW_MS, type Owner, owned } from './postgres-batch-acceptance.ts';
 import type { PostgresDatabase, PostgresRow } from './postgres-database.ts';
 import { type BatchStatement, WriteLane } from './postgres-write-lane.ts';
-import { toAnswer, toEndMs, toExecutionName, toPage, toTakenKey, toUnfinished } from './rows.ts';
+import { toAnswer, toEndMs, toExecutionName, toPage, toTakenKey, toTextOrNull, toUnfinished } from './rows.ts';
 import { type ShardLease, shardOf, toShardMoved } from './shard-store.ts';
 import type { AcceptedExecution, ExecutionStore, IdempotencyKey, TakenKey } from './state-store.ts';
 
@@ -178,12 +178,14 @@ function keyForgetter(database: PostgresDatabase): () => void {
 }
 
 /** What is only looked at. */
-function reading(database: PostgresDatabase): Pick<ExecutionStore, 'get' | 'list' | 'unfinished'> {
+function reading(database: PostgresDatabase): Pick<ExecutionStore, 'get' | 'tenantOf' | 'list' | 'unfinished'> {
   return {
     get: async (tenantId, id) => {
       const [row] = await database.read('SELECT answer FROM executions WHERE id = $1 AND tenant = $2', [id, tenantId]);
       return row === undefined ? null : (JSON.parse(String(row['answer'])) as Execution);
     },
+    tenantOf: async (id) =>
+      toTextOrNull((await database.read('SELECT tenant FROM executions WHERE id = $1', [id]))[0]?.['tenant']),
     list: async (tenantId, cursor, limit) => {
       const sql = `SELECT sequence, answer FROM executions WHERE tenant = $1 AND sequence < $2
         ORDER BY sequence DESC LIMIT $3`;

@@ -19,6 +19,7 @@ import {
   toExecutionName,
   toPage,
   toTakenKey,
+  toTextOrNull,
   toUnfinished,
 } from './rows.ts';
 import { shardOf } from './shard-store.ts';
@@ -116,6 +117,41 @@ function endedExecutions(database: SqliteDatabase): Pick<ExecutionStore, 'outdat
   };
 }
 
+/** What is only looked at. */
+function seenExecutions(database: SqliteDatabase): Pick<ExecutionStore, 'get' | 'tenantOf' | 'list' | 'unfinished'> {
+  return {
+    get: (tenantId, id) =>
+      database.read(() => {
+        const row = database.prepare('SELECT answer FROM executions WHERE id = ? AND tenant = ?').get(id, tenantId);
+        return row === undefined ? null : toAnswer<Execution>(row);
+      }),
+    tenantOf: (id) =>
+      database.read(() =>
+        toTextOrNull(database.prepare('SELECT tenant FROM executions WHERE id = ?').get(id)?.['tenant']),
+      ),
+    list: (tenantId, cursor, limit) =>
+      database.read(() =>
+        toPage(
+          database
+            .prepare(
+              'SELECT sequence, answer FROM executions WHERE tenant = ? AND sequence < ? ORDER BY sequence DESC LIMIT ?',
+            )
+            .all(tenantId, cursor ?? LAST, limit + 1),
+          limit,
+          toAnswer<Execution>,
+        ),
+      ),
+    unfinished: (shards) =>
+      database.read(() =>
+        database
+          .prepare('SELECT tenant, request, answer FROM executions WHERE is_finished = 0 ORDER BY sequence')
+          .all()
+          .filter(inShards(shards))
+          .map(toUnfinished),
+      ),
+  };
+}
+
 function executionStore(database: SqliteDatabase): ExecutionStore {
   const acceptAll: ExecutionStore['acceptAll'] = async (batch, lease) => {
     assert.equal(lease.shard, shardOf(batch.tenantId), 'a lease of another shard');
@@ -157,31 +193,7 @@ function executionStore(database: SqliteDatabase): ExecutionStore {
         return true;
       });
     },
-    get: (tenantId, id) =>
-      database.read(() => {
-        const row = database.prepare('SELECT answer FROM executions WHERE id = ? AND tenant = ?').get(id, tenantId);
-        return row === undefined ? null : toAnswer<Execution>(row);
-      }),
-    list: (tenantId, cursor, limit) =>
-      database.read(() =>
-        toPage(
-          database
-            .prepare(
-              'SELECT sequence, answer FROM executions WHERE tenant = ? AND sequence < ? ORDER BY sequence DESC LIMIT ?',
-            )
-            .all(tenantId, cursor ?? LAST, limit + 1),
-          limit,
-          toAnswer<Execution>,
-        ),
-      ),
-    unfinished: (shards) =>
-      database.read(() =>
-        database
-          .prepare('SELECT tenant, request, answer FROM executions WHERE is_finished = 0 ORDER BY sequence')
-          .all()
-          .filter(inShards(shards))
-          .map(toUnfinished),
-      ),
+    ...seenExecutions(database),
     ...endedExecutions(database),
   };
 }

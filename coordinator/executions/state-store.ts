@@ -80,6 +80,8 @@ export interface ExecutionStore {
    */
   record(tenantId: string, answer: Execution, lease: ShardLease): Promise<boolean>;
   get(tenantId: string, id: string): Promise<Execution | null>;
+  /** Whose it is; null: there is none. */
+  tenantOf(id: string): Promise<string | null>;
   list(tenantId: string, cursor: number | null, limit: number): Promise<Page<Execution>>;
   /** Those of tenants of these shards, oldest first. */
   unfinished(shards: readonly number[]): Promise<readonly UnfinishedExecution[]>;

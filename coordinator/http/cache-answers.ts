@@ -4,7 +4,7 @@
 import { Type } from '@sinclair/typebox';
 import { toTimestamp } from '../../shared/clock.ts';
 import { Closed, Nullable, OneOf, Timestamp } from '../../shared/model/closed.ts';
-import { EnvironmentReference, layerKinds } from '../../shared/model/environment.ts';
+import { EnvironmentReference } from '../../shared/model/environment.ts';
 import { Failure } from '../../shared/model/failure.ts';
 import { keptReasons, type SweepResult } from '../../shared/model/sweep.ts';
 import { keyRoles } from '../../shared/model/trust.ts';
@@ -17,27 +17,6 @@ const Agents = Type.Array(Type.String(), { minItems: 1, maxItems: 10_000, descri
 const Digests = Type.Array(Digest, { minItems: 1, maxItems: 1000, description: 'Tar digests of layers.' });
 const count = (description: string) => Type.Integer({ minimum: 0, description });
 const text = (description: string) => Type.String({ description });
-
-export const CachedLayer = Closed(
-  {
-    digest: Digest,
-    kind: OneOf(layerKinds, { description: 'Which step of an environment it is.' }),
-    base: text('What it is built on.'),
-    architecture: text('Of the machines that can use it.'),
-    scope: text('`shared`, or `tenant-` and whose it is.'),
-    key: text('Digest of everything that its build could observe.'),
-    bytes: count('Of the compressed blob.'),
-    tarBytes: count('Of its tar.'),
-    parents: Type.Array(Digest, { description: 'Layers below, lowest first.' }),
-    builtAt: text('When; ISO 8601 in UTC.'),
-    lastUsedAt: Timestamp,
-    provenance: Nullable(Digest, { description: 'The statement how it was built and from what.' }),
-    agents: Type.Array(Type.String(), { description: 'Connected agents that hold it.' }),
-    pinnedOn: Type.Array(Type.String(), { description: "Agents' ids; '*' is all of them." }),
-    isRevoked: Type.Boolean({ description: 'Is it never to be used again?' }),
-  },
-  { title: 'CachedLayer', description: 'A layer in the store.' },
-);
 
 export const Pinning = Closed(
   {

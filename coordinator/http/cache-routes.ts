@@ -14,6 +14,7 @@ import {
   toPageRequest,
 } from '../../shared/http/answers.ts';
 import { streamEvents } from '../../shared/http/event-stream.ts';
+import { CachedLayer } from '../../shared/model/cached-layer.ts';
 import { Environment } from '../../shared/model/environment.ts';
 import type { Revocation } from '../../shared/model/trust.ts';
 import type { Fleet } from '../agents/fleet.ts';
@@ -25,7 +26,6 @@ import { rotationSteps } from '../environments/verifier-client.ts';
 import type { AgentStore } from '../executions/state-store.ts';
 import { requireOperator } from './authentication.ts';
 import {
-  CachedLayer,
   Collection,
   KeysAnswer,
   PinnedLayers,

@@ -127,6 +127,19 @@ function addRecords(server: HttpServer, { environments }: EnvironmentRoutesDeps)
   );
 }
 
+/** What is told of a build: as it happens, or its end alone when that is all that is known; SystemError `environment-not-found`. */
+export async function logOfBuild(
+  environments: Pick<EnvironmentService, 'buildOf' | 'get'>,
+  tenantId: string,
+  id: string,
+): Promise<EventLog> {
+  const known = environments.buildOf(tenantId, id)?.log;
+  if (known !== undefined) return known;
+  const log = new EventLog(0);
+  log.close('finished', await environments.get(tenantId, id));
+  return log;
+}
+
 function addEvents(server: HttpServer, { clock, environments }: EnvironmentRoutesDeps): void {
   server.get(
     '/v1/environments/:id/events',
@@ -142,13 +155,7 @@ function addEvents(server: HttpServer, { clock, environments }: EnvironmentRoute
       },
     },
     async (request, reply) => {
-      const { id } = request.params;
-      let log = environments.buildOf(request.tenant.id, id)?.log;
-      if (log === undefined) {
-        const answer = await environments.get(request.tenant.id, id);
-        log = new EventLog(0);
-        log.close('finished', answer);
-      }
+      const log = await logOfBuild(environments, request.tenant.id, request.params.id);
       return streamEvents(reply, log, request.headers['last-event-id'], clock);
     },
   );

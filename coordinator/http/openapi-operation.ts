@@ -140,7 +140,7 @@ export const tags: Readonly<Record<string, string>> = {
   audit: 'What operators did.',
   pools: 'Machines that belong together, and who may use them.',
   cache: "The layers of all environments: for an instance's operators.",
-  instance: 'The instance itself.',
+  instance: 'The instance itself, and what operators see of all its tenants.',
 };
 
 function toTag(url: string): string {

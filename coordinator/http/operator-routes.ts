@@ -3,14 +3,15 @@
  * Never decides placement or trust. Agents' routes need an operator's key, but that a pool's owner sees its agents and lets them in; the cache's
  * routes are in cache-routes.
  */
-import { type Static, Type } from '@sinclair/typebox';
+import { Type } from '@sinclair/typebox';
 import { toTimestamp } from '../../shared/clock.ts';
 import { SystemError, toSystemError } from '../../shared/errors.ts';
 import { IdParams, problems } from '../../shared/http/answers.ts';
-import { Closed, Named, Nullable, OneOf, Timestamp } from '../../shared/model/closed.ts';
+import { Agent, AgentList } from '../../shared/model/agent-record.ts';
+import { Closed, OneOf, Timestamp } from '../../shared/model/closed.ts';
 import { NAMED_POOL } from '../../shared/model/tenant.ts';
 import type { Enrolment } from '../agents/enrolment.ts';
-import type { Fleet } from '../agents/fleet.ts';
+import type { Fleet, FleetAgent } from '../agents/fleet.ts';
 import { describeAgent, type RemoteAgent } from '../cluster/remote-agent.ts';
 import type { AgentStore, EnrolledAgent } from '../executions/state-store.ts';
 import type { Pools } from '../pools/pools.ts';
@@ -43,38 +44,6 @@ export interface Elsewhere {
 const READY_AGAIN_SECONDS = 2;
 
 const text = (description: string) => Type.String({ description });
-const count = (description: string) => Type.Integer({ minimum: 0, description });
-const unknown = { description: 'Null: it is not connected.' };
-
-const Slots = Closed(
-  { total: count('Executions that it runs at a time.'), free: count('Of them, free now.') },
-  { title: 'AgentSlots', description: 'Places of an agent.' },
-);
-
-const Agent = Closed(
-  {
-    id: text('`agent_…`'),
-    name: text('As it calls itself.'),
-    pool: text('Where it is.'),
-    state: OneOf(['ready', 'draining', 'disconnected'], { description: 'Draining: it gets no new work.' }),
-    slots: Slots,
-    layers: count('Layers that it holds.'),
-    architecture: Nullable(Type.String(), unknown),
-    release: Nullable(Type.String(), unknown),
-    kernel: Nullable(Type.String(), unknown),
-    cores: Nullable(Type.Integer(), unknown),
-    memoryBytes: Nullable(Type.Integer(), unknown),
-    labels: Named(Type.String(), { description: "Its owner's words for it." }),
-    enrolledAt: Timestamp,
-    connectedAt: Nullable(Timestamp, unknown),
-  },
-  { title: 'Agent', description: 'A machine that runs code.' },
-);
-
-const AgentList = Closed(
-  { items: Type.Array(Agent, { description: 'All that may be seen.' }) },
-  { title: 'AgentList', description: 'Agents.' },
-);
 
 const Missing = Closed(
   { requirement: text('What does not answer.'), detail: text('What it says instead.') },
@@ -157,7 +126,7 @@ function addHealthRoutes(server: HttpServer, { metrics, requirements, descriptio
 }
 
 /** An enrolled agent, and what is known of it where it is connected. */
-function toAgentAnswer(known: EnrolledAgent, agent: RemoteAgent | undefined): Static<typeof Agent> {
+function toAgentAnswer(known: EnrolledAgent, agent: RemoteAgent | undefined, here?: FleetAgent): Agent {
   const { architecture, release, kernel, cores, memoryBytes, labels } = agent?.facts ?? {};
   return {
     id: known.id,
@@ -175,6 +144,8 @@ function toAgentAnswer(known: EnrolledAgent, agent: RemoteAgent | undefined): St
     labels: { ...labels },
     enrolledAt: toTimestamp(known.enrolledAtMs),
     connectedAt: agent === undefined ? null : toTimestamp(agent.connectedAtMs),
+    heardAt: here === undefined ? null : toTimestamp(here.heardAtMs),
+    receiptKey: here?.key?.keyid ?? null,
   };
 }
 
@@ -202,7 +173,7 @@ function addAgentRoutes(server: HttpServer, deps: OperatorRoutesDeps): void {
       if (own.length === 0) requireOperator(tenant);
       const seen = (await agents.list()).filter(({ pool }) => tenant.isOperator || own.includes(pool));
       const found = await connected();
-      return { items: seen.map((known) => toAgentAnswer(known, found.get(known.id))) };
+      return { items: seen.map((known) => toAgentAnswer(known, found.get(known.id), fleet.get(known.id))) };
     },
   );
 
@@ -232,7 +203,7 @@ function addAgentRoutes(server: HttpServer, deps: OperatorRoutesDeps): void {
         const agent = fleet.get(known.id);
         if (agent === undefined) elsewhere.tell({ type: 'agent.drain', agentId: id, isDraining });
         else agent.drain(isDraining);
-        return toAgentAnswer(known, (await connected()).get(known.id));
+        return toAgentAnswer(known, (await connected()).get(known.id), agent);
       },
     );
   }

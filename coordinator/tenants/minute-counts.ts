@@ -28,7 +28,9 @@ export class MinuteCounts {
 
   /** So many more; less than nothing when they are not wanted after all. */
   add(tenantId: string, count = 1): void {
-    this.#counts.set(tenantId, Math.max(0, this.of(tenantId) + count));
+    // First: in a new minute it begins new counts.
+    const before = this.of(tenantId);
+    this.#counts.set(tenantId, Math.max(0, before + count));
   }
 
   /** Until the next minute begins; milliseconds. */

@@ -125,7 +125,11 @@ async function writeTarball(
 
 /** The package as npm would install it: compiled programs, their packages, and a way to the launcher. */
 async function writeLibrary(parts: Parts, architecture: Architecture, folder: string): Promise<void> {
-  copyFolder(parts.package, filesMatching(parts.package, ['package.json', 'dist/**/*.js']), folder);
+  copyFolder(
+    parts.package,
+    filesMatching(parts.package, ['package.json', 'dist/**/*.js', 'coordinator/pages/**/*.{css,html}']),
+    folder,
+  );
   await linkFolder(join(parts.packages, 'node_modules'), join(folder, 'node_modules'));
   const place = join(folder, PREBUILT, `linux-${architecture}`);
   mkdirSync(place, { recursive: true });

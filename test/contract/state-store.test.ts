@@ -71,6 +71,10 @@ for (const [name, createEngine] of Object.entries(stateEngines)) {
       );
       assert.equal(second.next, null);
       assert.equal(await store.executions.get('two', 'exec_a'), null);
+      assert.deepEqual(
+        await Promise.all(['exec_a', 'exec_d', 'exec_none'].map((id) => store.executions.tenantOf(id))),
+        ['one', 'two', null],
+      );
     });
 
     test('an idempotency key is taken once for each tenant until it expires', async () => {

@@ -124,6 +124,21 @@ test('the client library, and whatever of ours it reads, runs in a browser: no p
   assert.ok(reached.size > 5);
 });
 
+test('pages import nothing at run time but their own modules, and assign no HTML', () => {
+  const own = /^coordinator\/pages\/console\//;
+  const modules = sources.filter(({ path }) => own.test(path));
+  assert.ok(modules.length > 10);
+  const wrong = modules.flatMap((source) => [
+    ...importsOf(source)
+      .filter(({ target, isTypeOnly }) => !isTypeOnly && !own.test(target))
+      .map(({ target }) => `${source.path} imports ${target}`),
+    ...(/\b(innerHTML|outerHTML|insertAdjacentHTML|document\.write|DOMParser|eval)\b/.test(blankOut(source.text))
+      ? [`${source.path} makes elements of text`]
+      : []),
+  ]);
+  assert.deepEqual(wrong, []);
+});
+
 test('no module imports itself by way of others', () => {
   const graph = new Map(sources.map((source) => [source.path, valueImports(source)]));
   const done = new Set<string>();

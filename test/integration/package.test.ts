@@ -159,3 +159,10 @@ test('the package holds what runs and what builds the launcher, and neither sour
   );
   assert.deepEqual(strange, []);
 });
+
+test("the operator's console is in the package, with its modules compiled and its style and HTML as they are", () => {
+  const script = `const { readPage } = await import('./node_modules/envicutor/dist/coordinator/pages/page-files.js');
+    const { html, files } = readPage('console', { keyed: 'true' });
+    console.log(html.includes('/main.js"'), files.has('main.js'), files.has('console.css'), [...files.keys()].some((name) => name.endsWith('.ts')));`;
+  assert.equal(run(folder, process.execPath, '--input-type=module', '--eval', script), 'true true true false\n');
+});

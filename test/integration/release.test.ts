@@ -149,7 +149,10 @@ test('each tarball has one folder with what the installer expects, owned by root
       'VERSION',
       'LICENSE',
       'lib/package.json',
+      'lib/coordinator/pages/console/console.css',
+      'lib/coordinator/pages/console/console.html',
       'lib/dist/agent/main.js',
+      'lib/dist/coordinator/pages/console/main.js',
       'lib/node_modules/ws/package.json',
     ])
       assert.equal(at(file), '-rw-r--r--', file);

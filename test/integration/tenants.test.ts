@@ -195,6 +195,11 @@ test('every route with an id answers a foreign tenant as if there were no such t
     // The operator's, for whom nothing is anybody else's: a tenant hears that before anything else.
     agents: { id: ['agent_00000001', 'agent_00000002'] },
     cache: { id: ['prefetch_00000001', 'prefetch_00000002'] },
+    instance: {
+      id: ['exec_00000001', 'exec_00000002'],
+      tenant: ['one', 'eno'],
+      digest: [digestOf('a'), digestOf('b')],
+    },
   };
   let asked = 0;
   for (const { method, path } of (await routesOf(stage)).filter(({ path }) => path.includes('{'))) {
@@ -212,7 +217,7 @@ test('every route with an id answers a foreign tenant as if there were no such t
       }),
     );
     assert.deepEqual(answers[0], answers[1], `${method} ${path}`);
-    const isOperators = /^\/v1\/(agents|cache)/.test(path);
+    const isOperators = /^\/v1\/(agents|cache|instance)/.test(path);
     assert.equal(answers[0]?.status, isOperators ? 403 : 404, `${method} ${path}: ${answers[0]?.text}`);
     asked += 1;
   }

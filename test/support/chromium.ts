@@ -5,7 +5,7 @@
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtemp, rm } from 'node:fs/promises';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
@@ -30,7 +30,11 @@ interface Message {
     readonly args?: readonly { readonly value?: unknown }[];
     readonly exceptionDetails?: { readonly text: string };
   };
-  readonly result?: { readonly result?: { readonly value?: unknown }; readonly exceptionDetails?: object };
+  readonly result?: {
+    readonly result?: { readonly value?: unknown };
+    readonly exceptionDetails?: object;
+    readonly data?: string;
+  };
   readonly error?: object;
 }
 
@@ -76,6 +80,39 @@ export class ChromiumPage {
     const { result } = await this.#send('Runtime.evaluate', { expression, awaitPromise: true, returnByValue: true });
     assert.equal(result?.exceptionDetails, undefined, JSON.stringify(result?.exceptionDetails));
     return result?.result?.value as Value;
+  }
+
+  /** Presses a key, as its reader would. */
+  async press(key: 'Tab' | 'Enter' | 'Escape'): Promise<void> {
+    const codes = { Tab: 9, Enter: 13, Escape: 27 };
+    const text = key === 'Enter' ? { text: '\r' } : {};
+    for (const type of ['keyDown', 'keyUp'])
+      await this.#send('Input.dispatchKeyEvent', { type, key, code: key, windowsVirtualKeyCode: codes[key], ...text });
+  }
+
+  /** Takes a picture of the whole page, as it lies in its window. */
+  async picture(path: string): Promise<void> {
+    const [width, height] = await this.evaluate<[number, number]>(
+      '[innerWidth, Math.max(innerHeight, document.documentElement.scrollHeight)]',
+    );
+    const clip = { x: 0, y: 0, width, height, scale: 1 };
+    const { result } = await this.#send('Page.captureScreenshot', { format: 'png', captureBeyondViewport: true, clip });
+    await writeFile(path, Buffer.from(result?.data ?? '', 'base64'));
+  }
+
+  /** Waits until an expression is true of the page, looking whenever that changes; gives its value. */
+  async until<Value>(expression: string): Promise<Value> {
+    return await this.evaluate<Value>(`new Promise((resolve) => {
+      const look = () => {
+        const found = (${expression});
+        if (!found) return;
+        observer.disconnect();
+        resolve(found);
+      };
+      const observer = new MutationObserver(look);
+      observer.observe(document, { subtree: true, childList: true, characterData: true, attributes: true });
+      look();
+    })`);
   }
 
   async #send(method: string, params: object): Promise<Message> {

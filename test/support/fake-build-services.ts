@@ -11,11 +11,13 @@ import type { ObjectStore } from '../../shared/storage/object-store.ts';
 import { openFakeVerifier, type Slips } from './fake-verifier.ts';
 import { makeReport } from './lease-results.ts';
 
-/** How a build ends; `wait` holds it open until the promise resolves. */
-export type BuildScript = (order: BuildOrder) => readonly BuildEvent[] | Promise<readonly BuildEvent[]>;
+/** How a build ends: at once, when a promise resolves, or with one event after the other. */
+export type BuildScript = (
+  order: BuildOrder,
+) => readonly BuildEvent[] | AsyncIterable<BuildEvent> | Promise<readonly BuildEvent[] | AsyncIterable<BuildEvent>>;
 
 /** A build that ends well. */
-export const builds: BuildScript = (order) => {
+export const builds = (order: BuildOrder): readonly BuildEvent[] => {
   const tar = { digest: digestOf(order.buildId), bytes: 1, entries: 1, rules: 1 };
   const layer = {
     buildId: order.buildId,
@@ -55,7 +57,7 @@ async function serve(path: string, underWay: Set<Promise<unknown>>, listener: As
 /** Both services; `orders` holds every build that was asked for. */
 export async function startBuildServices(folder: string, store: ObjectStore) {
   const state = {
-    script: builds,
+    script: builds as BuildScript,
     orders: [] as BuildOrder[],
     closedEarly: 0,
     verifierCode: 200,
@@ -73,7 +75,7 @@ export async function startBuildServices(folder: string, store: ObjectStore) {
       builder.emit('closed-early');
     });
     response.writeHead(200, { 'content-type': 'application/x-ndjson' }).flushHeaders();
-    for (const event of await state.script(order)) response.write(`${JSON.stringify(event)}\n`);
+    for await (const event of await state.script(order)) response.write(`${JSON.stringify(event)}\n`);
     return response.end();
   });
   const answer = await openFakeVerifier(`${folder}/verifier-keys`, store, state);

@@ -19,6 +19,7 @@ export interface AgentScript {
   /** How it writes its public key; absent: as base64 of its DER. */
   readonly spelled?: (der: Buffer) => string;
   readonly signedText?: (nonce: string) => string;
+  readonly name?: string;
   readonly slots?: number;
   readonly pool?: string;
   readonly labels?: Record<string, string>;
@@ -49,6 +50,7 @@ export class ScriptedAgent {
       token = null,
       agentId = null,
       protocol = PROTOCOL_VERSION,
+      name = 'scripted',
       slots = 2,
       pool = 'default',
       labels = {},
@@ -61,7 +63,7 @@ export class ScriptedAgent {
       cores: 2,
       memoryBytes: 8 * 1024 ** 3,
     } as const;
-    const hello = { protocol, name: 'scripted', publicKey, agentId, token, ...facts, pool, labels, exclusiveCores };
+    const hello = { protocol, name, publicKey, agentId, token, ...facts, pool, labels, exclusiveCores };
     const { understands } = script;
     const more = understands === undefined ? {} : { understands };
     this.#offer = script.offer;

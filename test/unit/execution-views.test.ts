@@ -19,7 +19,7 @@ const id = ended.id as ExecutionId;
 function viewsOf(read: () => Execution) {
   const clock = new VirtualClock();
   const live = new LiveExecutions(1);
-  const store = { get: async () => read(), list: () => assert.fail() };
+  const store = { get: async () => read(), list: () => assert.fail(), tenantOf: () => assert.fail() };
   const views = new ExecutionViews({ clock, store, scheduler: { explain: () => assert.fail() } }, live);
   return { clock, live, views };
 }

@@ -56,6 +56,7 @@ function setStage(changes: Partial<ExecutionStore> = {}) {
     finish: async (answer) => void finished.push(answer),
     record: async () => true,
     get: async () => null,
+    tenantOf: async () => null,
     list: async () => ({ items: [], next: null }),
     unfinished: async () => [],
     outdated: async () => [],
