@@ -136,6 +136,6 @@ async function writeLibrary(parts: Parts, architecture: Architecture, folder: st
 function writeShare(sources: string, runtime: string, folder: string): void {
   copyFolder(sources, filesMatching(sources, ['docs/*.md', 'README.md', 'CHANGELOG.md', 'SECURITY.md']), folder);
   const ops = join(sources, 'ops');
-  copyFolder(ops, filesMatching(ops, ['systemd/**/*', 'install-agent']), folder);
+  copyFolder(ops, filesMatching(ops, ['systemd/**/*', 'install-agent', 'RUNBOOK.md']), folder);
   copyFileSync(join(runtime, 'LICENSE'), join(folder, 'LICENSE-of-node'));
 }
