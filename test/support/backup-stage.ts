@@ -45,7 +45,7 @@ export class BackupStage {
   readonly folder: string;
   readonly #services: Awaited<ReturnType<typeof startBuildServices>>;
   readonly #port: number;
-  readonly #launcher: RealLauncher;
+  #launcher: RealLauncher | null = null;
   readonly #operatorKey: string;
   #processes: LoggedProcess[] = [];
   readonly #agents: AgentProcess[] = [];
@@ -54,13 +54,11 @@ export class BackupStage {
     folder: string,
     services: Awaited<ReturnType<typeof startBuildServices>>,
     port: number,
-    launcher: RealLauncher,
     operatorKey: string,
   ) {
     this.folder = folder;
     this.#services = services;
     this.#port = port;
-    this.#launcher = launcher;
     this.#operatorKey = operatorKey;
   }
 
@@ -75,14 +73,14 @@ export class BackupStage {
     const sha256 = createHash('sha256').update(key).digest('hex');
     const operator = { id: 'operator', isOperator: true, keys: [{ name: 'test', sha256 }] };
     await writeFile(join(folder, 'tenants.json'), JSON.stringify({ tenants: [operator] }));
-    const stage = new BackupStage(folder, services, await freePort(), await RealLauncher.start('backup'), key);
+    const stage = new BackupStage(folder, services, await freePort(), key);
     services.script = (order) => stage.#build(order);
     test.after(async () => {
       for (const agent of stage.#agents) await agent.end('SIGKILL');
       await stage.kill();
       services.builder.closeAllConnections();
       await Promise.all([services.builder[Symbol.asyncDispose](), services.verifier[Symbol.asyncDispose]()]);
-      await stage.#launcher.stop();
+      await stage.#launcher?.stop();
       await rm(folder, { recursive: true, force: true });
     });
     return stage;
@@ -106,6 +104,7 @@ export class BackupStage {
     const at = (name: string) => join(this.folder, name);
     return {
       ...inheritedEnvironment(['PATH']),
+      NODE_COMPILE_CACHE: at('compiled'),
       ENVICUTOR_LISTEN_PORT: String(this.#port),
       ENVICUTOR_STATE_DIRECTORY: join(state, 'coordinator'),
       ENVICUTOR_STORE_DIRECTORY: join(state, 'store'),
@@ -145,6 +144,7 @@ export class BackupStage {
 
   /** An agent with an identity of its own, the same for the same name; with a token it is enrolled. Resolves when it is let in. */
   async startAgent(name: string, token: string | null): Promise<AgentProcess> {
+    this.#launcher ??= await RealLauncher.start('backup');
     const state = join(this.folder, name);
     await mkdir(state, { recursive: true });
     const tokenFile = join(this.folder, `${name}.token`);
