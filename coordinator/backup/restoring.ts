@@ -3,7 +3,7 @@
  * database last, so that what a restore that failed leaves never looks like a whole instance.
  * Never overwrites anything and never restores a part. Invariant: nothing is written before the manifest, every file's digest and the places are found right.
  */
-import { chmod, chown, lstat, mkdir, readdir, readFile, stat } from 'node:fs/promises';
+import { chmod, chown, lchown, lstat, mkdir, readdir, readFile, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { SystemError } from '../../shared/errors.ts';
 import { type BackupManifest, type Owner, readManifest } from './backup-manifest.ts';
@@ -134,7 +134,7 @@ async function giveTo(path: string, { userId, groupId, mode }: Owner): Promise<v
   for (const entry of await readdir(path, { recursive: true, withFileTypes: true })) {
     const below = join(entry.parentPath, entry.name);
     const { mode: before } = await lstat(below);
-    await chown(below, userId, groupId);
+    await lchown(below, userId, groupId);
     // A change of owner takes set-id bits of some kinds away.
     if (entry.isDirectory()) await chmod(below, before & 0o7777);
   }

@@ -23,15 +23,10 @@ const product = readSources('.ts', '.c', '.def')
   .join('\n');
 const tools = ['chmod 600', 'dmesg'];
 
-const toCamelCase = (name: string) => name.replace(/_([a-z])/g, (_, letter: string) => letter.toUpperCase());
-
 /** Whether a word in code stands for something that is there. */
 function exists(word: string): boolean {
   if (/^ENVICUTOR_[A-Z_]+$/.test(word)) return settings.includes(`\`${word}\``) || knownElsewhere(word);
-  if (word.startsWith('envicutor_')) {
-    const name = word.slice('envicutor_'.length);
-    return metrics.includes(`'${word}'`) || new RegExp(`'(${name}|${toCamelCase(name)})'`).test(metrics);
-  }
+  if (word.startsWith('envicutor_')) return new RegExp(`\\b${word}\\b`).test(metrics);
   if (/^(GET|POST|PUT|DELETE) \//.test(word)) return api.includes(`\`${word.replace(/:(\w+)/g, '{$1}')}\``);
   if (/^[45]\d\d$/.test(word) || tools.includes(word) || word in errorCatalog) return true;
   if (/^(ops|docs|test|coordinator|agent|shared)\/[\w./-]+$/.test(word)) return existsSync(join(root, word));

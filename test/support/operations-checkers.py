@@ -1,5 +1,5 @@
 # Owns: what of the checks of ops/ only Python's packages can do: reading YAML, and the schemas of Compose and of Kubernetes. Prints JSON: for each
-# document of the files that it is given {"document": ..., "problems": [...]}. Never decides what a problem means (test/unit/compose.test.ts, kubernetes.test.ts).
+# document of the files that it is given {"document": ..., "problems": [...]}. Never decides what a problem means (test/integration/compose.test.ts, kubernetes.test.ts).
 # Usage: python operations-checkers.py compose | kubernetes-<version> FILE...
 import json
 import pathlib
