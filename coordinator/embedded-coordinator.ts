@@ -22,6 +22,7 @@ import { createVerifierClient } from './environments/verifier-client.ts';
 import { openSqliteStateStore } from './executions/sqlite-state-store.ts';
 import type { StateStore } from './executions/state-store.ts';
 import { openInstanceKey, readInstanceKey } from './instance-key.ts';
+import { stateFiles } from './state-folder.ts';
 
 export type { Clock, Random, Timer } from '../shared/clock.ts';
 export { type ErrorCode, type ErrorPlace, SystemError } from '../shared/errors.ts';
@@ -105,7 +106,7 @@ async function openAdapters(
 
 /** The shared database, or one of our own. */
 async function openState(config: CoordinatorConfig): Promise<StateStore> {
-  if (config.databaseUrl === '') return openSqliteStateStore(join(config.stateDirectory, 'coordinator.sqlite'));
+  if (config.databaseUrl === '') return openSqliteStateStore(join(config.stateDirectory, stateFiles.database));
   // Imported where it is wanted, as the store below.
   const { openPostgresStateStore } = await import('./executions/postgres-state-store.ts');
   return await openPostgresStateStore({ url: config.databaseUrl });
@@ -129,7 +130,8 @@ async function openStore(config: CoordinatorConfig, opened: Close[]): Promise<Ob
 /** Where clients' files are: never where layers are, which only the verifier writes. */
 async function openFileObjects(config: CoordinatorConfig, opened: Close[]): Promise<ObjectStore> {
   const { minioFilesBucket: bucket, minioEndpoint: endpoint, minioPublicEndpoint, minioRegion: region } = config;
-  if (bucket === '') return new DirectoryObjectStore(config.filesDirectory || join(config.stateDirectory, 'files'));
+  if (bucket === '')
+    return new DirectoryObjectStore(config.filesDirectory || join(config.stateDirectory, stateFiles.clientFiles));
   const { MinioObjectStore } = await import('../shared/storage/minio-object-store.ts');
   const store = new MinioObjectStore({
     ...{ endpoint, bucket, region },

@@ -9,7 +9,7 @@ import { join } from 'node:path';
 import type { Random } from '../shared/clock.ts';
 import { SystemError } from '../shared/errors.ts';
 import type { TenantKey } from './environments/environment-key.ts';
-import { makeStateFolder } from './state-folder.ts';
+import { makeStateFolder, stateFiles } from './state-folder.ts';
 
 /** Derives keys by purpose; the same purpose gives the same key for as long as the state directory lives. */
 export class InstanceKey {
@@ -43,7 +43,7 @@ export function readInstanceKey(path: string): InstanceKey {
 
 /** Reads the key, or makes it; SystemError `requirement-missing` when the state directory can't be written. */
 export function openInstanceKey(stateDirectory: string, random: Random): InstanceKey {
-  const path = join(stateDirectory, 'instance.key');
+  const path = join(stateDirectory, stateFiles.instanceKey);
   try {
     makeStateFolder(stateDirectory);
     try {

@@ -5,11 +5,14 @@
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 
-/** Compiled programs by the names that start them, as in package.json's `bin`. */
+/** Compiled programs by the names that start them, those of package.json's `bin` among them. */
 const programs: Readonly<Record<string, string>> = {
   'envicutor-agent': 'dist/agent/main.js',
+  'envicutor-backup': 'dist/coordinator/backup/main.js',
+  'envicutor-builder': 'dist/coordinator/builder/main.js',
   'envicutor-coordinator': 'dist/coordinator/main.js',
   'envicutor-run': 'dist/client/run/main.js',
+  'envicutor-verifier': 'dist/coordinator/environments/verifier/main.js',
 };
 
 /** Writes them into a folder beside which lib/ is. */

@@ -138,7 +138,11 @@ async function writeLibrary(parts: Parts, architecture: Architecture, folder: st
 
 /** What an operator reads and installs. */
 function writeShare(sources: string, runtime: string, folder: string): void {
-  copyFolder(sources, filesMatching(sources, ['docs/*.md', 'README.md', 'CHANGELOG.md', 'SECURITY.md']), folder);
+  copyFolder(
+    sources,
+    filesMatching(sources, ['docs/*.md', 'README.md', 'CHANGELOG.md', 'SECURITY.md', 'ops/RUNBOOK.md']),
+    folder,
+  );
   const ops = join(sources, 'ops');
   copyFolder(ops, filesMatching(ops, ['systemd/**/*', 'install-agent']), folder);
   copyFileSync(join(runtime, 'LICENSE'), join(folder, 'LICENSE-of-node'));

@@ -143,7 +143,12 @@ test('each tarball has one folder with what the installer expects, owned by root
       [...modes.keys()].filter((path) => !path.startsWith(`${nameOf(architecture)}/`)),
       [],
     );
-    for (const program of ['node', 'envicutor-launcher', 'envicutor-agent', 'envicutor-coordinator', 'envicutor-run'])
+    for (const program of [
+      'node',
+      ...['launcher', 'agent', 'coordinator', 'builder', 'verifier', 'backup', 'run'].map(
+        (name) => `envicutor-${name}`,
+      ),
+    ])
       assert.equal(at(`bin/${program}`), '-rwxr-xr-x', program);
     for (const file of [
       'VERSION',

@@ -18,6 +18,9 @@ import { writeWhole } from '../../../shared/storage/whole-file.ts';
 import { readLedger } from './ledger-file.ts';
 import type { SigningKeys } from './signing-key.ts';
 
+/** The file of whom it has signed, in the verifier's folder. */
+export const AGENT_KEY_LEDGER = 'agent-keys.json';
+
 const Ledger = Closed({ version: Type.Integer({ minimum: 0 }), agents: Type.Array(AgentKey) });
 type Ledger = Static<typeof Ledger>;
 const ledgerCheck = TypeCompiler.Compile(Ledger);
@@ -106,5 +109,5 @@ function checkKey(agent: AgentKey): AgentKey {
 }
 
 function ledgerPath(directory: string): string {
-  return join(directory, 'agent-keys.json');
+  return join(directory, AGENT_KEY_LEDGER);
 }

@@ -14,7 +14,8 @@ import type { keyRoles, SigningKeyList } from '../../../shared/model/trust.ts';
 
 type KeyRole = (typeof keyRoles)[number];
 
-const files: Readonly<Record<KeyRole, string>> = {
+/** The file of each key in the verifier's folder. */
+export const keyFiles: Readonly<Record<KeyRole, string>> = {
   present: 'signing-key.pem',
   next: 'next-key.pem',
   previous: 'previous-key.pem',
@@ -37,7 +38,7 @@ export class SigningKeys {
   /** Reads the keys, makes the first; SystemError `configuration-invalid` when others could read one or it is none. */
   static async open(directory: string): Promise<SigningKeys> {
     await mkdir(directory, { recursive: true, mode: 0o700 });
-    const path = (role: KeyRole) => join(directory, files[role]);
+    const path = (role: KeyRole) => join(directory, keyFiles[role]);
     let present = await readKey(path('present'));
     if (present === null && (await readKey(path('next'))) !== null) await rename(path('next'), path('present'));
     else if (present === null) await makeKey(path('present'));
@@ -108,7 +109,7 @@ export class SigningKeys {
   }
 
   #path(role: KeyRole): string {
-    return join(this.#directory, files[role]);
+    return join(this.#directory, keyFiles[role]);
   }
 }
 

@@ -17,6 +17,9 @@ import { writeWhole } from '../../../shared/storage/whole-file.ts';
 import { readLedger } from './ledger-file.ts';
 import type { SigningKeys } from './signing-key.ts';
 
+/** The file of what was signed, in the verifier's folder. */
+export const TRUST_LEDGER = 'trust-ledger.json';
+
 const Ledger = Closed({ version: Type.Integer({ minimum: 0 }), revocations: Type.Array(Revocation) });
 type Ledger = Static<typeof Ledger>;
 const ledgerCheck = TypeCompiler.Compile(Ledger);
@@ -160,5 +163,5 @@ export class TrustSigner {
 }
 
 function ledgerPath(directory: string): string {
-  return join(directory, 'trust-ledger.json');
+  return join(directory, TRUST_LEDGER);
 }
