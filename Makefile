@@ -1,7 +1,7 @@
 # The menu. Every target works on a fresh Debian or Ubuntu machine: ops/local/prepare installs what is missing and says why.
 # Never holds logic of its own: each line calls the one program that owns the matter.
 .DEFAULT_GOAL := help
-.PHONY: help run test test-deep check format bench bench-quick launcher dist release contract docs clean
+.PHONY: help run test test-deep check format bench bench-quick launcher dist release recipes contract docs clean
 
 PREPARE := ops/local/prepare
 LAUNCHER := shared/sandbox/launcher
@@ -44,6 +44,9 @@ dist: ## compile what the npm package carries: dist/ as JavaScript, and the laun
 
 release: ## tarballs, npm package, checksums, signature and bills of materials of this commit, in release/; see docs/releases.md
 	@node=$$($(PREPARE) release) && exec $$node ops/release/main.ts $(ARGUMENTS)
+
+recipes: ## build and run every recipe of ops/environments (ARGUMENTS='cpp python': these), and print a table (root)
+	@node=$$($(PREPARE) all) && exec $$node ops/recipes/main.ts $(ARGUMENTS)
 
 contract: ## generate shared/sandbox/contract.ts from contract.def
 	@node=$$($(PREPARE) node) && exec $$node shared/sandbox/generate-contract.ts

@@ -24,6 +24,7 @@ import { ApiDescription } from './http/openapi.ts';
 import { addOperatorRoutes } from './http/operator-routes.ts';
 import { addPoolRoutes } from './http/pool-routes.ts';
 import { addProvenanceRoutes } from './http/provenance-routes.ts';
+import { addRecipeRoutes } from './http/recipe-routes.ts';
 import { createServer, type HttpServer } from './http/server.ts';
 import { addTerminalRoutes } from './http/terminal-routes.ts';
 import { addWebhookRoutes, refuseDeliveries } from './http/webhook-routes.ts';
@@ -70,6 +71,7 @@ export function createApi(deps: KeyedDeps, config: CoordinatorConfig, services: 
   addWebhookRoutes(server, services.webhooks);
   const terminals = addTerminals(server, deps, config, { authenticate, forwarding, views: executions.views });
   addEnvironmentRoutes(server, { clock, environments, storage: services.tenancy.storage });
+  addRecipeRoutes(server, deps.recipes ?? []);
   addTenancyRoutes(server, deps, services.tenancy, {
     waiting: (id) => services.admission.waitingOf(id),
     begunInMinute: (id) => services.admission.begunInMinute(id),

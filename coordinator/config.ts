@@ -180,6 +180,10 @@ export const CoordinatorConfig = Closed({
       'Origins whose pages may use the API with a key of theirs, such as https://contest.example; *: all. Needs tenantsFile. Comma separated.',
   }),
   ...pageSettings,
+  recipesDirectory: text(
+    '',
+    'Folder of recipes that /v1/recipes answers, each a folder of its own (docs/recipes.md); empty: those that come with this release.',
+  ),
   waitSecondsMax: integer(300, 1, 'Longest ?wait of an execution; seconds.'),
   terminalsMax: integer(1000, 1, 'Connections to terminals of interactive executions; beyond it: 429.'),
   terminalWaitMsMax: integer(

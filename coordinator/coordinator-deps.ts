@@ -4,6 +4,7 @@
 import type { Clock, Random } from '../shared/clock.ts';
 import type { Logger } from '../shared/logger.ts';
 import type { EgressRules } from '../shared/model/egress.ts';
+import type { Recipe } from '../shared/recipes/recipe.ts';
 import type { ObjectStore } from '../shared/storage/object-store.ts';
 import type { Tracer } from '../shared/tracing/tracer.ts';
 import type { Resolve } from './egress/vetted-lookup.ts';
@@ -33,4 +34,6 @@ export interface CoordinatorDeps {
   readonly tracer?: Tracer;
   /** The operator's rules of the build network. */
   readonly egress: EgressRules;
+  /** What /v1/recipes answers; absent: none. */
+  readonly recipes?: readonly Recipe[];
 }

@@ -7,6 +7,8 @@ import { completeConfig, type Partly, toConfigError } from '../shared/config.ts'
 import { type ErrorPlace, toSystemError } from '../shared/errors.ts';
 import type { Logger } from '../shared/logger.ts';
 import type { EgressRules } from '../shared/model/egress.ts';
+import type { Recipe } from '../shared/recipes/recipe.ts';
+import { ownRecipesFolder, readRecipes } from '../shared/recipes/recipe-folder.ts';
 import type { ObjectStore } from '../shared/storage/object-store.ts';
 import { CoordinatorConfig } from './config.ts';
 import { findConfigProblems } from './config-problems.ts';
@@ -37,6 +39,8 @@ export interface CoordinatorPlan {
   readonly egress: EgressRules;
   /** Keys of tenants, or null for the embedded mode. */
   readonly keys: KeyRing | null;
+  /** What is kept ready, by name. */
+  readonly recipes: readonly Recipe[];
 }
 
 /** Completes and checks everything; SystemError `configuration-invalid` with all that is wrong. */
@@ -50,8 +54,18 @@ export function readCoordinatorOptions(options: CoordinatorOptions): Coordinator
   if ('problems' in policy)
     problems.push(...policy.problems.map((detail) => ({ pointer: '/egressPolicyFile', detail })));
   const keys = readKeys(config, problems);
+  const recipes = readOwnRecipes(config, problems);
   if ('problems' in policy || problems.length > 0) throw toConfigError(problems);
-  return { config, egress: policy.rules, keys };
+  return { config, egress: policy.rules, keys, recipes };
+}
+
+function readOwnRecipes({ recipesDirectory }: CoordinatorConfig, problems: ErrorPlace[]): Recipe[] {
+  try {
+    return readRecipes(recipesDirectory || ownRecipesFolder);
+  } catch (error) {
+    problems.push(...toSystemError(error).errors);
+    return [];
+  }
 }
 
 function readKeys({ tenantsFile }: CoordinatorConfig, problems: ErrorPlace[]): KeyRing | null {

@@ -51,14 +51,14 @@ type Close = () => Promise<unknown>;
  * problems as `errors`, `requirement-missing` or `state-store-unavailable`.
  */
 export async function createCoordinator(options: CoordinatorOptions = {}): Promise<EmbeddedCoordinator> {
-  const { config, egress, keys } = readCoordinatorOptions(options);
+  const { config, egress, keys, recipes } = readCoordinatorOptions(options);
   const { clock = systemClock, random = systemRandom, logger = silentLogger } = options;
   const log = atLeast(config.logLevel, logger);
   const opened: Close[] = [];
   try {
     const adapters = await openAdapters(options, config, opened);
     const tracing = await openTracer({ clock, random, log }, config, opened);
-    const coordinator = wireCoordinator({ clock, random, log, egress, keys, ...tracing, ...adapters }, config);
+    const coordinator = wireCoordinator({ clock, random, log, egress, keys, recipes, ...tracing, ...adapters }, config);
     return new EmbeddedCoordinator(coordinator, config, opened);
   } catch (error) {
     await closeAll(opened).catch(() => undefined);

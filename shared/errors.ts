@@ -24,6 +24,7 @@ const catalog = {
   'execution-not-found':      { http: 404, retryable: false, fault: 'caller',      title: 'There is no such execution' },
   'environment-not-found':    { http: 404, retryable: false, fault: 'caller',      title: 'There is no such environment' },
   'file-not-found':           { http: 404, retryable: false, fault: 'caller',      title: 'There is no such file, or its time is over' },
+  'recipe-not-found':         { http: 404, retryable: false, fault: 'caller',      title: 'There is no such recipe' },
   'environment-not-held':     { http: 503, retryable: true,  fault: 'agent',       title: 'This agent does not hold the environment, and builds nothing' },
   'agent-not-found':          { http: 404, retryable: false, fault: 'caller',      title: 'There is no such agent' },
   'method-not-allowed':       { http: 405, retryable: false, fault: 'caller',      title: 'That path takes other methods' },

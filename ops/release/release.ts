@@ -127,7 +127,9 @@ async function writeTarball(
 async function writeLibrary(parts: Parts, architecture: Architecture, folder: string): Promise<void> {
   copyFolder(
     parts.package,
-    filesMatching(parts.package, ['package.json', 'dist/**/*.js', 'coordinator/pages/**/*.{css,html}']),
+    filesMatching(parts.package, [
+      ...['package.json', 'dist/**/*.js', 'coordinator/pages/**/*.{css,html}', 'ops/environments/**/*'],
+    ]),
     folder,
   );
   await linkFolder(join(parts.packages, 'node_modules'), join(folder, 'node_modules'));

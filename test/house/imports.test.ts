@@ -12,7 +12,8 @@ const mayImport: Readonly<Record<string, readonly string[]>> = {
   agent: ['shared'],
   coordinator: ['shared'],
   client: ['shared'],
-  ops: ['shared'],
+  // What it starts it asks as anybody would: by the client library.
+  ops: ['shared', 'client'],
   bench: ['shared', 'agent', 'coordinator', 'client', 'ops', 'test'],
   test: ['shared', 'agent', 'coordinator', 'client', 'ops', 'bench'],
 };

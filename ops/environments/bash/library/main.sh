@@ -1,0 +1,1 @@
+jq -r '.names | join(", ")'
