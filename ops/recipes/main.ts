@@ -2,14 +2,25 @@
  * Owns `make recipes`: builds and runs every recipe, or those that are named, and prints a table; exits with 1 when one is not as its folder says.
  * Never leaves anything behind: without ENVICUTOR_URL it starts an instance of its own for the time, with an empty cache, so that builds are from nothing.
  */
+
+import { Type } from '@sinclair/typebox';
 import { EnvicutorClient } from '../../client/typescript/envicutor-client.ts';
-import { EXIT_USAGE } from '../../shared/config.ts';
+import { EXIT_USAGE, loadConfig } from '../../shared/config.ts';
+import { Closed } from '../../shared/model/closed.ts';
 import { ownRecipesFolder, readRecipes } from '../../shared/recipes/recipe-folder.ts';
 import { PrivateInstance } from '../local/private-instance.ts';
 import { isGreen, toTable } from './table.ts';
 import { type RecipeTrial, tryRecipe } from './trial.ts';
 
-const folder = process.env['ENVICUTOR_RECIPES_DIRECTORY'] || ownRecipesFolder;
+const settings = loadConfig(
+  Closed({
+    url: Type.String({ default: '', description: 'An instance that is there; empty: one of its own.' }),
+    key: Type.String({ default: '', description: 'A key of a tenant of it.', secret: true }),
+    recipesDirectory: Type.String({ default: '', description: 'Folder of recipes; empty: those of this release.' }),
+  }),
+  'ENVICUTOR',
+);
+const folder = settings.recipesDirectory || ownRecipesFolder;
 const recipes = readRecipes(folder);
 const names = process.argv.slice(2);
 const unknown = names.filter((name) => !recipes.some((recipe) => recipe.name === name));
@@ -36,8 +47,7 @@ async function tryAll(url: string, key: string | undefined): Promise<RecipeTrial
 }
 
 async function tryThere(): Promise<RecipeTrial[]> {
-  const url = process.env['ENVICUTOR_URL'];
-  if (url !== undefined && url !== '') return tryAll(url, process.env['ENVICUTOR_KEY']);
+  if (settings.url !== '') return tryAll(settings.url, settings.key || undefined);
   const instance = new PrivateInstance();
   try {
     await instance.start();

@@ -18,12 +18,22 @@ export interface Source {
   readonly text: string;
 }
 
+/** Below it are programs of recipes, in many languages: theirs is the style of those, and none of them is ours. */
+const recipes = 'ops/environments/';
+
 /** Every file of the repository whose name ends with one of the given endings. */
 export function readSources(...endings: string[]): Source[] {
   return listFiles('')
-    .filter((path) => endings.some((ending) => path.endsWith(ending)))
-    .map((path) => ({ path, text: readFileSync(join(root, path), 'utf8') }));
+    .filter((path) => endings.some((ending) => path.endsWith(ending)) && !path.startsWith(recipes))
+    .map(read);
 }
+
+/** Every file of the recipes. */
+export function readRecipeFiles(): Source[] {
+  return listFiles(recipes).map(read);
+}
+
+const read = (path: string): Source => ({ path, text: readFileSync(join(root, path), 'utf8') });
 
 /** Every file's and folder's path relative to the root; folders end with a slash. */
 export function listTree(folder = ''): string[] {
