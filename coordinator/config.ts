@@ -6,6 +6,7 @@ import { type Static, type TInteger, Type } from '@sinclair/typebox';
 import { Closed, OneOf } from '../shared/model/closed.ts';
 import { COLLECTED_FILES_MAX } from '../shared/model/collection.ts';
 import { type LimitName, limitMaxima, limitNames, limitProperties } from '../shared/model/limits.ts';
+import { compatibilitySettings } from './compatibility/compatibility-settings.ts';
 import { pageSettings } from './pages/page-settings.ts';
 
 /** Prefix of the coordinator's environment variables. */
@@ -180,6 +181,7 @@ export const CoordinatorConfig = Closed({
       'Origins whose pages may use the API with a key of theirs, such as https://contest.example; *: all. Needs tenantsFile. Comma separated.',
   }),
   ...pageSettings,
+  ...compatibilitySettings,
   recipesDirectory: text(
     '',
     'Folder of recipes that /v1/recipes answers, each a folder of its own (docs/recipes.md); empty: those that come with this release.',
