@@ -108,6 +108,7 @@ test('files are called as Piston calls them; a main source that a compiler would
   assert.deepEqual(paths(shellRecipe, 'same', 'other', 'same'), ['same', 'same', 'other']);
   assert.deepEqual(paths(compiledRecipe, null, 'x.h'), ['main.cpp', 'main.cpp', 'x.h']);
   assert.deepEqual(paths(compiledRecipe, null, 'main.cpp'), ['file0.code.cpp', 'file0.code.cpp', 'main.cpp']);
+  assert.deepEqual(paths(compiledRecipe, 'b.h', 'a.cpp'), ['a.cpp', 'b.h', 'a.cpp']);
   assert.deepEqual(paths(olderRecipe, 'solution'), ['solution.cpp', 'solution.cpp']);
   for (const name of ['..', '../a', 'a/../../b', '.', 'a/', 'a\0', '\ud800', 'é'.repeat(128)])
     assert.throws(() => paths(shellRecipe, name), UnwritableName, JSON.stringify(name));

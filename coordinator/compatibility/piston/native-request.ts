@@ -36,10 +36,7 @@ export function toNativeRequest(
 /** As they are to be written, in order; of two with one name the last stays. */
 function toFiles(given: readonly PistonFile[], recipe: Recipe): { files: InputFile[]; main: string } {
   const names = given.map(({ name }, index) => (name === null ? `file${index}.code` : toPath(name)));
-  const mainIndex = Math.max(
-    0,
-    given.findIndex(({ encoding }) => encoding === 'utf8'),
-  );
+  const mainIndex = findMain(given, names, recipe);
   const asked = names[mainIndex] ?? recipe.main;
   const main = toMain(asked, given[mainIndex]?.name === null, recipe, names);
   const files = new Map<string, InputFile>();
@@ -49,6 +46,20 @@ function toFiles(given: readonly PistonFile[], recipe: Recipe): { files: InputFi
     files.set(path, { path, ...toContent(file) });
   }
   return { files: [...files.values()], main };
+}
+
+/** Does the ending not matter, or is it one of the language's? */
+function isFitting(name: string, { extensions, compile, name: recipe }: Recipe): boolean {
+  if (extensions.length === 0 || extensions.some((one) => name.endsWith(one))) return true;
+  return compile === null && !needEnding.has(recipe);
+}
+
+/** The first that is text; of a language whose compiler looks at endings, the first that also has one, so that a header stays a header. */
+function findMain(given: readonly PistonFile[], names: readonly string[], recipe: Recipe): number {
+  const isText = ({ encoding }: PistonFile) => encoding === 'utf8';
+  const isMain = ({ name }: PistonFile, index: number) => name === null || isFitting(names[index] ?? '', recipe);
+  const fitting = given.findIndex((file, index) => isText(file) && isMain(file, index));
+  return fitting >= 0 ? fitting : Math.max(0, given.findIndex(isText));
 }
 
 /** Where Piston would write it: a path is taken from the workspace, wherever it begins. */
@@ -65,8 +76,7 @@ function toPath(name: string): string {
 /** Compilers look at the ending: what has none of its language is called as the recipe calls it, or gets one, as Piston's own scripts do. */
 function toMain(asked: string, isUnnamed: boolean, recipe: Recipe, names: readonly string[]): string {
   const [ending = ''] = recipe.extensions;
-  const isFitting = recipe.extensions.length === 0 || recipe.extensions.some((one) => asked.endsWith(one));
-  if (isFitting || (recipe.compile === null && !needEnding.has(recipe.name))) return asked;
+  if (isFitting(asked, recipe)) return asked;
   return isUnnamed && !names.includes(recipe.main) ? recipe.main : `${asked}${ending}`;
 }
 
