@@ -5,9 +5,7 @@ import { SystemError } from '../shared/errors.ts';
 import { readAuthority } from '../shared/http/authority.ts';
 import { RELEASE } from '../shared/protocol/version.ts';
 import { noTracer } from '../shared/tracing/tracer.ts';
-import type { CompatibleProtocol } from './compatibility/compatibility-settings.ts';
-import { ConnectGateway } from './compatibility/piston/connect-gateway.ts';
-import { addPistonRoom } from './compatibility/piston/piston-room.ts';
+import { addCompatibleProtocols } from './compatibility/compatibility-wiring.ts';
 import { type CoordinatorConfig, toLimitMaxima } from './config.ts';
 import type { KeyedDeps, Services } from './coordinator.ts';
 import { addAgentKeyRoutes } from './http/agent-key-routes.ts';
@@ -71,24 +69,9 @@ export function createApi(deps: KeyedDeps, config: CoordinatorConfig, services: 
     },
     { waitSecondsMax: config.waitSecondsMax, limitMaxima: toLimitMaxima(config) },
   );
-  const isSpoken = (protocol: CompatibleProtocol) => config.compatibility.includes(protocol);
-  const native = {
-    ...{ clock, executions, tracer: deps.tracer ?? noTracer, limitMaxima: toLimitMaxima(config) },
-    ...{ environments, storage: services.tenancy.storage, recipes: deps.recipes ?? [] },
-    waitMsMax: config.waitSecondsMax * 1000,
-    passOn: (...asked: Parameters<Forwarding['passOn']>) => forwarding.passOn(...asked),
-    passAnew: (...asked: Parameters<Forwarding['passAnew']>) => forwarding.passAnew(...asked),
-  };
   addWebhookRoutes(server, services.webhooks);
   const terminals = addTerminals(server, deps, config, { authenticate, forwarding, views: executions.views });
-  const passUpgrade: ConstructorParameters<typeof ConnectGateway>[0]['passOn'] = (request, socket, head, tenantId) =>
-    forwarding.passUpgrade({ request, socket, head }, tenantId);
-  const piston = isSpoken('piston')
-    ? new ConnectGateway(
-        { ...native, ...addPistonRoom(server, native, config), log, authenticate, passOn: passUpgrade },
-        config,
-      )
-    : null;
+  const { piston } = addCompatibleProtocols(server, { deps, services, forwarding, authenticate }, config);
   addEnvironmentRoutes(server, { clock, environments, storage: services.tenancy.storage });
   addRecipeRoutes(server, deps.recipes ?? []);
   addTenancyRoutes(server, deps, services.tenancy, {

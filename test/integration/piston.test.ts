@@ -119,7 +119,7 @@ test('what is wrong is refused in Piston’s order and words', async (t) => {
 });
 
 test('both sets of paths, a slash behind them, any content type or none; what is not there is not found', async (t) => {
-  const { ask, coordinator } = await stage(t);
+  const { ask } = await stage(t);
   for (const path of ['/execute', '/execute/', '/piston/execute', '/piston/execute/']) {
     assert.equal((await ask('POST', path, hello)).status, 200, path);
   }
@@ -127,7 +127,7 @@ test('both sets of paths, a slash behind them, any content type or none; what is
     assert.equal((await ask('POST', '/execute', hello, { 'content-type': type })).status, 200, type);
   }
   const body = Buffer.from(JSON.stringify(hello));
-  const bare = await fetch(`${coordinator.url}/api/v2/execute`, { method: 'POST', body });
+  const bare = await ask('POST', '/execute', body, {});
   assert.equal(bare.headers.get('content-type'), 'application/json; charset=utf-8');
   assert.equal(bare.status, 200);
   for (const [method, path] of [
@@ -169,8 +169,8 @@ test('a key comes as it is or is borne; without one nobody is let in, and withou
 });
 
 test('what others than Piston would say is said natively: without the room its paths are not there', async (t) => {
-  const { coordinator } = await stage(t, { compatibility: [] });
-  const answer = await fetch(`${coordinator.url}/api/v2/runtimes`);
+  const { ask } = await stage(t, { compatibility: [] });
+  const answer = await ask('GET', '/runtimes');
   assert.deepEqual(
     [answer.status, answer.headers.get('content-type')],
     [404, 'application/problem+json; charset=utf-8'],

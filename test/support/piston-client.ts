@@ -12,7 +12,8 @@ export async function askPiston(
   body?: unknown,
   headers: Readonly<Record<string, string>> = { 'content-type': 'application/json' },
 ) {
-  const content = body === undefined ? {} : { body: typeof body === 'string' ? body : JSON.stringify(body) };
+  const isAsItIs = typeof body === 'string' || body instanceof Uint8Array;
+  const content = body === undefined ? {} : { body: isAsItIs ? (body as string) : JSON.stringify(body) };
   const answer = await fetch(`${url}/api/v2${path}`, { method, headers, ...content });
   const text = await answer.text();
   const isJson = answer.headers.get('content-type')?.startsWith('application/json') === true && text !== '';
