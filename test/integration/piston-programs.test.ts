@@ -13,7 +13,7 @@ const sharing = { after: (ending: () => unknown) => endings.push(ending) };
 let coordinator: Awaited<ReturnType<typeof setStage>>['coordinator'];
 
 before(async () => {
-  const changes = { pistonOutputBytes: 64, pistonRunWallTimeMs: 60_000 };
+  const changes = { pistonOutputBytes: 256, pistonRunWallTimeMs: 60_000 };
   const stage = await setStage(sharing, null, changes, null, { recipes: shellRecipes });
   coordinator = stage.coordinator;
   await stage.startAgent();
@@ -51,12 +51,12 @@ test('programs end as Piston says that they do: status, signal, code, message, o
   };
   assert.deepEqual(await ended('exit 3'), [3, null, 'RE', 'Exited with error status 3']);
   assert.deepEqual(await ended('kill -SEGV $$'), [null, 'SIGSEGV', 'SG', 'Caught fatal signal 11']);
-  const cut = await ran(`printf '%100s' x`);
+  const cut = await ran(`printf '%300s' x`);
   assert.deepEqual(
     [cut.stdout.length, cut.status, cut.signal, cut.message],
-    [64, 'OL', 'SIGKILL', 'stdout length exceeded'],
+    [256, 'OL', 'SIGKILL', 'stdout length exceeded'],
   );
-  assert.deepEqual(await ended(`printf '%100s' x >&2`), [null, 'SIGKILL', 'EL', 'stderr length exceeded']);
+  assert.deepEqual(await ended(`printf '%300s' x >&2`), [null, 'SIGKILL', 'EL', 'stderr length exceeded']);
   const late = [null, 'SIGKILL', 'TO', 'Time limit exceeded (wall clock)'];
   assert.deepEqual(await ended('sleep 60', { run_timeout: 100 }), late);
   const busy = [null, 'SIGKILL', 'TO', 'Time limit exceeded'];
