@@ -1,7 +1,8 @@
 /**
  * Owns running a native request for a room of another protocol, from its submission to its end: checked as any other request is, waited for, passed
  * on when another coordinator answers for the tenant, and cancelled when its client goes away. Never answers: a room says how.
- * Invariant: a room can't ask for what the native API would refuse.
+ * Invariants: a room can't ask for what the native API would refuse; clients of other protocols, who expect languages to be there and do not wait for
+ * long, have an environment built whether they stay or not.
  */
 import { TypeCompiler } from '@sinclair/typebox/compiler';
 import type { FastifyReply, FastifyRequest } from 'fastify';
@@ -12,13 +13,16 @@ import { findPlaces } from '../../shared/http/validation.ts';
 import { untilDone } from '../../shared/http/waiting.ts';
 import { type Execution, ExecutionRequest } from '../../shared/model/execution.ts';
 import type { AllLimits } from '../../shared/model/limits.ts';
+import type { EnvironmentService } from '../environments/environment-service.ts';
 import type { ExecutionService } from '../executions/execution-service.ts';
+import type { LiveExecution } from '../executions/live-execution.ts';
 import { type RequestTracing, traceRequest } from '../http/request-trace.ts';
 import { secondsToNextDay } from '../tenants/build-quota.ts';
 
 /** What running needs. */
 export interface NativeExecutionDeps extends RequestTracing {
   readonly executions: Pick<ExecutionService, 'submit' | 'cancel'>;
+  readonly environments: Pick<EnvironmentService, 'declare'>;
   /** Has another coordinator answer what it goes on with, or what nobody has taken up yet. */
   readonly passOn: (request: FastifyRequest, reply: FastifyReply) => Promise<void>;
   readonly passAnew: (request: FastifyRequest, reply: FastifyReply) => Promise<boolean>;
@@ -63,6 +67,7 @@ export async function runNative(
     return (await deps.passAnew(request, reply)) ? null : await submit();
   });
   if (submitted === null || !('done' in submitted)) return null;
+  keepBuilding(deps.environments, submitted);
   const cancel = () => {
     executions.cancel(tenantId, submitted.id).catch(() => undefined);
   };
@@ -83,6 +88,17 @@ export async function runNative(
   }
   checkFinished(answer, clock.nowMs());
   return { answer, log: submitted.log };
+}
+
+/** While one waits for its environment's build: that goes on without it, too. */
+export function keepBuilding(
+  environments: NativeExecutionDeps['environments'],
+  { stage, terms }: Pick<LiveExecution, 'stage' | 'terms'>,
+): void {
+  const { environment } = terms.request;
+  if (stage !== 'building' || typeof environment === 'string') return;
+  // Whoever waits is told what becomes of it anyhow.
+  environments.declare(terms.tenantId, environment).catch(() => undefined);
 }
 
 /** Throws what our own fault was, or why there is no result. */

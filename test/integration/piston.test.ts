@@ -9,10 +9,12 @@ import { createKeyRing, type KeyRing } from '../../coordinator/tenants/keys.ts';
 import { digestHex, digestOf } from '../../shared/digest.ts';
 import type { LeaseOrderMessage } from '../../shared/protocol/coordinator-messages.ts';
 import { additions } from '../../shared/protocol/version.ts';
+import type { Recipe } from '../../shared/recipes/recipe.ts';
 import { startCoordinator } from '../support/coordinator-fixture.ts';
+import { builds } from '../support/fake-build-services.ts';
 import { makeReport, makeResult } from '../support/lease-results.ts';
 import { askPiston, PistonConnection } from '../support/piston-client.ts';
-import { shellRecipes } from '../support/shell-recipes.ts';
+import { compiledRecipe, shellRecipe, shellRecipes } from '../support/shell-recipes.ts';
 
 const keys = createKeyRing({
   tenants: [{ id: 'one', isOperator: false, keys: [{ name: 'first', sha256: digestHex(digestOf('key-one')) }] }],
@@ -38,8 +40,11 @@ async function stage(t: TestContext, changes: Partial<CoordinatorConfig> = {}, r
       agent.say({ type: 'lease.completed', lease, fence, result: makeResult({ run }) });
     },
   });
-  const ask = (method: string, path: string, ...more: [body?: unknown, headers?: Record<string, string>]) =>
-    askPiston(coordinator.url, method, path, ...more);
+  const ask = (
+    method: string,
+    path: string,
+    ...more: [body?: unknown, headers?: Record<string, string>, signal?: AbortSignal]
+  ) => askPiston(coordinator.url, method, path, ...more);
   const connect = (options?: Parameters<typeof PistonConnection.open>[2]) =>
     PistonConnection.open(t, coordinator.url, options);
   return { coordinator, orders, ask, connect };
@@ -200,6 +205,31 @@ test('packages are recipes: listed, made ready by a build that is waited for, an
   const none = { language: 'cpp', version: '99' };
   for (const method of ['POST', 'DELETE'])
     assert.deepEqual(await told(method, none), [404, { message: 'Requested package cpp-99 does not exist' }]);
+});
+
+test('an environment is built whether the client that needs it stays or not', async (t) => {
+  const { coordinator, ask, connect } = await stage(t);
+  const { promise: allowed, resolve: allow } = Promise.withResolvers<void>();
+  coordinator.services.script = async (order) => {
+    await allowed;
+    return builds(order);
+  };
+  const logged = (msg: string, { environmentId: id }: Recipe, state?: string) =>
+    coordinator.untilLogged(msg, (line) => line.environmentId === id && line.state === state);
+  const leaver = new AbortController();
+  const left = ask('POST', '/execute', hello, {}, leaver.signal);
+  await logged('environment wanted', shellRecipe);
+  leaver.abort();
+  await assert.rejects(left, /abort/);
+  const connection = await connect();
+  connection.say({ type: 'init', ...hello, language: 'c++' });
+  await logged('environment wanted', compiledRecipe);
+  connection.leave();
+  const cancelled = () =>
+    coordinator.logged.filter(({ msg, stage }) => msg === 'execution ended' && stage === 'cancelled');
+  await coordinator.untilLogged('execution ended', () => cancelled().length === 2);
+  allow();
+  for (const recipe of [shellRecipe, compiledRecipe]) await logged('environment build ended', recipe, 'ready');
 });
 
 test('the WebSocket is closed by Piston’s codes', async (t) => {

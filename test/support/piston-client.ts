@@ -11,10 +11,11 @@ export async function askPiston(
   path: string,
   body?: unknown,
   headers: Readonly<Record<string, string>> = { 'content-type': 'application/json' },
+  signal: AbortSignal | null = null,
 ) {
   const isAsItIs = typeof body === 'string' || body instanceof Uint8Array;
   const content = body === undefined ? {} : { body: isAsItIs ? (body as string) : JSON.stringify(body) };
-  const answer = await fetch(`${url}/api/v2${path}`, { method, headers, ...content });
+  const answer = await fetch(`${url}/api/v2${path}`, { method, headers, signal, ...content });
   const text = await answer.text();
   const isJson = answer.headers.get('content-type')?.startsWith('application/json') === true && text !== '';
   return { status: answer.status, headers: answer.headers, text, said: isJson ? JSON.parse(text) : text };

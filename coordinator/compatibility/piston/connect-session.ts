@@ -13,10 +13,11 @@ import type { Execution } from '../../../shared/model/execution.ts';
 import type { AllLimits } from '../../../shared/model/limits.ts';
 import type { TerminalAnswer, TerminalClosing } from '../../../shared/model/terminal.ts';
 import { decodeInput, type Report } from '../../../shared/model/verdict.ts';
+import type { EnvironmentService } from '../../environments/environment-service.ts';
 import type { ExecutionService } from '../../executions/execution-service.ts';
 import type { LiveExecution } from '../../executions/live-execution.ts';
 import type { TerminalClient } from '../../terminals/terminal.ts';
-import { checkFinished, checkNative } from '../native-execution.ts';
+import { checkFinished, checkNative, keepBuilding } from '../native-execution.ts';
 import { PistonRefusal, readExecuteRequest } from './execute-request.ts';
 import { toNativeRequest, UnwritableName } from './native-request.ts';
 import type { PistonTerms } from './piston-room.ts';
@@ -35,6 +36,7 @@ export interface ConnectDeps extends PistonTerms {
   readonly clock: Clock;
   readonly log: Pick<Logger, 'error'>;
   readonly executions: Pick<ExecutionService, 'submit' | 'cancel'>;
+  readonly environments: Pick<EnvironmentService, 'declare'>;
   readonly limitMaxima: AllLimits;
 }
 
@@ -123,6 +125,7 @@ export class ConnectSession implements TerminalClient {
     const submitted = await executions.submit(native, { tenantId: this.#tenantId, ...how });
     if (!('done' in submitted)) throw new PistonRefusal('nobody answers for it any more; ask again');
     this.#execution = submitted;
+    keepBuilding(this.#deps.environments, submitted);
     if (this.#isOver) {
       this.#cancel();
       return;
