@@ -22,19 +22,22 @@ const keys = createKeyRing({
 const files = [{ content: 'echo hello' }];
 const hello = { language: 'bash', version: '*', files };
 
-/** An agent that says first `err`, then `out`, and ends well; orders are kept. */
+/** An agent that says first `err`, then `out`, and ends well; with the argument `lost` nothing of that arrives but an end. Orders are kept. */
 async function stage(t: TestContext, changes: Partial<CoordinatorConfig> = {}, ring: KeyRing | null = null) {
   const coordinator = await startCoordinator(t, changes, ring, { recipes: shellRecipes });
   const orders: LeaseOrderMessage[] = [];
-  const pieces = [
-    ['stderr', 'err\n'],
-    ['stdout', 'out\n'],
+  const [heard, lost] = [
+    [
+      ['stderr', 'err\n'],
+      ['stdout', 'out\n'],
+    ],
+    [['stdout', 't\n']],
   ] as const;
   await coordinator.join({
     understands: [...additions],
     offered: ({ lease, fence, order }, agent) => {
       orders.push(order);
-      for (const [stream, text] of pieces)
+      for (const [stream, text] of order.run.arguments.includes('lost') ? lost : heard)
         agent.say({ type: 'lease.output', lease, script: 'run', stream, data: Buffer.from(text).toString('base64') });
       const run = makeReport({ stdout: 'out\n', stderr: 'err\n' });
       agent.say({ type: 'lease.completed', lease, fence, result: makeResult({ run }) });
@@ -261,4 +264,9 @@ test('the WebSocket is closed by Piston’s codes', async (t) => {
     { type: 'data', stream: 'stdout', data: 'out\n' },
     { type: 'exit', stage: 'run', code: 0, signal: null },
   ]);
+  const completed = await closes({ ...init, args: ['lost'] });
+  assert.deepEqual(
+    completed.messages.slice(2).map(({ data }) => data),
+    ['t\n', 'out\n', 'err\n', undefined],
+  );
 });

@@ -65,7 +65,7 @@ export class ConnectSession implements TerminalClient {
   readonly #tenantId: string;
   readonly #socket: ConnectSocket;
   readonly #patience: Timer;
-  readonly #told: Record<Stage, Record<Stream, { readonly decoder: StringDecoder; bytes: number }>>;
+  readonly #told: Record<Stage, Record<Stream, { readonly decoder: StringDecoder; readonly bytes: Buffer[] }>>;
   #isInitialized = false;
   #isOver = false;
   #execution: LiveExecution | null = null;
@@ -77,7 +77,7 @@ export class ConnectSession implements TerminalClient {
     this.#deps = deps;
     this.#tenantId = tenantId;
     this.#socket = socket;
-    const stream = () => ({ decoder: new StringDecoder('utf8'), bytes: 0 });
+    const stream = () => ({ decoder: new StringDecoder('utf8'), bytes: [] as Buffer[] });
     const both = () => ({ stdout: stream(), stderr: stream() });
     this.#told = { compile: both(), run: both() };
     this.#patience = deps.clock.after(INIT_MS_MAX, () => {
@@ -167,7 +167,7 @@ export class ConnectSession implements TerminalClient {
 
   #write(stage: Stage, stream: Stream, bytes: Buffer): void {
     const told = this.#told[stage][stream];
-    told.bytes += bytes.length;
+    told.bytes.push(bytes);
     const data = told.decoder.write(bytes);
     if (data !== '') this.#send({ type: 'data', stream, data });
   }
@@ -177,11 +177,12 @@ export class ConnectSession implements TerminalClient {
     this.#exit(stage, toEnding(report));
   }
 
-  /** What was lost on its way the report has. */
+  /** What was lost on its way the report has: from the first byte that is missing on, all is told. */
   #complete(stage: Stage, report: Report): void {
     for (const stream of ['stdout', 'stderr'] as const) {
       const all = decodeInput(report[stream], report[`${stream}Encoding`]);
-      this.#write(stage, stream, all.subarray(this.#told[stage][stream].bytes));
+      const told = Buffer.concat(this.#told[stage][stream].bytes);
+      this.#write(stage, stream, all.subarray(commonBytes(all, told)));
       const rest = this.#told[stage][stream].decoder.end();
       if (rest !== '') this.#send({ type: 'data', stream, data: rest });
     }
@@ -273,4 +274,13 @@ export class ConnectSession implements TerminalClient {
     execution.terminal?.detach(this);
     if (!execution.isOver) this.#cancel();
   }
+}
+
+/** How many bytes both begin with. */
+function commonBytes(one: Buffer, other: Buffer): number {
+  const most = Math.min(one.length, other.length);
+  if (one.subarray(0, most).equals(other.subarray(0, most))) return most;
+  let count = 0;
+  while (one[count] === other[count]) count += 1;
+  return count;
 }
