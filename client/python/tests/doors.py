@@ -69,5 +69,7 @@ class Door:
     def close(self) -> None:
         for end in self._endings:
             end()
+        # As asyncio.run does.
+        self._loop.run_until_complete(self._loop.shutdown_asyncgens())
         self._loop.run_until_complete(self._loop.shutdown_default_executor())
         self._loop.close()

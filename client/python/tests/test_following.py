@@ -113,7 +113,7 @@ def test_a_log_is_what_the_build_says(scripted: ScriptedServer) -> None:
     assert "".join(scripted.client().environments.log("env_1")) == "Reading package lists…\n"
 
 
-SENT = '\ufeff: hello\r\n\r\nid: 1\r\nevent: a\r\ndata: {\r\ndata:  "ü"}\n\nid\ndata\r\rdata: last\n\nevent: empty\n\n'.encode()
+SENT = '\ufeffid: 1\r\n: hello\r\n\r\nevent: a\r\ndata: {\r\ndata:  "ü"}\n\nid\ndata\r\rdata: last\n\nevent: empty\n\n'.encode()
 PARSED = [("a", '{\n "ü"}', "1"), ("message", "", ""), ("message", "last", "")]
 
 

@@ -91,7 +91,7 @@ class _Exchange:
     def __init__(self, http: httpx.AsyncClient, connection: Connection) -> None:
         self._http = http
         self._connection = connection
-        self._open: Optional[tuple[Call, httpx.Response, AsyncIterator[bytes]]] = None
+        self._open: Optional[tuple[Call, httpx.Response, AsyncGenerator[bytes, None]]] = None
 
     async def __aenter__(self) -> "_Exchange":
         return self
@@ -151,7 +151,7 @@ class _Exchange:
     async def _begin(self, call: Call) -> Heard:
         response = await self._send(call, is_streamed=True)
         if is_success(response):
-            self._open = (call, response, response.aiter_bytes())
+            self._open = (call, response, _pieces_of(response))
             return to_heard(response, b"")
         try:
             return to_heard(response, await _read_all(response))
@@ -167,9 +167,12 @@ class _Exchange:
 
     async def _close(self) -> None:
         if self._open is not None:
-            _, response, _ = self._open
+            _, response, pieces = self._open
             self._open = None
-            await response.aclose()
+            try:
+                await pieces.aclose()
+            finally:
+                await response.aclose()
 
 
 def _to_content(content: Union[bytes, Source, None]) -> Union[bytes, AsyncIterable[bytes], None]:
@@ -182,6 +185,11 @@ def _to_content(content: Union[bytes, Source, None]) -> Union[bytes, AsyncIterab
 async def _read_aside(pieces: Iterator[bytes]) -> AsyncIterator[bytes]:
     """Reading may wait for a disk: another thread does."""
     while (piece := await asyncio.to_thread(next, pieces, None)) is not None:
+        yield piece
+
+
+async def _pieces_of(response: httpx.Response) -> AsyncGenerator[bytes, None]:
+    async for piece in response.aiter_bytes():
         yield piece
 
 

@@ -57,7 +57,10 @@ class Connection:
 
     def headers_of(self, call: Call, is_streamed: bool) -> Mapping[str, str]:
         """What goes along."""
-        headers = {"user-agent": f"envicutor-python/{_own_version()}", "accept": "application/json"}
+        headers = {
+            "user-agent": f"envicutor-python/{_own_version()}",
+            "accept": "*/*" if is_streamed else "application/json",
+        }
         if self.key is not None:
             headers["authorization"] = f"Bearer {self.key}"
         if call.content is not None:

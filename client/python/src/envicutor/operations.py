@@ -83,11 +83,12 @@ class Operations:
 
     # Environments.
 
-    def declare(self, description: Mapping[str, Any]) -> Steps[Environment]:
+    def declare(self, description: Mapping[str, Any], deadline: Optional[float] = None) -> Steps[Environment]:
         call = Call(
             "POST",
             path_of("environments"),
             content=to_content(description),
+            deadline=deadline,
             # A fresh build that was asked for twice is two builds.
             is_repeated=lambda _: description.get("fresh") is not True,
         )
@@ -95,7 +96,7 @@ class Operations:
 
     def ensure(self, description: Mapping[str, Any], seconds: Optional[float], *, is_aloud: bool) -> Steps[Environment]:
         deadline = self._asker.deadline_in(seconds)
-        declared = yield from self.declare(description)
+        declared = yield from self.declare(description, deadline)
         if declared.is_over:
             return declared
         following = Following(self._asker, Environment, path_of("environments", declared.id), deadline=deadline)

@@ -125,8 +125,9 @@ class _Exchange:
     def _ask(self, call: Call) -> Heard:
         try:
             response = self._send(call, is_streamed=False)
-            watch = self._watch_over(call, response)
+            watch: Optional[threading.Timer] = None
             try:
+                watch = self._watch_over(call, response)
                 return to_heard(response, _read_all(response))
             finally:
                 _end_watch(watch)
