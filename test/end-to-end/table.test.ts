@@ -7,6 +7,7 @@ import { Instance } from '../support/instance.ts';
 import { badInputCases } from './cases/bad-input.ts';
 import { cacheCases } from './cases/cache.ts';
 import { logCases } from './cases/logs.ts';
+import { pythonClientCases } from './cases/python-client.ts';
 import { toolchainCases } from './cases/toolchains.ts';
 import { verdictCases } from './cases/verdicts.ts';
 
@@ -19,4 +20,5 @@ describe('wrong requests', () => badInputCases(instance));
 describe('how programs end', () => verdictCases(instance));
 describe('logs', () => logCases(instance));
 describe('toolchains', () => toolchainCases(instance));
+describe('the Python client', () => pythonClientCases(instance));
 describe('the cache', () => cacheCases(instance));

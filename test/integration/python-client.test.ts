@@ -104,7 +104,9 @@ async function serveControl(t: TestContext, actions: Readonly<Record<string, () 
   return `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
 }
 
-test("the client's own tests, types and style hold, beside a coordinator and an agent", async (t) => {
+test("the client's own tests, types and style hold, beside a coordinator and an agent", {
+  timeout: 400_000,
+}, async (t) => {
   const stage = await setStage(t);
   await stage.startAgent();
   const { coordinator } = stage;
@@ -140,7 +142,7 @@ test("the client's own tests, types and style hold, beside a coordinator and an 
     ENVICUTOR_TEST_CONTROL_URL: control,
   };
   const words = ['-m', 'pytest', '-q', '--durations=5', ...(process.env['ENVICUTOR_TEST_PYTEST']?.split(' ') ?? [])];
-  const said = await runTool(python, words, { cwd: project, env, timeout: 180_000 });
+  const said = await runTool(python, words, { cwd: project, env, timeout: 360_000 });
   t.diagnostic(said.trimEnd().split('\n').slice(-8).join('\n'));
   assert.match(said, /^\d+ passed in /m);
   const where = await runTool(python, ['-c', 'import envicutor; print(envicutor.__file__)'], { env });
