@@ -48,9 +48,9 @@ def test_an_address_that_is_none_is_refused_at_once(door: Door, url: str) -> Non
         httpx.ConnectError("refused"),
         httpx.ReadError("reset"),
         httpx.ReadTimeout("slow"),
-        problem(503, "draining"),
-        problem(429, "queue-full"),
-        httpx.Response(502, text="<html>a proxy</html>"),
+        lambda _: problem(503, "draining"),
+        lambda _: problem(429, "queue-full"),
+        lambda _: httpx.Response(502, text="<html>a proxy</html>"),
     ],
     ids=["refused", "reset", "silent", "draining", "queue-full", "proxy"],
 )

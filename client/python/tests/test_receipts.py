@@ -4,6 +4,7 @@ Owns that receipts are read as docs/receipts.md says: by the vectors that were m
 
 import base64
 import copy
+import hashlib
 import json
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,7 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from envicutor.canonical import canonical_text, json_text
+from envicutor.models import StoredFile
 from envicutor.receipts import RECEIPT_PROBLEMS, ReceiptRejected, VerifiedReceipt, verify_receipt
 
 # RFC 8032, 7.1, test 1.
@@ -138,9 +140,44 @@ def test_one_text_stands_for_one_statement(vector: Any) -> None:
     )
 
 
+def retired(vector: Any, at: str) -> dict[str, Any]:
+    """The list with a retirement, signed anew by the present signing key: RFC 8032, 7.1, test 3."""
+    secret = "c5aa8df43f9f837bedb7442f31dcb7b166d38535076f094b85ce3a2e0b4458f7"
+    keys = json.loads(base64.b64decode(vector["agentKeys"]["payload"]))
+    keys["agents"][0]["retiredAt"] = at
+    payload = json.dumps(keys).encode()
+    kind = b"application/vnd.envicutor.agent-keys+json"
+    key = Ed25519PrivateKey.from_private_bytes(bytes.fromhex(secret))
+    signature = key.sign(b"DSSEv1 %d %b %d %b" % (len(kind), kind, len(payload), payload))
+    signatures = [{"keyid": vector["signingKeyIds"]["present"], "sig": base64.b64encode(signature).decode()}]
+    return {**vector["agentKeys"], "payload": base64.b64encode(payload).decode(), "signatures": signatures}
+
+
 def test_what_an_agent_states_after_it_was_retired_is_not_believed(vector: Any) -> None:
-    statement = {**vector["statement"], "acceptedAt": "2026-01-32T00:00:00.000Z"}
-    assert reason(vector, execution={**vector["answer"], "receipt": sign(json_text(statement))}) == "times-differ"
+    ended = vector["statement"]["completedAt"]
+    assert reason(vector, agent_keys=retired(vector, "2025-12-31T00:00:00Z")) == "agent-retired"
+    # Whole seconds and fractions are told apart by the moment, not by the text.
+    before = ended.split(".")[0]
+    assert verify(vector, agent_keys=retired(vector, ended)).agent["retiredAt"] == ended
+    assert verify(vector, agent_keys=retired(vector, f"{before}.999999Z")).agent["retiredAt"]
+    assert reason(vector, agent_keys=retired(vector, "2025-13-01T00:00:00Z")) == "keys-malformed"
+
+
+def test_times_are_in_order(vector: Any) -> None:
+    for changed in ("2026-01-32T00:00:00.000Z", "2030-01-01T00:00:00.000Z"):
+        statement = {**vector["statement"], "acceptedAt": changed}
+        assert reason(vector, execution={**vector["answer"], "receipt": sign(json_text(statement))}) == "times-differ"
+
+
+def test_digests_of_files_that_were_sent_are_known_by_what_their_upload_gave(vector: Any) -> None:
+    main, data = vector["request"]["files"]
+    digest = hashlib.sha256(main["content"].encode()).hexdigest()
+    stored = StoredFile(id="file_1", sha256=digest, bytes=1, expires_at="2026-01-01T00:00:00Z")
+    by_object = {**vector["request"], "files": [{"path": main["path"], "file": stored}, data]}
+    assert verify(vector, request=by_object).is_request_checked
+    by_id = {**vector["request"], "files": [{"path": main["path"], "file": "file_1"}, data]}
+    assert verify(vector, request=by_id, file_digests={"file_1": digest}).is_request_checked
+    assert reason(vector, request=by_id, file_digests={"file_1": "00"}) == "request-differs"
 
 
 @pytest.mark.parametrize(

@@ -39,6 +39,14 @@ def test_what_can_be_read_once_is_sent_once(scripted: ScriptedServer) -> None:
     assert failed.value.code == "stream-consumed"
 
 
+def test_a_file_that_can_not_be_read_is_the_programs_own_matter(scripted: ScriptedServer, tmp_path: Path) -> None:
+    # Which file of this machine is meant is known when its bytes are asked for.
+    scripted.answers = [lambda request: answer(STORED, 201 if request.content else 500)]
+    with pytest.raises(FileNotFoundError):
+        scripted.client().files.upload(tmp_path / "missing")
+    assert scripted.clock.waits == []
+
+
 def pieces(*parts: "bytes | BaseException", status: int = 200) -> httpx.Response:
     return httpx.Response(status, stream=Pieces(parts))
 

@@ -34,7 +34,6 @@ from .requests import (
     EnvironmentRequest,
     ExecutionRequest,
     FileContent,
-    Files,
     FileSpec,
     InputFile,
     Limits,
@@ -43,12 +42,12 @@ from .requests import (
     TestCase,
     TestGroup,
     WebhookRequest,
+    WorkspaceFiles,
 )
 from .retries import Retries
 from .submission import create_idempotency_key
 from .sync_client import Envicutor
-from .sync_resources import Environments, ExecutionHandle, Webhooks
-from .sync_resources import Files as FilesClient
+from .sync_resources import Environments, ExecutionHandle, Files, Webhooks
 from .transfers import Uploadable
 from .webhook import WEBHOOK_PROBLEMS, WebhookEvent, WebhookRejected, verify_webhook
 
@@ -89,7 +88,6 @@ __all__ = [
     "FileContent",
     "FileSpec",
     "Files",
-    "FilesClient",
     "InputFile",
     "Limits",
     "NetworkError",
@@ -110,6 +108,7 @@ __all__ = [
     "WebhookRejected",
     "WebhookRequest",
     "Webhooks",
+    "WorkspaceFiles",
     "__version__",
     "create_idempotency_key",
     "models",

@@ -127,8 +127,10 @@ class _Exchange:
         except EnvicutorError:
             raise
         except asyncio.TimeoutError as error:
+            if left is None:
+                raise
             raise too_late(call) from error
-        except Exception as error:
+        except httpx.HTTPError as error:
             raise self._connection.to_failure(error, call) from error
 
     async def _send(self, call: Call, is_streamed: bool) -> httpx.Response:

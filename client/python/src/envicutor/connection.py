@@ -85,10 +85,8 @@ class Connection:
         silence = call.silence_seconds_max if left is None else min(call.silence_seconds_max, left)
         return httpx.Timeout(silence, pool=None)
 
-    def to_failure(self, error: Exception, call: Call) -> EnvicutorError:
-        """What a failure of httpx is, once for whoever asks again and whoever reads it."""
-        if isinstance(error, EnvicutorError):
-            return error
+    def to_failure(self, error: httpx.HTTPError, call: Call) -> EnvicutorError:
+        """What a failure of httpx is, for whoever asks again and whoever reads it; other failures are the program's own."""
         if call.deadline is not None and self.clock.monotonic() >= call.deadline:
             return too_late(call)
         what = f"{call.method} {call.path}"

@@ -12,7 +12,7 @@ from typing import Any, NoReturn, Optional, Union
 
 from .answers import to_json
 from .canonical import from_canonical_base64, from_canonical_base64url, json_text
-from .models import Envelope, Execution
+from .models import Envelope, Execution, StoredFile
 from .receipt_differences import find_difference, to_moment
 from .receipt_shapes import is_agent_key_list, is_envelope, is_statement
 from .receipt_texts import AskedTexts, digest_of, judged_digest, told_script
@@ -108,7 +108,8 @@ def verify_receipt(
 
     `execution` is the answer, as `client.run` gives it or as JSON; `agent_keys` what `client.agent_keys()` gave at any time after the agent was enrolled;
     `signing_key_ids` those that are believed, got from the operator or kept from before, never out of the list itself. `request` is what was asked for:
-    then that is compared, too; for an environment that it names by an id give the variables of that, for files that it names by an id their `sha256`.
+    then that is compared, too; for an environment that it names by an id give the variables of that, for files that it names by an id, and not by what their
+    upload gave, their `sha256`.
     """
     answer = execution if isinstance(execution, Mapping) else to_json(execution)
     envelope = agent_keys if isinstance(agent_keys, Mapping) else to_json(agent_keys)
@@ -124,17 +125,34 @@ def verify_receipt(
     if tenant is not None:
         told["tenant"] = tenant
     if request is not None:
-        texts = AskedTexts(environment_variables or {}, check_environment_variables or {}, file_digests or {})
+        digests = {**_digests_in(request), **(file_digests or {})}
+        texts = AskedTexts(environment_variables or {}, check_environment_variables or {}, digests)
         told.update(_read_request(request, texts))
     difference = find_difference(statement, told)
     if difference is not None:
         raise ReceiptRejected(difference)
-    if "retiredAt" in agent and to_moment(statement["completedAt"]) > to_moment(agent["retiredAt"]):
+    if "retiredAt" in agent and _is_later(statement["completedAt"], agent["retiredAt"]):
         raise ReceiptRejected("agent-retired")
     named_keys = tuple(key["keyid"] for key in keys["keys"])
     return VerifiedReceipt(
         statement, agent, request is not None, AgentKeys(keys["version"], keys["issuedAt"], named_keys)
     )
+
+
+def _is_later(completed: str, retired: str) -> bool:
+    try:
+        return to_moment(completed) > to_moment(retired)
+    except ValueError as error:
+        # The statement's own moments were compared before: it is the list that names a day that there is not.
+        raise ReceiptRejected("keys-malformed") from error
+
+
+def _digests_in(value: Any) -> dict[str, str]:
+    """What is known of files that were sent before, by their ids."""
+    if isinstance(value, StoredFile):
+        return {value.id: value.sha256}
+    items = value.values() if isinstance(value, Mapping) else value if isinstance(value, (list, tuple)) else ()
+    return {id: digest for item in items for id, digest in _digests_in(item).items()}
 
 
 def _names_of(answer: Mapping[str, Any]) -> tuple[str, str]:

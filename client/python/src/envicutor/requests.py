@@ -63,7 +63,7 @@ class InputFile(_PathRequired, FileSpec, total=False):
 
 FileContent = Union[Content, Path, FileSpec]
 """What stands at a place of a workspace."""
-Files = Union[Mapping[str, FileContent], Sequence[InputFile]]
+WorkspaceFiles = Union[Mapping[str, FileContent], Sequence[InputFile]]
 """The files of a workspace, by their paths or as a list."""
 
 
@@ -76,7 +76,7 @@ class EnvironmentRequest(TypedDict, total=False):
     """Installs compilers and packages, as root of its own."""
     dependencies: str
     """Installs libraries."""
-    files: Files
+    files: WorkspaceFiles
     """What both read."""
     variables: Mapping[str, str]
     secrets: Mapping[str, str]
@@ -172,7 +172,7 @@ class CheckProgram(_CheckProgramRequired, total=False):
 
     environment: Union[str, EnvironmentRequest, Environment]
     """Default: the solution's."""
-    files: Files
+    files: WorkspaceFiles
     compile: Union[str, CompileRequest]
 
 
@@ -207,7 +207,7 @@ class ExecutionRequest(_RunRequired, total=False):
 
     environment: Union[str, EnvironmentRequest, Environment]
     """The id of one, what it is made of, or one that was ensured; default: the default base alone."""
-    files: Files
+    files: WorkspaceFiles
     """What the workspace holds."""
     compile: Union[str, CompileRequest]
     """Script 3: what it leaves in the workspace every run sees, and none changes."""

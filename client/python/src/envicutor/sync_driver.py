@@ -132,7 +132,7 @@ class _Exchange:
             finally:
                 _end_watch(watch)
                 response.close()
-        except Exception as error:
+        except httpx.HTTPError as error:
             raise self._connection.to_failure(error, call) from error
 
     def _begin(self, call: Call) -> Heard:
@@ -147,7 +147,7 @@ class _Exchange:
                 return to_heard(response, _read_all(response))
             finally:
                 response.close()
-        except Exception as error:
+        except httpx.HTTPError as error:
             raise self._connection.to_failure(error, call) from error
 
     def _read(self) -> Optional[bytes]:
@@ -157,7 +157,7 @@ class _Exchange:
         try:
             self._connection.remaining(call)
             return next(pieces, None)
-        except Exception as error:
+        except httpx.HTTPError as error:
             raise self._connection.to_failure(error, call) from error
 
     def _close(self) -> None:
