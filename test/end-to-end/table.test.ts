@@ -8,6 +8,7 @@ import { badInputCases } from './cases/bad-input.ts';
 import { cacheCases } from './cases/cache.ts';
 import { documentCases } from './cases/document-commands.ts';
 import { logCases } from './cases/logs.ts';
+import { pythonClientCases } from './cases/python-client.ts';
 import { toolchainCases } from './cases/toolchains.ts';
 import { verdictCases } from './cases/verdicts.ts';
 
@@ -21,4 +22,5 @@ describe('how programs end', () => verdictCases(instance));
 describe('logs', () => logCases(instance));
 describe('toolchains', () => toolchainCases(instance));
 describe('commands of the documents', () => documentCases(instance));
+describe('the Python client', () => pythonClientCases(instance));
 describe('the cache', () => cacheCases(instance));

@@ -55,6 +55,7 @@ export const whereabouts: Readonly<Record<string, readonly Whereabouts[]>> = {
   'docs/judging.md': [instance],
   'docs/object-store.md': [engine],
   'docs/observability.md': [instance],
+  'docs/python.md': [by('test/integration/python-client.test.ts')],
   'docs/receipts.md': [instance],
   'docs/recipes.md': [instance],
   'docs/releases.md': [by('test/integration/release.test.ts')],
