@@ -51,7 +51,7 @@ recipes: ## build and run every recipe of ops/environments (ARGUMENTS='cpp pytho
 contract: ## generate shared/sandbox/contract.ts from contract.def
 	@node=$$($(PREPARE) node) && exec $$node shared/sandbox/generate-contract.ts
 
-docs: ## generate docs/{errors,configuration,http-api,lifecycles,protocol}.md from the declarations
+docs: ## generate docs/{errors,configuration,http-api,lifecycles,protocol}.md, and types of client/python, from the declarations
 	@node=$$($(PREPARE) node) && exec $$node ops/docs/main.ts
 
 clean: ## remove what building left; node_modules and the state of make run stay

@@ -49,6 +49,8 @@ const each = (shape: Shape, ...names: readonly string[]): Record<string, Shape> 
 
 const digest = matching(/^sha256:[0-9a-f]{64}$/);
 const timestamp = matching(/^\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}(\.\d+)?Z$/);
+/** A moment that there is: what is compared with another must not be no number. */
+const moment: Shape = (value) => timestamp(value) && !Number.isNaN(Date.parse(value as string));
 const verdict = oneOf(
   ...['ok', 'nonzero-exit', 'signaled', 'cpu-time-exceeded', 'wall-time-exceeded', 'idle-time-exceeded'],
   ...['memory-exceeded', 'output-exceeded', 'file-size-exceeded', 'disk-exceeded', 'start-failed'],
@@ -110,7 +112,7 @@ const namedKey = closed(each(text, 'keyid', 'publicKey'));
 
 const agentKeyList = closed({
   version: (value) => Number.isInteger(value) && (value as number) >= 1,
-  issuedAt: timestamp,
+  issuedAt: moment,
   keys: list(namedKey, 1, 16),
   agents: list(
     closed(
@@ -119,9 +121,9 @@ const agentKeyList = closed({
         name: shortText(128),
         pool: text,
         publicKey: shortText(256),
-        enrolledAt: timestamp,
+        enrolledAt: moment,
       },
-      { retiredAt: timestamp },
+      { retiredAt: moment },
     ),
     0,
     100_000,

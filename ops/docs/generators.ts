@@ -1,6 +1,6 @@
 /**
- * Owns the list of generated documents: path to the function that writes its text from the declarations.
- * Never reads the documents themselves. test/house/documents.test.ts compares, `make docs` writes.
+ * Owns the list of what is generated from the declarations, documents and types of the Python client: path to the function that writes its text.
+ * Never reads what was generated before. test/house/documents.test.ts compares, `make docs` writes.
  */
 import { toDashboard } from '../grafana/dashboard.ts';
 import { toConfigurationPage } from './configuration-page.ts';
@@ -10,6 +10,7 @@ import { toLifecyclesPage } from './lifecycles-page.ts';
 import { toMetricsPage } from './metrics-page.ts';
 import { toPreflightPage } from './preflight-page.ts';
 import { toProtocolPage } from './protocol-page.ts';
+import { pythonGenerators } from './python-models.ts';
 
 /** Every generated document. */
 export const generators: Readonly<Record<string, () => string>> = {
@@ -21,4 +22,5 @@ export const generators: Readonly<Record<string, () => string>> = {
   'docs/preflight.md': toPreflightPage,
   'docs/protocol.md': toProtocolPage,
   'ops/grafana/dashboard.json': toDashboard,
+  ...pythonGenerators,
 };

@@ -6,7 +6,9 @@ import { after, before, describe } from 'node:test';
 import { Instance } from '../support/instance.ts';
 import { badInputCases } from './cases/bad-input.ts';
 import { cacheCases } from './cases/cache.ts';
+import { documentCases } from './cases/document-commands.ts';
 import { logCases } from './cases/logs.ts';
+import { pythonClientCases } from './cases/python-client.ts';
 import { toolchainCases } from './cases/toolchains.ts';
 import { verdictCases } from './cases/verdicts.ts';
 
@@ -19,4 +21,6 @@ describe('wrong requests', () => badInputCases(instance));
 describe('how programs end', () => verdictCases(instance));
 describe('logs', () => logCases(instance));
 describe('toolchains', () => toolchainCases(instance));
+describe('commands of the documents', () => documentCases(instance));
+describe('the Python client', () => pythonClientCases(instance));
 describe('the cache', () => cacheCases(instance));

@@ -1,5 +1,5 @@
 /**
- * Owns law 8: files stay below 400 lines, functions below 70, in TypeScript and in C.
+ * Owns law 8: files stay below 400 lines, functions below 70, in TypeScript, C and Python.
  * Never counts a list of tests (a block with `test(` directly in it): nobody follows it from top to bottom as a function.
  */
 import assert from 'node:assert/strict';
@@ -44,7 +44,7 @@ function isListOfTests([first = '', ...rest]: readonly string[]): boolean {
 }
 
 test('no file is longer than 400 lines', () => {
-  const long = readSources('.ts', '.mjs', '.c', '.h', '.def', '.sh')
+  const long = readSources('.ts', '.mjs', '.c', '.h', '.def', '.sh', '.py')
     .map(({ path, text }) => ({ path, lines: text.split('\n').length - 1 }))
     .filter(({ lines }) => lines > FILE_LINES_MAX);
   assert.deepEqual(long, []);
@@ -55,6 +55,33 @@ test('no function is longer than 70 lines', () => {
     longFunctions(text, FUNCTION_LINES_MAX).map(({ line, lines }) => `${path}:${line} has ${lines} lines`),
   );
   assert.deepEqual(long, []);
+});
+
+/** Every function of Python above the limit: from its `def` to the last line that is indented below it. */
+function longFunctionsOfPython(text: string, linesMax: number): LongBlock[] {
+  const lines = text.split('\n');
+  return lines.flatMap((line, index) => {
+    const indent = /^( *)(?:async )?def /.exec(line)?.[1]?.length;
+    if (indent === undefined) return [];
+    const isWithin = (one: string) => one.trim() === '' || one.search(/\S/) > indent || /^ *[)\]}]/.test(one);
+    const after = lines.slice(index + 1).findIndex((one) => !isWithin(one));
+    const block = lines.slice(index, after === -1 ? lines.length : index + 1 + after);
+    const count = block.findLastIndex((one) => one.trim() !== '') + 1;
+    return count > linesMax ? [{ line: index + 1, lines: count }] : [];
+  });
+}
+
+test('no function of Python is longer than 70 lines', () => {
+  // What made vectors stays as it was when it made them.
+  const sources = readSources('.py').filter(({ path }) => !path.startsWith('test/vectors/'));
+  const long = sources.flatMap(({ path, text }) =>
+    longFunctionsOfPython(text, FUNCTION_LINES_MAX).map(({ line, lines }) => `${path}:${line} has ${lines} lines`),
+  );
+  assert.deepEqual(long, []);
+  const body = '        x = 1\n\n'.repeat(5);
+  const method = `class A:\n    async def f(\n        self,\n    ) -> None:\n${body}\n    y = 2\n`;
+  assert.deepEqual(longFunctionsOfPython(method, 11), [{ line: 2, lines: 12 }]);
+  assert.deepEqual(longFunctionsOfPython(method, 12), []);
 });
 
 test('the scanner finds a long function and is not misled by braces in text', () => {

@@ -10,7 +10,10 @@ import { dirname, join, normalize } from 'node:path';
 export const root: string = join(import.meta.dirname, '../..');
 
 /** Folders that are not ours or not kept. */
-const foreign = new Set(['node_modules', 'dist', 'coverage', '.git', 'build', 'results']);
+const foreign = new Set([
+  ...['node_modules', 'dist', 'coverage', '.git', 'build', 'results'],
+  ...['__pycache__', '.mypy_cache', '.pytest_cache', '.ruff_cache', '.venv'],
+]);
 
 /** One file, its path relative to the root. */
 export interface Source {

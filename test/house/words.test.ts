@@ -39,8 +39,10 @@ function isRegistryHost(name: string): boolean {
 }
 
 const code = readSources('.ts', '.c', '.h', '.def', '.sh', '.mjs');
+const python = readSources('.py');
 const everything = [
-  ...readSources('.ts', '.c', '.h', '.def', '.sh', '.mjs', '.md', '.json', '.yaml', 'Makefile', '.npmrc'),
+  ...[...code, ...python],
+  ...readSources('.md', '.json', '.yaml', '.toml', '.txt', 'Makefile', '.npmrc'),
   ...readRecipeFiles(),
 ];
 
@@ -54,13 +56,13 @@ test('no folder or file is called by an empty word, or by a word that the glossa
 });
 
 test('every source file opens with a comment of at least three lines that says what it owns and what it never does', () => {
-  const wrong = code.filter(({ text }) => !isHeader(text)).map(({ path }) => path);
+  const wrong = [...code, ...python].filter(({ text }) => !isHeader(text)).map(({ path }) => path);
   assert.deepEqual(wrong, []);
 });
 
 function isHeader(text: string): boolean {
   const withoutShebang = text.replace(/^#!.*\n/, '');
-  const header = /^(\/\*[\s\S]*?\*\/|(?:\/\/.*\n)+|(?:#.*\n)+)/.exec(withoutShebang)?.[0] ?? '';
+  const header = /^(\/\*[\s\S]*?\*\/|(?:\/\/.*\n)+|(?:#.*\n)+|"""[\s\S]*?""")/.exec(withoutShebang)?.[0] ?? '';
   return header.trimEnd().split('\n').length >= 3;
 }
 

@@ -271,6 +271,9 @@ test('a receipt from before its agent was retired is valid and says so; one from
   assert.ok(verdict.isValid);
   assert.equal(verdict.agent.retiredAt, after(statement.completedAt, 1));
   assert.equal(await problemOf(retiredAt(-1)), 'agent-retired');
+  // Before which nothing is, and after which nothing is either.
+  const never = listing({ agents: [{ ...agentKey, retiredAt: '2026-13-45T99:00:00Z' }] });
+  assert.equal(await problemOf(never), 'keys-malformed');
 });
 
 test('whatever is handed in, the client library names a problem and never throws', async () => {
