@@ -27,6 +27,7 @@ import { memory } from './scenarios/memory.ts';
 import { memoryAccuracy } from './scenarios/memory-accuracy.ts';
 import { neighbours } from './scenarios/neighbours.ts';
 import { observationCost } from './scenarios/observation-cost.ts';
+import { pistonRoom } from './scenarios/piston-room.ts';
 import { placement } from './scenarios/placement.ts';
 import { requestCost } from './scenarios/request-cost.ts';
 import { sandboxOverhead } from './scenarios/sandbox-overhead.ts';
@@ -66,6 +67,7 @@ export const scenarios: readonly Scenario[] = [
   artefactStore,
   environmentBuild,
   environmentUse,
+  pistonRoom,
   secondStart,
   memory,
   connectedAgents,

@@ -5,6 +5,7 @@ import { SystemError } from '../shared/errors.ts';
 import { readAuthority } from '../shared/http/authority.ts';
 import { RELEASE } from '../shared/protocol/version.ts';
 import { noTracer } from '../shared/tracing/tracer.ts';
+import { addCompatibleProtocols } from './compatibility/compatibility-wiring.ts';
 import { type CoordinatorConfig, toLimitMaxima } from './config.ts';
 import type { KeyedDeps, Services } from './coordinator.ts';
 import { addAgentKeyRoutes } from './http/agent-key-routes.ts';
@@ -70,6 +71,7 @@ export function createApi(deps: KeyedDeps, config: CoordinatorConfig, services: 
   );
   addWebhookRoutes(server, services.webhooks);
   const terminals = addTerminals(server, deps, config, { authenticate, forwarding, views: executions.views });
+  const { piston } = addCompatibleProtocols(server, { deps, services, forwarding, authenticate }, config);
   addEnvironmentRoutes(server, { clock, environments, storage: services.tenancy.storage });
   addRecipeRoutes(server, deps.recipes ?? []);
   addTenancyRoutes(server, deps, services.tenancy, {
@@ -96,7 +98,7 @@ export function createApi(deps: KeyedDeps, config: CoordinatorConfig, services: 
     requirements,
     metrics: () => metrics.read(),
   });
-  return { server, leaving, terminals, description, requirements };
+  return { server, leaving, terminals, piston, description, requirements };
 }
 
 /** Terminals of interactive executions: their tickets, and who takes their upgrades. */

@@ -18,6 +18,7 @@ import { createApi } from './api-wiring.ts';
 import { createCacheServices, createPreWarming } from './cache-wiring.ts';
 import { Cluster } from './cluster/cluster.ts';
 import { PEERS_PATH } from './cluster/peer-gateway.ts';
+import { CONNECT_PATH } from './compatibility/piston/connect-gateway.ts';
 import { type CoordinatorConfig, toLimitMaxima } from './config.ts';
 import type { CoordinatorDeps } from './coordinator-deps.ts';
 import { createDeliveries } from './deliveries/delivery-wiring.ts';
@@ -259,11 +260,12 @@ export function wireCoordinator(adapters: CoordinatorDeps, config: CoordinatorCo
   const metrics = new Metrics(toNamesMax(deps.keys === null, config));
   const services = createServices(deps, config, metrics);
   const { urls, environments, trust, cache, local, enrolment, gateway, cluster, pools } = services;
-  const { server, leaving, terminals, description, requirements } = createApi(deps, config, services, metrics);
+  const { server, leaving, terminals, piston, description, requirements } = createApi(deps, config, services, metrics);
   metrics.watch(createReaders({ ...services, clock: deps.clock, requirements }, metrics));
   attachUpgrades(server.server, checkUpgrade(deps.keys === null), {
     [AGENTS_PATH]: gateway,
     [TERMINALS_PATH]: terminals,
+    ...(piston === null ? {} : { [CONNECT_PATH]: piston }),
     ...(cluster.gateway === null ? {} : { [PEERS_PATH]: cluster.gateway }),
   });
   let stopping: Promise<void> | null = null;
@@ -299,7 +301,7 @@ export function wireCoordinator(adapters: CoordinatorDeps, config: CoordinatorCo
       return { url };
     },
     stop() {
-      stopping ??= stopAll(deps, services, { server, leaving, terminals }, config);
+      stopping ??= stopAll(deps, services, { server, leaving, terminals, piston }, config);
       return stopping;
     },
   };
@@ -309,7 +311,12 @@ export function wireCoordinator(adapters: CoordinatorDeps, config: CoordinatorCo
 async function stopAll(
   { clock, log, tls, tenancy }: KeyedDeps,
   services: Services,
-  { server, leaving, terminals }: Pick<ReturnType<typeof createApi>, 'server' | 'leaving' | 'terminals'>,
+  {
+    server,
+    leaving,
+    terminals,
+    piston,
+  }: Pick<ReturnType<typeof createApi>, 'server' | 'leaving' | 'terminals' | 'piston'>,
   config: CoordinatorConfig,
 ): Promise<void> {
   const { reproductions, environments, trust, cache, local, executions, enrolment, gateway, cluster } = services;
@@ -327,7 +334,7 @@ async function stopAll(
   await services.deliveries.stop();
   environments.stop();
   reproductions.stop();
-  await Promise.all([gateway.stop(), terminals.stop()]);
+  await Promise.all([gateway.stop(), terminals.stop(), piston?.stop()]);
   enrolment.stop();
   await cluster.stop();
   local.stop();

@@ -211,7 +211,7 @@ export class Execution {
       stderr: (chunk: Uint8Array) => this.#listener.output(name, 'stderr', chunk),
     };
     const place = { slot: this.#slot, cpus: this.#needs.cpus ?? null };
-    const isStreamed = this.#order.isOutputStreamed && (script.terminal ?? null) === null;
+    const isStreamed = this.#order.isOutputStreamed && (script.terminal?.isPiped ?? true);
     const running = this.#runs.begin(script, place, isStreamed ? hearer : {});
     if (name === 'run') this.#watchTiming();
     this.#announceRunning();

@@ -10,7 +10,10 @@ import type { Launch, TerminalSize } from '../../shared/sandbox/sandbox.ts';
 export class LeaseTerminal {
   /** What the launch gets as its standard input. */
   readonly input: AsyncIterable<Uint8Array>;
-  readonly outputWindowBytes: number;
+  /** Null: output is nobody's to hold back here. */
+  readonly outputWindowBytes: number | null;
+  /** Only input is said here: the program has pipes. */
+  readonly isPiped: boolean;
   readonly #inputBytesMax: number;
   readonly #say: (news: TerminalNews) => void;
   #size: TerminalSize;
@@ -28,17 +31,19 @@ export class LeaseTerminal {
   #sent = 0;
   #acknowledged = 0;
 
-  constructor({ rows, columns, inputBytesMax, outputBytesMax }: TerminalOrder, say: (news: TerminalNews) => void) {
+  constructor(order: TerminalOrder, say: (news: TerminalNews) => void) {
+    const { rows, columns, inputBytesMax, outputBytesMax, isPiped = false } = order;
     this.#size = { rows, columns };
     this.#inputBytesMax = inputBytesMax;
-    this.outputWindowBytes = outputBytesMax;
+    this.isPiped = isPiped;
+    this.outputWindowBytes = isPiped ? null : outputBytesMax;
     this.#say = say;
     this.input = this.#feed();
   }
 
-  /** The size to begin with. */
-  get size(): TerminalSize {
-    return this.#size;
+  /** The size to begin with; null: there is no terminal. */
+  get size(): TerminalSize | null {
+    return this.isPiped ? null : this.#size;
   }
 
   /** The lease is here: whoever has input for it is to send it. */
@@ -56,7 +61,7 @@ export class LeaseTerminal {
   /** What is to be done to the program is done to this launch. */
   launched(launch: Launch): void {
     this.#launch = launch;
-    launch.resize(this.#size);
+    if (!this.isPiped) launch.resize(this.#size);
   }
 
   /** The program runs. */
@@ -67,6 +72,7 @@ export class LeaseTerminal {
 
   /** The program wrote this; it is copied. */
   output(chunk: Uint8Array): void {
+    if (this.isPiped) return;
     const position = this.#sent;
     const bytes = Buffer.from(chunk);
     this.#sent += bytes.length;

@@ -124,6 +124,7 @@ export class ScriptRuns {
     const stdout = new OutputBuffer();
     const stderr = new OutputBuffer();
     const { layers, kept, isKept, environment, files, stdin, limits, terminal = null, collection = null } = script;
+    const outputWindowBytes = terminal?.outputWindowBytes ?? null;
     const launch = this.#sandbox.launch(
       {
         ...{ profile: 'execution', layers, kept, isKept, target: null, capture: null },
@@ -135,7 +136,7 @@ export class ScriptRuns {
           terminal: terminal?.size ?? null,
           collect: collection?.spec ?? null,
         },
-        ...(terminal === null ? {} : { outputWindowBytes: terminal.outputWindowBytes }),
+        ...(outputWindowBytes === null ? {} : { outputWindowBytes }),
       },
       {
         started: () => terminal?.started(),

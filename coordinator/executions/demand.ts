@@ -15,7 +15,7 @@ import type { Constraints } from '../scheduler/candidate.ts';
 import type { Demand } from '../scheduler/scheduler.ts';
 import type { Tenant } from '../tenants/keys.ts';
 import type { OpenedEnvironments } from './environment-wait.ts';
-import type { LiveExecution } from './live-execution.ts';
+import type { ExecutionTerms, LiveExecution } from './live-execution.ts';
 
 /** What an execution may take of a machine at most, both scripts together, and where. */
 export type Claim = Pick<
@@ -28,14 +28,15 @@ export function toWaitMsMax({ placement }: ExecutionRequest, queueWaitMsMax: num
   return Math.min(placement?.deadlineMs ?? queueWaitMsMax, queueWaitMsMax);
 }
 
-/** Where a request may run on layers of this architecture. */
-export function toConstraints(request: ExecutionRequest, architecture: string): Constraints {
+/** Where a request may run on layers of this architecture. `isPiped`: an interactive one wants pipes. */
+export function toConstraints(request: ExecutionRequest, architecture: string, isPiped = false): Constraints {
   const { placement = {}, tests, interactive, run } = request;
   const { pool = null, labels = {}, exclusiveCore = false } = placement;
   const sorted = Object.entries(labels).sort(([a], [b]) => (a < b ? -1 : 1));
   const needs: Addition[] = [];
   if (tests !== undefined) needs.push('order.tests');
   if (interactive === true) needs.push('order.terminal');
+  if (isPiped) needs.push('order.pipes');
   if (findFilePlaces(request).length > 0) needs.push('order.inputs');
   if (run.collect !== undefined) needs.push('order.collect');
   const key = JSON.stringify([architecture, pool, sorted, exclusiveCore, ...needs]);
@@ -66,7 +67,7 @@ export function readyOf({ id, own, check }: LiveExecution): UsedEnvironment {
 /** The claim of a request on a ready environment. */
 export function toClaim(
   tenant: Tenant,
-  request: ExecutionRequest,
+  { request, isPiped }: Pick<ExecutionTerms, 'request' | 'isPiped'>,
   environment: UsedEnvironment,
   { limitMaxima, queueWaitMsMax }: { readonly limitMaxima: AllLimits; readonly queueWaitMsMax: number },
 ): Claim {
@@ -77,7 +78,7 @@ export function toClaim(
   const check = toCheckLimits(request, limitMaxima);
   const once = run.wallTimeMs + (check?.run.wallTimeMs ?? 0);
   return {
-    constraints: toConstraints(request, architecture),
+    constraints: toConstraints(request, architecture, isPiped),
     site: toSiteCase(tenant, request, environment, limitMaxima),
     layers: digests,
     // What is judged by many tests takes longer than what runs once.

@@ -166,7 +166,7 @@ export class ExecutionService implements DemandListener {
   #schedule(execution: LiveExecution): void {
     const { environments, scheduler, pools } = this.#deps;
     const tenant = this.#tenantOf(execution);
-    const claim = toClaim(tenant, execution.terms.request, readyOf(execution), this.#options);
+    const claim = toClaim(tenant, execution.terms, readyOf(execution), this.#options);
     const objection = pools.objectionTo(claim.site, claim.constraints.pool);
     if (objection !== null) {
       this.#giveUp(execution, objection);

@@ -84,7 +84,7 @@ export class ExecutionViews {
     const { terms, own, placements } = execution;
     const environment = own.ready;
     const obstacles = this.#deps.scheduler.explain(execution.id);
-    const { key: _, ...constraints } = toConstraints(terms.request, environment?.architecture ?? '');
+    const { key: _, ...constraints } = toConstraints(terms.request, environment?.architecture ?? '', terms.isPiped);
     return toPlacementAnswer(constraints, environment?.digests.length ?? 0, placements, obstacles);
   }
 

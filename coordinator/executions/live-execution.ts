@@ -29,6 +29,8 @@ export interface ExecutionTerms {
   readonly isDurable: boolean;
   /** Is output to be sent while it runs? */
   readonly isStreamed: boolean;
+  /** An interactive one: has it pipes in the place of a terminal? Its output is then told as any other's. */
+  readonly isPiped?: boolean;
   /** Of its request; null or absent: nobody looks. */
   readonly trace?: RequestTrace | null;
 }
@@ -87,7 +89,8 @@ export class LiveExecution {
     this.terms = terms;
     this.trace = terms.trace?.accepted(id, terms.tenantId) ?? null;
     this.check = checkEnvironmentOf(terms.request) === null ? null : new ExecutionEnvironment();
-    this.terminal = terms.request.interactive === true ? new Terminal(clock, id, this.log) : null;
+    const isPiped = terms.isPiped === true;
+    this.terminal = terms.request.interactive === true ? new Terminal(clock, id, this.log, isPiped) : null;
     this.#createdAt = createdAt ?? toTimestamp(clock.nowMs());
     this.#startMs = clock.monotonicMs();
     this.#stageMs = this.#startMs;

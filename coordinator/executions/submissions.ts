@@ -20,6 +20,10 @@ import type { IdempotencyKey } from './state-store.ts';
 export interface SubmitTerms {
   readonly tenantId: string;
   readonly isWaited: boolean;
+  /** Is output to be told as it comes? Absent: unless it is waited for. */
+  readonly isStreamed?: boolean;
+  /** Has an interactive one pipes in the place of a terminal? Absent: no. */
+  readonly isPiped?: boolean;
   /** The client's Idempotency-Key, or null. */
   readonly key: string | null;
   /** Of the request; null or absent: nobody looks. */
@@ -76,9 +80,10 @@ export class Submissions {
   }
 
   /** Accepts a request: SystemError `queue-full`, `rate-exceeded`, `quota-exceeded`, `draining`, `environment-not-found`, `forbidden`, `idempotency-key-reused`, `shard-moved`. */
-  async submit(request: ExecutionRequest, { tenantId, isWaited, key, trace = null }: SubmitTerms): Promise<Submitted> {
+  async submit(request: ExecutionRequest, how: SubmitTerms): Promise<Submitted> {
+    const { tenantId, isWaited, key, trace = null, isStreamed = !isWaited, isPiped = false } = how;
     const isDurable = !isWaited || key !== null || request.webhook !== undefined;
-    const terms: ExecutionTerms = { tenantId, request, isDurable, isStreamed: !isWaited, trace };
+    const terms: ExecutionTerms = { tenantId, request, isDurable, isStreamed, isPiped, trace };
     const idempotency = toIdempotency(key, request, this.#options.idempotencyTtlMs);
     const [accepted] = await this.#acceptAll([terms], idempotency, noPlace);
     if (accepted === undefined) throw new Error('a request was neither accepted nor refused');

@@ -132,6 +132,7 @@ function toOperationId({ method, url }: DescribedRoute): string {
 export const tags: Readonly<Record<string, string>> = {
   executions: 'Running code: one request holds everything, and its answer says what happened.',
   environments: 'What code runs in: described, built once, used by everybody who describes the same.',
+  recipes: 'Environments that are kept ready, with the scripts that compile and run a source in them.',
   agents: 'Machines that run code, and their keys.',
   files: 'Bytes that are sent once, and what executions left.',
   webhooks: 'Being told of the end of executions: deliveries and the secret that they are signed with.',

@@ -2,6 +2,7 @@
  * Owns the coordinator's HTTP server: the strict one of shared/http, with who asks and by which key. Never knows what a route does.
  * Invariant: a body is read only after its sender is known and its key may use the route.
  */
+import type { IncomingHttpHeaders } from 'node:http';
 import type { FastifyRequest } from 'fastify';
 import { createStrictServer, type HttpServer, type ServerDeps, type ServerOptions } from '../../shared/http/server.ts';
 import type { Asker, Tenant, UsedKey } from '../tenants/keys.ts';
@@ -14,6 +15,10 @@ declare module 'fastify' {
     tenant: Tenant;
     /** By which key. */
     key: UsedKey;
+  }
+  interface FastifyContextConfig {
+    /** Where another protocol says by which key, the headers as the native API has them. */
+    nativeHeaders?: (headers: IncomingHttpHeaders) => IncomingHttpHeaders;
   }
 }
 
@@ -40,7 +45,8 @@ export function createServer(
       ...deps,
       admit: (request, isOpen) => {
         if (isOpen && !isEmbedded) return undefined;
-        const asker = authenticate(request.headers);
+        const { nativeHeaders } = request.routeOptions.config;
+        const asker = authenticate(nativeHeaders?.(request.headers) ?? request.headers);
         if (asker instanceof Promise) return asker.then((found) => take(request, found));
         return take(request, asker);
       },

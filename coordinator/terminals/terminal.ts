@@ -54,6 +54,8 @@ export class Terminal {
   readonly #clock: Pick<Clock, 'after'>;
   readonly #id: ExecutionId;
   readonly #log: EventLog;
+  /** Only input goes through here. */
+  readonly #isPiped: boolean;
   readonly #output = new OutputScrollback();
   readonly #input: InputWindow;
   #size = { rows: 24, columns: 80 };
@@ -74,10 +76,12 @@ export class Terminal {
   #isGone = false;
   #timer: Timer | null = null;
 
-  constructor(clock: Pick<Clock, 'after'>, id: ExecutionId, log: EventLog) {
+  /** `isPiped`: the program has pipes, and its output is told by the log alone. */
+  constructor(clock: Pick<Clock, 'after'>, id: ExecutionId, log: EventLog, isPiped = false) {
     this.#clock = clock;
     this.#id = id;
     this.#log = log;
+    this.#isPiped = isPiped;
     this.#input = new InputWindow(INPUT_BYTES_MAX, (input) => this.#user?.command(input));
     log.follow(0, (event) => this.#happened(event));
     log.onCut(() => this.#moved());
@@ -91,7 +95,8 @@ export class Terminal {
 
   /** What an order says of it. */
   get order(): TerminalOrder {
-    return { ...this.#size, inputBytesMax: INPUT_BYTES_MAX, outputBytesMax: OUTPUT_BYTES_MAX };
+    const order = { ...this.#size, inputBytesMax: INPUT_BYTES_MAX, outputBytesMax: OUTPUT_BYTES_MAX };
+    return this.#isPiped ? { ...order, isPiped: true } : order;
   }
 
   /** A client is there; from now on it is the one. `from`: the position that it has reached, or null for all that is remembered. */
@@ -252,7 +257,8 @@ export class Terminal {
   #end(execution: Execution): void {
     this.#timer?.cancel();
     const { run } = execution;
-    if (run !== null && run.stdout !== '') this.#output.add(0, Buffer.from(run.stdout, run.stdoutEncoding));
+    if (run !== null && run.stdout !== '' && !this.#isPiped)
+      this.#output.add(0, Buffer.from(run.stdout, run.stdoutEncoding));
     this.#ended = toExit(execution);
     this.#pump();
     this.#forgetLater();

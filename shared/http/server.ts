@@ -17,7 +17,7 @@ import { checkCarriage, isContinue, toPath } from './carriage.ts';
 import { allowOrigins } from './cross-origin.ts';
 import { parseJsonBody } from './json-body.ts';
 import { Methods } from './methods.ts';
-import { PROBLEM_TYPE, toHttpError, toProblem } from './problem.ts';
+import { PROBLEM_TYPE, type Problem, toHttpError, toProblem } from './problem.ts';
 import { endSlowReaders } from './slow-readers.ts';
 import type { TlsIdentity } from './tls.ts';
 import { refuseUnreadable } from './unreadable-requests.ts';
@@ -27,6 +27,8 @@ declare module 'fastify' {
   interface FastifyContextConfig {
     /** Served to whoever asks; the route checks for itself. */
     isOpen?: boolean;
+    /** How its errors look, where they are no problem+json: routes that speak another protocol. */
+    refusal?: (problem: Problem) => { readonly type: string; readonly body: string };
   }
   interface FastifySchema {
     /** A sentence for the description, and what else is to be known. */
@@ -233,11 +235,13 @@ function sendProblem(
   if (error.http === 401) reply.header('www-authenticate', 'Bearer');
   if (error.code === 'body-too-large') lingerOrClose(request, reply);
   if (error.http === 415) reply.header('accept-encoding', 'identity');
+  const problem = toProblem(error, request.id, who);
+  const refusal = request.routeOptions.config.refusal?.(problem);
   return reply
     .code(error.http)
     .header('x-request-id', request.id)
-    .header('content-type', PROBLEM_TYPE)
-    .send(JSON.stringify(toProblem(error, request.id, who)));
+    .header('content-type', refusal?.type ?? PROBLEM_TYPE)
+    .send(refusal?.body ?? JSON.stringify(problem));
 }
 
 /**

@@ -19,6 +19,11 @@ export const TerminalOrder = Closed({
     minimum: 1,
     description: 'Output likewise; a program that writes more is held back.',
   }),
+  isPiped: Type.Optional(
+    Type.Literal(true, {
+      description: 'Pipes in its place: only input is said here, and output is told as that of any other script.',
+    }),
+  ),
 });
 export type TerminalOrder = Static<typeof TerminalOrder>;
 

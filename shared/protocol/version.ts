@@ -14,6 +14,7 @@ export const acceptedVersions: readonly number[] = [1];
  * `order.environment`: an order names its environment · `executions.ended`: what an agent ran for its own site is recorded ·
  * `order.tests`: an order may have tests, whose results come one by one and with the lease's ·
  * `order.terminal`: an order may want a terminal; then `lease.command` and `lease.news` are said about it ·
+ * `order.pipes`: that terminal may be pipes, whose output is told as that of any other script ·
  * `order.inputs`: an order names files that are to be fetched ·
  * `order.collect`: an order wants files that are left to be sent ·
  * `result.certificate`: a result may have a timing certificate ·
@@ -22,7 +23,7 @@ export const acceptedVersions: readonly number[] = [1];
 export const additions = [
   ...(['order.environment', 'executions.ended', 'order.tests', 'order.terminal'] as const),
   ...(['order.inputs', 'order.collect', 'result.certificate'] as const),
-  ...(['report.cache', 'order.trace'] as const),
+  ...(['report.cache', 'order.trace', 'order.pipes'] as const),
 ] as const;
 export type Addition = (typeof additions)[number];
 

@@ -23,8 +23,8 @@ const readByGenerators = /^ops\/docs\//;
 
 /** Packages that few may import: the doors to the outside. `test/` and `bench/` may open any. */
 const doors: Readonly<Record<string, RegExp>> = {
-  // Agents' endpoint, agents' side of it, the links between coordinators, and terminals.
-  ws: /^(coordinator\/(agents\/agent|cluster\/peer|terminals\/terminal)-gateway|agent\/connection\/connector)\.ts$/,
+  // Agents' endpoint, agents' side of it, the links between coordinators, terminals, and Piston's protocol, which has a WebSocket of its own.
+  ws: /^(coordinator\/(agents\/agent|cluster\/peer|terminals\/terminal|compatibility\/piston\/connect)-gateway|agent\/connection\/connector)\.ts$/,
   minio: /^shared\/storage\/minio-object-store\.ts$/,
   pino: /^shared\/logger\.ts$/,
   // Loading it changes what the process's own fetch goes through; its door takes that back.
@@ -32,8 +32,9 @@ const doors: Readonly<Record<string, RegExp>> = {
   // Of layers, of compiled checks, of files that orders name, and of what coordinators remember.
   'lru-cache':
     /^(shared\/layers\/layer-shelf|agent\/judging\/compiled-checks|agent\/files\/agent-files|coordinator\/.+)\.ts$/,
-  // One strict server for coordinator and agent, so that the same request is told the same; their routes see its types.
-  fastify: /^(shared|coordinator)\/http\/|^agent\/site\/edge-routes\.ts$/,
+  // One strict server for coordinator and agent, so that the same request is told the same; their routes see its types,
+  // and so do those of other protocols, which are as much routes of the coordinator.
+  fastify: /^(shared|coordinator)\/http\/|^coordinator\/compatibility\/|^agent\/site\/edge-routes\.ts$/,
   '@fastify/type-provider-typebox': /^shared\/http\//,
   pg: /^coordinator\/executions\/postgres-[a-z-]+\.ts$/,
   'node:sqlite': /sqlite-[a-z-]+\.ts$/,
