@@ -24,7 +24,8 @@ const timing = {
 };
 const usage = { ...makeReport().usage, cpuTimeMs: 210, wallTimeMs: 240, memoryPeakBytes: 40 * 1024 * 1024 };
 
-const listed = (id: string, key: string, isOperator: boolean) => ({
+/** A tenant of a tenants file. */
+export const listed = (id: string, key: string, isOperator: boolean) => ({
   ...{ id, isOperator },
   keys: [{ name: id, sha256: createHash('sha256').update(key).digest('hex') }],
 });

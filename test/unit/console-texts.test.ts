@@ -4,14 +4,20 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { countCertificates, toCertificateText } from '../../coordinator/pages/console/certificates.ts';
-import { EventLines } from '../../coordinator/pages/console/event-lines.ts';
-import { toAgeText, toBytesText, toPercentText, toShort, toTimeText } from '../../coordinator/pages/console/formats.ts';
 import { toHeat } from '../../coordinator/pages/console/heat.ts';
-import { findUses } from '../../coordinator/pages/console/limit-use.ts';
 import { findConcerns, toFigures } from '../../coordinator/pages/console/overview-facts.ts';
-import { toPlainText, toTail } from '../../coordinator/pages/console/plain-text.ts';
 import { readProvenance } from '../../coordinator/pages/console/provenance-text.ts';
-import { readReceipt } from '../../coordinator/pages/console/receipt-text.ts';
+import { EventLines } from '../../coordinator/pages/foundation/event-lines.ts';
+import {
+  toAgeText,
+  toBytesText,
+  toPercentText,
+  toShort,
+  toTimeText,
+} from '../../coordinator/pages/foundation/formats.ts';
+import { findUses } from '../../coordinator/pages/foundation/limit-use.ts';
+import { toPlainText, toTail } from '../../coordinator/pages/foundation/plain-text.ts';
+import { readReceipt } from '../../coordinator/pages/foundation/receipt-text.ts';
 import { limitDefaults } from '../../shared/model/limits.ts';
 import { makeReport } from '../support/lease-results.ts';
 
