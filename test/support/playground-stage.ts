@@ -14,7 +14,8 @@ import { makeReport, makeResult } from './lease-results.ts';
 import type { ScriptedAgent } from './scripted-agent.ts';
 
 export const runnersKey = 'the-key-of-a-runner';
-export const readersKey = 'the-key-of-an-operator-alone';
+/** May make keys of tenants, and run nothing. */
+export const operatorsKey = 'the-key-of-an-operator-alone';
 
 type Offer = Extract<CoordinatorMessage, { type: 'lease.offer' }>;
 
@@ -72,10 +73,11 @@ export async function setPlaygroundStage(test: Parameters<typeof startCoordinato
   const read = (name: string) => readRecipe(join(ownRecipesFolder, name));
   const strange = { ...read('bash'), name: 'strange', title: hostile, aliases: [], language: 'strange' };
   const recipes = [...['bash', 'cpp', 'python'].map(read), strange];
-  const reader = listed('reader', readersKey, true);
+  const reader = listed('reader', operatorsKey, true);
   const operates = { ...reader, keys: reader.keys.map((key) => ({ ...key, scopes: ['operate' as const] })) };
   const keys = createKeyRing({ tenants: [listed('runner', runnersKey, false), operates] });
-  const coordinator = await startCoordinator(test, {}, isKeyed ? keys : null, { recipes });
+  // A scripted agent reports once; a browser on a machine that is busy takes longer than three intervals.
+  const coordinator = await startCoordinator(test, { reportIntervalMs: 600_000 }, isKeyed ? keys : null, { recipes });
   const building = Promise.withResolvers<void>();
   const running = Promise.withResolvers<void>();
   coordinator.services.script = async function* (order) {
@@ -83,7 +85,6 @@ export async function setPlaygroundStage(test: Parameters<typeof startCoordinato
     if (told.includes('slow-packages')) {
       yield { type: 'phase', phase: 'running' };
       yield { type: 'log', stream: 'stdout', text: `Get:1 ${hostile}\nUnpacking\n` };
-      yield { type: 'fetched', requests: 12, bytes: 34 * MIB };
       yield { type: 'progress', phase: 'capturing', bytes: 5 * MIB, fraction: 0.4 };
       await building.promise;
     }

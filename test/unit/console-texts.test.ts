@@ -50,8 +50,8 @@ test('events are told once, however their text is cut', () => {
   const text =
     'id: 1\nevent: state\ndata: {"state":"queued"}\n\n: ping\n\nid: 2\nevent: build.log\ndata: {"text":"a\\n"}\n\n';
   const expected = [
-    { name: 'state', data: { state: 'queued' } },
-    { name: 'build.log', data: { text: 'a\n' } },
+    { name: 'state', data: { state: 'queued' }, id: '1' },
+    { name: 'build.log', data: { text: 'a\n' }, id: '2' },
   ];
   for (const size of [1, 3, 50, text.length]) {
     const lines = new EventLines();
@@ -94,6 +94,7 @@ test('what was used is held against the limits of the receipt, if that says them
     used: 4096,
     allowed: 512 * 1024 * 1024,
     unit: 'bytes',
+    limit: 'memoryBytes',
   });
   assert.equal(findUses({ compile: null, run: makeReport() }, {})[0]?.allowed, null);
   assert.equal(readReceipt('no receipt'), null);

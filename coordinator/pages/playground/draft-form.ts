@@ -108,8 +108,8 @@ export class DraftForm {
     return this.#picker.isOpen;
   }
 
-  show(draft: Draft): void {
-    const recipe = recipeOf(draft, this.#offers.recipes) ?? null;
+  /** `recipe`: whose it is, where that is known; two may have the same scripts. */
+  show(draft: Draft, recipe = recipeOf(draft, this.#offers.recipes) ?? null): void {
     const main =
       recipe === null
         ? undefined
@@ -130,7 +130,7 @@ export class DraftForm {
   #choose(recipe: Recipe): void {
     if (this.#recipe !== null && this.#mode === 'recipe') this.#kept.set(this.#recipe.name, this.draft);
     this.#recipe = recipe;
-    this.show(this.#kept.get(recipe.name) ?? toExample(recipe));
+    this.show(this.#kept.get(recipe.name) ?? toExample(recipe), recipe);
   }
 
   #turn(mode: Mode): void {

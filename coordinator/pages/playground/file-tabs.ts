@@ -44,7 +44,7 @@ export class FileTabs {
     this.#terms = terms;
     this.#editor = new Editor({ label: title, changed });
     this.#list = make('div', { class: 'tabs', role: 'tablist', 'aria-label': title });
-    this.#path = make('input', { type: 'text', class: 'path', autocomplete: 'off', spellcheck: 'false' });
+    this.#path = make('input', { id: `${name}-path`, type: 'text', class: 'path', autocomplete: 'off', spellcheck: 'false' });
     this.#path.setAttribute('aria-describedby', `${name}-refusal`);
     this.#refusal = make('p', { id: `${name}-refusal`, class: 'refusal', role: 'alert' });
     this.#path.addEventListener('change', () => this.#rename(this.#path.value.trim()));
