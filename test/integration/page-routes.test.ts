@@ -90,6 +90,11 @@ test('each page is served where its setting says, and names the others that are'
 test('a file that a page does not have is not there, whatever its name', async (t) => {
   const { ask, files } = await load(t, 'playground');
   const [, digest] = /assets\/([0-9a-f]+)\//.exec(files[0] ?? '') ?? [];
-  for (const path of [`${digest}/console/main.ts`, `${digest}/packages/ws.js`, `0000/playground/main.ts`, `${digest}/..%2F..%2F/main.ts`])
+  for (const path of [
+    `${digest}/console/main.ts`,
+    `${digest}/packages/ws.js`,
+    `0000/playground/main.ts`,
+    `${digest}/..%2F..%2F/main.ts`,
+  ])
     assert.equal((await ask(`/playground/assets/${path}`)).status, 404, path);
 });

@@ -115,7 +115,10 @@ test('own scripts begin as those of the recipe, and files are added, renamed and
   assert.equal(asked.run.script, './own "$@"');
   assert.deepEqual(asked.run.arguments, ['one', 'two words']);
   assert.deepEqual(asked.files.map(({ path }) => path).sort(), ['data/numbers.txt', 'main.cpp']);
-  assert.deepEqual(asked.files.find(({ path }) => path === 'data/numbers.txt'), { path: 'data/numbers.txt', content: '1 2 3' });
+  assert.deepEqual(
+    asked.files.find(({ path }) => path === 'data/numbers.txt'),
+    { path: 'data/numbers.txt', content: '1 2 3' },
+  );
   await click('Remove');
   assert.equal(await page.evaluate(shownText('[role=tab]')), 'main.cpp');
   await turnTo('recipe');
@@ -131,7 +134,9 @@ const own = (content: string, more: object = {}) => ({
 });
 
 test('a link shows its request and runs nothing; the same request makes the same link again', async () => {
-  const request = own('echo shared', { run: { script: 'sh main.sh', stdin: 'in', arguments: ['a b'], limits: { cpuTimeMs: 1500 } } });
+  const request = own('echo shared', {
+    run: { script: 'sh main.sh', stdin: 'in', arguments: ['a b'], limits: { cpuTimeMs: 1500 } },
+  });
   const before = stage.agent.said.length;
   await openLink(request);
   assert.match(await page.evaluate(textOf('.notice')), /it runs when you say so/);
@@ -139,7 +144,9 @@ test('a link shows its request and runs nothing; the same request makes the same
   assert.equal(await page.evaluate(`document.querySelector('#arguments').value`), `'a b'`);
   assert.equal(stage.agent.said.length, before, 'nothing was run');
   await click('Share');
-  const link = await page.until<string>(`document.querySelector('.share').hidden === false && document.querySelector('#link').value`);
+  const link = await page.until<string>(
+    `document.querySelector('.share').hidden === false && document.querySelector('#link').value`,
+  );
   assert.deepEqual(await fromFragment(new URL(link).hash), request);
   assert.ok(!heard.asked.some((asked) => asked.includes('share=')), 'no link is ever sent anywhere');
   await page.evaluate(`location.hash = '#share=1.broken!'`);
@@ -213,7 +220,10 @@ test('what programs, recipes and links hold stays text', async () => {
   await page.until(`${shownText('[role=option]')}.includes('onerror')`);
   await page.evaluate(`[...document.querySelectorAll('[role=option]')].at(-1).click()`);
   assert.equal(await page.evaluate(`document.querySelector('#recipe').value`), hostile);
-  assert.deepEqual(await page.evaluate(`[document.querySelectorAll('img[src]').length, document.title.includes('markup')]`), [0, false]);
+  assert.deepEqual(
+    await page.evaluate(`[document.querySelectorAll('img[src]').length, document.title.includes('markup')]`),
+    [0, false],
+  );
 });
 
 test('by keyboard alone: into the editor, run by Ctrl+Enter, and out of it again', async () => {
@@ -250,7 +260,9 @@ test('it fits a phone and a desk in light and dark, stands out from its ground, 
         await page.evaluate(`for (const each of document.querySelectorAll('details')) each.open = true`);
         const name = `${mode}-${width}-${colours}`;
         await page.picture(join(folder, `${name}.png`));
-        const [wide, window] = await page.evaluate<[number, number]>('[document.documentElement.scrollWidth, innerWidth]');
+        const [wide, window] = await page.evaluate<[number, number]>(
+          '[document.documentElement.scrollWidth, innerWidth]',
+        );
         assert.ok(wide <= window, `${name}: ${wide} of ${window}`);
         assert.deepEqual(await page.evaluate(dullTexts), [], name);
         assert.deepEqual(await page.evaluate(findUnnamed), [], name);

@@ -29,12 +29,15 @@ test('a key that does is let in, is nowhere but in the page, and when it is revo
   await page.open(`${stage.coordinator.url}/playground/`);
   await logIn('no-key-at-all');
   assert.match(await page.until(refusal), /No tenant has this key/);
-  await logIn(operatorsKey);
-  assert.match(await page.until(`/may not run/.test(${refusal}) && ${refusal}`), /scope 'execute'/);
   const authorization = { authorization: `Bearer ${operatorsKey}` };
-  const asked = { name: 'for a while', scopes: ['execute'] };
-  const made = await stage.coordinator.ask('POST', '/v1/tenants/runner/keys', asked, authorization);
-  const { id, key } = (await made.json()) as { id: string; key: string };
+  const makeKey = async (scope: string) => {
+    const asked = { name: scope, scopes: [scope] };
+    const answer = await stage.coordinator.ask('POST', '/v1/tenants/runner/keys', asked, authorization);
+    return (await answer.json()) as { id: string; key: string };
+  };
+  await logIn((await makeKey('environments')).key);
+  assert.match(await page.until(`/may not run/.test(${refusal}) && ${refusal}`), /scope 'execute'/);
+  const { id, key } = await makeKey('execute');
   await logIn(key);
   await page.until(isIn);
   await page.evaluate(`document.querySelector('#stdin').value = 'not to be lost'`);

@@ -14,8 +14,8 @@ import { makeReport, makeResult } from './lease-results.ts';
 import type { ScriptedAgent } from './scripted-agent.ts';
 
 export const runnersKey = 'the-key-of-a-runner';
-/** May make keys of tenants, and run nothing. */
-export const operatorsKey = 'the-key-of-an-operator-alone';
+/** Makes keys of tenants. */
+export const operatorsKey = 'the-key-of-an-operator';
 
 type Offer = Extract<CoordinatorMessage, { type: 'lease.offer' }>;
 
@@ -73,9 +73,9 @@ export async function setPlaygroundStage(test: Parameters<typeof startCoordinato
   const read = (name: string) => readRecipe(join(ownRecipesFolder, name));
   const strange = { ...read('bash'), name: 'strange', title: hostile, aliases: [], language: 'strange' };
   const recipes = [...['bash', 'cpp', 'python'].map(read), strange];
-  const reader = listed('reader', operatorsKey, true);
-  const operates = { ...reader, keys: reader.keys.map((key) => ({ ...key, scopes: ['operate' as const] })) };
-  const keys = createKeyRing({ tenants: [listed('runner', runnersKey, false), operates] });
+  const keys = createKeyRing({
+    tenants: [listed('runner', runnersKey, false), listed('operator', operatorsKey, true)],
+  });
   // A scripted agent reports once; a browser on a machine that is busy takes longer than three intervals.
   const coordinator = await startCoordinator(test, { reportIntervalMs: 600_000 }, isKeyed ? keys : null, { recipes });
   const building = Promise.withResolvers<void>();

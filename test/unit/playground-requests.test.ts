@@ -42,9 +42,12 @@ test('a request that a recipe makes is one that the API takes, the same that oth
     const example = toExample(recipe);
     assert.deepEqual(findPlaces(ExecutionRequest, example), [], recipe.name);
     const { files, stdin } = recipe.example;
-    assert.deepEqual({ ...example, run: { stdin: '', ...example.run } }, {
-      ...toExecutionRequest(recipe, { files, stdin }),
-    });
+    assert.deepEqual(
+      { ...example, run: { stdin: '', ...example.run } },
+      {
+        ...toExecutionRequest(recipe, { files, stdin }),
+      },
+    );
     assert.equal(recipeOf(example, recipes), recipe);
   }
   const input = { stdin: 'a', arguments: ['b'], compileLimits: { processes: 2 }, runLimits: { cpuTimeMs: 1 } };
@@ -61,7 +64,10 @@ test('a recipe is found by any of its names, by the beginning of one first', () 
   assert.deepEqual(names('GCC c++'), ['cpp']);
   assert.deepEqual(names('.sh'), ['bash']);
   assert.deepEqual(names('cobol'), []);
-  assert.deepEqual(searchRecipes([{ ...bash, title: 'Jupyter' }, python], 'py').map(({ name }) => name), ['python', 'bash']);
+  assert.deepEqual(
+    searchRecipes([{ ...bash, title: 'Jupyter' }, python], 'py').map(({ name }) => name),
+    ['python', 'bash'],
+  );
 });
 
 test('arguments are words between spaces, quoted as in shells, and any words can be written', () => {
@@ -69,16 +75,19 @@ test('arguments are words between spaces, quoted as in shells, and any words can
     ...['one', 'two words', 'three " quotes', 'four', ' ', ''],
   ]);
   assert.deepEqual(toWords(`it's`), [`it's`]);
-  fc.assert(fc.property(fc.array(fc.string({ unit: 'binary' })), (words) => assert.deepEqual(toWords(toLine(words)), words)));
+  fc.assert(
+    fc.property(fc.array(fc.string({ unit: 'binary' })), (words) => assert.deepEqual(toWords(toLine(words)), words)),
+  );
 });
 
 test('limits are written in the unit of their field, all of them, and refusals are told in it', () => {
   assert.deepEqual(limitFields.map(({ name }) => name).sort(), [...limitNames].sort());
   const [cpu] = limitFields;
   assert.ok(cpu?.name === 'cpuTimeMs');
-  assert.deepEqual(['1.5', ' 2 ', '0,25', '', '0', 'x', '-1', '1e3'].map((text) => fromFieldText(cpu, text)), [
-    ...[1500, 2000, 250, undefined, null, null, null, null],
-  ]);
+  assert.deepEqual(
+    ['1.5', ' 2 ', '0,25', '', '0', 'x', '-1', '1e3'].map((text) => fromFieldText(cpu, text)),
+    [...[1500, 2000, 250, undefined, null, null, null, null]],
+  );
   assert.equal(toFieldText(cpu, 1500), '1.5');
   assert.equal(toFieldText(cpu, undefined), '');
   assert.deepEqual(withLimit({ cpuTimeMs: 1, processes: 2 }, 'cpuTimeMs', undefined), { processes: 2 });
@@ -89,12 +98,22 @@ test('limits are written in the unit of their field, all of them, and refusals a
 });
 
 const text = fc.string({ unit: 'binary' });
-const limits = fc.record({ cpuTimeMs: fc.integer({ min: 1 }), memoryBytes: fc.integer({ min: 1 }) }, { requiredKeys: [] });
-const variables = fc.dictionary(text.filter((name) => name !== '__proto__'), text, { noNullPrototype: true });
+const limits = fc.record(
+  { cpuTimeMs: fc.integer({ min: 1 }), memoryBytes: fc.integer({ min: 1 }) },
+  { requiredKeys: [] },
+);
+const variables = fc.dictionary(
+  text.filter((name) => name !== '__proto__'),
+  text,
+  { noNullPrototype: true },
+);
 const file = fc.record({ path: text, content: text, executable: fc.boolean() }, { requiredKeys: ['path', 'content'] });
 const draft: fc.Arbitrary<Draft> = fc.record(
   {
-    environment: fc.record({ base: fc.constant('debian-12' as const), setup: text, files: fc.array(file) }, { requiredKeys: [] }),
+    environment: fc.record(
+      { base: fc.constant('debian-12' as const), setup: text, files: fc.array(file) },
+      { requiredKeys: [] },
+    ),
     files: fc.array(file, { maxLength: 4 }),
     compile: fc.record({ script: text, variables, limits }, { requiredKeys: ['script'] }),
     run: fc.record({ script: text, arguments: fc.array(text), stdin: text, limits }, { requiredKeys: ['script'] }),
@@ -140,7 +159,11 @@ test('a link that is cut, that holds too much or anything strange is refused in 
     [{ ...plain, run: { script: 1 } }, /\/run\/script is no text/],
     [{ ...plain, run: { script: '', limits: { cpuTimeMs: '1' } } }, /cpuTimeMs is no amount/],
   ];
-  for (const [value, sentence] of strange) await assert.rejects(fromFragment(toAnyFragment(JSON.stringify(value))), sentence);
-  await assert.rejects(fromFragment(toAnyFragment('{"environment":{},"files":[],"run":{"script":""},"__proto__":{}}')), /no place for \/__proto__/);
+  for (const [value, sentence] of strange)
+    await assert.rejects(fromFragment(toAnyFragment(JSON.stringify(value))), sentence);
+  await assert.rejects(
+    fromFragment(toAnyFragment('{"environment":{},"files":[],"run":{"script":""},"__proto__":{}}')),
+    /no place for \/__proto__/,
+  );
   assert.deepEqual(readDraft(plain), plain);
 });

@@ -20,6 +20,9 @@ import { make } from '../foundation/elements.ts';
 import { editorLook } from './editor-look.ts';
 import { fetchGrammar } from './languages.ts';
 
+/** A text with where its user is in it, and what can be undone. */
+export type EditorText = EditorState;
+
 /** What an editor is for. */
 export interface EditorTerms {
   /** What a reader that listens is told that it is. */

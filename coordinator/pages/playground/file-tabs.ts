@@ -2,15 +2,14 @@
  * Owns the files of a request as tabs over one editor: choosing, adding, renaming and removing them. Never runs one.
  * Invariants: each path is there once; one file is shown whenever there is one; what is not text is kept as it is, and not edited.
  */
-import type { EditorState } from '@codemirror/state';
 import { make, makeButton, setText } from '../foundation/elements.ts';
-import { Editor } from './editor.ts';
+import { Editor, type EditorText } from './editor.ts';
 import { toEnding } from './languages.ts';
 import type { DraftFile } from './request-parts.ts';
 
 interface OpenFile {
   path: string;
-  state: EditorState;
+  state: EditorText;
   /** What it came as; its text may have been changed since. */
   readonly given: DraftFile;
 }
@@ -44,7 +43,13 @@ export class FileTabs {
     this.#terms = terms;
     this.#editor = new Editor({ label: title, changed });
     this.#list = make('div', { class: 'tabs', role: 'tablist', 'aria-label': title });
-    this.#path = make('input', { id: `${name}-path`, type: 'text', class: 'path', autocomplete: 'off', spellcheck: 'false' });
+    this.#path = make('input', {
+      id: `${name}-path`,
+      type: 'text',
+      class: 'path',
+      autocomplete: 'off',
+      spellcheck: 'false',
+    });
     this.#path.setAttribute('aria-describedby', `${name}-refusal`);
     this.#refusal = make('p', { id: `${name}-refusal`, class: 'refusal', role: 'alert' });
     this.#path.addEventListener('change', () => this.#rename(this.#path.value.trim()));
@@ -85,7 +90,7 @@ export class FileTabs {
     this.#show(this.#files.find(({ path }) => path === first) ?? this.#files[0] ?? null);
   }
 
-  #toState({ content, encoding }: DraftFile): EditorState {
+  #toState({ content, encoding }: DraftFile): EditorText {
     return this.#editor.makeState(encoding === 'base64' ? '' : content);
   }
 

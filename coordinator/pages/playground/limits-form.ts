@@ -30,7 +30,12 @@ export class LimitsForm {
         this.#limits = withLimit(this.#limits, name, amount ?? undefined);
         changed();
       });
-      const caption = make('label', { for: id }, label, unit === '' ? '' : make('span', { class: 'unit' }, ` (${unit})`));
+      const caption = make(
+        'label',
+        { for: id },
+        label,
+        unit === '' ? '' : make('span', { class: 'unit' }, ` (${unit})`),
+      );
       return make('div', { class: 'limit', 'data-pointer': `/${script}/limits/${name}` }, caption, input);
     });
     this.root = make('fieldset', { class: 'limits' }, make('legend', {}, title), ...fields);

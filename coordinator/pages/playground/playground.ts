@@ -13,7 +13,7 @@ import { clearProblems, showProblems } from './problem-places.ts';
 import type { Draft } from './request-parts.ts';
 import { ResultView } from './result-view.ts';
 import { RunSession } from './run-session.ts';
-import { ShareBox } from './share-box.ts';
+import { SharePanel } from './share-panel.ts';
 import { fromFragment } from './share-link.ts';
 import { StagesView } from './stages-view.ts';
 
@@ -25,7 +25,7 @@ export class Playground {
   readonly #api: Api;
   readonly #refused: (error: ApiError) => boolean;
   readonly #form: DraftForm;
-  readonly #share: ShareBox;
+  readonly #share: SharePanel;
   readonly #notice = make('p', { class: 'notice', role: 'status', hidden: '' });
   readonly #run = makeButton('Run', () => this.run(), { class: 'strong', 'aria-keyshortcuts': 'Control+Enter' });
   readonly #cancel = makeButton('Cancel', () => this.#stop(), { disabled: '' });
@@ -41,7 +41,7 @@ export class Playground {
     this.#api = api;
     this.#refused = refused;
     this.#form = new DraftForm(offers, () => this.#share.clear());
-    this.#share = new ShareBox(() => this.#form.draft);
+    this.#share = new SharePanel(() => this.#form.draft);
     const keys = make('span', { class: 'keys', 'aria-hidden': 'true' }, 'Ctrl + Enter');
     const act = make('div', { class: 'act' }, this.#run, this.#cancel, keys, this.#share.button);
     const request = make('section', { class: 'request', 'aria-label': 'Request' }, this.#notice, this.#form.root);

@@ -58,7 +58,12 @@ function makeBars(bars: readonly UsageBar[]): HTMLElement {
       const value = part === null ? make('span', {}, text) : makeBar(part, text);
       return make('div', isOver ? { class: 'over' } : {}, make('dt', {}, what), make('dd', {}, value));
     });
-    return make('div', {}, ran.length > 1 ? make('h3', {}, scripts[script]) : null, make('dl', { class: 'uses' }, ...rows));
+    return make(
+      'div',
+      {},
+      ran.length > 1 ? make('h3', {}, scripts[script]) : null,
+      make('dl', { class: 'uses' }, ...rows),
+    );
   });
   return make('div', { class: 'use-groups' }, ...groups);
 }

@@ -6,7 +6,7 @@ import type { Draft } from './request-parts.ts';
 import { toFragment } from './share-link.ts';
 
 /** See the head of this file. */
-export class ShareBox {
+export class SharePanel {
   readonly root = make('div', { class: 'share', hidden: '' });
   readonly button: HTMLButtonElement;
   readonly #link = make('input', { id: 'link', type: 'text', readonly: '' });
