@@ -27,7 +27,7 @@ const YEAR_SECONDS = 31_536_000;
 const NONCE_BYTES = 18;
 /** Stands in a page's HTML for what is another with every answer; a page without it makes no style of its own. */
 const NONCE = '{{nonce}}';
-/** Half a megabyte a second; a step more costs thrice as much for two hundredths. */
+/** Of the playground's first files it makes 265 KB in 75 ms; 5 would make 275 KB in 25 ms. */
 const BROTLI_QUALITY = 9;
 
 /** What a page's own style and the one script in its HTML are known by. */
