@@ -13,8 +13,8 @@ import { clearProblems, showProblems } from './problem-places.ts';
 import type { Draft } from './request-parts.ts';
 import { ResultView } from './result-view.ts';
 import { RunSession } from './run-session.ts';
-import { SharePanel } from './share-panel.ts';
 import { fromFragment } from './share-link.ts';
+import { SharePanel } from './share-panel.ts';
 import { StagesView } from './stages-view.ts';
 
 const buildScripts: readonly (string | null)[] = ['setup', 'dependencies', 'verify'];

@@ -79,7 +79,9 @@ function makeRecord({ id, agent, environment }: Execution): HTMLElement {
   ];
   const facts = [
     agent === null ? '' : `ran on ${agent.name}`,
-    environment === null ? '' : `in ${environment.layers.length} ${environment.layers.length === 1 ? 'layer' : 'layers'}`,
+    environment === null
+      ? ''
+      : `in ${environment.layers.length} ${environment.layers.length === 1 ? 'layer' : 'layers'}`,
   ].filter((fact) => fact !== '');
   return make(
     'p',
