@@ -13,7 +13,6 @@ import { auditActions } from './http/auditing.ts';
 import { type Authenticate, createAuthentication } from './http/authentication.ts';
 import { addCacheRoutes } from './http/cache-routes.ts';
 import { addCollectedRoutes, nameCollectors } from './http/collected-routes.ts';
-import { addConsoleRoutes } from './http/console-routes.ts';
 import { addEnvironmentRoutes } from './http/environment-routes.ts';
 import { addExecutionRoutes } from './http/execution-routes.ts';
 import { addFileRoutes } from './http/file-routes.ts';
@@ -23,6 +22,7 @@ import { addLayerRoutes } from './http/layer-routes.ts';
 import { Leaving } from './http/leaving.ts';
 import { ApiDescription } from './http/openapi.ts';
 import { addOperatorRoutes } from './http/operator-routes.ts';
+import { addPageRoutes } from './http/page-routes.ts';
 import { addPoolRoutes } from './http/pool-routes.ts';
 import { addProvenanceRoutes } from './http/provenance-routes.ts';
 import { addRecipeRoutes } from './http/recipe-routes.ts';
@@ -30,7 +30,7 @@ import { createServer, type HttpServer } from './http/server.ts';
 import { addTerminalRoutes } from './http/terminal-routes.ts';
 import { addWebhookRoutes, refuseDeliveries } from './http/webhook-routes.ts';
 import type { Metrics } from './metrics/metrics.ts';
-import { isConsoleServed } from './pages/page-settings.ts';
+import { isPageServed, pageNames } from './pages/page-settings.ts';
 import { addTenancyRoutes } from './tenant-wiring.ts';
 import { localTenant } from './tenants/keys.ts';
 import { TerminalGateway } from './terminals/terminal-gateway.ts';
@@ -91,7 +91,8 @@ export function createApi(deps: KeyedDeps, config: CoordinatorConfig, services: 
     tenants: () => keys?.all() ?? [localTenant],
   });
   addProvenanceRoutes(server, { store });
-  if (isConsoleServed(config)) addConsoleRoutes(server, { isKeyed: !isEmbedded });
+  const pages = pageNames.filter((name) => isPageServed(name, config));
+  addPageRoutes(server, { pages, isKeyed: !isEmbedded, random });
   const requirements = toRequirements(deps, services, leaving);
   addOperatorRoutes(server, {
     ...{ agents: state.agents, fleet, elsewhere: cluster, enrolment, pools, description },

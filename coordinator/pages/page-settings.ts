@@ -5,21 +5,26 @@
 import { isLoopback } from '../../shared/http/loopback.ts';
 import { OneOf } from '../../shared/model/closed.ts';
 
+const served = (what: string) =>
+  OneOf(['auto', 'on', 'off'], {
+    default: 'auto',
+    description: `Serve ${what}; auto: where listenHost is a loopback address.`,
+  });
+
 /** Part of the coordinator's configuration. */
 export const pageSettings = {
-  console: OneOf(['auto', 'on', 'off'], {
-    default: 'auto',
-    description: "Serve the operator's console below /console/; auto: where listenHost is a loopback address.",
-  }),
+  console: served("the operator's console below /console/"),
+  playground: served('the playground, where code is tried in a browser, below /playground/'),
 };
 
-/** Is the console to be served? */
-export function isConsoleServed({
-  console,
-  listenHost,
-}: {
-  readonly console: string;
-  readonly listenHost: string;
-}): boolean {
-  return console === 'on' || (console === 'auto' && isLoopback(listenHost));
+/** The pages that there are. */
+export type PageName = keyof typeof pageSettings;
+export const pageNames = Object.keys(pageSettings) as readonly PageName[];
+
+/** Is this page to be served? */
+export function isPageServed(
+  name: PageName,
+  config: Readonly<Record<PageName, string>> & { readonly listenHost: string },
+): boolean {
+  return config[name] === 'on' || (config[name] === 'auto' && isLoopback(config.listenHost));
 }

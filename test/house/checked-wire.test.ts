@@ -28,7 +28,10 @@ const allowed: readonly (readonly [file: RegExp, reason: string])[] = [
     /^test\/support\/(chromium|client-page)\.ts$/,
     "asks the browser's own protocol, and the proxy that cuts connections",
   ],
-  [/^test\/integration\/instance-view\.test\.ts$/, 'gets a page and its files, which are no part of the API'],
+  [
+    /^test\/integration\/(instance-view|page-routes)\.test\.ts$/,
+    'gets a page and its files, which are no part of the API',
+  ],
   [/^test\/support\/piston-client\.ts$/, "speaks another system's protocol, which the description is not about"],
   [/^test\/unit\/agent-files\.test\.ts$/, 'has a method of that name'],
   [/^test\/integration\/forged-writes\.test\.ts$/, 'calls a function of its own by that name'],

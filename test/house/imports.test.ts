@@ -21,6 +21,9 @@ const mayImport: Readonly<Record<string, readonly string[]>> = {
 /** Files of another room that are declarations, read by the generators of the documents. */
 const readByGenerators = /^ops\/docs\//;
 
+const playgroundEditor = /^coordinator\/pages\/playground\/(editor|editor-look|languages)\.ts$/;
+const playgroundLanguages = /^coordinator\/pages\/playground\/languages\.ts$/;
+
 /** Packages that few may import: the doors to the outside. `test/` and `bench/` may open any. */
 const doors: Readonly<Record<string, RegExp>> = {
   // Agents' endpoint, agents' side of it, the links between coordinators, terminals, and Piston's protocol, which has a WebSocket of its own.
@@ -37,6 +40,18 @@ const doors: Readonly<Record<string, RegExp>> = {
   fastify: /^(shared|coordinator)\/http\/|^coordinator\/compatibility\/|^agent\/site\/edge-routes\.ts$/,
   '@fastify/type-provider-typebox': /^shared\/http\//,
   pg: /^coordinator\/executions\/postgres-[a-z-]+\.ts$/,
+  // The editor of the playground, and its languages: nobody else in a page takes anything from others.
+  ...Object.fromEntries(
+    ['commands', 'language', 'state', 'view'].map((name) => [`@codemirror/${name}`, playgroundEditor]),
+  ),
+  ...Object.fromEntries(
+    ['cpp', 'go', 'java', 'javascript', 'php', 'python', 'rust', 'sql'].map((name) => [
+      `@codemirror/lang-${name}`,
+      playgroundLanguages,
+    ]),
+  ),
+  '@codemirror/legacy-modes': playgroundLanguages,
+  '@lezer/highlight': playgroundEditor,
   'node:sqlite': /sqlite-[a-z-]+\.ts$/,
   // Who embeds the sandbox starts the launcher; nobody else starts anything but the supervisor, and backups PostgreSQL's own programs.
   'node:child_process': /^(shared\/sandbox\/launcher-process\.ts|coordinator\/backup\/postgres-copies\.ts|ops\/)/,
@@ -126,13 +141,15 @@ test('the client library, and whatever of ours it reads, runs in a browser: no p
   assert.ok(reached.size > 5);
 });
 
-test('pages import nothing at run time but their own modules, and assign no HTML', () => {
-  const own = /^coordinator\/pages\/console\//;
-  const modules = sources.filter(({ path }) => own.test(path));
+test('pages import nothing at run time but modules of pages and what has a door there, and assign no HTML', () => {
+  const modules = sources.filter(({ path }) => pageOf(path) !== undefined);
   assert.ok(modules.length > 10);
+  // A page may use what all share, never another page.
+  const isOwn = (from: string, to: string) => pageOf(to) === 'foundation' || pageOf(to) === pageOf(from);
   const wrong = modules.flatMap((source) => [
     ...importsOf(source)
-      .filter(({ target, isTypeOnly }) => !isTypeOnly && !own.test(target))
+      .filter(({ isTypeOnly }) => !isTypeOnly)
+      .filter(({ target, isOurs }) => (isOurs ? !isOwn(source.path, target) : doors[target] === undefined))
       .map(({ target }) => `${source.path} imports ${target}`),
     ...(/\b(innerHTML|outerHTML|insertAdjacentHTML|document\.write|DOMParser|eval)\b/.test(blankOut(source.text))
       ? [`${source.path} makes elements of text`]
@@ -140,6 +157,8 @@ test('pages import nothing at run time but their own modules, and assign no HTML
   ]);
   assert.deepEqual(wrong, []);
 });
+
+const pageOf = (path: string): string | undefined => /^coordinator\/pages\/([a-z-]+)\//.exec(path)?.[1];
 
 test('no module imports itself by way of others', () => {
   const graph = new Map(sources.map((source) => [source.path, valueImports(source)]));

@@ -15,7 +15,7 @@ interface Rule {
 
 const clockItself = [/^(shared|client\/typescript)\/clock\.ts$/, 'is the port'] as const;
 const page = [
-  /^coordinator\/pages\/console\/page-clock\.ts$/,
+  /^coordinator\/pages\/foundation\/page-clock\.ts$/,
   'is the port of a page, which runs in a browser',
 ] as const;
 const supervisor = [/^ops\//, 'supervises real processes; nothing here is replayed from a seed'] as const;

@@ -22,7 +22,7 @@ after(async () => {
 test('a thousand agents are listed, found, sorted and updated row by row', async (t) => {
   const listed = [{ name: 'k', sha256: digestHex(digestOf(operatorKey)) }];
   const keys = createKeyRing({ tenants: [{ id: 'operator', isOperator: true, keys: listed }] });
-  const coordinator = await startCoordinator(place, {}, keys);
+  const coordinator = await startCoordinator(place, { reportIntervalMs: 600_000 }, keys);
   const agents: Awaited<ReturnType<typeof coordinator.join>>[] = [];
   while (agents.length < AGENTS) {
     const names = Array.from({ length: AT_ONCE }, (_, index) => `agent-${agents.length + index}`);

@@ -167,7 +167,14 @@ test('the package holds what runs and what builds the launcher, and neither sour
 
 test("the operator's console is in the package, with its modules compiled and its style and HTML as they are", () => {
   const script = `const { readPage } = await import('./node_modules/envicutor/dist/coordinator/pages/page-files.js');
-    const { html, files } = readPage('console', { keyed: 'true' });
-    console.log(html.includes('/main.js"'), files.has('main.js'), files.has('console.css'), [...files.keys()].some((name) => name.endsWith('.ts')));`;
+    const { html, files } = readPage('console', { keyed: 'true', pages: '' });
+    console.log(html.includes('/main.js"'), files.has('console/main.js'), files.has('foundation/page.css'), [...files.keys()].some((name) => name.endsWith('.ts')));`;
   assert.equal(run(folder, process.execPath, '--input-type=module', '--eval', script), 'true true true false\n');
+});
+
+test('the playground finds its editor where the package is installed', () => {
+  const script = `const { readPage } = await import('./node_modules/envicutor/dist/coordinator/pages/page-files.js');
+    const { files, firstFiles, importMap } = readPage('playground', { keyed: 'true', pages: '' });
+    console.log(files.has('playground/main.js'), firstFiles.includes('packages/codemirror-view.js'), '@codemirror/lang-rust' in JSON.parse(importMap).imports);`;
+  assert.equal(run(folder, process.execPath, '--input-type=module', '--eval', script), 'true true true\n');
 });

@@ -156,8 +156,12 @@ test('each tarball has one folder with what the installer expects, owned by root
       'lib/package.json',
       'lib/coordinator/pages/console/console.css',
       'lib/coordinator/pages/console/console.html',
+      'lib/coordinator/pages/foundation/page.css',
+      'lib/coordinator/pages/playground/playground.html',
       'lib/dist/agent/main.js',
       'lib/dist/coordinator/pages/console/main.js',
+      'lib/dist/coordinator/pages/playground/main.js',
+      'lib/node_modules/@codemirror/view/dist/index.js',
       'lib/node_modules/ws/package.json',
     ])
       assert.equal(at(file), '-rw-r--r--', file);

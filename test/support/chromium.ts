@@ -83,11 +83,19 @@ export class ChromiumPage {
   }
 
   /** Presses a key, as its reader would. */
-  async press(key: 'Tab' | 'Enter' | 'Escape'): Promise<void> {
+  async press(key: 'Tab' | 'Enter' | 'Escape', held: 'control' | null = null): Promise<void> {
     const codes = { Tab: 9, Enter: 13, Escape: 27 };
     const text = key === 'Enter' ? { text: '\r' } : {};
-    for (const type of ['keyDown', 'keyUp'])
-      await this.#send('Input.dispatchKeyEvent', { type, key, code: key, windowsVirtualKeyCode: codes[key], ...text });
+    const modifiers = held === 'control' ? 2 : 0;
+    for (const type of ['keyDown', 'keyUp']) {
+      const press = { type, key, code: key, windowsVirtualKeyCode: codes[key], modifiers, ...text };
+      await this.#send('Input.dispatchKeyEvent', press);
+    }
+  }
+
+  /** Writes a text where the focus is. */
+  async write(text: string): Promise<void> {
+    await this.#send('Input.insertText', { text });
   }
 
   /** Takes a picture of the whole page, as it lies in its window. */

@@ -24,7 +24,8 @@ const timing = {
 };
 const usage = { ...makeReport().usage, cpuTimeMs: 210, wallTimeMs: 240, memoryPeakBytes: 40 * 1024 * 1024 };
 
-const listed = (id: string, key: string, isOperator: boolean) => ({
+/** A tenant of a tenants file. */
+export const listed = (id: string, key: string, isOperator: boolean) => ({
   ...{ id, isOperator },
   keys: [{ name: id, sha256: createHash('sha256').update(key).digest('hex') }],
 });
@@ -55,7 +56,8 @@ export async function setConsoleStage(test: Parameters<typeof startCoordinator>[
     { ...listed('one', tenantKey, false), weight: 3 },
     listed('two', 'the-key-of-two', false),
   ];
-  const coordinator = await startCoordinator(test, {}, createKeyRing({ tenants }));
+  // A scripted agent reports when it is told to; a browser on a machine that is busy takes longer than three intervals.
+  const coordinator = await startCoordinator(test, { reportIntervalMs: 600_000 }, createKeyRing({ tenants }));
   const as = (key: string) => ({ authorization: `Bearer ${key}` });
   const held = Promise.withResolvers<void>();
   coordinator.services.script = async function* (order) {

@@ -87,8 +87,8 @@ export async function startCoordinator(
     const { clock = systemClock } = given;
     const ports = { clock, random: systemRandom, log: kept.logger, egress: rulesOf(config) };
     const adapters = { state, store, fileObjects, builder, verifier, instanceKey, keys };
-    const { recipes = [] } = given;
-    const deps = { ...ports, ...adapters, recipes, ...(given.tracer && { tracer: given.tracer }) };
+    const { tracer, recipes } = given;
+    const deps = { ...ports, ...adapters, ...(tracer && { tracer }), ...(recipes && { recipes }) };
     const coordinator = wireCoordinator(deps, { ...config, listenPort: port });
     const { url } = await coordinator.start();
     const stop = async () => {

@@ -4,14 +4,20 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { countCertificates, toCertificateText } from '../../coordinator/pages/console/certificates.ts';
-import { EventLines } from '../../coordinator/pages/console/event-lines.ts';
-import { toAgeText, toBytesText, toPercentText, toShort, toTimeText } from '../../coordinator/pages/console/formats.ts';
 import { toHeat } from '../../coordinator/pages/console/heat.ts';
-import { findUses } from '../../coordinator/pages/console/limit-use.ts';
 import { findConcerns, toFigures } from '../../coordinator/pages/console/overview-facts.ts';
-import { toPlainText, toTail } from '../../coordinator/pages/console/plain-text.ts';
 import { readProvenance } from '../../coordinator/pages/console/provenance-text.ts';
-import { readReceipt } from '../../coordinator/pages/console/receipt-text.ts';
+import { EventLines } from '../../coordinator/pages/foundation/event-lines.ts';
+import {
+  toAgeText,
+  toBytesText,
+  toPercentText,
+  toShort,
+  toTimeText,
+} from '../../coordinator/pages/foundation/formats.ts';
+import { findUses } from '../../coordinator/pages/foundation/limit-use.ts';
+import { toPlainText, toTail } from '../../coordinator/pages/foundation/plain-text.ts';
+import { readReceipt } from '../../coordinator/pages/foundation/receipt-text.ts';
 import { limitDefaults } from '../../shared/model/limits.ts';
 import { makeReport } from '../support/lease-results.ts';
 
@@ -44,8 +50,8 @@ test('events are told once, however their text is cut', () => {
   const text =
     'id: 1\nevent: state\ndata: {"state":"queued"}\n\n: ping\n\nid: 2\nevent: build.log\ndata: {"text":"a\\n"}\n\n';
   const expected = [
-    { name: 'state', data: { state: 'queued' } },
-    { name: 'build.log', data: { text: 'a\n' } },
+    { name: 'state', data: { state: 'queued' }, id: '1' },
+    { name: 'build.log', data: { text: 'a\n' }, id: '2' },
   ];
   for (const size of [1, 3, 50, text.length]) {
     const lines = new EventLines();
@@ -88,6 +94,7 @@ test('what was used is held against the limits of the receipt, if that says them
     used: 4096,
     allowed: 512 * 1024 * 1024,
     unit: 'bytes',
+    limit: 'memoryBytes',
   });
   assert.equal(findUses({ compile: null, run: makeReport() }, {})[0]?.allowed, null);
   assert.equal(readReceipt('no receipt'), null);

@@ -4,7 +4,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
-import { toTimeline } from '../../coordinator/pages/console/timeline.ts';
+import { toTimeline } from '../../coordinator/pages/foundation/timeline.ts';
 
 const timing = {
   ...{ queuedMs: 10, buildMs: 0, fetchMs: 5, prepareMs: 8, executeMs: 70, collectMs: 2, overheadMs: 5 },

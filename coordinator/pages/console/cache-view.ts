@@ -2,11 +2,11 @@
  * Owns the view of the cache: its layers by size and heat, who holds them, what is pinned or revoked, and pinning. Never removes a layer.
  */
 import type { CachedLayer } from '../../../shared/model/cached-layer.ts';
+import { make, makeBar, makeButton, makeMark, setText } from '../foundation/elements.ts';
+import { toAgeText, toBytesText, toShort } from '../foundation/formats.ts';
+import { nowMs } from '../foundation/page-clock.ts';
 import { DataTable } from './data-table.ts';
-import { make, makeBar, makeButton, makeMark, setText } from './elements.ts';
-import { toAgeText, toBytesText, toShort } from './formats.ts';
 import { toHeat } from './heat.ts';
-import { nowMs } from './page-clock.ts';
 import { makeProvenanceLink } from './provenance-view.ts';
 import { confirmWith, makeView, type Surroundings, type View } from './view.ts';
 

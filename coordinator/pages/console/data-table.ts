@@ -2,7 +2,7 @@
  * Owns a table of rows that change while somebody looks: sorted by its headers, filtered, a hundred rows at a time. Never asks for rows.
  * Invariants: a row keeps its element as long as it is shown, and only cells whose text has changed are touched; focus stays where it was.
  */
-import { make, makeButton, setText } from './elements.ts';
+import { make, makeButton, setText } from '../foundation/elements.ts';
 import { type Arrangement, arrange, type SortValue } from './order.ts';
 
 /** A column. */

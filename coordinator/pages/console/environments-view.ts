@@ -3,12 +3,12 @@
  */
 import type { Environment } from '../../../shared/model/environment.ts';
 import type { InstanceEnvironment } from '../../../shared/model/instance-view.ts';
-import { toNothing } from './api.ts';
+import { toNothing } from '../foundation/api.ts';
+import { make, makeFacts, makeMark } from '../foundation/elements.ts';
+import { toAgeText, toBytesText, toShort, toTimeText } from '../foundation/formats.ts';
+import { nowMs } from '../foundation/page-clock.ts';
 import { BuildLog } from './build-log.ts';
 import { DataTable } from './data-table.ts';
-import { make, makeFacts, makeMark } from './elements.ts';
-import { toAgeText, toBytesText, toShort, toTimeText } from './formats.ts';
-import { nowMs } from './page-clock.ts';
 import { makeProvenanceLink } from './provenance-view.ts';
 import { TenantChoice } from './tenant-choice.ts';
 import { makeView, type Surroundings, type View } from './view.ts';

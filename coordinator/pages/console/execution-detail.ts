@@ -2,13 +2,13 @@
  * Owns how one execution is shown: its timeline, what it used of its limits, its certificate, why it is where it is, its receipt. Never asks for it.
  */
 import type { InstanceExecutionDetail } from '../../../shared/model/instance-view.ts';
+import { make, makeBar, makeFacts, makeMark } from '../foundation/elements.ts';
+import { toPercentText, toTimeText } from '../foundation/formats.ts';
+import { findUses, toAmountText } from '../foundation/limit-use.ts';
+import { readReceipt } from '../foundation/receipt-text.ts';
+import { makeTimeline } from '../foundation/timeline-view.ts';
 import { toKind } from './certificates.ts';
-import { make, makeBar, makeFacts, makeMark } from './elements.ts';
-import { toBytesText, toPercentText, toTimeText } from './formats.ts';
-import { findUses, type LimitUse } from './limit-use.ts';
 import { toOutcome } from './outcome.ts';
-import { readReceipt } from './receipt-text.ts';
-import { toTimeline } from './timeline.ts';
 
 type Execution = InstanceExecutionDetail['execution'];
 
@@ -29,7 +29,7 @@ export function makeExecution({ tenant, execution, placement }: InstanceExecutio
   });
   return [
     facts,
-    makePart('Where its time went', makeTimeline(execution)),
+    makePart('Where its time went', makeTimeline(execution.timing)),
     makePart('What it used', makeUses(execution)),
     makePart('Timing certificate', makeCertificate(execution)),
     makePart('Why it is where it is', makePlacement(placement)),
@@ -46,62 +46,13 @@ function makePart(title: string, ...children: readonly Node[]): HTMLElement {
   return make('section', { class: 'part' }, make('h2', {}, title), ...children);
 }
 
-function makeTimeline({ timing }: Execution): HTMLElement {
-  const { totalMs, parts } = toTimeline(timing);
-  const bar = make('div', { class: 'timeline', 'aria-hidden': 'true' });
-  for (const { name, ms, share } of parts) {
-    if (ms === 0) continue;
-    const piece = make('span', { class: `piece ${name}`, title: `${name}: ${toTimeText(ms)}` });
-    piece.style.flexGrow = String(share);
-    bar.append(piece);
-  }
-  const rows = parts.flatMap(({ name, sentence, ms, share, parts: finer }) => [
-    makeTimeRow(name, sentence, ms, share, `key ${name}`),
-    ...finer.map((part) =>
-      makeTimeRow(part.name, part.sentence, part.ms, totalMs === 0 ? 0 : part.ms / totalMs, 'finer'),
-    ),
-  ]);
-  const head = make(
-    'tr',
-    {},
-    ...['Part', 'Time', 'Share', 'What it is'].map((title, at) =>
-      make('th', { scope: 'col', ...(at === 1 || at === 2 ? { class: 'number' } : {}) }, title),
-    ),
-  );
-  const table = make(
-    'table',
-    { class: 'times' },
-    make('caption', {}, `${toTimeText(totalMs)} from request to result`),
-    make('thead', {}, head),
-    make('tbody', {}, ...rows),
-  );
-  return make('div', {}, bar, make('div', { class: 'scroll' }, table));
-}
-
-function makeTimeRow(name: string, sentence: string, ms: number, share: number, kind: string): HTMLElement {
-  return make(
-    'tr',
-    { class: kind },
-    make('th', { scope: 'row' }, name),
-    make('td', { class: 'number' }, toTimeText(ms)),
-    make('td', { class: 'number' }, toPercentText(share)),
-    make('td', {}, sentence),
-  );
-}
-
-const shownAs: Readonly<Record<LimitUse['unit'], (amount: number) => string>> = {
-  ms: toTimeText,
-  bytes: toBytesText,
-  count: String,
-};
-
 function makeUses(execution: Execution): HTMLElement {
   const { receipt } = execution;
   const limits = receipt === null ? null : readReceipt(receipt);
   const uses = findUses(execution, limits?.limits ?? {});
   if (uses.length === 0) return make('p', { class: 'none' }, 'Nothing has run, or not ended.');
   const rows = uses.map(({ script, what, used, allowed, unit }) => {
-    const text = shownAs[unit];
+    const text = (amount: number) => toAmountText(amount, unit);
     const bar = allowed === null ? text(used) : makeBar(used / allowed, `${text(used)} of ${text(allowed)}`);
     return make('tr', {}, make('th', { scope: 'row' }, what), make('td', {}, script), make('td', {}, bar));
   });

@@ -2,16 +2,16 @@
  * Owns the view of executions: the newest, one by its id, and where one's time went. Never shows what a program wrote.
  */
 import type { InstanceExecution, InstanceExecutionDetail } from '../../../shared/model/instance-view.ts';
-import { toNothing } from './api.ts';
+import { toNothing } from '../foundation/api.ts';
+import { make, makeMark } from '../foundation/elements.ts';
+import { toAgeText, toShort, toTimeText } from '../foundation/formats.ts';
+import { nowMs } from '../foundation/page-clock.ts';
+import { toTimeline } from '../foundation/timeline.ts';
 import { toKind } from './certificates.ts';
 import { DataTable } from './data-table.ts';
-import { make, makeMark } from './elements.ts';
 import { makeExecution } from './execution-detail.ts';
-import { toAgeText, toShort, toTimeText } from './formats.ts';
 import { toOutcome } from './outcome.ts';
-import { nowMs } from './page-clock.ts';
 import { TenantChoice } from './tenant-choice.ts';
-import { toTimeline } from './timeline.ts';
 import { makeView, type Surroundings, type View } from './view.ts';
 
 /** See the head of this file. */

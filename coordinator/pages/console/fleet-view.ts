@@ -3,11 +3,11 @@
  */
 import type { Agent, AgentList } from '../../../shared/model/agent-record.ts';
 import type { InstanceExecution } from '../../../shared/model/instance-view.ts';
+import { make, makeBar, makeButton, makeMark } from '../foundation/elements.ts';
+import { toAgeText, toBytesText, toShort } from '../foundation/formats.ts';
+import { nowMs } from '../foundation/page-clock.ts';
 import { type CertificateCounts, countCertificates, toCertificateText } from './certificates.ts';
 import { type Column, DataTable } from './data-table.ts';
-import { make, makeBar, makeButton, makeMark } from './elements.ts';
-import { toAgeText, toBytesText, toShort } from './formats.ts';
-import { nowMs } from './page-clock.ts';
 import { confirmWith, makeView, type Surroundings, type View } from './view.ts';
 
 const kinds = { ready: 'good', draining: 'wary', disconnected: 'bad' } as const;

@@ -2,7 +2,7 @@
  * Owns keeping a view live: it asks again every two seconds, later and later while nobody answers, and not at all while the page is hidden.
  * Never shows anything itself. Invariant: one question is under way at a time, and none after `stop`.
  */
-import { after } from './page-clock.ts';
+import { after } from '../foundation/page-clock.ts';
 
 const PERIOD_MS = 2000;
 const PERIOD_MS_MAX = 30_000;

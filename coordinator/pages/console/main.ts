@@ -2,18 +2,18 @@
  * The console's page: login, the views by the address's fragment, and whether what is shown is live. Never shows data itself: the views do.
  * Invariant: one view is shown and asked at a time; whoever's key is refused is asked for another.
  */
-import { Api, ApiError } from './api.ts';
+import { Api, ApiError } from '../foundation/api.ts';
+import { make, makeButton, setText } from '../foundation/elements.ts';
+import { isKeyed, makePageLinks, News, place } from '../foundation/page-frame.ts';
+import { forgetKey, keptKey, type LoginTerms, makeLogin, toRefusal } from '../foundation/session.ts';
 import { CacheView } from './cache-view.ts';
-import { make, makeButton, setText } from './elements.ts';
 import { EnvironmentsView } from './environments-view.ts';
 import { ExecutionsView } from './executions-view.ts';
 import { FleetView } from './fleet-view.ts';
 import { Live, type LiveState } from './live.ts';
 import { OverviewView } from './overview-view.ts';
-import { after } from './page-clock.ts';
 import { ProvenanceView } from './provenance-view.ts';
 import { QueuesView } from './queues-view.ts';
-import { forgetKey, keptKey, makeLogin, toRefusal } from './session.ts';
 import type { Surroundings, View } from './view.ts';
 
 const views: Readonly<Record<string, new (surroundings: Surroundings, rest: readonly string[]) => View>> = {
@@ -28,28 +28,19 @@ const views: Readonly<Record<string, new (surroundings: Surroundings, rest: read
 /** Reached from others alone. */
 const unlisted = new Set(['provenance']);
 
-/** The page's fixed places. */
-function place(id: string): HTMLElement {
-  const found = document.getElementById(id);
-  if (found === null) throw new Error(`the page has no #${id}`);
-  return found;
-}
+const terms: LoginTerms = {
+  place: 'envicutor-console-key',
+  title: 'Operator’s console',
+  lead: 'Log in with a key of an operator whose scopes have operate.',
+  forbidden: 'This key may not operate the instance',
+  attempt: (api) => api.get('/v1/instance/queues', new AbortController().signal),
+};
 
-const [banner, main, news] = ['banner', 'main', 'news'].map(place) as [HTMLElement, HTMLElement, HTMLElement];
-/** How long what was done stays to be read. */
-const NEWS_MS = 10_000;
-const isKeyed = document.documentElement.dataset['keyed'] === 'true';
+const [banner, main] = ['banner', 'main'].map(place) as [HTMLElement, HTMLElement];
+const news = new News(place('news'));
+const tell = (text: string): void => news.tell(text);
 const state = make('span', { class: 'state' });
 let shown: { readonly view: View; readonly live: Live } | null = null;
-
-let hushed: () => void = () => undefined;
-
-const tell = (text: string): void => {
-  hushed();
-  news.textContent = text;
-  news.classList.toggle('unseen', text === '');
-  if (text !== '') hushed = after(NEWS_MS, () => tell(''));
-};
 
 function toWords(address: string): string[] {
   return address
@@ -74,7 +65,7 @@ function tellState(now: LiveState): void {
   state.dataset['kind'] = now.kind;
   if (now.kind === 'lost') {
     const { error } = now;
-    if (isKeyed && error instanceof ApiError && error.status === 401) logOut(toRefusal(error));
+    if (isKeyed && error instanceof ApiError && error.status === 401) logOut(toRefusal(terms, error));
     else setText(state, `Not live: ${error instanceof Error ? error.message : String(error)}`);
   } else setText(state, now.kind === 'live' ? 'Live' : 'Paused');
 }
@@ -107,6 +98,7 @@ function enter(api: Api): void {
     make('p', { class: 'brand' }, 'Envicutor'),
     make('nav', { 'aria-label': 'Views' }, make('ul', {}, ...links)),
     state,
+    ...makePageLinks('console'),
     ...(isKeyed ? [makeButton('Log out', () => logOut(''))] : []),
   );
   turned = new AbortController();
@@ -126,15 +118,15 @@ function enter(api: Api): void {
 function logOut(because: string): void {
   leave();
   turned.abort();
-  forgetKey();
+  forgetKey(terms);
   tell('');
-  banner.replaceChildren(make('p', { class: 'brand' }, 'Envicutor'));
-  main.replaceChildren(makeLogin(enter, because));
+  banner.replaceChildren(make('p', { class: 'brand' }, 'Envicutor'), ...makePageLinks('console'));
+  main.replaceChildren(makeLogin(terms, enter, because));
   document.title = 'Log in · Envicutor console';
   place('key').focus();
 }
 
-const kept = keptKey();
+const kept = keptKey(terms);
 if (!isKeyed) enter(new Api(null));
 else if (kept !== null) enter(new Api(kept));
 else logOut('');

@@ -3,7 +3,7 @@
  */
 import type { AgentList } from '../../../shared/model/agent-record.ts';
 import type { InstanceExecution, InstanceQueues } from '../../../shared/model/instance-view.ts';
-import { make } from './elements.ts';
+import { make } from '../foundation/elements.ts';
 import { findConcerns, type OverviewFacts, type Readiness, toFigures } from './overview-facts.ts';
 import { makeView, type Surroundings, type View } from './view.ts';
 

@@ -1,10 +1,10 @@
 /**
  * Owns the view of one layer's provenance: how it was built, and every body that its build fetched. Never checks its signature.
  */
-import { toNothing } from './api.ts';
+import { toNothing } from '../foundation/api.ts';
+import { make, makeFacts } from '../foundation/elements.ts';
+import { toBytesText, toShort } from '../foundation/formats.ts';
 import { DataTable } from './data-table.ts';
-import { make, makeFacts } from './elements.ts';
-import { toBytesText, toShort } from './formats.ts';
 import { type Material, readProvenance } from './provenance-text.ts';
 import { makeView, type Surroundings, type View } from './view.ts';
 

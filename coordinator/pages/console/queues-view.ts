@@ -2,9 +2,9 @@
  * Owns the view of queues: what of each tenant waits and runs, its share, what it was refused, how long one more would wait. Never changes a weight.
  */
 import type { InstanceQueues, TenantQueue } from '../../../shared/model/instance-view.ts';
+import { make, makeBar, setText } from '../foundation/elements.ts';
+import { toPercentText, toTimeText } from '../foundation/formats.ts';
 import { DataTable } from './data-table.ts';
-import { make, makeBar, setText } from './elements.ts';
-import { toPercentText, toTimeText } from './formats.ts';
 import { makeView, type Surroundings, type View } from './view.ts';
 
 /** See the head of this file. */

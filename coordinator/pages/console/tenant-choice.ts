@@ -3,8 +3,8 @@
  * Invariant: what was chosen stays chosen while tenants come and go.
  */
 import type { InstanceQueues } from '../../../shared/model/instance-view.ts';
-import type { Api } from './api.ts';
-import { make } from './elements.ts';
+import type { Api } from '../foundation/api.ts';
+import { make } from '../foundation/elements.ts';
 
 /** See the head of this file. */
 export class TenantChoice {

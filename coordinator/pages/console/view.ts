@@ -1,8 +1,8 @@
 /**
  * Owns what every view of the console has, and what it may use: the API, telling people something, asking them. Never shows anything.
  */
-import type { Api } from './api.ts';
-import { make, makeButton } from './elements.ts';
+import type { Api } from '../foundation/api.ts';
+import { make, makeButton } from '../foundation/elements.ts';
 
 /** What a view may use. */
 export interface Surroundings {

@@ -7,6 +7,8 @@
 export interface ServerEvent {
   readonly name: string;
   readonly data: unknown;
+  /** By which whoever comes back says what was heard; null: it has none. */
+  readonly id: string | null;
 }
 
 /** Takes pieces, gives the events that they complete. */
@@ -19,7 +21,8 @@ export class EventLines {
     return blocks.flatMap((block) => {
       const name = /^event: (.*)$/m.exec(block)?.[1];
       const data = /^data: (.*)$/m.exec(block)?.[1];
-      return name === undefined || data === undefined ? [] : [{ name, data: JSON.parse(data) as unknown }];
+      const id = /^id: (.*)$/m.exec(block)?.[1] ?? null;
+      return name === undefined || data === undefined ? [] : [{ name, data: JSON.parse(data) as unknown, id }];
     });
   }
 }

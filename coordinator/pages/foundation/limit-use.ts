@@ -3,6 +3,7 @@
  */
 import type { Execution } from '../../../shared/model/execution.ts';
 import type { AllLimits } from '../../../shared/model/limits.ts';
+import { toBytesText, toTimeText } from './formats.ts';
 
 /** One amount of one script. */
 export interface LimitUse {
@@ -12,7 +13,18 @@ export interface LimitUse {
   /** Null: not known. */
   readonly allowed: number | null;
   readonly unit: 'ms' | 'bytes' | 'count';
+  /** By which it is bounded; null: by none. */
+  readonly limit: keyof AllLimits | null;
 }
+
+const shownAs: Readonly<Record<LimitUse['unit'], (amount: number) => string>> = {
+  ms: toTimeText,
+  bytes: toBytesText,
+  count: String,
+};
+
+/** An amount with its unit. */
+export const toAmountText = (amount: number, unit: LimitUse['unit']): string => shownAs[unit](amount);
 
 type Usage = NonNullable<Execution['run']>['usage'];
 
@@ -29,14 +41,14 @@ const amounts: readonly (readonly [string, keyof Usage, keyof AllLimits | null, 
 /** All that is known; `limits` by script. */
 export function findUses(
   execution: Pick<Execution, 'compile' | 'run'>,
-  limits: Readonly<Partial<Record<'compile' | 'run', AllLimits>>>,
+  limits: Readonly<Partial<Record<'compile' | 'run', Partial<AllLimits>>>>,
 ): LimitUse[] {
   return (['compile', 'run'] as const).flatMap((script) => {
     const report = execution[script];
     if (report === null) return [];
     return amounts.map(([what, usage, limit, unit]) => {
       const allowed = limit === null ? null : (limits[script]?.[limit] ?? null);
-      return { script, what, used: report.usage[usage], allowed, unit };
+      return { script, what, used: report.usage[usage], allowed, unit, limit };
     });
   });
 }

@@ -1,18 +1,27 @@
 /**
- * Owns asking the API: with the operator's key in a header, never in an address or a cookie. Never keeps an answer, and never asks again by itself.
+ * Owns asking the API: with the key of whoever looks in a header, never in an address or a cookie. Never keeps an answer, and never asks again by itself.
  * Invariant: what the API refuses comes as an ApiError with the API's own sentence.
  */
 import { EventLines, type ServerEvent } from './event-lines.ts';
+
+/** What is wrong, and where: a JSON pointer into what was sent. */
+export interface ProblemPlace {
+  readonly pointer: string;
+  readonly detail: string;
+}
 
 /** What the API, or the way to it, said instead of an answer; status 0: nobody answered. */
 export class ApiError extends Error {
   readonly status: number;
   readonly code: string;
+  /** Each offending place of the request. */
+  readonly places: readonly ProblemPlace[];
 
-  constructor(status: number, code: string, detail: string) {
+  constructor(status: number, code: string, detail: string, places: readonly ProblemPlace[] = []) {
     super(detail);
     this.status = status;
     this.code = code;
+    this.places = places;
   }
 }
 
@@ -25,15 +34,16 @@ export function toNothing(error: unknown): null {
 interface Problem {
   readonly code?: string;
   readonly detail?: string;
+  readonly errors?: readonly ProblemPlace[];
 }
 
 async function toError(answer: Response): Promise<ApiError> {
   const problem = (await answer.json().catch(() => ({}))) as Problem;
   const detail = problem.detail ?? `the API answered ${answer.status}`;
-  return new ApiError(answer.status, problem.code ?? '', detail);
+  return new ApiError(answer.status, problem.code ?? '', detail, problem.errors ?? []);
 }
 
-/** The API as one operator. */
+/** The API as one who asks. */
 export class Api {
   readonly #key: string | null;
 
@@ -70,9 +80,23 @@ export class Api {
     return (await answer.json()) as Answer;
   }
 
-  /** Tells events until there are no more; resolves then. */
-  async follow(path: string, heard: (event: ServerEvent) => void, signal: AbortSignal): Promise<void> {
-    const answer = await this.#ask(path, { signal });
+  /** Has something ended. */
+  async delete(path: string): Promise<void> {
+    const answer = await this.#ask(path, { method: 'DELETE' });
+    if (!answer.ok) throw await toError(answer);
+  }
+
+  /** Tells events until there are no more; resolves then. `lastId`: the last one that was heard already. */
+  async follow(
+    path: string,
+    heard: (event: ServerEvent) => void,
+    signal: AbortSignal,
+    lastId: string | null = null,
+  ): Promise<void> {
+    const answer = await this.#ask(path, {
+      signal,
+      ...(lastId === null ? {} : { headers: { 'last-event-id': lastId } }),
+    });
     if (answer.status === 204) return;
     if (answer.status !== 200 || answer.body === null) throw await toError(answer);
     const lines = new EventLines();

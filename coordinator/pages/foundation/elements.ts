@@ -1,6 +1,6 @@
 /**
  * Owns how elements of the page are made: by name, attributes and text. Never takes markup: whatever comes from the API becomes text.
- * Invariant: nothing here, and nothing else in this folder, assigns HTML.
+ * Invariant: nothing here, and nothing else in a page, assigns HTML.
  */
 
 /** What stands in an element. */
