@@ -5,6 +5,7 @@ import { SystemError } from '../shared/errors.ts';
 import { readAuthority } from '../shared/http/authority.ts';
 import { RELEASE } from '../shared/protocol/version.ts';
 import { noTracer } from '../shared/tracing/tracer.ts';
+import { addRooms } from './compatibility/room-wiring.ts';
 import { type CoordinatorConfig, toLimitMaxima } from './config.ts';
 import type { KeyedDeps, Services } from './coordinator.ts';
 import { addAgentKeyRoutes } from './http/agent-key-routes.ts';
@@ -72,6 +73,7 @@ export function createApi(deps: KeyedDeps, config: CoordinatorConfig, services: 
   const terminals = addTerminals(server, deps, config, { authenticate, forwarding, views: executions.views });
   addEnvironmentRoutes(server, { clock, environments, storage: services.tenancy.storage });
   addRecipeRoutes(server, deps.recipes ?? []);
+  addRooms(server, deps, config, { authenticate, services });
   addTenancyRoutes(server, deps, services.tenancy, {
     waiting: (id) => services.admission.waitingOf(id),
     begunInMinute: (id) => services.admission.begunInMinute(id),

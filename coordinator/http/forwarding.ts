@@ -40,6 +40,8 @@ const ofConnection = new Set([
 /** What a browser says of the page that asks; it is about our address, and was looked at when the request came. */
 const ofPages = /^(origin$|sec-fetch-)/;
 const ofTenants = /^(\/v1\/(executions|environments|webhooks|usage|files)|\/internal\/collected)(\/|$)/;
+/** The same by the words of other protocols (coordinator/compatibility): what is remembered for a tenant is at one coordinator. */
+const ofTenantsElsewhere = /^\/(submissions|statistics|jobe\/index\.php\/restapi\/(runs|files))(\/|$)/;
 
 function toHeaders(headers: IncomingHttpHeaders): Record<string, string | string[]> {
   const kept: Record<string, string | string[]> = {};
@@ -108,7 +110,8 @@ export class Forwarding {
       return this.#dispatcher.destroy();
     });
     server.addHook('onRequest', async (request, reply) => {
-      if (!ofTenants.test(request.routeOptions.url ?? '')) return;
+      const { url = '' } = request.routeOptions;
+      if (!ofTenants.test(url) && !ofTenantsElsewhere.test(url)) return;
       const times = this.#timesForwarded(request.headers, request.tenant.id);
       if (times >= FORWARDS_MAX) return;
       const found = this.#forwarder.locate(subjectOf(request), isPassing(request), times > 0);

@@ -15,6 +15,10 @@ declare module 'fastify' {
     /** By which key. */
     key: UsedKey;
   }
+  interface FastifyContextConfig {
+    /** Where clients of another protocol say their key; absent or undefined: as everybody, by `Authorization: Bearer`. */
+    keyOf?: (request: FastifyRequest) => string | undefined;
+  }
 }
 
 export type { HttpServer } from '../../shared/http/server.ts';
@@ -23,6 +27,12 @@ export type { HttpServer } from '../../shared/http/server.ts';
 export interface CoordinatorServerDeps extends Pick<ServerDeps, 'log' | 'random' | 'answered' | 'tls'> {
   readonly authenticate: Authenticate;
   readonly isEmbedded: boolean;
+}
+
+/** What a request is known by. */
+function toKnown(request: FastifyRequest): FastifyRequest['headers'] {
+  const key = request.routeOptions.config.keyOf?.(request);
+  return key === undefined ? request.headers : { ...request.headers, authorization: `Bearer ${key}` };
 }
 
 /** A server without routes that does not listen yet. */
@@ -40,7 +50,7 @@ export function createServer(
       ...deps,
       admit: (request, isOpen) => {
         if (isOpen && !isEmbedded) return undefined;
-        const asker = authenticate(request.headers);
+        const asker = authenticate(toKnown(request));
         if (asker instanceof Promise) return asker.then((found) => take(request, found));
         return take(request, asker);
       },

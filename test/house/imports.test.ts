@@ -32,9 +32,10 @@ const doors: Readonly<Record<string, RegExp>> = {
   // Of layers, of compiled checks, of files that orders name, and of what coordinators remember.
   'lru-cache':
     /^(shared\/layers\/layer-shelf|agent\/judging\/compiled-checks|agent\/files\/agent-files|coordinator\/.+)\.ts$/,
-  // One strict server for coordinator and agent, so that the same request is told the same; their routes see its types.
-  fastify: /^(shared|coordinator)\/http\/|^agent\/site\/edge-routes\.ts$/,
+  // One strict server for coordinator and agent, so that the same request is told the same; their routes see its types, and so do rooms of other protocols.
+  fastify: /^(shared|coordinator)\/http\/|^coordinator\/compatibility\/|^agent\/site\/edge-routes\.ts$/,
   '@fastify/type-provider-typebox': /^shared\/http\//,
+  yauzl: /^coordinator\/compatibility\/judge0\/additional-files\.ts$/,
   pg: /^coordinator\/executions\/postgres-[a-z-]+\.ts$/,
   'node:sqlite': /sqlite-[a-z-]+\.ts$/,
   // Who embeds the sandbox starts the launcher; nobody else starts anything but the supervisor, and backups PostgreSQL's own programs.
