@@ -21,6 +21,10 @@ export interface JobeLanguage {
   /** Finds errors before anything runs, where the recipe compiles nothing; null: that shows when it runs. */
   readonly lint: string | null;
   readonly limits: JobeLimits;
+  /** What the compiler is told before anything that the client says: the protocol compiles without optimising. */
+  readonly compilerOptions: readonly string[];
+  /** What it is told where the client says nothing. */
+  readonly compileargs: readonly string[];
   /** Is memory also bounded by addresses, as the protocol does, so that a program's allocation fails? Virtual machines map more than they use. */
   readonly boundsAddresses: boolean;
 }
@@ -32,12 +36,14 @@ interface Row {
   readonly recipe: string;
   readonly lint?: string;
   readonly limits?: Partial<JobeLimits>;
+  readonly compilerOptions?: readonly string[];
+  readonly compileargs?: readonly string[];
   readonly boundsAddresses?: boolean;
 }
 
 const rows: readonly Row[] = [
-  { id: 'c', recipe: 'c' },
-  { id: 'cpp', recipe: 'cpp' },
+  { id: 'c', recipe: 'c', compilerOptions: ['-O0'], compileargs: ['-Wall', '-Werror', '-std=c99'] },
+  { id: 'cpp', recipe: 'cpp', compilerOptions: ['-O0'], compileargs: ['-Wall', '-Werror'] },
   { id: 'java', recipe: 'java', limits: { memorylimit: 0, numprocs: 256 }, boundsAddresses: false },
   { id: 'nodejs', recipe: 'node', limits: { memorylimit: 0 }, boundsAddresses: false },
   { id: 'octave', recipe: 'octave', limits: { memorylimit: 500 }, boundsAddresses: false },
@@ -48,9 +54,11 @@ const rows: readonly Row[] = [
 
 /** Those that can run with these recipes, by id. */
 export function toJobeLanguages(recipes: readonly Recipe[]): ReadonlyMap<string, JobeLanguage> {
-  const found = rows.flatMap(({ id, recipe: name, lint = null, limits: own, boundsAddresses = true }) => {
+  const found = rows.flatMap(({ id, recipe: name, lint = null, limits: own, boundsAddresses = true, ...row }) => {
     const recipe = findRecipe(recipes, name);
-    return recipe === undefined ? [] : [{ id, recipe, lint, limits: { ...limits, ...own }, boundsAddresses }];
+    const { compilerOptions = [], compileargs = [] } = row;
+    const facts = { id, lint, limits: { ...limits, ...own }, compilerOptions, compileargs, boundsAddresses };
+    return recipe === undefined ? [] : [{ ...facts, recipe }];
   });
   return new Map(found.map((language) => [language.id, language]));
 }

@@ -47,21 +47,21 @@ function readNeeded(spec: Members, name: string): string {
   return String(value);
 }
 
-function readParameters(spec: Members, { limits }: JobeLanguage): Parameters {
+function readParameters(spec: Members, { limits, compileargs }: JobeLanguage): Parameters {
   const said = isObject(spec['parameters']) ? spec['parameters'] : {};
   const number = (name: keyof JobeLimits): number => {
     const value = said[name];
     const isNumber = value !== undefined && value !== null && value !== '' && Number.isFinite(Number(value));
     return isNumber ? Number(value) : limits[name];
   };
-  const list = (name: ListName): readonly string[] => {
+  const list = (name: ListName, fallback: readonly string[] = []): readonly string[] => {
     const value = said[name];
-    return Array.isArray(value) ? value.map(String) : [];
+    return Array.isArray(value) ? value.map(String) : fallback;
   };
   return {
     ...{ disklimit: number('disklimit'), streamsize: number('streamsize'), cputime: number('cputime') },
     ...{ memorylimit: number('memorylimit'), numprocs: number('numprocs') },
-    ...{ compileargs: list('compileargs'), linkargs: list('linkargs') },
+    ...{ compileargs: list('compileargs', compileargs), linkargs: list('linkargs') },
     ...{ interpreterargs: list('interpreterargs'), runargs: list('runargs') },
   };
 }
@@ -142,7 +142,7 @@ export function toRequest(body: unknown, { languages, maxima, find }: JobeTerms)
   const parameters = readParameters(spec, language);
   const main = readSourceName(spec, source, language);
   const added = readFiles(spec, find).filter(({ path }) => path !== main);
-  const options = [...parameters.compileargs, ...parameters.linkargs];
+  const options = [...language.compilerOptions, ...parameters.compileargs, ...parameters.linkargs];
   const request = toExecutionRequest(recipe, {
     ...{ files: [{ path: main, content: source }, ...added], main, stdin: String(spec['input'] ?? '') },
     arguments: toWords(parameters.runargs.join(' ')),
