@@ -119,6 +119,7 @@ test('several runs have the mean of their figures, and the verdict of the first 
     toOutcome({ ...finished, run: null, endedIn: 'tests', verdict, tests }, { ...submission, ...expecting('a') });
   const right = judged('accepted', [test('accepted', 10), test('accepted', 30)]);
   assert.deepEqual([right.status.id, right.time, right.memory, right.stdout?.text], [3, '0.02', 20, 'a\n']);
+  assert.equal(judged('accepted', [test('accepted', 10, '')]).status.id, 4, 'silence is never right');
   const wrong = judged('wrong-answer', [test('accepted', 10), test('wrong-answer', 20, 'b\n'), skipped]);
   assert.deepEqual([wrong.status.id, wrong.stdout?.text, wrong.time], [4, 'b\n', '0.015']);
 });

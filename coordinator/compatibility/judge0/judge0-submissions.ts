@@ -107,8 +107,13 @@ async function submitBatch(judge0: Judge0, request: FastifyRequest, reply: Fasti
   if (why !== null) return reply.code(400).send({ error: why });
   const isBase64 = isBase64Asked(request);
   const translated = [];
-  // One after the other: archives are unpacked in memory.
-  for (const members of all) translated.push(await translate(judge0, members, isBase64));
+  // One after the other: archives are unpacked in memory, together into no more than a body may be.
+  let bytes = 0;
+  for (const members of all) {
+    const one = bytes > judge0.options.bodyBytesMax ? tooMuch : await translate(judge0, members, isBase64);
+    if ('request' in one) bytes += weigh(one.request);
+    translated.push(one);
+  }
   const valid = translated.flatMap((one) => ('request' in one ? [one.request] : []));
   const ids = valid.length === 0 ? [] : [...(await judge0.executions.acceptAll(request.tenant.id, valid))];
   const answers = translated.map((one) => {
@@ -117,6 +122,13 @@ async function submitBatch(judge0: Judge0, request: FastifyRequest, reply: Fasti
     return { token: id === undefined ? null : toUuid(id) };
   });
   return reply.code(valid.length === 0 ? UNPROCESSABLE : 201).send(answers);
+}
+
+const tooMuch = { problems: { additional_files: ['is too much, with what is before it in this batch'] } };
+
+/** Of what a request carries in files; bytes of text. */
+function weigh({ files = [] }: ExecutionRequest): number {
+  return files.reduce((sum, file) => sum + ('content' in file ? file.content.length : 0), 0);
 }
 
 /** Why so many are no batch, in the wire's words; null: they are one. */
