@@ -29,7 +29,10 @@ const allowed: readonly (readonly [file: RegExp, reason: string])[] = [
     "asks the browser's own protocol, and the proxy that cuts connections",
   ],
   [/^test\/integration\/instance-view\.test\.ts$/, 'gets a page and its files, which are no part of the API'],
-  [/^test\/support\/foreign-client\.ts$/, "speaks other systems' protocols, whose contracts are not in our description"],
+  [
+    /^test\/support\/foreign-client\.ts$/,
+    "speaks other systems' protocols, whose contracts are not in our description",
+  ],
   [/^test\/unit\/agent-files\.test\.ts$/, 'has a method of that name'],
   [/^test\/integration\/forged-writes\.test\.ts$/, 'calls a function of its own by that name'],
 ];
