@@ -46,8 +46,9 @@ export function openRoom(server: HttpServer, terms: RoomTerms, furnish: (room: R
     });
     furnish({
       add: (method, path, scope, handler) => {
-        for (const url of [path, `${path}/`])
-          part.route({ method, url, exposeHeadRoute: false, config: { scope, keyOf }, handler });
+        // What a tenant has is at its coordinator, whoever was asked.
+        const config = { scope, keyOf, ...(scope === 'execute' ? { forwarded: 'recorded' as const } : {}) };
+        for (const url of [path, `${path}/`]) part.route({ method, url, exposeHeadRoute: false, config, handler });
       },
     });
   });

@@ -16,6 +16,15 @@ import type { HttpServer } from './server.ts';
 import { type PendingUpgrade, relayUpgrade } from './upgrade-relay.ts';
 import { usageSubject } from './usage-routes.ts';
 
+declare module 'fastify' {
+  interface FastifyContextConfig {
+    /**
+     * A route of another protocol that the tenant's coordinator answers; `passing`: what it runs leaves no record, so that any coordinator can do it.
+     */
+    forwarded?: 'passing' | 'recorded';
+  }
+}
+
 /** Where a tenant's requests go. */
 export interface Forwarder {
   /**
@@ -40,8 +49,6 @@ const ofConnection = new Set([
 /** What a browser says of the page that asks; it is about our address, and was looked at when the request came. */
 const ofPages = /^(origin$|sec-fetch-)/;
 const ofTenants = /^(\/v1\/(executions|environments|webhooks|usage|files)|\/internal\/collected)(\/|$)/;
-/** The same by the words of other protocols (coordinator/compatibility): what is remembered for a tenant is at one coordinator. */
-const ofTenantsElsewhere = /^\/(submissions|statistics|jobe\/index\.php\/restapi\/(runs|files))(\/|$)/;
 
 function toHeaders(headers: IncomingHttpHeaders): Record<string, string | string[]> {
   const kept: Record<string, string | string[]> = {};
@@ -57,6 +64,7 @@ function toForwarded(headers: IncomingHttpHeaders): ReturnType<typeof toHeaders>
 
 /** Runs code and leaves no record: any coordinator can do it. */
 function isPassing({ method, raw, headers, routeOptions }: FastifyRequest): boolean {
+  if (routeOptions.config.forwarded === 'passing') return true;
   const isRun = method === 'POST' && routeOptions.url === '/v1/executions';
   return isRun && /[?&]wait=/.test(raw.url ?? '') && headers['idempotency-key'] === undefined;
 }
@@ -110,8 +118,8 @@ export class Forwarding {
       return this.#dispatcher.destroy();
     });
     server.addHook('onRequest', async (request, reply) => {
-      const { url = '' } = request.routeOptions;
-      if (!ofTenants.test(url) && !ofTenantsElsewhere.test(url)) return;
+      const { url = '', config } = request.routeOptions;
+      if (config.forwarded === undefined && !ofTenants.test(url)) return;
       const times = this.#timesForwarded(request.headers, request.tenant.id);
       if (times >= FORWARDS_MAX) return;
       const found = this.#forwarder.locate(subjectOf(request), isPassing(request), times > 0);

@@ -32,7 +32,8 @@ const doors: Readonly<Record<string, RegExp>> = {
   // Of layers, of compiled checks, of files that orders name, and of what coordinators remember.
   'lru-cache':
     /^(shared\/layers\/layer-shelf|agent\/judging\/compiled-checks|agent\/files\/agent-files|coordinator\/.+)\.ts$/,
-  // One strict server for coordinator and agent, so that the same request is told the same; their routes see its types, and so do rooms of other protocols.
+  // One strict server for coordinator and agent, so that the same request is told the same; their routes see its types,
+  // and so do those of other protocols, which are as much routes of the coordinator.
   fastify: /^(shared|coordinator)\/http\/|^coordinator\/compatibility\/|^agent\/site\/edge-routes\.ts$/,
   '@fastify/type-provider-typebox': /^shared\/http\//,
   yauzl: /^coordinator\/compatibility\/judge0\/additional-files\.ts$/,

@@ -6,11 +6,11 @@ import { type TestContext, test } from 'node:test';
 import type { CoordinatorConfig } from '../../coordinator/config.ts';
 import { createKeyRing, type KeyRing } from '../../coordinator/tenants/keys.ts';
 import { digestHex, digestOf } from '../../shared/digest.ts';
+import { shellRecipes } from '../support/acted-languages.ts';
 import { startCoordinator } from '../support/coordinator-fixture.ts';
 import { foreignClient } from '../support/foreign-client.ts';
 import { makeResult } from '../support/lease-results.ts';
 import type { AgentScript } from '../support/scripted-agent.ts';
-import { shellRecipes } from '../support/shell-recipes.ts';
 
 const root = '/jobe/index.php/restapi';
 const id = '5f4dcc3b5aa765d61d8327deb882cf99';

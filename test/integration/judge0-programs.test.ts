@@ -4,10 +4,10 @@
  */
 import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
+import { shellRecipes } from '../support/acted-languages.ts';
 import { setStage } from '../support/agent-stage.ts';
 import { foreignClient } from '../support/foreign-client.ts';
 import { compileC } from '../support/real-launcher.ts';
-import { shellRecipes } from '../support/shell-recipes.ts';
 import { zipOf } from '../support/zip-archives.ts';
 
 const BASH = 46;

@@ -7,11 +7,11 @@ import { type TestContext, test } from 'node:test';
 import type { CoordinatorConfig } from '../../coordinator/config.ts';
 import { createKeyRing, type KeyRing } from '../../coordinator/tenants/keys.ts';
 import { digestHex, digestOf } from '../../shared/digest.ts';
+import { shellRecipes } from '../support/acted-languages.ts';
 import { startCoordinator } from '../support/coordinator-fixture.ts';
 import { foreignClient } from '../support/foreign-client.ts';
 import { makeReport, makeResult } from '../support/lease-results.ts';
 import type { AgentScript } from '../support/scripted-agent.ts';
-import { shellRecipes } from '../support/shell-recipes.ts';
 import { localReceivers, WebhookReceiver } from '../support/webhook-receiver.ts';
 
 const UUID4 = /^[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$/;

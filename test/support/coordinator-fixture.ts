@@ -87,8 +87,8 @@ export async function startCoordinator(
     const { clock = systemClock } = given;
     const ports = { clock, random: systemRandom, log: kept.logger, egress: rulesOf(config) };
     const adapters = { state, store, fileObjects, builder, verifier, instanceKey, keys };
-    const chosen = { ...(given.tracer && { tracer: given.tracer }), ...(given.recipes && { recipes: given.recipes }) };
-    const deps = { ...ports, ...adapters, ...chosen };
+    const { recipes = [] } = given;
+    const deps = { ...ports, ...adapters, recipes, ...(given.tracer && { tracer: given.tracer }) };
     const coordinator = wireCoordinator(deps, { ...config, listenPort: port });
     const { url } = await coordinator.start();
     const stop = async () => {

@@ -10,8 +10,8 @@ import type { Execution } from '../../shared/model/execution.ts';
 import { answeredExample } from '../../shared/model/execution-examples.ts';
 import { limitMaxima } from '../../shared/model/limits.ts';
 import type { Report } from '../../shared/model/verdict.ts';
+import { shellRecipe, shellRecipes } from '../support/acted-languages.ts';
 import { makeReport } from '../support/lease-results.ts';
-import { shellRecipe, shellRecipes } from '../support/shell-recipes.ts';
 
 const java = shellRecipe('java', {
   main: 'Main.java',

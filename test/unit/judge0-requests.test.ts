@@ -10,7 +10,7 @@ import { toRequest } from '../../coordinator/compatibility/judge0/judge0-request
 import { toSettings } from '../../coordinator/compatibility/judge0/judge0-settings.ts';
 import { createAddressPolicy } from '../../coordinator/egress/address-policy.ts';
 import { limitMaxima } from '../../shared/model/limits.ts';
-import { shellRecipe, shellRecipes } from '../support/shell-recipes.ts';
+import { shellRecipe, shellRecipes } from '../support/acted-languages.ts';
 import { zipOf } from '../support/zip-archives.ts';
 
 const settings = toSettings(limitMaxima);
