@@ -6,9 +6,10 @@ import type { FastifyReply } from 'fastify';
 import type { Clock } from '../../shared/clock.ts';
 import { type ErrorCode, SystemError } from '../../shared/errors.ts';
 import { checkExecution } from '../../shared/http/request-checks.ts';
+import { compileValidator } from '../../shared/http/validation.ts';
 import { untilDone } from '../../shared/http/waiting.ts';
 import type { ExecutionId } from '../../shared/ids.ts';
-import type { Execution, ExecutionRequest } from '../../shared/model/execution.ts';
+import { type Execution, ExecutionRequest } from '../../shared/model/execution.ts';
 import type { AllLimits } from '../../shared/model/limits.ts';
 import type { ExecutionService } from '../executions/execution-service.ts';
 
@@ -19,6 +20,8 @@ export interface RoomExecutionsDeps {
   readonly limitMaxima: AllLimits;
   readonly waitSecondsMax: number;
 }
+
+const validate = compileValidator({ schema: ExecutionRequest });
 
 /** What means "not now" is an error of this request, as natively; everything else is the execution's own story. */
 function checkAnswered({ failure }: Execution): void {
@@ -38,6 +41,9 @@ export class RoomExecutions {
 
   /** SystemError `request-invalid` or `limit-above-maximum`. What rooms remember of a request by `metadata` is theirs, and not measured here. */
   check({ metadata: _, ...request }: ExecutionRequest): void {
+    // Scripts, words and variables are made of what clients send.
+    const checked = validate(request);
+    if ('error' in checked) throw checked.error;
     checkExecution(request, this.#deps.limitMaxima);
   }
 

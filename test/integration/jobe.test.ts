@@ -65,6 +65,11 @@ test('what is wrong is a text with its status, and what can not be served now an
   assert.equal(text.status, 400);
   const unknown = await jobe('POST', `${root}/runs`, { run_spec: { ...run.run_spec, language_id: 'cobol' } });
   assert.deepEqual([unknown.status, unknown.body], [400, "Language 'cobol' is not known"]);
+  const spec = (parameters: object) => ({ run_spec: { ...run.run_spec, parameters } });
+  for (const parameters of [{ runargs: ['a\u0000'] }, { interpreterargs: ['a\u0000'] }])
+    assert.equal((await jobe('POST', `${root}/runs`, spec(parameters))).status, 400, JSON.stringify(parameters));
+  for (const body of ['[]', 'null', '{"run_spec":[]}', '{"run_spec":{"language_id":{},"sourcecode":[]}}'])
+    assert.equal((await jobe('POST', `${root}/runs`, body)).status, 400, body);
   // Nobody is there to run them, and one may wait.
   const overloaded = await Promise.race([jobe('POST', `${root}/runs`, run), jobe('POST', `${root}/runs`, run)]);
   const { status, body, headers } = overloaded;

@@ -181,6 +181,44 @@ test('fields that are none, bodies that are none and tokens that are none have t
   assert.deepEqual([all.body.submissions, all.body.meta.total_count], [[], 0]);
 });
 
+test('odd values are refused or converted, never a fault of ours', async (t) => {
+  const coordinator = await start(t, { queueDepthMax: 100_000 });
+  const odd = [
+    null,
+    true,
+    0,
+    -1,
+    Number.MAX_VALUE,
+    'x\u0000y',
+    '\ud800',
+    [],
+    {},
+    [[]],
+    '9'.repeat(400),
+    'NaN',
+    '0x10',
+    ' ',
+  ];
+  const names = [...allAttributes, 'submissions', 'tokens', '__proto__'];
+  for (const name of names) {
+    for (const value of odd) {
+      const text = JSON.stringify({ ...hello, language_id: 54, x: value }).replace('"x":', `${JSON.stringify(name)}:`);
+      // A name that is said twice is refused by the reading of JSON.
+      const { status } = await coordinator.judge0('POST', '/submissions', text);
+      assert.ok([201, 400, 422].includes(status), `${status} for ${name} ${text.slice(0, 200)}`);
+    }
+  }
+  const refused = async (body: object) => (await coordinator.post({ ...hello, language_id: 54, ...body })).body;
+  assert.deepEqual(Object.keys(await refused({ command_line_arguments: 'a\u0000b' })), ['command_line_arguments']);
+  assert.deepEqual(Object.keys(await refused({ compiler_options: 'a\u0000b' })), ['compiler_options']);
+  for (const body of ['[]', '"x"', 'null', '{"submissions":{"a":1}}', '{"submissions":[null,1,[],"x"]}']) {
+    for (const path of ['/submissions', '/submissions/batch'])
+      assert.ok([400, 422].includes((await coordinator.judge0('POST', path, body)).status), `${path} ${body}`);
+  }
+  for (const path of ['/submissions/%00', '/languages/1e3', '/submissions/batch?tokens=,,', '/submissions?page=x'])
+    assert.ok([400, 404].includes((await coordinator.judge0('GET', path)).status), path);
+});
+
 test('a form is a submission as well, under either spelling of the path', async (t) => {
   const coordinator = await start(t);
   await coordinator.join(willing);

@@ -24,6 +24,8 @@ const attributeOf: readonly (readonly [pointer: RegExp, name: string])[] = [
   [/^\/run\/stdin/, 'stdin'],
   [/^\/tests/, 'expected_output'],
   [/^\/run\/arguments/, 'command_line_arguments'],
+  [/^\/(compile|run)\/variables/, 'compiler_options'],
+  [/^\/webhook/, 'callback_url'],
 ];
 
 /** What the native rules say of a translated request, by attribute; anything else is no fault of the submission's. */
