@@ -18,6 +18,7 @@ import { executionOverhead } from './scenarios/execution-overhead.ts';
 import { fairness } from './scenarios/fairness.ts';
 import { httpThroughput } from './scenarios/http-throughput.ts';
 import { idleMemory } from './scenarios/idle-memory.ts';
+import { judge0Room } from './scenarios/judge0-room.ts';
 import { killOvershoot } from './scenarios/kill-overshoot.ts';
 import { launcherThroughput } from './scenarios/launcher-throughput.ts';
 import { layerForms } from './scenarios/layer-forms.ts';
@@ -56,6 +57,7 @@ export const scenarios: readonly Scenario[] = [
   durableAccepts,
   requestCost,
   httpThroughput,
+  judge0Room,
   testsInOneRequest,
   executionOverhead,
   observationCost,

@@ -4,6 +4,7 @@
 import { networkInterfaces } from 'node:os';
 import { RELEASE } from '../shared/protocol/version.ts';
 import type { Cluster } from './cluster/cluster.ts';
+import { translateDeliveries } from './compatibility/room-deliveries.ts';
 import type { CoordinatorConfig } from './config.ts';
 import type { CoordinatorDeps } from './coordinator-deps.ts';
 import { Deliveries } from './deliveries/deliveries.ts';
@@ -31,7 +32,7 @@ export function toReceiverRules(config: CoordinatorConfig): ReceiverRules {
 
 /** What webhooks need. */
 export function createWebhookServices(
-  { clock, random, log, state, instanceKey, resolve = createDnsResolve() }: CoordinatorDeps,
+  { clock, random, log, state, instanceKey, recipes, resolve = createDnsResolve() }: CoordinatorDeps,
   config: CoordinatorConfig,
   metrics: Metrics,
   { keeper }: Pick<Cluster, 'keeper'>,
@@ -44,6 +45,7 @@ export function createWebhookServices(
   );
   const known = { clock, random, log, secrets, shards: keeper, store: state.deliveries, executions: state.executions };
   const attempted: Metrics['attempted'] = (...attempt) => metrics.attempted(...attempt);
-  const deliveries = new Deliveries({ ...known, sender, attempted, release: RELEASE }, config);
+  const translate = translateDeliveries(config.compatibility, recipes ?? []);
+  const deliveries = new Deliveries({ ...known, sender, attempted, translate, release: RELEASE }, config);
   return { receivers, deliveries, webhooks: new Webhooks({ ...known, deliveries }) };
 }

@@ -55,6 +55,18 @@ export function createId<Kind extends IdKind>(kind: Kind, random: Random): Id<Ki
   return `${idPrefixes[kind]}_${toBase32(random.bytes(16))}` as Id<Kind>;
 }
 
+const UUID_VERSION = 0x40;
+const UUID_VARIANT = 0x80;
+
+/** A fresh id of an execution: its 128 bits are a UUID of version 4, 122 of them random, so that protocols that name things by UUIDs can name it (toUuid). */
+export function createExecutionId(random: Random): ExecutionId {
+  const bytes = random.bytes(16).map((byte, index) => {
+    if (index === 6) return (byte & 0x0f) | UUID_VERSION;
+    return index === 8 ? (byte & 0x3f) | UUID_VARIANT : byte;
+  });
+  return `exec_${toBase32(bytes)}`;
+}
+
 /** Is `text` of the form of an id of this kind? */
 export function isId<Kind extends IdKind>(kind: Kind, text: string): text is Id<Kind> {
   return new RegExp(`^${idPrefixes[kind]}_[0-9a-z]{8,64}$`).test(text);

@@ -22,9 +22,13 @@ export function addWithAnyContent(server: HttpServer, add: (room: HttpServer) =>
   });
 }
 
-/** A key that is sent as it is becomes one that is borne: the native API's form of it. */
+/** A key that is sent as it is, without a word before it; undefined: there is none, or one that is borne as natively. */
+export function rawKeyOf({ authorization }: IncomingHttpHeaders): string | undefined {
+  return authorization !== undefined && /^[!-~]+$/.test(authorization) ? authorization : undefined;
+}
+
+/** The same in the native API's form, for who has nothing but headers. */
 export function bearRawKey(headers: IncomingHttpHeaders): IncomingHttpHeaders {
-  const { authorization } = headers;
-  if (authorization === undefined || !/^[!-~]+$/.test(authorization)) return headers;
-  return { ...headers, authorization: `Bearer ${authorization}` };
+  const key = rawKeyOf(headers);
+  return key === undefined ? headers : { ...headers, authorization: `Bearer ${key}` };
 }

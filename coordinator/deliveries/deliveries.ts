@@ -9,6 +9,7 @@ import { type Clock, passed, type Random, type Timer } from '../../shared/clock.
 import { SystemError, toSystemError } from '../../shared/errors.ts';
 import type { DeliveryState } from '../../shared/lifecycle/delivery.ts';
 import type { Logger } from '../../shared/logger.ts';
+import type { Execution } from '../../shared/model/execution.ts';
 import { type ShardLease, shardOf } from '../executions/shard-store.ts';
 import type { ExecutionStore } from '../executions/state-store.ts';
 import { type Delivery, type DeliveryStore, type Except, receiverOf } from './delivery-store.ts';
@@ -34,6 +35,8 @@ export interface DeliveriesDeps {
   };
   /** Named in every attempt, as `user-agent`. */
   readonly release: string;
+  /** What is sent, and how, where the execution was asked for by another protocol whose clients expect that; null: the native payload. */
+  readonly translate?: (execution: Execution) => Pick<Outgoing, 'method' | 'body'> | null;
   /** Hears of every attempt that is recorded. */
   readonly attempted?: (outcome: 'taken' | 'refused', state: DeliveryState) => void;
 }
@@ -243,18 +246,18 @@ export class Deliveries {
   }
 
   async #read(delivery: Delivery): Promise<Outgoing | null> {
-    const { clock, store, executions, secrets, release } = this.#deps;
+    const { clock, store, executions, secrets, release, translate } = this.#deps;
     const { id, tenantId, executionId, url } = delivery;
     const [execution, known] = await Promise.all([executions.get(tenantId, executionId), store.secretOf(tenantId)]);
     if (execution === null) return null;
-    const body = toPayload(delivery, execution);
+    const { method, body } = translate?.(execution) ?? { method: 'POST', body: toPayload(delivery, execution) };
     const timestamp = Math.floor(clock.nowMs() / 1000);
     const headers = {
       ...{ 'content-type': 'application/json', 'user-agent': `Envicutor/${release}`, [DELIVERY_HEADER]: '1' },
       ...{ 'webhook-id': id, 'webhook-timestamp': String(timestamp) },
       'webhook-signature': secrets.sign(tenantId, known, clock.nowMs(), { id, timestamp, body }),
     };
-    return { url, headers, body };
+    return { method, url, headers, body };
   }
 
   /** However long the store is away: as long as it is not recorded, nobody else begins it, and it is not begun again here. */

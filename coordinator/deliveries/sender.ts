@@ -15,6 +15,8 @@ import type { Sent } from './schedule.ts';
 
 /** What is sent. */
 export interface Outgoing {
+  /** Absent: POST. */
+  readonly method?: 'POST' | 'PUT' | undefined;
   readonly url: string;
   readonly headers: Readonly<Record<string, string>>;
   readonly body: Uint8Array;
@@ -156,14 +158,14 @@ export class HttpSender implements Sender {
     }
   }
 
-  async #open({ url: text, headers, body }: Outgoing): Promise<ClientRequest> {
+  async #open({ method = 'POST', url: text, headers, body }: Outgoing): Promise<ClientRequest> {
     const why = whyRefused(text, this.#deps.rules);
     if (why !== null) throw new AttemptError(`the URL ${why}`);
     const url = new URL(text);
     const host = hostOf(url);
     const found = await findAddresses(host, this.#deps);
     const options = {
-      ...{ host, port: url.port === '' ? undefined : url.port, path: `${url.pathname}${url.search}`, method: 'POST' },
+      ...{ host, port: url.port === '' ? undefined : url.port, path: `${url.pathname}${url.search}`, method },
       headers: { ...headers, host: url.host, 'content-length': String(body.length), connection: 'close' },
       ...{ lookup: toLookup(async () => found), maxHeaderSize: HEADER_BYTES_MAX },
     };

@@ -4,7 +4,7 @@
  * is known is answered as it was the first time, whatever the queue is like now.
  */
 import { SystemError } from '../../shared/errors.ts';
-import { createId, type ExecutionId } from '../../shared/ids.ts';
+import { createExecutionId, type ExecutionId } from '../../shared/ids.ts';
 import type { ExecutionRequest } from '../../shared/model/execution.ts';
 import type { OpenedEnvironment } from '../environments/environment-service.ts';
 import { checkTaken, recordAcceptance, toIdempotency } from './acceptance.ts';
@@ -142,7 +142,7 @@ export class Submissions {
     toPlace: ToPlace,
   ): Promise<{ readonly executions: readonly Recorded[] } | { readonly taken: readonly ExecutionId[] }> {
     const { clock, random, store, shards } = this.#deps;
-    const live = all.map((terms) => new LiveExecution(clock, createId('execution', random), terms));
+    const live = all.map((terms) => new LiveExecution(clock, createExecutionId(random), terms));
     const release = () => {
       for (const { files } of live) files.release(null);
     };

@@ -2,7 +2,6 @@
  * Owns the coordinator's HTTP server: the strict one of shared/http, with who asks and by which key. Never knows what a route does.
  * Invariant: a body is read only after its sender is known and its key may use the route.
  */
-import type { IncomingHttpHeaders } from 'node:http';
 import type { FastifyRequest } from 'fastify';
 import { createStrictServer, type HttpServer, type ServerDeps, type ServerOptions } from '../../shared/http/server.ts';
 import type { Asker, Tenant, UsedKey } from '../tenants/keys.ts';
@@ -17,8 +16,8 @@ declare module 'fastify' {
     key: UsedKey;
   }
   interface FastifyContextConfig {
-    /** Where another protocol says by which key, the headers as the native API has them. */
-    nativeHeaders?: (headers: IncomingHttpHeaders) => IncomingHttpHeaders;
+    /** Where clients of another protocol say their key; absent or undefined: as everybody, by `Authorization: Bearer`. */
+    keyOf?: (request: FastifyRequest) => string | undefined;
   }
 }
 
@@ -28,6 +27,12 @@ export type { HttpServer } from '../../shared/http/server.ts';
 export interface CoordinatorServerDeps extends Pick<ServerDeps, 'log' | 'random' | 'answered' | 'tls'> {
   readonly authenticate: Authenticate;
   readonly isEmbedded: boolean;
+}
+
+/** What a request is known by. */
+function toKnown(request: FastifyRequest): FastifyRequest['headers'] {
+  const key = request.routeOptions.config.keyOf?.(request);
+  return key === undefined ? request.headers : { ...request.headers, authorization: `Bearer ${key}` };
 }
 
 /** A server without routes that does not listen yet. */
@@ -45,8 +50,7 @@ export function createServer(
       ...deps,
       admit: (request, isOpen) => {
         if (isOpen && !isEmbedded) return undefined;
-        const { nativeHeaders } = request.routeOptions.config;
-        const asker = authenticate(nativeHeaders?.(request.headers) ?? request.headers);
+        const asker = authenticate(toKnown(request));
         if (asker instanceof Promise) return asker.then((found) => take(request, found));
         return take(request, asker);
       },

@@ -6,7 +6,8 @@ import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 
 const MEMORY_SECONDS = 600;
 const exposed = 'allow, location, retry-after, www-authenticate, x-request-id';
-const allowedHeaders = 'authorization, content-type, idempotency-key, last-event-id, traceparent';
+const allowedHeaders =
+  'authorization, content-type, idempotency-key, last-event-id, traceparent, x-api-key, x-auth-token, x-auth-user';
 const allowedMethods = 'DELETE, GET, HEAD, POST, PUT';
 
 /** Answers a page that asks whether it may ask; false: it is no such question. */

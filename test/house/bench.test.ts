@@ -14,7 +14,7 @@ test('bench/README.md has a row for every scenario, and none besides', () => {
   const table = /\| scenario \| question \| rivals \|\n(?:\|.*\n)+/.exec(
     readFileSync(join(bench, 'README.md'), 'utf8'),
   );
-  const rows = [...(table?.[0] ?? '').matchAll(/^\| `([a-z-]+)` \|/gm)].map(([, name]) => name);
+  const rows = [...(table?.[0] ?? '').matchAll(/^\| `([a-z0-9-]+)` \|/gm)].map(([, name]) => name);
   assert.deepEqual(rows.sort(), names);
 });
 

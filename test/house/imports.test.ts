@@ -39,6 +39,7 @@ const doors: Readonly<Record<string, RegExp>> = {
   // and so do those of other protocols, which are as much routes of the coordinator.
   fastify: /^(shared|coordinator)\/http\/|^coordinator\/compatibility\/|^agent\/site\/edge-routes\.ts$/,
   '@fastify/type-provider-typebox': /^shared\/http\//,
+  yauzl: /^coordinator\/compatibility\/judge0\/additional-files\.ts$/,
   pg: /^coordinator\/executions\/postgres-[a-z-]+\.ts$/,
   // The editor of the playground, and its languages: nobody else in a page takes anything from others.
   ...Object.fromEntries(

@@ -53,6 +53,8 @@ export const whereabouts: Readonly<Record<string, readonly Whereabouts[]>> = {
   'docs/files.md': [instance],
   'docs/http-api.md': Array.from({ length: 8 }, () => by('test/integration/http-examples.test.ts')),
   'docs/judging.md': [instance],
+  'docs/migrating-from-jobe.md': [instance],
+  'docs/migrating-from-judge0.md': [instance],
   'docs/object-store.md': [engine],
   'docs/observability.md': [instance],
   'docs/python.md': [by('test/integration/python-client.test.ts')],

@@ -8,6 +8,7 @@ import { text } from 'node:stream/consumers';
 
 /** What came. */
 export interface Received {
+  readonly method: string;
   readonly path: string;
   readonly headers: IncomingHttpHeaders;
   readonly body: string;
@@ -27,7 +28,8 @@ export class WebhookReceiver {
   respond: (response: ServerResponse, received: Received) => void = (response) => response.writeHead(204).end();
   readonly #heard = new EventEmitter();
   readonly #server = createServer(async (request, response) => {
-    const received = { path: request.url ?? '', headers: request.headers, body: await text(request).catch(() => '') };
+    const { method = '', url: path = '', headers } = request;
+    const received = { method, path, headers, body: await text(request).catch(() => '') };
     this.all.push(received);
     this.respond(response, received);
     this.#heard.emit('received');
