@@ -36,9 +36,11 @@ export interface BoardOptions {
   readonly isQuiet: boolean;
 }
 
+const isShown = (character: string) => character >= ' ' && !(character >= '\u007f' && character <= '\u009f');
+
 /** Text without what a terminal obeys. */
 export function toPlainText(text: string): string {
-  return [...stripVTControlCharacters(text)].filter((character) => character >= ' ' || character === '\t').join('');
+  return [...stripVTControlCharacters(text)].filter((character) => character === '\t' || isShown(character)).join('');
 }
 
 /** See the head of this file. */

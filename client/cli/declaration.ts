@@ -49,7 +49,7 @@ const allFlags = {
     short: 'l',
     value: 'LIST',
     meaning:
-      'Limits of the program: cpu=2s,wall=5s,idle=5s,memory=256m,output=16m,file-size=1g,disk=1g,stack=64m,processes=10,open-files=100,inodes=1000. Times in ms, s, m; sizes in k, m, g.',
+      'Limits of the program: cpu=2s,memory=256m with cpu, wall, idle, memory, output, file-size, disk, stack, processes, open-files, inodes. Times in ms, s, m; sizes in k, m, g.',
   },
   'compile-limits': { value: 'LIST', meaning: 'The same for the compiler.' },
   stdin: {

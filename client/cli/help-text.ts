@@ -33,7 +33,7 @@ function row(left: string, meaning: string): string {
 
 /** The usage of a command in one line. */
 export const usageOf = ({ name, operands }: CommandDeclaration) =>
-  `envicutor ${name}${operands === '' ? '' : ` ${operands}`} [FLAGS]`;
+  `envicutor ${name} [FLAGS]${operands === '' ? '' : ` ${operands}`}`;
 
 function ofCommand(command: CommandDeclaration): string {
   return [
