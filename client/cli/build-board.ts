@@ -1,9 +1,9 @@
 /**
  * Owns what is shown of a build on a terminal: a line with a bar for each of its scripts, drawn over and over; elsewhere one line for each phase.
- * Never a timer: it draws when something happens. Invariant: what a build says reaches the terminal without control characters.
+ * Never a clock of its own: it draws when something happens, and a moment later what came too soon after that. Invariant: what a build says reaches the terminal without control characters.
  */
 import { stripVTControlCharacters } from 'node:util';
-import type { Clock } from '../../shared/clock.ts';
+import type { Clock, Timer } from '../../shared/clock.ts';
 import type { EnvironmentEvent, ExecutionEvent } from '../typescript/events.ts';
 import type { Surroundings } from './surroundings.ts';
 import { type Paint, paintFor } from './surroundings.ts';
@@ -54,6 +54,7 @@ export class BuildBoard {
   readonly #unended = new Map<string, string>();
   #drawn = 0;
   #drawnAtMs = Number.NEGATIVE_INFINITY;
+  #later: Timer | null = null;
 
   constructor({ stderr, clock, variables }: Surroundings, options: BoardOptions) {
     this.#out = stderr;
@@ -129,7 +130,12 @@ export class BuildBoard {
   #draw(isWanted: boolean): void {
     if (!this.#isDrawn || this.#rows.size === 0) return;
     const nowMs = this.#clock.monotonicMs();
-    if (!isWanted && nowMs - this.#drawnAtMs < DRAW_MS_MIN) return;
+    if (!isWanted && nowMs - this.#drawnAtMs < DRAW_MS_MIN) {
+      this.#later ??= this.#clock.after(DRAW_MS_MIN, () => this.#draw(true));
+      return;
+    }
+    this.#later?.cancel();
+    this.#later = null;
     this.#drawnAtMs = nowMs;
     const lines = [...this.#rows.values()].map((row) => this.#lineOf(row, nowMs));
     this.#out.write(
@@ -155,13 +161,6 @@ export class BuildBoard {
   /** What is drawn stays; what is written next begins below it. */
   rest(): void {
     this.#draw(true);
-    this.#rows.clear();
-    this.#drawn = 0;
-  }
-
-  /** What is drawn goes: nothing of it is worth keeping. */
-  clear(): void {
-    if (this.#drawn > 0) this.#out.write(`\u001b[${this.#drawn}A\u001b[0J`);
     this.#rows.clear();
     this.#drawn = 0;
   }

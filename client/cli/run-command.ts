@@ -82,7 +82,7 @@ class Run {
 
   #enter({ stage, cause }: { readonly stage: string; readonly cause: string | null }): void {
     if (stage !== 'building') this.#board.rest();
-    if (cause === 'requeued') say(this.#surroundings, 'its agent was lost: it runs again, from its beginning');
+    if (cause === 'requeued') say(this.#surroundings, 'it could not go on where it was: it runs again, from its beginning');
   }
 
   get #width(): number {

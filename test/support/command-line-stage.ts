@@ -10,9 +10,11 @@ import type { BuildEvent, BuildOrder } from '../../shared/model/build.ts';
 import type { Recipe } from '../../shared/recipes/recipe.ts';
 import { readRecipe } from '../../shared/recipes/recipe-folder.ts';
 import { setStage } from './agent-stage.ts';
+import { storeLayer } from './base-builds.ts';
 import { CommandLine } from './command-line.ts';
 import type { BuildScript } from './fake-build-services.ts';
 import { makeReport } from './lease-results.ts';
+import { tarOf } from './tar-pieces.ts';
 
 const head = { language: 'shell', version: '1', aliases: [], main: 'main.sh' };
 
@@ -57,7 +59,9 @@ export async function setCommandStage(test: { after(ending: () => unknown): unkn
   test.after(() => rmSync(folder, { recursive: true }));
   const recipes = Object.keys(recipeFolders).map((name) => writeRecipeFolder(folder, name));
   const stage = await setStage(test as never, null, {}, keys, { recipes });
-  const built = stage.coordinator.services.script;
+  const { services, store } = stage.coordinator;
+  const built = services.script;
+  const above = await storeLayer(store, tarOf({ name: 'slow', body: Buffer.from('slow\n') }));
   const slowLetGo = Promise.withResolvers<void>();
   const slowBegun = Promise.withResolvers<void>();
   const end = { verify: null, materials: [], isNetworkUnreachable: false, isPrivate: false };
@@ -68,7 +72,7 @@ export async function setCommandStage(test: { after(ending: () => unknown): unkn
     await slowLetGo.promise;
     yield { type: 'phase', phase: 'capturing' };
     yield { type: 'progress', phase: 'capturing', bytes: 1000, fraction: 0.5 };
-    yield* (await built(order)) as readonly BuildEvent[];
+    yield* (await above(order)) as readonly BuildEvent[];
   }
   const script: BuildScript = async (order) => {
     if (order.script.includes('install slow')) return slowly(order);
@@ -80,7 +84,7 @@ export async function setCommandStage(test: { after(ending: () => unknown): unkn
       { type: 'finished', endedIn: 'setup', report, layer: null, ...end },
     ];
   };
-  stage.coordinator.services.script = script;
+  services.script = script;
   await stage.startAgent();
   const { url } = stage.coordinator;
   const line = new CommandLine(test, { ENVICUTOR_URL: url });

@@ -4,6 +4,7 @@
  */
 import { execFile, spawn } from 'node:child_process';
 import { randomUUID } from 'node:crypto';
+import { rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
@@ -22,7 +23,10 @@ export class TerminalWindow {
     variables: Readonly<Record<string, string>>,
   ): Promise<TerminalWindow> {
     const window = new TerminalWindow();
-    test.after(() => window.#tmux('kill-server').catch(() => undefined));
+    test.after(async () => {
+      await window.#tmux('kill-server').catch(() => undefined);
+      rmSync(window.#socket, { force: true });
+    });
     const words = Object.entries(variables).map(([name, value]) => `${name}=${value}`);
     const shell = ['env', '-i', 'TERM=xterm-256color', 'LANG=C.UTF-8', 'PS1=$ ', ...words, 'sh'];
     await window.#tmux('-u', 'new-session', '-d', '-x', '100', '-y', '30', '-c', folder, ...shell);
