@@ -98,6 +98,8 @@ export class BuildBoard {
     const known = this.#rows.get(layer);
     if (known !== undefined) return known;
     const sinceMs = this.#clock.monotonicMs();
+    // One layer lies upon the other: when the next one begins, those before are there.
+    for (const before of this.#rows.values()) this.#end(before);
     const row: Row = {
       ...{ layer, sinceMs, fraction: null, bytes: 0, line: '', endMs: null },
       phase: 'fetching-parents',
@@ -110,9 +112,14 @@ export class BuildBoard {
     const row = this.#row(layer);
     row.phase = phase;
     row.fraction = null;
-    if (phase === 'finished') row.endMs = this.#clock.monotonicMs();
+    if (phase === 'finished') this.#end(row);
     if (this.#isDrawn) this.#draw(true);
     else if (!this.#options.isQuiet) this.#out.write(`envicutor: ${layer}: ${phase}\n`);
+  }
+
+  #end(row: Row): void {
+    row.phase = 'finished';
+    row.endMs ??= this.#clock.monotonicMs();
   }
 
   #log(layer: string, text: string): void {
@@ -158,8 +165,9 @@ export class BuildBoard {
     return `${head}${bar} ${facts.slice(0, Math.max(0, facts.length + Math.min(0, room)))}${room > 8 && endMs === null ? this.#paint('dim', line.slice(0, room)) : ''}`;
   }
 
-  /** What is drawn stays; what is written next begins below it. */
-  rest(): void {
+  /** What is drawn stays; what is written next begins below it. Did the build end well? Then every bar is full. */
+  rest(isReady: boolean): void {
+    if (isReady) for (const row of this.#rows.values()) this.#end(row);
     this.#draw(true);
     this.#rows.clear();
     this.#drawn = 0;

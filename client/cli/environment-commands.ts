@@ -29,7 +29,7 @@ export function buildCommand({ operands, flags }: Invocation, surroundings: Surr
     const fromMs = clock.monotonicMs();
     const description = flags.has('fresh') ? { ...recipe.environment, fresh: true } : recipe.environment;
     const built = await patient.environments.build(description, { signal, onEvent: (event) => board.hear(event) });
-    board.rest();
+    board.rest(built.state === 'ready');
     if (flags.has('json')) await writeAll(stdout, json(built));
     if (built.state !== 'ready') {
       for (const line of describeBuildFailure(built, board.tail, built.id)) say(surroundings, line);

@@ -29,7 +29,7 @@ export async function runInteractively(
       signal,
       onEvent: (event) => board.hear(event),
     });
-    board.rest();
+    board.rest(built.state === 'ready');
     if (built.state !== 'ready') {
       for (const line of describeBuildFailure(built, board.tail, environmentId)) say(surroundings, line);
       return exitCodes.buildFailed;

@@ -22,6 +22,8 @@ export function listRecipes({ flags }: Invocation, surroundings: Surroundings): 
     const rows = recipes.map(({ name, title, version, aliases, extensions }) =>
       [name, title, version, extensions.join(' '), aliases.join(' ')].map(toPlainText),
     );
+    if (recipes.length === 0)
+      say(surroundings, 'the coordinator has no recipes; --env ./FOLDER brings your own (docs/recipes.md)');
     const table = toColumns(['NAME', 'TITLE', 'VERSION', 'FILES', 'ALSO'], rows, paintFor(stdout, variables));
     await writeAll(stdout, flags.has('json') ? `${JSON.stringify(recipes, null, 2)}\n` : table);
     return exitCodes.ok;

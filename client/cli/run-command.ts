@@ -59,7 +59,7 @@ class Run {
       execution = await patient.run(this.#prepared.request, { signal, onEvent });
     } catch (error) {
       // What is drawn stays where an error is told below it.
-      this.#board.rest();
+      this.#board.rest(false);
       throw error;
     }
     if (this.#isJson) await writeAll(stdout, `${JSON.stringify(execution, null, 2)}\n`);
@@ -81,8 +81,9 @@ class Run {
   }
 
   #enter({ stage, cause }: { readonly stage: string; readonly cause: string | null }): void {
-    if (stage !== 'building') this.#board.rest();
-    if (cause === 'requeued') say(this.#surroundings, 'it could not go on where it was: it runs again, from its beginning');
+    if (stage !== 'building') this.#board.rest(stage === 'queued');
+    if (cause === 'requeued')
+      say(this.#surroundings, 'it could not go on where it was: it runs again, from its beginning');
   }
 
   get #width(): number {
