@@ -1,11 +1,12 @@
 /**
  * Owns the last lines about an execution, for people: how it ended if not well, what it used and where the time went, what to do about it.
- * Pure; never colours what a program wrote.
+ * Never colours what a program wrote.
  */
 import type { Execution } from '../../shared/model/execution.ts';
 import type { Report } from '../../shared/model/verdict.ts';
 import { toPlainText } from './build-board.ts';
 import { wordOf } from './limit-words.ts';
+import { paintFor, type Surroundings } from './surroundings.ts';
 
 const seconds = (durationMs: number) => `${(durationMs / 1000).toFixed(3)} s`;
 const mebibytes = (bytes: number) => `${(bytes / 2 ** 20).toFixed(1)} MiB`;
@@ -27,8 +28,11 @@ export function describeReport({ verdict, exitCode, signal, exceeded, start, usa
   return `${verdict}${how} (${used})`;
 }
 
+/** So much of a log is shown. */
+const TAIL_LINES = 20;
+
 /** The end of what a build's script wrote. */
-export function endOfLog(report: Report | null, linesMax: number): string[] {
+function endOfLog(report: Report | null, linesMax: number): string[] {
   if (report === null) return [];
   const text = [report.stdout, report.stderr].filter((part) => part !== '').join('\n');
   return text
@@ -46,20 +50,28 @@ interface Built extends Pick<Execution, BuildScript | 'failure'> {
   readonly endedIn: string | null;
 }
 
-/** Why an environment could not be built: the end of the log, and where the whole is. */
-export function describeBuildFailure(built: Built, tail: readonly string[], id: string): string[] {
+/** Why an environment could not be built: the end of its log as it is, then why, and where the whole is. */
+export function describeBuildFailure(built: Built, tail: readonly string[], id: string) {
   const { endedIn, failure } = built;
   const where = `the whole log: envicutor env log ${id}`;
   if (!isBuildScript(endedIn))
-    return [...tail, `the environment could not be built: ${failure?.detail ?? 'nobody says why'}`, where];
+    return { log: tail, told: [`the environment could not be built: ${failure?.detail ?? 'nobody says why'}`, where] };
   const report = built[endedIn];
-  const lines = tail.length > 0 ? tail : endOfLog(report, 20);
-  const how = report === null ? '' : `: ${describeReport(report)}`;
-  return [
-    ...lines,
-    `the environment could not be built: its ${endedIn} script ended with ${how === '' ? 'a failure' : how.slice(2)}`,
-    where,
-  ];
+  const how = report === null ? 'a failure' : describeReport(report);
+  const log = tail.length > 0 ? tail : endOfLog(report, TAIL_LINES);
+  return { log, told: [`the environment could not be built: its ${endedIn} script ended with ${how}`, where] };
+}
+
+interface ToldFailure {
+  readonly log: readonly string[];
+  readonly told: readonly string[];
+}
+
+/** Says it on standard error; only what is ours has our name before it. */
+export function tellBuildFailure(surroundings: Surroundings, { log, told }: ToldFailure): void {
+  const { stderr, variables } = surroundings;
+  for (const line of log) stderr.write(`  ${line}\n`);
+  for (const line of told) stderr.write(`${paintFor(stderr, variables)('red', 'envicutor:')} ${line}\n`);
 }
 
 /** How an execution ended, when that is worth a line. */

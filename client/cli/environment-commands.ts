@@ -5,7 +5,7 @@ import { statSync } from 'node:fs';
 import { resolve } from 'node:path';
 import type { Environment } from '../../shared/model/environment.ts';
 import { BuildBoard, toPlainText } from './build-board.ts';
-import { describeBuildFailure, describeReport } from './closing-line.ts';
+import { describeBuildFailure, describeReport, tellBuildFailure } from './closing-line.ts';
 import { toColumns } from './columns.ts';
 import { exitCodes } from './exit-codes.ts';
 import type { Invocation } from './invocation.ts';
@@ -32,7 +32,7 @@ export function buildCommand({ operands, flags }: Invocation, surroundings: Surr
     board.rest(built.state === 'ready');
     if (flags.has('json')) await writeAll(stdout, json(built));
     if (built.state !== 'ready') {
-      for (const line of describeBuildFailure(built, board.tail, built.id)) say(surroundings, line);
+      tellBuildFailure(surroundings, describeBuildFailure(built, board.tail, built.id));
       return exitCodes.buildFailed;
     }
     const took = `${((clock.monotonicMs() - fromMs) / 1000).toFixed(1)} s`;

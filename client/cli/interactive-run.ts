@@ -3,7 +3,7 @@
  * Never keeps the terminal: it is given back on every way out.
  */
 import { BuildBoard } from './build-board.ts';
-import { describeBuildFailure, describeEnd } from './closing-line.ts';
+import { describeBuildFailure, describeEnd, tellBuildFailure } from './closing-line.ts';
 import { exitCodes, toExitCode } from './exit-codes.ts';
 import type { Invocation } from './invocation.ts';
 import type { PreparedRun } from './run-request.ts';
@@ -31,7 +31,7 @@ export async function runInteractively(
     });
     board.rest(built.state === 'ready');
     if (built.state !== 'ready') {
-      for (const line of describeBuildFailure(built, board.tail, environmentId)) say(surroundings, line);
+      tellBuildFailure(surroundings, describeBuildFailure(built, board.tail, environmentId));
       return exitCodes.buildFailed;
     }
   }

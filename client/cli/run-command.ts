@@ -7,7 +7,7 @@ import { dirname, isAbsolute, join, resolve } from 'node:path';
 import type { Execution } from '../../shared/model/execution.ts';
 import type { ExecutionEvent } from '../typescript/events.ts';
 import { BuildBoard } from './build-board.ts';
-import { describeBuildFailure, describeEnd, describeTiming } from './closing-line.ts';
+import { describeBuildFailure, describeEnd, describeTiming, tellBuildFailure } from './closing-line.ts';
 import { exitCodes, toExitCode } from './exit-codes.ts';
 import type { Invocation } from './invocation.ts';
 import { LiveOutput } from './live-output.ts';
@@ -123,12 +123,10 @@ class Run {
     const { flags } = this.#invocation;
     if (flags.has('quiet')) return;
     const isBuild = toExitCode(execution) === exitCodes.buildFailed;
-    const told = isBuild
+    const failure = isBuild
       ? describeBuildFailure(execution, this.#board.tail, this.#prepared.environmentId)
-      : describeEnd(execution);
-    const { stderr, variables } = this.#surroundings;
-    const paint = paintFor(stderr, variables);
-    for (const line of told) stderr.write(`${paint('red', 'envicutor:')} ${line}\n`);
+      : { log: [], told: describeEnd(execution) };
+    tellBuildFailure(this.#surroundings, failure);
     if (flags.has('verbose')) for (const line of describeTiming(execution)) say(this.#surroundings, line);
   }
 }
