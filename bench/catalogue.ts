@@ -5,6 +5,7 @@
 import type { Scenario } from './scenario.ts';
 import { artefactStore } from './scenarios/artefact-store.ts';
 import { cacheHit } from './scenarios/cache-hit.ts';
+import { cliRun } from './scenarios/cli-run.ts';
 import { compileOnce } from './scenarios/compile-once.ts';
 import { connectedAgents } from './scenarios/connected-agents.ts';
 import { contestReplay } from './scenarios/contest-replay.ts';
@@ -66,6 +67,7 @@ export const scenarios: readonly Scenario[] = [
   artefactStore,
   environmentBuild,
   environmentUse,
+  cliRun,
   secondStart,
   memory,
   connectedAgents,
