@@ -5,8 +5,8 @@
 import { stripVTControlCharacters } from 'node:util';
 import type { Clock, Timer } from '../../shared/clock.ts';
 import type { EnvironmentEvent, ExecutionEvent } from '../typescript/events.ts';
-import type { Surroundings } from './surroundings.ts';
-import { type Paint, paintFor } from './surroundings.ts';
+import { LogProgress } from './log-progress.ts';
+import { type Paint, paintFor, type Surroundings } from './surroundings.ts';
 
 type AnyEvent = EnvironmentEvent | ExecutionEvent;
 type Phase = Extract<AnyEvent, { type: 'build.phase' }>['data']['phase'];
@@ -25,6 +25,7 @@ interface Row {
   readonly sinceMs: number;
   phase: Phase;
   fraction: number | null;
+  readonly said: LogProgress;
   bytes: number;
   line: string;
   endMs: number | null;
@@ -80,7 +81,7 @@ export class BuildBoard {
         break;
       case 'build.progress': {
         const row = this.#row(event.data.layer);
-        row.fraction = event.data.fraction;
+        row.fraction = event.data.fraction ?? (row.phase === 'running' ? row.said.fraction : null);
         this.#draw(false);
         break;
       }
@@ -101,7 +102,7 @@ export class BuildBoard {
     // One layer lies upon the other: when the next one begins, those before are there.
     for (const before of this.#rows.values()) this.#end(before);
     const row: Row = {
-      ...{ layer, sinceMs, fraction: null, bytes: 0, line: '', endMs: null },
+      ...{ layer, sinceMs, fraction: null, said: new LogProgress(), bytes: 0, line: '', endMs: null },
       phase: 'fetching-parents',
     };
     this.#rows.set(layer, row);
@@ -128,7 +129,10 @@ export class BuildBoard {
     for (const line of lines.map(toPlainText).filter((plain) => plain.trim() !== '')) {
       this.#tail.push(line);
       if (this.#tail.length > TAIL_LINES) this.#tail.shift();
-      this.#row(layer).line = line;
+      const row = this.#row(layer);
+      row.line = line;
+      row.said.hear(line);
+      if (row.phase === 'running') row.fraction = row.said.fraction;
       if (this.#options.isVerbose && !this.#options.isQuiet) this.#out.write(`${layer}: ${line}\n`);
     }
     this.#draw(false);

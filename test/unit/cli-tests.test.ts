@@ -8,6 +8,7 @@ import { join } from 'node:path';
 import { test } from 'node:test';
 import { BuildBoard, toPlainText } from '../../client/cli/build-board.ts';
 import { toExitCode } from '../../client/cli/exit-codes.ts';
+import { LogProgress } from '../../client/cli/log-progress.ts';
 import { CommandError, type Paint, type Surroundings } from '../../client/cli/surroundings.ts';
 import { findTests, readComparison } from '../../client/cli/test-folder.ts';
 import { toDifference, toFirstWrong, toRow } from '../../client/cli/test-table.ts';
@@ -154,4 +155,18 @@ test('a build is a bar for each script on a terminal, with a percentage where th
   const quiet = boardOn(true, { isVerbose: false, isQuiet: true });
   quiet.board.hear(phase('setup', 'running'));
   assert.deepEqual(quiet.written, []);
+});
+
+test('how far a script is, is known where it says so: by packages that apt announced, by percentages, by steps', () => {
+  const progress = new LogProgress();
+  const after = (...lines: string[]) => {
+    for (const line of lines) progress.hear(line);
+    return progress.fraction;
+  };
+  assert.equal(after('Get:1 http://host lists [1 kB]', 'Reading package lists...'), null);
+  assert.equal(after('0 upgraded, 2 newly installed, 0 to remove and 0 not upgraded.'), 0);
+  assert.equal(after('Get:1 http://host a', 'Get:2 http://host b', 'Unpacking a (1) ...'), 0.5);
+  assert.equal(after('Unpacking b (1) ...', 'Setting up a (1) ...', 'Setting up b (1) ...', 'Setting up c ...'), 1);
+  assert.equal(after('[ 45%] Building CXX object'), 0.45);
+  assert.equal(after('[30/40] Linking'), 0.75);
 });
