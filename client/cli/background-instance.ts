@@ -31,7 +31,7 @@ const nobodys: InstanceUse = { release: () => undefined, abandon: async () => un
 /** Resolves when the instance of this machine answers; starts it if nobody has. */
 export async function useOwnInstance(surroundings: Surroundings): Promise<InstanceUse> {
   const port = ownPort(surroundings);
-  const held = await hold(port);
+  const held = await hold(port, surroundings.signal);
   if (held !== null) return held;
   if (await listens(port)) return nobodys;
   return await start(surroundings, port);
@@ -47,16 +47,18 @@ function openSocket(target: { path: string } | { port: number; host: string }): 
 const openUse = (port: number) => openSocket({ path: `\0envicutor-users-${port}` });
 
 /** The use of one that is in the background, when it is ready; null: there is none, or it has ended. */
-async function hold(port: number): Promise<InstanceUse | null> {
+async function hold(port: number, signal: AbortSignal): Promise<InstanceUse | null> {
   const socket = await openUse(port);
   if (socket === null) return null;
+  const leave = () => void socket.destroy();
+  signal.addEventListener('abort', leave);
   for await (const line of createInterface({ input: socket })) {
     if (line !== 'ready') continue;
     socket.resume();
     socket.unref();
-    const release = () => void socket.destroy();
-    return { release, abandon: async () => release() };
+    return { release: leave, abandon: async () => leave() };
   }
+  signal.throwIfAborted();
   return null;
 }
 
@@ -130,7 +132,7 @@ async function whenReady(
     signal.throwIfAborted();
   }
   // Two commands at once start one each; only one of them gets the state directory.
-  const use = await hold(port);
+  const use = await hold(port, signal);
   if (use === null) {
     const said = readFileSync(log, 'utf8').trimEnd().split('\n').slice(-8).join('\n');
     throw new CommandError(exitCodes.unreachable, `the instance could not be started; the end of ${log}:\n${said}`);

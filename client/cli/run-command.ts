@@ -6,7 +6,7 @@ import { mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node
 import { dirname, isAbsolute, join, resolve } from 'node:path';
 import type { Execution } from '../../shared/model/execution.ts';
 import type { ExecutionEvent } from '../typescript/events.ts';
-import { BuildBoard } from './build-board.ts';
+import { BuildBoard, toPlainText } from './build-board.ts';
 import { describeBuildFailure, describeEnd, describeTiming, tellBuildFailure } from './closing-line.ts';
 import { exitCodes, toExitCode } from './exit-codes.ts';
 import type { Invocation } from './invocation.ts';
@@ -76,7 +76,8 @@ class Run {
     this.#board.hear(event);
     if (event.type === 'stage') this.#enter(event.data);
     if (this.#isJson) return;
-    if (event.type === 'test' && this.#surroundings.stdout.isTTY) await this.#tellTest(event.data);
+    if (event.type === 'test' && event.data.outcome !== 'skipped' && this.#surroundings.stdout.isTTY)
+      await this.#tellTest(event.data);
     await this.#output.hear(event);
   }
 
@@ -96,7 +97,8 @@ class Run {
   }
 
   async #tellTests(execution: Execution): Promise<void> {
-    if (execution.endedIn !== 'tests' && execution.tests.length === 0) return;
+    // What does not compile has no tests to tell of.
+    if (execution.endedIn !== 'tests') return;
     const { stdout, variables } = this.#surroundings;
     const paint = paintFor(stdout, variables);
     // On a terminal they came one by one.
@@ -113,10 +115,11 @@ class Run {
     const into = resolve(folder, this.#invocation.flags.text('collect-into') ?? '.');
     for (const { path, file } of files) {
       if (isAbsolute(path) || path.split('/').includes('..'))
-        say(this.#surroundings, `'${path}' was not brought: its path leads outside`);
+        say(this.#surroundings, `'${toPlainText(path)}' was not brought: its path leads outside`);
       else replaceFile(join(into, path), await patient.files.download(file, { signal }));
     }
-    for (const { path, state } of uncollected) say(this.#surroundings, `'${path}' was not brought: ${state}`);
+    for (const { path, state } of uncollected)
+      say(this.#surroundings, `'${toPlainText(path)}' was not brought: ${state}`);
   }
 
   #close(execution: Execution): void {

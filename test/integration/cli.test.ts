@@ -106,6 +106,9 @@ test('tests of a folder are a table, with the difference of the first wrong one'
     good.stdout,
     /^1 +accepted .*\n2 +accepted .*\n3 +accepted .*\n10 +accepted .*\naccepted: 4 of 4 tests accepted\n$/,
   );
+  line.write({ 'bad.sh': 'if\n' });
+  const bad = await line.run(['run', 'bad.sh', '--test', 'tests']);
+  assert.deepEqual([bad.code, bad.stdout], [121, '']);
   const wrong = await line.run(['run', 'double.sh', '--test', 'tests', '--compare', 'tokens']);
   assert.equal(wrong.code, 1);
   assert.match(
