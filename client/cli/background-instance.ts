@@ -89,8 +89,10 @@ async function start(surroundings: Surroundings, port: number): Promise<Instance
   const path = userPlace(surroundings, 'STATE', 'instance.log');
   mkdirSync(dirname(path), { recursive: true, mode: 0o700 });
   const log = openSync(path, 'w', 0o600);
+  // A key is for whom it was given to; the instance needs none.
+  const { ENVICUTOR_KEY: _, ...env } = surroundings.variables;
   const child = spawn(process.execPath, ['ops/local/main.ts', '--no-demo', `--while-used=${IDLE_MS}`], {
-    ...{ cwd: root, detached: true, stdio: ['ignore', log, log, 'ipc'] },
+    ...{ cwd: root, env, detached: true, stdio: ['ignore', log, log, 'ipc'] },
   });
   return await whenReady(surroundings, port, child, path);
 }
