@@ -5,6 +5,7 @@
 import type { Scenario } from './scenario.ts';
 import { artefactStore } from './scenarios/artefact-store.ts';
 import { cacheHit } from './scenarios/cache-hit.ts';
+import { cliRun } from './scenarios/cli-run.ts';
 import { compileOnce } from './scenarios/compile-once.ts';
 import { connectedAgents } from './scenarios/connected-agents.ts';
 import { contestReplay } from './scenarios/contest-replay.ts';
@@ -70,6 +71,7 @@ export const scenarios: readonly Scenario[] = [
   environmentBuild,
   environmentUse,
   pistonRoom,
+  cliRun,
   secondStart,
   memory,
   connectedAgents,

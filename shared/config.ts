@@ -1,5 +1,5 @@
 /**
- * Owns reading configuration, from the environment or from whoever embeds us: the only reader of process.env. A schema's field `leaseTtlMs`
+ * Owns reading configuration, from the environment or from whoever embeds us. A schema's field `leaseTtlMs`
  * of prefix ENVICUTOR is ENVICUTOR_LEASE_TTL_MS. Never falls back silently: all problems are told at once, each with its remedy; a process
  * prints them and exits with 78, whoever embeds us gets them as one error.
  */
@@ -7,6 +7,9 @@ import { inspect } from 'node:util';
 import type { Static, TObject, TSchema } from '@sinclair/typebox';
 import { Value } from '@sinclair/typebox/value';
 import { type ErrorPlace, SystemError } from './errors.ts';
+import { processVariables } from './process-variables.ts';
+
+export { inheritedEnvironment, prefixedEnvironment } from './process-variables.ts';
 
 /** Exit code for a configuration or machine that can't work (sysexits EX_CONFIG). */
 export const EXIT_CONFIGURATION = 78;
@@ -64,7 +67,7 @@ export function readEnvironment<Schema extends TObject>(
   schema: Schema,
   prefix: string,
 ): ReturnType<typeof readConfig<Schema>> {
-  return readConfig(schema, prefix, process.env);
+  return readConfig(schema, prefix, processVariables());
 }
 
 /** Part of a configuration; what is absent or undefined has its default. */
@@ -123,20 +126,4 @@ function printConfig<Schema extends TObject>(schema: Schema, prefix: string, loa
 export function refuseToStart(sentence: string): never {
   process.stderr.write(`${sentence}\n`);
   process.exit(EXIT_CONFIGURATION);
-}
-
-/** The variables of this process that a child needs to find Node, certificates and the machine's own settings. */
-export function inheritedEnvironment(names: readonly string[]): Record<string, string> {
-  const chosen: Record<string, string> = {};
-  for (const name of names) {
-    const value = process.env[name];
-    if (value !== undefined) chosen[name] = value;
-  }
-  return chosen;
-}
-
-/** All variables of this process whose names begin with `prefix_`, for a supervisor that hands them on to the process that knows them. */
-export function prefixedEnvironment(prefix: string): Record<string, string> {
-  const names = Object.keys(process.env).filter((name) => name.startsWith(`${prefix}_`));
-  return inheritedEnvironment(names);
 }

@@ -15,6 +15,7 @@ export type { TerminalAnswer, TerminalExit, TerminalSignal } from '../../shared/
 export type { Usage } from '../../shared/model/usage.ts';
 export type { Report, Verdict } from '../../shared/model/verdict.ts';
 export type { DeliveryAnswer, WebhookRequest, WebhookSecretAnswer } from '../../shared/model/webhook.ts';
+export type { Recipe } from '../../shared/recipes/recipe.ts';
 export type { ClientClock } from './clock.ts';
 export { type ClientOptions, EnvicutorClient, type RunOptions } from './envicutor-client.ts';
 export {
@@ -39,6 +40,7 @@ export {
   receiptProblems,
   verifyReceipt,
 } from './receipt.ts';
+export type { Recipes } from './recipes.ts';
 export type { RetryOptions } from './retries.ts';
 export { createIdempotencyKey, type RunRequest, type SubmitOptions } from './submission.ts';
 export type { Terminal, TerminalOptions } from './terminal.ts';

@@ -11,6 +11,7 @@ import { type ExecutionEvent, isExecutionOver } from './events.ts';
 import { type CallOptions, ExecutionHandle } from './execution-handle.ts';
 import { Files } from './files.ts';
 import { type ListOptions, walk } from './pages.ts';
+import { Recipes } from './recipes.ts';
 import { defaultRetries, type RetryOptions } from './retries.ts';
 import {
   cancelSoon,
@@ -52,6 +53,7 @@ export interface RunOptions extends SubmitOptions {
 export class EnvicutorClient {
   readonly environments: Environments;
   readonly files: Files;
+  readonly recipes: Recipes;
   readonly webhooks: Webhooks;
   readonly #transport: Transport;
   readonly #sockets: WebSocketMaker | null;
@@ -70,6 +72,7 @@ export class EnvicutorClient {
     });
     this.environments = new Environments(this.#transport);
     this.files = new Files(this.#transport);
+    this.recipes = new Recipes(this.#transport);
     this.webhooks = new Webhooks(this.#transport);
   }
 

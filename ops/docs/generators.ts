@@ -3,10 +3,12 @@
  * Never reads what was generated before. test/house/documents.test.ts compares, `make docs` writes.
  */
 import { toDashboard } from '../grafana/dashboard.ts';
+import { toCliPage } from './cli-page.ts';
 import { toConfigurationPage } from './configuration-page.ts';
 import { toErrorsPage } from './errors-page.ts';
 import { toHttpApiPage } from './http-api-page.ts';
 import { toLifecyclesPage } from './lifecycles-page.ts';
+import { toManualPage } from './manual-page.ts';
 import { toMetricsPage } from './metrics-page.ts';
 import { toPreflightPage } from './preflight-page.ts';
 import { toProtocolPage } from './protocol-page.ts';
@@ -14,6 +16,7 @@ import { pythonGenerators } from './python-models.ts';
 
 /** Every generated document. */
 export const generators: Readonly<Record<string, () => string>> = {
+  'docs/cli.md': toCliPage,
   'docs/configuration.md': toConfigurationPage,
   'docs/errors.md': toErrorsPage,
   'docs/http-api.md': toHttpApiPage,
@@ -21,6 +24,7 @@ export const generators: Readonly<Record<string, () => string>> = {
   'docs/metrics.md': toMetricsPage,
   'docs/preflight.md': toPreflightPage,
   'docs/protocol.md': toProtocolPage,
+  'man/envicutor.1': toManualPage,
   'ops/grafana/dashboard.json': toDashboard,
   ...pythonGenerators,
 };

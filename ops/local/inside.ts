@@ -48,6 +48,7 @@ async function serve(): Promise<void> {
   say(
     `ready in ${((performance.now() - startedAt) / 1000).toFixed(1)} s: ${settings.url} (state in ${settings.stateDirectory})`,
   );
+  if (process.connected) process.send?.('ready');
   if (settings.isDemonstrated) {
     say('proving it: a C++ program whose compiler and library come by its own scripts');
     const execution = await demonstrate(settings.url, (name, text) => log.line(name, text), stopping.signal);

@@ -13,6 +13,7 @@ import { holdInstance } from './instance-lock.ts';
 import { findObstacle } from './requirements.ts';
 import { loadSettings } from './settings.ts';
 import { sweep } from './sweep.ts';
+import { InstanceUsers } from './users.ts';
 
 const root = join(import.meta.dirname, '../..');
 const settings = loadSettings();
@@ -48,6 +49,13 @@ const interrupt = () => {
 process.on('SIGINT', interrupt);
 process.on('SIGTERM', interrupt);
 process.on('SIGHUP', interrupt);
+
+// Started in the background by the command line, it ends when nobody has used it for so long.
+const users = settings.idleMs === null ? null : await InstanceUsers.listen(settings.port, settings.idleMs, interrupt);
+inside.on('message', () => {
+  users?.ready();
+  if (process.connected) process.send?.('ready');
+});
 
 const [code, signal] = await once(inside, 'exit');
 const left = await sweep(settings);

@@ -34,6 +34,8 @@ export interface Settings extends Static<typeof LocalConfig> {
   readonly isDemonstrated: boolean;
   /** End after the demonstration. */
   readonly isOnce: boolean;
+  /** End when no command line has used it for so many milliseconds; null: serve until it is told to stop. */
+  readonly idleMs: number | null;
   /** Sockets and the read-only view of the program; a tmpfs of the instance's own mount namespace. */
   readonly runtimeDirectory: string;
   /** Begin of the names of the launchers' cgroups. */
@@ -49,8 +51,14 @@ export function loadSettings(): Settings {
     ...config,
     isDemonstrated: !process.argv.includes('--no-demo'),
     isOnce: process.argv.includes('--once'),
+    idleMs: toIdleMs(process.argv),
     runtimeDirectory: join('/run', name),
     cgroup: name,
     url: `http://127.0.0.1:${config.port}`,
   };
+}
+
+function toIdleMs(words: readonly string[]): number | null {
+  const text = words.map((word) => /^--while-used=(\d{1,9})$/.exec(word)?.[1]).find((found) => found !== undefined);
+  return text === undefined ? null : Number(text);
 }

@@ -12,7 +12,8 @@ import { listFiles } from './commit.ts';
 const run = promisify(execFile);
 
 /** What a release is made of, besides the files of the root. */
-const rooms = /^(shared|agent|coordinator|client|docs|ops\/systemd)\/|^ops\/(install-agent|RUNBOOK\.md)$|^[^/]+$/;
+const rooms =
+  /^(shared|agent|coordinator|client|docs|man|ops\/systemd|ops\/environments)\/|^ops\/(install-agent|RUNBOOK\.md)$|^[^/]+$/;
 
 /** Copies what git knows of the checkout, as it is now. */
 export function copySources(root: string, folder: string): void {

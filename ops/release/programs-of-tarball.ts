@@ -7,6 +7,7 @@ import { join } from 'node:path';
 
 /** Compiled programs by the names that start them, those of package.json's `bin` among them. */
 const programs: Readonly<Record<string, string>> = {
+  envicutor: 'dist/client/cli/main.js',
   'envicutor-agent': 'dist/agent/main.js',
   'envicutor-backup': 'dist/coordinator/backup/main.js',
   'envicutor-builder': 'dist/coordinator/builder/main.js',

@@ -78,7 +78,7 @@ function fetchPinned(
 
 /** The fields of package.json that mean something to who installs the package. */
 const publishedFields: readonly string[] = [
-  ...['name', 'version', 'description', 'license', 'type', 'exports', 'bin', 'files', 'engines', 'dependencies'],
+  ...['name', 'version', 'description', 'license', 'type', 'exports', 'bin', 'man', 'files', 'engines', 'dependencies'],
 ];
 
 function writePackage(order: ReleaseOrder, sources: string): string {
@@ -145,6 +145,7 @@ function writeShare(sources: string, runtime: string, folder: string): void {
     filesMatching(sources, ['docs/*.md', 'README.md', 'CHANGELOG.md', 'SECURITY.md', 'ops/RUNBOOK.md']),
     folder,
   );
+  copyFolder(join(sources, 'man'), filesMatching(join(sources, 'man'), ['*.1']), join(folder, 'man/man1'));
   const ops = join(sources, 'ops');
   copyFolder(ops, filesMatching(ops, ['systemd/**/*', 'install-agent']), folder);
   copyFileSync(join(runtime, 'LICENSE'), join(folder, 'LICENSE-of-node'));

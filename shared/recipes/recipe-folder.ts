@@ -10,7 +10,8 @@ import { SystemError } from '../errors.ts';
 import { findPlaces } from '../http/validation.ts';
 import type { EnvironmentRequest, File } from '../model/environment.ts';
 import { describeEnvironment } from '../model/environment-description.ts';
-import { MAIN_VARIABLE, Recipe, RecipeExpectation, RecipeHead } from './recipe.ts';
+import { Recipe, RecipeExpectation, RecipeHead } from './recipe.ts';
+import { MAIN_VARIABLE } from './script-variables.ts';
 
 const isCheckout = import.meta.filename.endsWith('.ts');
 

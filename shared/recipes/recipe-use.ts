@@ -7,7 +7,8 @@
 import type { ExecutionRequest } from '../model/execution.ts';
 import type { InputFile } from '../model/file.ts';
 import type { Limits } from '../model/limits.ts';
-import { COMPILER_OPTIONS_VARIABLE, MAIN_VARIABLE, type Recipe } from './recipe.ts';
+import type { Recipe } from './recipe.ts';
+import { COMPILER_OPTIONS_VARIABLE, MAIN_VARIABLE } from './script-variables.ts';
 
 /** What is run in a recipe. */
 export interface RecipeUse {

@@ -8,11 +8,6 @@ import { Closed, Nullable, OneOf, Variables } from '../model/closed.ts';
 import { baseNames, EnvironmentRequest, File, Script } from '../model/environment.ts';
 import { Limits } from '../model/limits.ts';
 
-/** The variable that names the main source, relative to the workspace. */
-export const MAIN_VARIABLE = 'MAIN';
-/** The variable with further words for the compiler, separated by spaces. */
-export const COMPILER_OPTIONS_VARIABLE = 'COMPILER_OPTIONS';
-
 const RecipeName = Type.String({
   pattern: '^[a-z0-9]+([.+-][a-z0-9]+)*$',
   maxLength: 64,

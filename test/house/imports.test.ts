@@ -54,8 +54,9 @@ const doors: Readonly<Record<string, RegExp>> = {
   '@codemirror/legacy-modes': playgroundLanguages,
   '@lezer/highlight': playgroundEditor,
   'node:sqlite': /sqlite-[a-z-]+\.ts$/,
-  // Who embeds the sandbox starts the launcher; nobody else starts anything but the supervisor, and backups PostgreSQL's own programs.
-  'node:child_process': /^(shared\/sandbox\/launcher-process\.ts|coordinator\/backup\/postgres-copies\.ts|ops\/)/,
+  // Who embeds the sandbox starts the launcher; nobody else starts anything but the supervisor, the command line that one, and backups PostgreSQL's own programs.
+  'node:child_process':
+    /^(shared\/sandbox\/launcher-process\.ts|client\/cli\/background-instance\.ts|coordinator\/backup\/postgres-copies\.ts|ops\/)/,
   'node:worker_threads': /^$/,
   'node:cluster': /^$/,
 };

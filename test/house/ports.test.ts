@@ -58,7 +58,7 @@ const rules: readonly Rule[] = [
     name: "the process's environment",
     pattern: /\bprocess\.env\b/,
     allowed: [
-      [/^shared\/config\.ts$/, 'is the port'],
+      [/^shared\/process-variables\.ts$/, 'is the port'],
       [/^ops\/local\/private-instance\.ts$/, 'starts make run with everything that its own starter was given'],
     ],
   },

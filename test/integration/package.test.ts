@@ -143,15 +143,18 @@ test('the package holds what runs and what builds the launcher, and neither sour
   const files = run(installed, 'find', '.', '-type', 'f').split('\n');
   for (const file of [
     './LICENSE',
+    './docs/cli.md',
     './docs/client.md',
     './docs/embedding.md',
     './docs/receipts.md',
     './docs/sandbox.md',
+    './dist/client/cli/main.js',
     './dist/coordinator/builder/main.js',
     './dist/coordinator/egress/main.js',
     './dist/coordinator/environments/verifier/main.js',
     './ops/environments/python/recipe.json',
     './ops/environments/python/files/requirements.txt',
+    './man/envicutor.1',
     './shared/sandbox/launcher/Makefile',
     './shared/sandbox/launcher/contract.def',
   ])

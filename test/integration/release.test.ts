@@ -144,7 +144,7 @@ test('each tarball has one folder with what the installer expects, owned by root
       [],
     );
     for (const program of [
-      'node',
+      ...['node', 'envicutor'],
       ...['launcher', 'agent', 'coordinator', 'builder', 'verifier', 'backup', 'run'].map(
         (name) => `envicutor-${name}`,
       ),
@@ -154,6 +154,9 @@ test('each tarball has one folder with what the installer expects, owned by root
       'VERSION',
       'LICENSE',
       'lib/package.json',
+      'lib/dist/client/cli/main.js',
+      'lib/ops/environments/cpp/recipe.json',
+      'share/man/man1/envicutor.1',
       'lib/coordinator/pages/console/console.css',
       'lib/coordinator/pages/console/console.html',
       'lib/coordinator/pages/foundation/page.css',
@@ -301,6 +304,19 @@ test('envicutor-run of the unpacked tarball finds the launcher of the tarball', 
   assert.equal(stdout, 'from a sandbox\n');
 });
 
+test('envicutor of the unpacked tarball says its release, and that it can start no instance', async () => {
+  const options = { cwd: '/', env: { PATH: '/usr/bin:/bin', HOME: folder, ENVICUTOR_PORT: '1' } };
+  const program = join(unpacked, 'bin/envicutor');
+  assert.equal((await run(program, ['--version'], options)).stdout, `envicutor ${version}\n`);
+  const failed = await run(program, ['env', 'list'], options).catch((error: unknown) => error);
+  const { code, stderr } = failed as { code: number; stderr: string };
+  assert.equal(code, 69);
+  assert.match(
+    stderr,
+    /this installation has no supervisor that could start one \(a checkout has\): name one with --url/,
+  );
+});
+
 /** e_machine of ELF. */
 const machines: Readonly<Record<string, number>> = { x64: 62, arm64: 183 };
 
@@ -315,6 +331,8 @@ test('the npm package, installed elsewhere, has its programs, its doors with the
     const { stdout } = await run(join(cwd, 'node_modules/.bin', `envicutor-${name}`), ['--print-config'], { cwd, env });
     assert.match(stdout, /_STATE_DIRECTORY=/);
   }
+  const asked = await run(join(cwd, 'node_modules/.bin/envicutor'), ['run', '--help'], { cwd, env });
+  assert.match(asked.stdout, /^Usage: envicutor run/);
   const program = join(cwd, 'node_modules/.bin/envicutor-run');
   assert.equal((await run(program, ['--', 'echo', 'from a package'], { cwd, env })).stdout, 'from a package\n');
   const installed = join(cwd, 'node_modules/envicutor');

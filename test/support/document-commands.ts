@@ -32,7 +32,7 @@ const engine = unrun(
 /** Each page with commands, and where each of its blocks is run, in the page's order. */
 export const whereabouts: Readonly<Record<string, readonly Whereabouts[]>> = {
   'README.md': [
-    by('test/end-to-end/make-run.test.ts'),
+    by('test/end-to-end/background-instance.test.ts'),
     instance,
     unrun('the same program with other words is run from docs/sandbox.md'),
   ],
@@ -45,6 +45,11 @@ export const whereabouts: Readonly<Record<string, readonly Whereabouts[]>> = {
   'docs/batch.md': [instance],
   'docs/capacity-planning.md': [
     unrun('measures for minutes; test/integration/planner-commands.test.ts asks the same of recorded figures'),
+  ],
+  'docs/cli.md': [
+    by('test/end-to-end/background-instance.test.ts'),
+    // Forms of each command, with a reader's own files.
+    ...Array.from({ length: 11 }, () => by('test/integration/cli.test.ts')),
   ],
   'docs/comparison.md': [instance, instance, instance],
   'docs/containers.md': [engine],
