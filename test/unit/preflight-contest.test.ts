@@ -147,9 +147,10 @@ test('steal is what a hypervisor takes from processors of slots while it is look
   const others = 'cpu0 9 0 9 9 0 0 0 99 0 0\n';
   const steady = 'cpu2 2 0 2 9 0 0 0 7 0 0\ncpu3 2 0 2 9 0 0 0 0 0 0\n';
   const taken = 'cpu2 2 0 2 9 0 0 0 8 0 0\ncpu3 2 0 2 9 0 0 0 2 0 0\n';
-  assert.deepEqual(await look(others + steady), { state: 'ok', found: '0 ticks' });
-  assert.deepEqual(await look(others + taken), { state: 'wrong', found: '3 ticks' });
+  assert.deepEqual(await look(others + steady), { state: 'ok', found: '0 ms' });
+  assert.deepEqual(await look(others + taken), { state: 'wrong', found: '30 ms' });
   assert.equal((await look(null))?.state, 'unknown');
+  assert.equal((await look('cpu2 2 0 2 9 0 0 0\ncpu3 2 0 2 9 0 0 0\n'))?.state, 'unknown', 'no steal is counted');
 });
 
 test('a virtual machine is not wrong but unprovable', async (context) => {
