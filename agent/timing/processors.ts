@@ -61,9 +61,9 @@ export class Processors {
     return sum(cpus.map((cpu) => this.#number(`${cpuFolder(cpu)}/thermal_throttle/core_throttle_count`)));
   }
 
-  /** Does a hypervisor show itself? Null: the machine does not tell. */
+  /** Does a hypervisor show itself? Null: the machine does not tell, as no arm64 does. */
   isVirtual(): boolean | null {
-    const flags = /^(?:flags|Features)\s*:\s*(.*)$/m.exec(this.#read('/proc/cpuinfo') ?? '')?.[1];
+    const flags = /^flags\s*:\s*(.*)$/m.exec(this.#read('/proc/cpuinfo') ?? '')?.[1];
     return flags === undefined ? null : flags.split(' ').includes('hypervisor');
   }
 
