@@ -100,24 +100,15 @@ async function boot(making: string, outgoing: string, command: readonly string[]
   for (const path of [join(making, 'disk'), join(making, 'checkout'), outgoing]) chownSync(path, NOBODY, NOBODY);
   const seconds = process.env['GUEST_SECONDS'] ?? '600';
   // Whatever ends this process ends the emulator, which has no network and nobody's rights.
-  const bounded = [
-    '--pdeathsig',
-    'KILL',
-    'timeout',
-    '--foreground',
-    '-s',
-    'KILL',
-    seconds,
-    'unshare',
-    '--net',
-    '--ipc',
-  ];
+  const dies = ['--pdeathsig', 'KILL'];
+  const bounded = [...dies, 'timeout', '--foreground', '-s', 'KILL', seconds, 'unshare', '--net', '--ipc'];
   const asNobody = ['--reuid', `${NOBODY}`, '--regid', `${NOBODY}`, '--clear-groups', '--no-new-privs'];
-  const words = [...bounded, 'setpriv', '--pdeathsig', 'KILL', ...asNobody, ...emulator(making, outgoing)];
+  const words = [...bounded, 'setpriv', ...dies, ...asNobody, ...emulator(making, outgoing)];
   const variables = { PATH: process.env['PATH'], HOME: making, TMPDIR: tmpdir() };
   const child = spawn('setpriv', words, { env: variables, stdio: ['ignore', 'inherit', 'inherit'] });
   const [exitCode] = (await once(child, 'exit')) as [number | null];
-  const status = Number.parseInt(readFileSync(join(outgoing, 'status'), 'utf8'), 10);
+  const told = join(outgoing, 'status');
+  const status = Number.parseInt(existsSync(told) ? readFileSync(told, 'utf8') : '', 10);
   if (!Number.isNaN(status)) return status;
   process.stderr.write('guest-arm64: it ended before its command did\n');
   return exitCode === 0 || exitCode === null ? 70 : exitCode;

@@ -1,5 +1,5 @@
 /**
- * Owns a run of test files inside the guest of test/guest/boot, seen from the host: what ended and how, and what the console said.
+ * Owns a run of test files inside a guest (test/guest/boot, test/guest-arm64/boot.ts), seen from the host: what ended and how, what the console said.
  * Never judges an outcome: the tests beside this file do. Needs root, and the system packages that ops/local/prepare names.
  * Invariant: the guest is gone when a run returns, or this process is; only a panic that is known as the guest kernel's own fault
  * makes it boot again, and go on where it stopped.

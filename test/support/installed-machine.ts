@@ -126,11 +126,11 @@ export async function serveReleases(port: number) {
   return { url: `http://127.0.0.1:${port}`, stop: () => server.close() };
 }
 
-/** The coordinator behind TLS, as a proxy before it makes it; its certificate is from /outgoing/ca.pem. */
-export async function serveByTls(port: number) {
+/** What listens on a port of this machine behind TLS, as a proxy before it makes it; the certificate is from /outgoing/ca.pem. */
+export async function serveByTls(port: number, insidePort: number) {
   const [cert, key] = [await readFile('/outgoing/coordinator.pem'), await readFile('/outgoing/coordinator.key')];
   const server = createTlsServer({ cert, key }, (outside) => {
-    const inside = connect(PORT, '127.0.0.1');
+    const inside = connect(insidePort, '127.0.0.1');
     outside.pipe(inside).pipe(outside);
     for (const socket of [outside, inside])
       socket.on('error', () => undefined).on('close', () => [outside, inside].map((each) => each.destroy()));

@@ -10,10 +10,9 @@ import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
 import { after, before, test } from 'node:test';
 import { setTimeout as wait } from 'node:timers/promises';
-import { limitDefaults } from '../../../shared/model/limits.ts';
 import type { LaunchReport, LaunchSpec } from '../../../shared/sandbox/sandbox.ts';
 import { delegatedCgroup } from '../../support/guest.ts';
-import { launchSpec } from '../../support/launch-spec.ts';
+import { launchSpec, runLimits } from '../../support/launch-spec.ts';
 import { RealLauncher } from '../../support/real-launcher.ts';
 
 const name = 'envicutor-unified';
@@ -64,7 +63,7 @@ async function during(spec: LaunchSpec, look: (leaf: string) => void): Promise<L
 }
 
 test("a sandbox's leaf holds every limit before its program runs", async () => {
-  const limits = { ...limitDefaults.run, memoryBytes: 50 << 20, processes: 17 };
+  const limits = { ...runLimits, memoryBytes: 50 << 20, processes: 17 };
   await during({ ...shell('echo on; sleep 4711; :'), limits, cpuShares: 2048 }, (leaf) => {
     const files = ['memory.max', 'memory.swap.max', 'memory.oom.group', 'pids.max', 'cpu.weight'];
     const values = files
@@ -116,7 +115,7 @@ test('when memory runs out the whole sandbox dies at once, and only it', async (
   const eater = shell('sleep 4711 & (tail /dev/zero); echo survived');
   let said = '';
   const report = await launcher.sandbox.launch(
-    { ...eater, limits: { ...limitDefaults.run, memoryBytes: 24 << 20 } },
+    { ...eater, limits: { ...runLimits, memoryBytes: 24 << 20 } },
     {
       stdout: (chunk) => {
         said += Buffer.from(chunk).toString();

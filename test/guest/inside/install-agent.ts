@@ -12,6 +12,7 @@ import {
   coordinatorUrl,
   install,
   look,
+  PORT,
   serveByTls,
   serveReleases,
   shell,
@@ -30,7 +31,10 @@ const current = () => readlinkSync('/opt/envicutor/current').split('/').at(-1);
 const agents = async () => (await ask('GET', '/v1/agents')).items as { id: string; state: string }[];
 
 const signed = ['--release-key', '/outgoing/release-key.pub'];
-const byUrl = (version: string) => ['--release', `${site.url}/envicutor-${version}-linux-x64.tar.gz`];
+const byUrl = (version: string, from: { readonly url: string } = site) => [
+  '--release',
+  `${from.url}/envicutor-${version}-linux-x64.tar.gz`,
+];
 
 /** Two settings of the kernel that a contest wants otherwise. */
 const loud = { '/proc/sys/kernel/core_pattern': '|/bin/false', '/proc/sys/fs/protected_hardlinks': '0' };
@@ -40,6 +44,7 @@ const contestUnit = () => /preflight/.test(readFileSync('/etc/systemd/system/env
 
 let site: Awaited<ReturnType<typeof serveReleases>>;
 let behindTls: Awaited<ReturnType<typeof serveByTls>>;
+let siteByTls: Awaited<ReturnType<typeof serveByTls>>;
 /** The machine as it was before anything. */
 let fresh: string[] = [];
 let coordinator: Awaited<ReturnType<typeof startCoordinator>>;
@@ -48,13 +53,15 @@ before(async () => {
   coordinator = await startCoordinator(archive('1.0.0'));
   await writeFile('/srv/key', 'a key; this coordinator listens on loopback and asks for none\n');
   site = await serveReleases(7073);
-  behindTls = await serveByTls(7074);
+  behindTls = await serveByTls(7074, PORT);
+  siteByTls = await serveByTls(7075, 7073);
   fresh = look();
 });
 after(async () => {
   await coordinator.stop(); // first: it would keep the guest up, if the others never came to be
   site.stop();
   behindTls.stop();
+  siteByTls.stop();
 });
 
 /** Runs what must be refused, with a sentence that fits, and change nothing of what was `seen`. */
@@ -269,7 +276,7 @@ test('by TLS of an authority of the site, for a contest; an uninstall puts every
   assert.match(said, /it ran: exec_/);
   assert.deepEqual(found(), quiet);
   const id = (await agents()).find((agent) => !before.has(agent.id))?.id;
-  const upgraded = await install(['upgrade', ...byUrl('1.1.0'), ...signed, ...keyed]);
+  const upgraded = await install(['upgrade', ...byUrl('1.1.0', siteByTls), ...keyed]);
   assert.equal(upgraded.code, 0, upgraded.said);
   const { code: ended, said: last } = await install(['uninstall', ...keyed]);
   assert.equal(ended, 0, last);
