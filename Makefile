@@ -17,7 +17,7 @@ test: ## check, then every test there is, with real sandboxes, stores and regist
 	$(MAKE) --silent --no-print-directory -C $(LAUNCHER) sanitize && exec $$node test/run.ts $(FOLDERS)
 
 test-deep: test ## make test, then hours' worth of chance: new fuzz inputs, the long soak, many kills; the knobs are in CONTRIBUTING.md
-	@node=$$($(PREPARE) deep) && ENVICUTOR_TEST_DEEP=1 exec $$node test/run.ts sanitized-soak deep simulation soak chaos egress-fuzz api-properties
+	@node=$$($(PREPARE) deep) && ENVICUTOR_TEST_DEEP=1 exec $$node test/run.ts guest-arm64 sanitized-soak deep simulation soak chaos egress-fuzz api-properties
 
 check: ## types, lint and format, warnings and static analysis of the launcher, house rules
 	@node=$$($(PREPARE) node) && \

@@ -17,7 +17,7 @@ import type { CompiledChecks } from './judging/compiled-checks.ts';
 import type { LayerCounts } from './layers/layer-counts.ts';
 import type { PolicySource } from './site/policy-file.ts';
 import type { Site } from './site/site.ts';
-import type { Machine } from './timing/machine.ts';
+import type { Processors } from './timing/processors.ts';
 
 /** A cache as the agent uses it. */
 export type AgentLayers = Pick<
@@ -45,7 +45,7 @@ export interface AgentNeeds {
   /** Check programs that were compiled before; absent: none are kept. */
   readonly checks?: CompiledChecks;
   /** What is seen of this machine's processors; absent: nothing, and no times are certified. */
-  readonly machine?: Machine;
+  readonly processors?: Processors;
   /** Who is told of spans; absent: nobody. */
   readonly tracer?: Tracer;
   readonly clock: Clock;

@@ -84,9 +84,9 @@ export class LeasingAgent implements SessionListener {
       { ...needs, borrow: (slot, memoryBytes) => this.#lent.borrowSlot(slot, memoryBytes) },
       ...[options.slotCpus ?? [], options.calibrationIntervalMs ?? 0],
     );
-    const { machine } = needs;
+    const { processors } = needs;
     const witnessed = { slots: this.#slots, clock, calibrations: this.#calibrations };
-    this.#timing = machine === undefined ? undefined : new TimingWitness({ machine, ...witnessed });
+    this.#timing = processors === undefined ? undefined : new TimingWitness({ processors, ...witnessed });
     this.#serveSite();
   }
 

@@ -36,7 +36,7 @@ import type { ContestMode } from './preflight/contest-mode.ts';
 import { preflight } from './preflight/preflight.ts';
 import type { Edge } from './site/edge.ts';
 import { openPolicyFile, type PolicySource } from './site/policy-file.ts';
-import { createMachineReader, Machine } from './timing/machine.ts';
+import { createMachineReader, Processors } from './timing/processors.ts';
 
 export type { Clock, Random, Timer } from '../shared/clock.ts';
 export { type ErrorCode, type ErrorPlace, SystemError } from '../shared/errors.ts';
@@ -128,9 +128,9 @@ async function assemble(
   const token = () => options.enrolmentToken ?? readToken(config.enrolmentTokenFile, ports.logger);
   const facts = toFacts(sandbox.facts, config, slotCpus);
   const checks = new CompiledChecks(sandbox, config.compiledChecksBytesMax);
-  const machine = new Machine(createMachineReader());
+  const processors = new Processors(createMachineReader());
   const layerCounts = new LayerCounts(cache, config.stateDirectory, ports.clock);
-  const known = { sandbox, layers: cache, layerCounts, files, trust, identity, token, results, checks, machine };
+  const known = { sandbox, layers: cache, layerCounts, files, trust, identity, token, results, checks, processors };
   const tracing = await openTracerIfWanted(ports, config);
   const needs = { ...known, ...ports, ...(tracing === null ? {} : { tracer: tracing }) };
   try {

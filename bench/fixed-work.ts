@@ -5,20 +5,35 @@
  */
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
-import { availableParallelism } from 'node:os';
+import { readFileSync } from 'node:fs';
+import { setImmediate as nextTurn } from 'node:timers/promises';
+import { parseCpus } from '../agent/execution/slot-cpus.ts';
+import { createMachineReader, Processors } from '../agent/timing/processors.ts';
 import type { LaunchReport } from '../shared/sandbox/sandbox.ts';
 import type { BenchLauncher } from './bench-launcher.ts';
 import { compiledProgram } from './compiled-program.ts';
 import { percentile } from './statistics/quantiles.ts';
 
 const OWN = '0';
-const NEIGHBOURS = '1';
 const CALIBRATION_ROUNDS = 400;
 const CALIBRATIONS = 5;
 
+/** A processor of this process that is of another core: a sibling of ours would take half of ours. */
+function neighboursCpu(): number | null {
+  const allowed = allowedCpus('self');
+  const { siblings } = new Processors(createMachineReader()).facts([Number(OWN)]);
+  return allowed.find((cpu) => cpu !== Number(OWN) && !siblings.includes(cpu)) ?? null;
+}
+
+function allowedCpus(id: number | 'self'): readonly number[] {
+  const [, list = ''] = /^Cpus_allowed_list:\s*(.*)$/m.exec(readFileSync(`/proc/${id}/status`, 'utf8')) ?? [];
+  return parseCpus(list) ?? [];
+}
+
 /** Why this machine can't be asked, or null. */
 export function whyNotHere({ sandbox }: BenchLauncher): string | null {
-  if (availableParallelism() < 2) return 'this machine has one processor: no neighbour can be busy on another';
+  if (!allowedCpus('self').includes(Number(OWN))) return `processor ${OWN} is not this process's to use`;
+  if (neighboursCpu() === null) return 'this machine has one core: no neighbour can be busy on another';
   return sandbox.facts.missing.includes('cpuset') ? 'this host can not bind programs to processors' : null;
 }
 
@@ -58,14 +73,37 @@ export class FixedWork {
   }
 }
 
-/** Keeps the other processor busy until `stop`. */
+/** Keeps a processor of another core busy until `stop`. */
 export class BusyNeighbour {
-  readonly #process: ChildProcess = spawn(compiledProgram('programs/fixed-work.c'), [NEIGHBOURS, '1000000000'], {
-    stdio: 'ignore',
-  });
+  readonly #process: ChildProcess;
 
+  private constructor(child: ChildProcess) {
+    this.#process = child;
+  }
+
+  /** Resolves when it is on its processor, and nowhere else. */
+  static async start(): Promise<BusyNeighbour> {
+    const cpu = neighboursCpu();
+    const words = [String(cpu), '1000000000'];
+    const child = spawn(compiledProgram('programs/fixed-work.c'), words, { stdio: 'ignore' });
+    await once(child, 'spawn');
+    const neighbour = new BusyNeighbour(child);
+    const isThere = () => {
+      const cpus = allowedCpus(child.pid ?? 0);
+      return cpus.length === 1 && cpus[0] === cpu;
+    };
+    while (neighbour.#isRunning && !isThere()) await nextTurn();
+    return neighbour;
+  }
+
+  get #isRunning(): boolean {
+    return this.#process.exitCode === null && this.#process.signalCode === null;
+  }
+
+  /** Throws when it had ended before: what was measured beside it was measured alone. */
   async stop(): Promise<void> {
-    if (this.#process.exitCode !== null || this.#process.signalCode !== null) return;
+    if (!this.#isRunning)
+      throw new Error(`the busy neighbour ended with ${this.#process.exitCode} before it was stopped`);
     this.#process.kill('SIGKILL');
     await once(this.#process, 'exit');
   }

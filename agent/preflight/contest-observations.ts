@@ -4,8 +4,8 @@
  */
 import { passed } from '../../shared/clock.ts';
 import { parseCpus } from '../execution/slot-cpus.ts';
+import { Processors, sumOfTimes } from '../timing/processors.ts';
 import { type ContestSubject, freeCpus, toCpuList } from './contest-subject.ts';
-import type { Machine } from './machine.ts';
 import { type ContestRequirement, type Finding, judged, ok, unknown, untold, wrong } from './requirement.ts';
 
 const CPU = '/sys/devices/system/cpu';
@@ -61,9 +61,9 @@ export const contestObservations: readonly ContestRequirement[] = [
     severity: 'timing',
     remedy: 'use a machine of your own',
     look: ({ machine }) => {
-      const flags = /^(?:flags|Features)\s*:\s*(.*)$/m.exec(machine.read('/proc/cpuinfo') ?? '')?.[1];
-      if (flags === undefined) return untold;
-      return flags.split(' ').includes('hypervisor') ? unknown('a hypervisor: unprovable') : ok('no hypervisor seen');
+      const isVirtual = new Processors(machine.read).isVirtual();
+      if (isVirtual === null) return untold;
+      return isVirtual ? unknown('a hypervisor: unprovable') : ok('no hypervisor seen');
     },
     fix: { byHand: 'it is what the machine is' },
   },
@@ -151,22 +151,14 @@ function lookAtSwap({ machine }: ContestSubject): Finding {
   return places.length === 0 ? ok('none') : wrong(places.join(', '));
 }
 
-/** Ticks that were stolen from the processors of slots; null when the machine does not tell. */
-function stolenTicks(machine: Machine, cpus: readonly number[]): number | null {
-  const text = machine.read('/proc/stat');
-  if (text === null) return null;
-  const lines = [...text.matchAll(/^cpu(\d+) (.*)$/gm)].filter(([, cpu]) => cpus.includes(Number(cpu)));
-  // user nice system idle iowait irq softirq steal
-  const stolen = lines.map(([, , ticks = '']) => Number(ticks.split(' ')[7]));
-  return stolen.length === 0 || stolen.some(Number.isNaN) ? null : stolen.reduce((sum, ticks) => sum + ticks, 0);
-}
-
 async function lookAtSteal({ machine, clock, slotCpus }: ContestSubject): Promise<Finding> {
-  const before = stolenTicks(machine, slotCpus);
+  const processors = new Processors(machine.read);
+  const look = () => sumOfTimes(processors.times() ?? new Map(), slotCpus, 'stealMs');
+  const before = look();
   if (before === null) return untold;
   await passed(clock, STEAL_WINDOW_MS);
-  const after = stolenTicks(machine, slotCpus);
-  return after === null ? untold : judged(after === before, `${after - before} ticks`);
+  const after = look();
+  return after === null ? untold : judged(after === before, `${after - before} ms`);
 }
 
 function lookAtKinds({ machine, slotCpus }: ContestSubject): Finding {
@@ -179,12 +171,8 @@ function lookAtKinds({ machine, slotCpus }: ContestSubject): Finding {
 }
 
 function lookAtThrottling({ machine, slotCpus }: ContestSubject): Finding {
-  const counts = slotCpus.flatMap((cpu) => {
-    const text = machine.read(`${CPU}/cpu${cpu}/thermal_throttle/core_throttle_count`);
-    return text === null ? [] : [Number(text)];
-  });
-  const times = counts.reduce((sum, count) => sum + count, 0);
-  return counts.length === 0 ? untold : judged(times === 0, `${times} times`);
+  const times = new Processors(machine.read).thermalThrottles(slotCpus);
+  return times === null ? untold : judged(times === 0, `${times} times`);
 }
 
 function lookAtIsolation({ machine, slotCpus }: ContestSubject): Finding {

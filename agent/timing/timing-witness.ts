@@ -8,7 +8,7 @@ import type { Report } from '../../shared/model/verdict.ts';
 import type { SlotCpus } from '../execution/slot-cpus.ts';
 import type { Slots } from '../execution/slots.ts';
 import { toCertificate } from './judgement.ts';
-import { type CpuFacts, type CpuTimes, cpusOf, type Machine } from './machine.ts';
+import { type CpuFacts, type CpuTimes, cpusOf, type Processors, sumOfTimes } from './processors.ts';
 
 /** Watches programs. */
 export interface TimingWatcher {
@@ -24,7 +24,7 @@ export interface TimingWatch {
 
 /** What a witness needs. */
 export interface TimingWitnessNeeds {
-  readonly machine: Machine;
+  readonly processors: Processors;
   readonly slots: Pick<Slots, 'total' | 'free' | 'takes'>;
   readonly clock: Pick<Clock, 'monotonicMs'>;
   readonly calibrations: { of(cpus: SlotCpus): TimingCalibration | null };
@@ -57,13 +57,13 @@ export class TimingWitness implements TimingWatcher {
   }
 
   #look(cpus: readonly number[]): Look {
-    const { machine, slots, clock } = this.#needs;
-    const times = machine.times();
-    const stealMs = times === null ? null : sumOf(times, cpus.length === 0 ? [...times.keys()] : cpus, 'stealMs');
+    const { processors, slots, clock } = this.#needs;
+    const times = processors.times();
+    const stealMs = times === null ? null : sumOfTimes(times, cpus.length === 0 ? [...times.keys()] : cpus, 'stealMs');
     const moment = {
       stealMs,
-      frequencyKhz: machine.frequencyKhz(cpus),
-      thermalThrottles: machine.thermalThrottles(cpus),
+      frequencyKhz: processors.frequencyKhz(cpus),
+      thermalThrottles: processors.thermalThrottles(cpus),
     };
     return { atMs: clock.monotonicMs(), times, moment, takes: slots.takes, taken: slots.total - slots.free };
   }
@@ -80,6 +80,8 @@ export class TimingWitness implements TimingWatcher {
       isAddressSpaceFixed: cpus !== null,
       areHugePagesOff: cpus !== null,
       ...lasting,
+      // One that hides shows itself by what it keeps: without control of the frequency nothing is clean.
+      isVirtual: lasting.isVirtual === true,
       before: before.moment,
       after: after.moment,
       cpuTimeMs,
@@ -98,29 +100,15 @@ export class TimingWitness implements TimingWatcher {
   #lasting(cpus: SlotCpus, numbers: readonly number[], nowMs: number): CpuFacts {
     const known = this.#facts.get(cpus);
     if (known !== undefined && nowMs - known.atMs < FACTS_MS) return known.facts;
-    const facts = this.#needs.machine.facts(numbers);
+    const facts = this.#needs.processors.facts(numbers);
     this.#facts.set(cpus, { facts, atMs: nowMs });
     return facts;
   }
 }
 
-function sumOf(
-  times: ReadonlyMap<number, CpuTimes>,
-  cpus: readonly number[],
-  what: 'busyMs' | 'stealMs',
-): number | null {
-  let sum = 0;
-  for (const cpu of cpus) {
-    const one = times.get(cpu);
-    if (one === undefined) return null;
-    sum += one[what];
-  }
-  return sum;
-}
-
 /** What these processors have worked between two looks; null: not known, or there are none. */
 function grownBy(before: Look, after: Look, cpus: readonly number[]): number | null {
   if (cpus.length === 0 || before.times === null || after.times === null) return null;
-  const [from, to] = [sumOf(before.times, cpus, 'busyMs'), sumOf(after.times, cpus, 'busyMs')];
+  const [from, to] = [sumOfTimes(before.times, cpus, 'busyMs'), sumOfTimes(after.times, cpus, 'busyMs')];
   return from === null || to === null ? null : Math.max(0, to - from);
 }

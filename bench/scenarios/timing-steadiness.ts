@@ -22,21 +22,32 @@ interface Series {
 const variationOf = (times: readonly number[]) => summariseTimes(times).coefficientOfVariation;
 const toPercent = (part: number) => `${(part * 100).toFixed(2)} %`;
 
-async function runOnce(work: FixedWork, { sandboxed, bare }: Series): Promise<void> {
+/** Two standard errors of the ratio of two coefficients of variation, for times that scatter as the normal distribution does. */
+const knownWithin = (samples: number) => 2 / Math.sqrt(Math.max(1, samples - 1));
+
+async function runSandboxed(work: FixedWork): Promise<number> {
   const { exitCode, cpuTimeMs } = await work.sandboxed();
   if (exitCode !== 0) throw new Error(`fixed work in a sandbox ended with ${exitCode}`);
-  sandboxed.push(cpuTimeMs);
-  bare.push(work.bare());
+  return cpuTimeMs;
+}
+
+/** Each is the first one as often as the other, so that nothing that comes with the beginning is one's alone. */
+async function runOnce(work: FixedWork, { sandboxed, bare }: Series, isBareFirst: boolean): Promise<void> {
+  if (isBareFirst) bare.push(work.bare());
+  sandboxed.push(await runSandboxed(work));
+  if (!isBareFirst) bare.push(work.bare());
 }
 
 async function measure(launcher: BenchLauncher, { rounds, isQuick }: ScenarioOptions) {
   const work = FixedWork.calibrate(launcher, isQuick ? QUICK_WORK_MS : WORK_MS);
   const alone: Series = { sandboxed: [], bare: [] };
   const beside: Series = { sandboxed: [], bare: [] };
+  await runOnce(work, { sandboxed: [], bare: [] }, false); // files come into memory, and the processor to its pace
   for (let round = 0; round < (isQuick ? 2 : Math.ceil(rounds / ROUNDS_OF)); round += 1) {
-    await runOnce(work, alone);
-    const neighbour = new BusyNeighbour();
-    await runOnce(work, beside).finally(() => neighbour.stop());
+    const isBareFirst = round % 2 === 1;
+    await runOnce(work, alone, isBareFirst);
+    const neighbour = await BusyNeighbour.start();
+    await runOnce(work, beside, isBareFirst).finally(() => neighbour.stop());
   }
   return { alone, beside };
 }
@@ -72,7 +83,10 @@ export const timingSteadiness: LauncherScenario = {
           isReached: ours <= VARIATION_MAX,
         },
       ],
-      notes: ['× is the p50 as a multiple of that of the bare program beside the same neighbour.'],
+      notes: [
+        '× is the p50 as a multiple of that of the bare program beside the same neighbour.',
+        `Of ${beside.bare.length} samples each, coefficients of variation that differ by less than ${toPercent(knownWithin(beside.bare.length))} of themselves differ by chance.`,
+      ],
     };
   },
 };

@@ -3,7 +3,6 @@
  * Fixed work is judged again and again, beside a busy neighbour, under a limit of processor time below what it takes and under one above it. What it takes is
  * the median of its runs right before, in the same sandbox.
  */
-import type { BenchLauncher } from '../bench-launcher.ts';
 import { BusyNeighbour, FixedWork, whyNotHere } from '../fixed-work.ts';
 import type { LauncherScenario, ScenarioOptions, ScenarioResult } from '../scenario.ts';
 import { percentile, summarise } from '../statistics/quantiles.ts';
@@ -31,8 +30,7 @@ async function judge(work: FixedWork, judged: Judged): Promise<void> {
   judged.times.push(cpuTimeMs);
 }
 
-async function measure(launcher: BenchLauncher, { isQuick }: ScenarioOptions) {
-  const work = FixedWork.calibrate(launcher, WORK_MS);
+async function measure(work: FixedWork, { isQuick }: ScenarioOptions) {
   const takes: number[] = [];
   for (let run = 0; run < (isQuick ? QUICK_MEDIAN_OF : MEDIAN_OF); run += 1) {
     takes.push((await work.sandboxed()).cpuTimeMs);
@@ -56,8 +54,9 @@ export const verdictFlips: LauncherScenario = {
   async run(launcher, options): Promise<ScenarioResult> {
     const whyNot = whyNotHere(launcher);
     if (whyNot !== null) return { answer: `Left out: ${whyNot}.`, rows: [] };
-    const neighbour = new BusyNeighbour();
-    const { median, below, above } = await measure(launcher, options).finally(() => neighbour.stop());
+    const work = FixedWork.calibrate(launcher, WORK_MS); // before there is a neighbour
+    const neighbour = await BusyNeighbour.start();
+    const { median, below, above } = await measure(work, options).finally(() => neighbour.stop());
     const flips = below.flips + above.flips;
     const judgements = below.times.length + above.times.length;
     return {

@@ -102,7 +102,7 @@ const fixing = [
   '',
   "with the path where `envicutor-agent` is, and with the agent's settings (`EnvironmentFile=`), since slots say which processors are to be quiet. The `-` lets the",
   'launcher start although something is still wrong, such as what is by hand; without it the launcher does not start on such a machine. `ExecStopPost=`',
-  'is run after a crash, too.',
+  'is run after a crash, too. `install-agent install --contest` writes such a unit ([installing-agents.md](installing-agents.md)).',
   '',
   '`ENVICUTOR_AGENT_CONTEST` says what the agent itself does at its start: `off`, nothing; `check`, a warning in its log for each requirement of contests that is not met;',
   '`fix`, besides that, the same changes, put back at an orderly end: for an agent that runs as root in a machine of its own. Anywhere else it',

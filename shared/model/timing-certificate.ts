@@ -19,7 +19,7 @@ const reasons = {
   'virtual-machine':      { makes: 'unprovable', sentence: 'The machine is virtual and has no control of its frequency.' },
   'frequency-unknown':    { makes: 'unprovable', sentence: 'The frequency of its processors can not be read.' },
   'frequency-not-fixed':  { makes: 'unprovable', sentence: 'The frequency may change: the governor is not performance, or boost is not off.' },
-  'steal-unknown':        { makes: 'unprovable', sentence: 'The times of its processors can not be read.' },
+  'steal-unknown':        { makes: 'unprovable', sentence: 'What the hypervisor gave of its processors to others can not be read.' },
   'not-pinned':           { makes: 'unprovable', sentence: 'It had no processors of its own.' },
   'several-slots':        { makes: 'unprovable', sentence: 'Its tests ran on several slots, of which one was looked at.' },
   'uncalibrated':         { makes: 'unprovable', sentence: 'Its processors have not been calibrated.' },

@@ -1,5 +1,5 @@
 /**
- * Owns a run of test files inside the guest of test/guest/boot, seen from the host: what ended and how, and what the console said.
+ * Owns a run of test files inside a guest (test/guest/boot, test/guest-arm64/boot.ts), seen from the host: what ended and how, what the console said.
  * Never judges an outcome: the tests beside this file do. Needs root, and the system packages that ops/local/prepare names.
  * Invariant: the guest is gone when a run returns, or this process is; only a panic that is known as the guest kernel's own fault
  * makes it boot again, and go on where it stopped.
@@ -10,6 +10,7 @@ import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
+import { compilers } from '../../ops/release/architectures.ts';
 import { compileAttacks } from '../support/attack-programs.ts';
 import { kernelFaults } from '../support/guest.ts';
 
@@ -27,10 +28,22 @@ export type GuestEvent =
       readonly ms: number;
     };
 
-/** Who runs the tests: the guest's root, an ordinary user with a cgroup delegated to them, or root of a Debian that systemd started. */
-export type GuestUser = 'root' | 'person' | 'systemd';
+const boot = new URL('boot', import.meta.url).pathname;
+const bootArm = new URL('../guest-arm64/boot.ts', import.meta.url).pathname;
 
-const flags = { root: [], person: ['--user'], systemd: ['--systemd'] } as const;
+/**
+ * Who runs the tests, what boots the guest for them, and how long one boot may take: four times what the slowest takes on a busy machine of two cores.
+ * The guest's root, an ordinary user with a cgroup delegated to them, root of a Debian that systemd started, root of an emulated arm64.
+ */
+const guests = {
+  root: { boot: [boot], secondsMax: 900 },
+  person: { boot: [boot, '--user'], secondsMax: 900 },
+  systemd: { boot: [boot, '--systemd'], secondsMax: 1800 },
+  arm64: { boot: [process.execPath, bootArm], secondsMax: 5400 },
+} as const;
+
+/** One of them. */
+export type GuestUser = keyof typeof guests;
 
 /** What became of one test. */
 export type Outcome = Extract<GuestEvent, { kind: 'ended' }>;
@@ -54,9 +67,6 @@ interface Boot {
   readonly console: string;
 }
 
-const boot = new URL('boot', import.meta.url).pathname;
-/** Of one boot: four times what the slowest takes on a busy machine of two cores. */
-const SECONDS_MAX = 900;
 const CONSOLE_CHARACTERS = 3000;
 /** Of one run: more would take too long. */
 const PANICS_MAX = 8;
@@ -69,7 +79,11 @@ const TRIES_MAX = 2;
 const ownFault = /Kernel mode fault at addr 0x40e[\s\S]*exit_mmap[\s\S]*copy_process/;
 
 /** Runs these files of the checkout in a guest; `fill` lays what they need into a folder that is /outgoing there. */
-export async function runInGuest(user: GuestUser, files: readonly string[], fill = layAttacks): Promise<GuestRun> {
+export async function runInGuest(
+  user: GuestUser,
+  files: readonly string[],
+  fill: typeof layAttacks = layAttacks,
+): Promise<GuestRun> {
   const outcomes: Outcome[] = [];
   const panics: string[] = [];
   let left = files;
@@ -101,26 +115,27 @@ function toLeftOut(name: string, file = ''): Outcome {
   };
 }
 
-async function layAttacks(outgoing: string): Promise<void> {
-  await writeFile(join(outgoing, 'attacks'), await compileAttacks(), { mode: 0o644 });
+async function layAttacks(outgoing: string, user: GuestUser): Promise<void> {
+  const attacks = await compileAttacks(user === 'arm64' ? compilers.arm64 : undefined);
+  await writeFile(join(outgoing, 'attacks'), attacks, { mode: 0o644 });
 }
 
 async function bootOnce(
   user: GuestUser,
   done: readonly Outcome[],
   files: readonly string[],
-  fill: (outgoing: string) => Promise<void>,
+  fill: typeof layAttacks,
 ): Promise<Boot> {
   const outgoing = await mkdtemp(join(tmpdir(), 'envicutor-guest-'));
   try {
-    await fill(outgoing);
+    await fill(outgoing, user);
     const titles = JSON.stringify(done.filter(({ file }) => files.includes(file)).map(({ name }) => name));
     const command = ['node', 'test/guest/inside/main.ts', '/outgoing/events', titles, ...files];
     // Whatever ends this process ends the guest.
-    const words = ['--pdeathsig', 'KILL', boot, ...flags[user], ...command];
+    const words = ['--pdeathsig', 'KILL', ...guests[user].boot, ...command];
     const own = {
       GUEST_OUTGOING: outgoing,
-      GUEST_SECONDS: String(SECONDS_MAX),
+      GUEST_SECONDS: String(guests[user].secondsMax),
       ENVICUTOR_TEST_ATTACKS: '/outgoing/attacks',
     };
     const guest = spawn('setpriv', words, { env: { ...process.env, ...own }, stdio: ['ignore', 'pipe', 'pipe'] });

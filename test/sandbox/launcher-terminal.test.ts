@@ -5,10 +5,9 @@
 import assert from 'node:assert/strict';
 import { createHash } from 'node:crypto';
 import { after, before, test } from 'node:test';
-import { limitDefaults } from '../../shared/model/limits.ts';
 import type { Launch, LaunchReport, LaunchSpec } from '../../shared/sandbox/sandbox.ts';
-import { notInGuest } from '../support/guest.ts';
-import { launchSpec } from '../support/launch-spec.ts';
+import { notInGuest, patience } from '../support/guest.ts';
+import { launchSpec, runLimits } from '../support/launch-spec.ts';
 import { compileC, RealLauncher } from '../support/real-launcher.ts';
 
 const rawEcho = compileC(`
@@ -58,7 +57,7 @@ int main(void) {
 }`);
 
 const terminal = { rows: 24, columns: 80 };
-const limits = { ...limitDefaults.run, wallTimeMs: 20_000, idleTimeMs: 20_000 };
+const limits = { ...runLimits, wallTimeMs: 20_000 * patience, idleTimeMs: 20_000 * patience };
 
 let launcher: RealLauncher;
 before(async () => {

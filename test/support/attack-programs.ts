@@ -31,15 +31,15 @@ export function intentOf(name: string): string {
   return intent;
 }
 
-/** The program that holds them all; made elsewhere where ENVICUTOR_TEST_ATTACKS names it (a guest has no time to compile). */
-export async function compileAttacks(): Promise<Buffer> {
+/** The program that holds them all, by this compiler; made elsewhere where ENVICUTOR_TEST_ATTACKS names it (a guest has no time to compile). */
+export async function compileAttacks(compiler = 'gcc'): Promise<Buffer> {
   const made = process.env['ENVICUTOR_TEST_ATTACKS'];
   if (made !== undefined) return readFileSync(made);
   const names = attackNames();
   const texts = [...names.map((name) => `${name}.c`), 'attack.h'].map((path) =>
     readFileSync(join(programsFolder, path)),
   );
-  const digest = createHash('sha256');
+  const digest = createHash('sha256').update(compiler);
   for (const text of [...texts, readFileSync(import.meta.filename)]) digest.update(text);
   const kept = join(tmpdir(), `envicutor-attacks-${process.getuid?.()}`);
   const path = join(kept, digest.digest('hex'));
@@ -47,7 +47,7 @@ export async function compileAttacks(): Promise<Buffer> {
   mkdirSync(kept, { recursive: true, mode: 0o700 });
   const folder = mkdtempSync(join(kept, 'making-'));
   try {
-    await compileAll(names, folder);
+    await compileAll(compiler, names, folder);
     renameSync(join(folder, 'attacks'), path);
   } finally {
     rmSync(folder, { recursive: true });
@@ -57,12 +57,19 @@ export async function compileAttacks(): Promise<Buffer> {
 
 const symbol = (name: string): string => `attack_${name.replaceAll(/[^a-z0-9]/g, '_')}`;
 
-async function compileAll(names: readonly string[], folder: string): Promise<void> {
+async function compileAll(compiler: string, names: readonly string[], folder: string): Promise<void> {
   const waiting = [...names];
   const compileSome = async (): Promise<void> => {
     for (let name = waiting.pop(); name !== undefined; name = waiting.pop()) {
       const source = join(programsFolder, `${name}.c`);
-      await run('gcc', [...settings, `-Dmain=${symbol(name)}`, '-c', source, '-o', join(folder, `${symbol(name)}.o`)]);
+      await run(compiler, [
+        ...settings,
+        `-Dmain=${symbol(name)}`,
+        '-c',
+        source,
+        '-o',
+        join(folder, `${symbol(name)}.o`),
+      ]);
     }
   };
   const ends = await Promise.allSettled(Array.from({ length: AT_ONCE }, compileSome));
@@ -70,7 +77,7 @@ async function compileAll(names: readonly string[], folder: string): Promise<voi
   const start = join(folder, 'start.c');
   writeFileSync(start, startSource(names));
   const objects = names.map((name) => join(folder, `${symbol(name)}.o`));
-  await run('gcc', [...settings, '-static', '-o', join(folder, 'attacks'), start, ...objects]);
+  await run(compiler, [...settings, '-static', '-o', join(folder, 'attacks'), start, ...objects]);
 }
 
 function startSource(names: readonly string[]): string {

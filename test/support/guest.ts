@@ -1,17 +1,22 @@
 /**
- * What tests know about the guest that they may run in (test/guest): whether they do, and what its kernel can't show.
+ * What tests know about the guest that they may run in (test/guest, test/guest-arm64): whether they do, and what its kernel can't show.
  * Never a reason to leave something out that is the launcher's own fault.
  */
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 
-/** Set by test/guest/init: `root` or `person`. */
-export const isGuest = process.env['ENVICUTOR_GUEST'] !== undefined;
+const guest = process.env['ENVICUTOR_GUEST'];
+
+/** Set by what starts a guest: `root`, `person`, `systemd` or `arm64`. */
+export const isGuest = guest !== undefined;
+
+/** All but that for arm64, which has Debian's own kernel on an emulated machine. */
+const isUserModeLinux = isGuest && guest !== 'arm64';
 
 /** Made by test/guest/correct-kernel.py, where it knows the kernel. */
 const isKernelCorrected = existsSync('/kernel/corrected');
 
-/** How much longer a program's clocks may run there: one slow processor, and system calls that cost 50 µs, or 150 where the host sleeps between them. */
+/** How much longer a program's clocks may run there: one slow processor, and system calls that cost 50 µs, or 150 where the host sleeps between them; or an emulated one. */
 export const patience = isGuest ? 12 : 1;
 
 /** Why a test is left out of the guest; the last word on each is the same test on the host. */
@@ -30,7 +35,7 @@ export type KernelFault = keyof typeof kernelFaults;
 /** Options of a test that this reason keeps out of the guest. */
 export function notInGuest(reason: KernelFault | undefined): { readonly skip: string | false } {
   if (reason === 'forkKilled' && isKernelCorrected) return { skip: false };
-  return { skip: isGuest && reason !== undefined && kernelFaults[reason] };
+  return { skip: isUserModeLinux && reason !== undefined && kernelFaults[reason] };
 }
 
 /** Where the launchers of this process make their cgroups: in the directory that is delegated to it, in the guest; else in the root. */

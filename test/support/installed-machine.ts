@@ -4,10 +4,14 @@
  */
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
+import { createReadStream } from 'node:fs';
 import { mkdir, readFile, writeFile } from 'node:fs/promises';
-import { join } from 'node:path';
+import { createServer } from 'node:http';
+import { connect } from 'node:net';
+import { basename, join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { text } from 'node:stream/consumers';
+import { createServer as createTlsServer } from 'node:tls';
 import { DirectoryObjectStore } from '../../shared/storage/directory-object-store.ts';
 import { storeLayer } from './base-builds.ts';
 import { checkedFetch } from './checked-fetch.ts';
@@ -108,6 +112,32 @@ export async function ask(method: string, path: string, body?: object): Promise<
     body === undefined ? {} : { body: JSON.stringify(body), headers: { 'content-type': 'application/json' } };
   const answer = await checkedFetch(`${coordinatorUrl}${path}`, { method, ...content });
   return await answer.json();
+}
+
+/** Serves the files of /outgoing by http, as a site that has releases does. */
+export async function serveReleases(port: number) {
+  const server = createServer((request, response) => {
+    const file = createReadStream(join('/outgoing', basename(request.url ?? '')));
+    file.on('error', () => response.writeHead(404).end());
+    file.on('open', () => file.pipe(response));
+  });
+  server.listen(port, '127.0.0.1').unref();
+  await once(server, 'listening');
+  return { url: `http://127.0.0.1:${port}`, stop: () => server.close() };
+}
+
+/** What listens on a port of this machine behind TLS, as a proxy before it makes it; the certificate is from /outgoing/ca.pem. */
+export async function serveByTls(port: number, insidePort: number) {
+  const [cert, key] = [await readFile('/outgoing/coordinator.pem'), await readFile('/outgoing/coordinator.key')];
+  const server = createTlsServer({ cert, key }, (outside) => {
+    const inside = connect(insidePort, '127.0.0.1');
+    outside.pipe(inside).pipe(outside);
+    for (const socket of [outside, inside])
+      socket.on('error', () => undefined).on('close', () => [outside, inside].map((each) => each.destroy()));
+  });
+  server.listen(port, '127.0.0.1').unref();
+  await once(server, 'listening');
+  return { url: `https://127.0.0.1:${port}`, stop: () => server.close() };
 }
 
 /** A file with a fresh one-time token. */

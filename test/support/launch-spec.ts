@@ -5,6 +5,16 @@
 import { limitDefaults } from '../../shared/model/limits.ts';
 import { executionVariables, WORKSPACE_DIRECTORY } from '../../shared/model/toolchain-variables.ts';
 import type { LaunchSpec } from '../../shared/sandbox/sandbox.ts';
+import { patience } from './guest.ts';
+
+const { run } = limitDefaults;
+/** The default limits of a run, with the time that a guest may need for what a machine does below them. */
+export const runLimits = {
+  ...run,
+  cpuTimeMs: run.cpuTimeMs * patience,
+  wallTimeMs: run.wallTimeMs * patience,
+  idleTimeMs: run.idleTimeMs * patience,
+};
 
 /** An execution of `argv` in the workspace, with the default limits of a run, on `changes`. */
 export function launchSpec(argv: readonly string[], changes: Partial<LaunchSpec> = {}): LaunchSpec {
@@ -22,7 +32,7 @@ export function launchSpec(argv: readonly string[], changes: Partial<LaunchSpec>
     systemFiles: [],
     stdin: null,
     egress: null,
-    limits: limitDefaults.run,
+    limits: runLimits,
     cpuShares: 1024,
     cpus: null,
     terminal: null,

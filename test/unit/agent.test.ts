@@ -10,7 +10,7 @@ import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { LeasingAgent } from '../../agent/agent.ts';
 import { Identity } from '../../agent/connection/identity.ts';
-import { Machine } from '../../agent/timing/machine.ts';
+import { Processors } from '../../agent/timing/processors.ts';
 import { systemClock, systemRandom } from '../../shared/clock.ts';
 import { toTrustedKey } from '../../shared/layers/envelope.ts';
 import { ManifestTrust } from '../../shared/layers/manifest-trust.ts';
@@ -79,7 +79,7 @@ async function setStage(
     {
       ...{ sandbox, layers, trust, identity, clock: systemClock, random: systemRandom, logger: silentLogger },
       token: () => 'one-time',
-      machine: new Machine(() => null),
+      processors: new Processors(() => null),
     },
     {
       ...{ facts, coordinatorUrl: coordinator.url, slots: 2, outboxEntriesMax, outboxBytesMax: 1e6, whenCutOff },

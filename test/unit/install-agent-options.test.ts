@@ -43,7 +43,7 @@ test('its help names every option that it reads, and no other', () => {
     read.filter((name) => !known.has(name)),
     [],
   );
-  const every = new Set([...read, '--dry-run', '--allow-downgrade']);
+  const every = new Set([...read, '--dry-run', '--allow-downgrade', '--contest']);
   assert.deepEqual(
     told.filter((name) => !every.has(name) && !['--sha', '--help'].includes(name)),
     [],

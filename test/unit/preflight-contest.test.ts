@@ -147,9 +147,10 @@ test('steal is what a hypervisor takes from processors of slots while it is look
   const others = 'cpu0 9 0 9 9 0 0 0 99 0 0\n';
   const steady = 'cpu2 2 0 2 9 0 0 0 7 0 0\ncpu3 2 0 2 9 0 0 0 0 0 0\n';
   const taken = 'cpu2 2 0 2 9 0 0 0 8 0 0\ncpu3 2 0 2 9 0 0 0 2 0 0\n';
-  assert.deepEqual(await look(others + steady), { state: 'ok', found: '0 ticks' });
-  assert.deepEqual(await look(others + taken), { state: 'wrong', found: '3 ticks' });
+  assert.deepEqual(await look(others + steady), { state: 'ok', found: '0 ms' });
+  assert.deepEqual(await look(others + taken), { state: 'wrong', found: '30 ms' });
   assert.equal((await look(null))?.state, 'unknown');
+  assert.equal((await look('cpu2 2 0 2 9 0 0 0\ncpu3 2 0 2 9 0 0 0\n'))?.state, 'unknown', 'no steal is counted');
 });
 
 test('a virtual machine is not wrong but unprovable', async (context) => {
@@ -159,7 +160,7 @@ test('a virtual machine is not wrong but unprovable', async (context) => {
   };
   assert.equal((await look('flags : fpu tsc\n'))?.state, 'ok');
   assert.deepEqual(await look('flags : fpu hypervisor tsc\n'), { state: 'unknown', found: 'a hypervisor: unprovable' });
-  assert.equal((await look(null))?.state, 'unknown');
+  for (const untold of [null, 'Features\t: fp asimd\n']) assert.equal((await look(untold))?.state, 'unknown');
 });
 
 test('slots without processors of their own are not alone, and every interrupt meets them', async (context) => {

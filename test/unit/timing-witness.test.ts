@@ -4,7 +4,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { Slots } from '../../agent/execution/slots.ts';
-import { createMachineReader, Machine } from '../../agent/timing/machine.ts';
+import { createMachineReader, Processors } from '../../agent/timing/processors.ts';
 import { TimingWitness } from '../../agent/timing/timing-witness.ts';
 import { makeReport } from '../support/lease-results.ts';
 import { calibration } from '../support/timing-facts.ts';
@@ -46,8 +46,8 @@ function setUp(files: ReadonlyMap<string, string>) {
   const slots = new Slots(4, 4);
   let nowMs = 0;
   const clock = { monotonicMs: () => (nowMs += 500) };
-  const machine = new Machine((path) => files.get(path) ?? null);
-  const witness = new TimingWitness({ machine, slots, clock, calibrations: { of: () => calibration } });
+  const processors = new Processors((path) => files.get(path) ?? null);
+  const witness = new TimingWitness({ processors, slots, clock, calibrations: { of: () => calibration } });
   return { slots, witness };
 }
 
@@ -114,6 +114,14 @@ test('what a machine does not tell is not known, and never clean', () => {
   assert.deepEqual(setUp(boosted).witness.begin('0').end([]).reasons, ['frequency-not-fixed']);
 });
 
+test('a kernel that counts no steal makes a time unprovable, not clean', () => {
+  const files = makeFiles();
+  files.set('/proc/stat', 'cpu0 10 0 0 1000 0 0 0\ncpu1 20 0 0 1000 0 0 0\n');
+  const { before, clean, reasons, elsewhereMs } = setUp(files).witness.begin('1').end([]);
+  assert.deepEqual([before.stealMs, clean, reasons, elsewhereMs], [null, 'unprovable', ['steal-unknown'], 0]);
+  assert.equal(setUp(files).witness.begin(null).end([]).before.stealMs, null);
+});
+
 test('without processors of its own the steal of all counts, and nothing else can be said', () => {
   const files = makeFiles();
   const watch = setUp(files).witness.begin(null);
@@ -143,8 +151,8 @@ test('neighbours are all that held other slots at any time meanwhile', () => {
 
 test("this machine's own files are read, those that are not there are not", () => {
   const read = createMachineReader();
-  const times = new Machine(read).times();
+  const times = new Processors(read).times();
   assert.ok(times !== null && times.size >= 1);
-  for (const { busyMs, stealMs } of times.values()) assert.ok(busyMs > 0 && stealMs >= 0);
+  for (const { busyMs, stealMs } of times.values()) assert.ok(Number(busyMs) > 0 && Number(stealMs) >= 0);
   assert.deepEqual([read('/proc/no-such-file'), read('/proc/no-such-file')], [null, null]);
 });

@@ -82,7 +82,7 @@ static int enter_cpuset(struct setup *setup) { return setup->cpuset < 0 || write
 
 /* Whoever has processors of its own is measured: neither the layout of its memory nor huge pages are to differ from run to run. */
 static int steady_memory(struct setup *setup) {
-  if (setup->cpuset < 0) return 0;
+  if (setup->launch.LAUNCH_cpus.size == 0) return 0; /* not by the descriptor: under cgroup v2 there is none to enter */
   if (personality(ADDR_NO_RANDOMIZE) < 0) return errno;
   return prctl(PR_SET_THP_DISABLE, 1, 0, 0, 0) == 0 ? 0 : errno;
 }

@@ -6,14 +6,14 @@ import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { existsSync, mkdirSync, readdirSync, readFileSync, rmdirSync, writeFileSync } from 'node:fs';
+import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
 import { after, before, test } from 'node:test';
 import { setTimeout as wait } from 'node:timers/promises';
-import { limitDefaults } from '../../../shared/model/limits.ts';
 import type { LaunchReport, LaunchSpec } from '../../../shared/sandbox/sandbox.ts';
 import { delegatedCgroup } from '../../support/guest.ts';
-import { launchSpec } from '../../support/launch-spec.ts';
+import { launchSpec, runLimits } from '../../support/launch-spec.ts';
 import { RealLauncher } from '../../support/real-launcher.ts';
 
 const name = 'envicutor-unified';
@@ -32,6 +32,8 @@ after(async () => {
 
 const shell = (script: string): LaunchSpec => launchSpec(['/bin/sh', '-c', script], { layers: ['base'] });
 const read = (...path: string[]): string => readFileSync(join(parent, ...path), 'utf8').trim();
+/** User-mode Linux has no cpuset. */
+const canPin = (): boolean => !launcher.sandbox.facts.missing.includes('cpuset');
 const leaves = (): string[] => readdirSync(parent).filter((entry) => /^s\d+$/.test(entry));
 const members = (leaf: string): string[] => read(leaf, 'cgroup.procs').split('\n').filter(Boolean);
 const commandOf = (id: string): string => readFileSync(`/proc/${id}/cmdline`, 'utf8').split('\0').join(' ').trim();
@@ -62,7 +64,7 @@ async function during(spec: LaunchSpec, look: (leaf: string) => void): Promise<L
 }
 
 test("a sandbox's leaf holds every limit before its program runs", async () => {
-  const limits = { ...limitDefaults.run, memoryBytes: 50 << 20, processes: 17 };
+  const limits = { ...runLimits, memoryBytes: 50 << 20, processes: 17 };
   await during({ ...shell('echo on; sleep 4711; :'), limits, cpuShares: 2048 }, (leaf) => {
     const files = ['memory.max', 'memory.swap.max', 'memory.oom.group', 'pids.max', 'cpu.weight'];
     const values = files
@@ -88,7 +90,10 @@ test('a leaf holds the program alone, and no inner node holds anybody', async ()
       commands.join(', '),
     );
     assert.equal(read('cgroup.procs'), '');
-    assert.deepEqual(read('cgroup.subtree_control').split(' ').sort(), ['cpu', 'memory', 'pids']);
+    assert.deepEqual(
+      read('cgroup.subtree_control').split(' ').sort(),
+      canPin() ? ['cpu', 'cpuset', 'memory', 'pids'] : ['cpu', 'memory', 'pids'],
+    );
   });
 });
 
@@ -111,7 +116,7 @@ test('when memory runs out the whole sandbox dies at once, and only it', async (
   const eater = shell('sleep 4711 & (tail /dev/zero); echo survived');
   let said = '';
   const report = await launcher.sandbox.launch(
-    { ...eater, limits: { ...limitDefaults.run, memoryBytes: 24 << 20 } },
+    { ...eater, limits: { ...runLimits, memoryBytes: 24 << 20 } },
     {
       stdout: (chunk) => {
         said += Buffer.from(chunk).toString();
@@ -119,7 +124,8 @@ test('when memory runs out the whole sandbox dies at once, and only it', async (
     },
   ).report;
   assert.deepEqual([report.exceeded?.limit, said], ['memoryBytes', '']);
-  assert.ok(report.oomKills >= 3, `${report.oomKills}: the eater, its shell and the bystander in its group`);
+  // The eater, its shell and whoever else is in its group; on several processors some of them are gone before the kernel counts them.
+  assert.ok(report.oomKills >= (availableParallelism() === 1 ? 3 : 1), String(report.oomKills));
   assert.equal((await bystander.report).exitCode, 0);
 });
 
@@ -131,7 +137,13 @@ test('leaves go away behind the runs, also those of many at once', async () => {
   assert.ok(leaves().length <= 6, leaves().join(' '));
 });
 
-test('processors can not be chosen without a cpuset: refused before anything runs', async () => {
+test('chosen processors are those of the leaf; without a cpuset they are refused before anything runs', async () => {
+  if (canPin()) {
+    await during({ ...shell('echo on; sleep 4711; :'), cpus: '0' }, (leaf) => {
+      assert.equal(read(leaf, 'cpuset.cpus'), '0');
+    });
+    return;
+  }
   const report = await launcher.sandbox.launch({ ...shell('echo on'), cpus: '0' }).report;
   assert.deepEqual([report.end, report.failure?.step, report.stdoutBytes], ['setup-failed', 'cgroup', 0]);
 });
@@ -174,7 +186,7 @@ test('started as a service with a delegated group, the launcher makes room in a 
     script.replace('& sleep 1', '& echo 0 > /sys/fs/cgroup/cgroup.procs; sleep 1'),
   );
   assert.match(said, /^0::\/service\/launcher-service$/m);
-  assert.match(said, /^cpu memory pids$/m);
+  assert.match(said, canPin() ? /^cpuset cpu memory pids$/m : /^cpu memory pids$/m);
   assert.ok(!existsSync(join(service, 'envicutor-service')), 'its directory is left');
-  writeFileSync(join(service, 'cgroup.subtree_control'), '-cpu -memory -pids');
+  writeFileSync(join(service, 'cgroup.subtree_control'), `-cpu -memory -pids${canPin() ? ' -cpuset' : ''}`);
 });

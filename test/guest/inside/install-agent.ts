@@ -3,7 +3,7 @@
  * Never run on a machine that matters: only inside the guest of test/guest/boot --systemd.
  */
 import assert from 'node:assert/strict';
-import { readlinkSync } from 'node:fs';
+import { existsSync, readFileSync, readlinkSync, writeFileSync } from 'node:fs';
 import { writeFile } from 'node:fs/promises';
 import { createServer } from 'node:http';
 import { after, before, test } from 'node:test';
@@ -12,6 +12,9 @@ import {
   coordinatorUrl,
   install,
   look,
+  PORT,
+  serveByTls,
+  serveReleases,
   shell,
   startCoordinator,
   tokenFile,
@@ -27,6 +30,21 @@ const keyed = ['--key-file', '/srv/key'];
 const current = () => readlinkSync('/opt/envicutor/current').split('/').at(-1);
 const agents = async () => (await ask('GET', '/v1/agents')).items as { id: string; state: string }[];
 
+const signed = ['--release-key', '/outgoing/release-key.pub'];
+const byUrl = (version: string, from: { readonly url: string } = site) => [
+  '--release',
+  `${from.url}/envicutor-${version}-linux-x64.tar.gz`,
+];
+
+/** Two settings of the kernel that a contest wants otherwise. */
+const loud = { '/proc/sys/kernel/core_pattern': '|/bin/false', '/proc/sys/fs/protected_hardlinks': '0' };
+const quiet = { '/proc/sys/kernel/core_pattern': 'core', '/proc/sys/fs/protected_hardlinks': '1' };
+const found = () => Object.fromEntries(Object.keys(loud).map((path) => [path, readFileSync(path, 'utf8').trim()]));
+const contestUnit = () => /preflight/.test(readFileSync('/etc/systemd/system/envicutor-launcher.service', 'utf8'));
+
+let site: Awaited<ReturnType<typeof serveReleases>>;
+let behindTls: Awaited<ReturnType<typeof serveByTls>>;
+let siteByTls: Awaited<ReturnType<typeof serveByTls>>;
 /** The machine as it was before anything. */
 let fresh: string[] = [];
 let coordinator: Awaited<ReturnType<typeof startCoordinator>>;
@@ -34,9 +52,17 @@ let coordinator: Awaited<ReturnType<typeof startCoordinator>>;
 before(async () => {
   coordinator = await startCoordinator(archive('1.0.0'));
   await writeFile('/srv/key', 'a key; this coordinator listens on loopback and asks for none\n');
+  site = await serveReleases(7073);
+  behindTls = await serveByTls(7074, PORT);
+  siteByTls = await serveByTls(7075, 7073);
   fresh = look();
 });
-after(() => coordinator.stop());
+after(async () => {
+  await coordinator.stop(); // first: it would keep the guest up, if the others never came to be
+  site.stop();
+  behindTls.stop();
+  siteByTls.stop();
+});
 
 /** Runs what must be refused, with a sentence that fits, and change nothing of what was `seen`. */
 async function isRefused(
@@ -87,6 +113,23 @@ test('a release that is not the pinned one, or not a release, is refused', async
   await writeFile('/srv/none.tar.gz', 'nothing');
   const digest = shell('sha256sum </srv/none.tar.gz').slice(0, 64);
   await isRefused(78, /is no release/, [[...args, '--release', '/srv/none.tar.gz', '--sha256', digest]]);
+});
+
+test('a release from elsewhere, or that another key has signed, is refused', async () => {
+  const args = await wanted('1.0.0');
+  const elsewhere = `${site.url}/envicutor-9.9.9-linux-x64.tar.gz`;
+  await isRefused(78, /9\.9\.9-linux-x64\.tar\.gz could not be fetched/, [[...args, '--release', elsewhere]]);
+  const other = ['--release-key', '/outgoing/other-key.pub'];
+  await isRefused(78, /SHA256SUMS is not signed by \/outgoing\/other-key\.pub/, [[...args, ...other]]);
+  await isRefused(78, /SHA256SUMS is not signed by \/outgoing\/other-key\.pub/, [
+    [...args, ...byUrl('1.0.0'), ...other],
+  ]);
+});
+
+test('a coordinator whose certificate is from nobody known is refused', async () => {
+  await isRefused(78, /the coordinator can't be reached: .*; check --coordinator, --ca/, [
+    [...(await wanted('1.0.0')), '--coordinator', behindTls.url],
+  ]);
 });
 
 test('a clock that is off by an hour is refused', async () => {
@@ -159,9 +202,22 @@ test('the same command again changes nothing', async () => {
   assert.deepEqual(look(), seen);
 });
 
-test('an upgrade runs a program on the new release', async () => {
-  const { code, said } = await install(['upgrade', '--release', archive('1.1.0'), ...keyed]);
+test('with --contest the machine is set up for measuring while the launcher runs', async () => {
+  for (const [path, value] of Object.entries(loud)) writeFileSync(path, value);
+  const { code, said } = await install(await wanted('1.0.0', '--contest'));
   assert.equal(code, 0, said);
+  assert.deepEqual(found(), quiet);
+  assert.match((await install(await wanted('1.0.0', '--contest'))).said, /nothing was changed/);
+  shell('systemctl stop envicutor-launcher');
+  assert.deepEqual(found(), loud);
+  shell('systemctl start envicutor-launcher envicutor-agent');
+  assert.deepEqual(found(), quiet);
+});
+
+test('an upgrade from a URL, by a signed release, runs a program, and a contest goes on', async () => {
+  const { code, said } = await install(['upgrade', ...byUrl('1.1.0'), ...signed, ...keyed]);
+  assert.equal(code, 0, said);
+  assert.deepEqual([found(), contestUnit()], [quiet, true]);
   assert.match(said, /drain the agent[\s\S]*it ran: exec_/);
   assert.equal(current(), '1.1.0');
 });
@@ -183,6 +239,7 @@ test('an upgrade that does not come up goes back by itself', async () => {
   assert.equal(current(), '1.1.0');
   assert.deepEqual(shell('ls -A /opt/envicutor/releases').split('\n'), ['1.0.0', '1.1.0', '']);
   assert.equal((await agents()).at(-1)?.state, 'ready');
+  assert.deepEqual([found(), contestUnit()], [quiet, true]);
 });
 
 test('a rollback runs the release before, and drains: what runs ends well first', async () => {
@@ -195,10 +252,36 @@ test('a rollback runs the release before, and drains: what runs ends well first'
   assert.equal((await agents()).at(-1)?.state, 'ready');
   const { verdict, attempts, run } = await ask('GET', `/v1/executions/${id}`);
   assert.deepEqual({ verdict, attempts, stdout: run?.stdout }, { verdict: 'ok', attempts: 1, stdout: 'done\n' });
+  assert.deepEqual([found(), contestUnit()], [quiet, true]);
+});
+
+test('an install without --contest puts back what was changed for it', async () => {
+  const { code, said } = await install(await wanted('1.0.0'));
+  assert.equal(code, 0, said);
+  assert.deepEqual([found(), contestUnit()], [loud, false]);
+  assert.equal(existsSync('/var/lib/envicutor-agent/contest'), false);
 });
 
 test('an uninstall leaves nothing: files, users, units, cgroups are what they were', async () => {
   const { code, said } = await install(['uninstall']);
   assert.equal(code, 0, said);
+  assert.deepEqual(look(), fresh);
+});
+
+test('by TLS of an authority of the site, for a contest; an uninstall puts everything back, and retires the agent', async () => {
+  const before = new Set((await agents()).map(({ id }) => id));
+  const more = ['--coordinator', behindTls.url, '--ca', '/outgoing/ca.pem', '--contest'];
+  const { code, said } = await install([...(await wanted('1.0.0')), ...byUrl('1.0.0'), ...signed, ...more, ...keyed]);
+  assert.equal(code, 0, said);
+  assert.match(said, /it ran: exec_/);
+  assert.deepEqual(found(), quiet);
+  const id = (await agents()).find((agent) => !before.has(agent.id))?.id;
+  const upgraded = await install(['upgrade', ...byUrl('1.1.0', siteByTls), ...keyed]);
+  assert.equal(upgraded.code, 0, upgraded.said);
+  const { code: ended, said: last } = await install(['uninstall', ...keyed]);
+  assert.equal(ended, 0, last);
+  assert.match(last, new RegExp(`have the coordinator retire ${id}`));
+  assert.doesNotMatch(last, /could not be retired|goes on listing/);
+  assert.deepEqual(found(), loud);
   assert.deepEqual(look(), fresh);
 });

@@ -8,15 +8,16 @@ import { parseCpus, type SlotCpus } from '../execution/slot-cpus.ts';
 /** The text of a file of /proc or /sys; null: it is not there. All that this agent sees of its machine comes through here. */
 export type ReadMachine = (path: string) => string | null;
 
-/** Times of one processor since the machine's start; milliseconds. */
+/** Times of one processor since the machine's start; milliseconds; null: the kernel does not count them. */
 export interface CpuTimes {
-  readonly busyMs: number;
-  readonly stealMs: number;
+  readonly busyMs: number | null;
+  readonly stealMs: number | null;
 }
 
 /** What does not change while a program runs, of the processors of one slot. */
 export interface CpuFacts {
-  readonly isVirtual: boolean;
+  /** Does a hypervisor show itself? Null: not known. */
+  readonly isVirtual: boolean | null;
   readonly governor: string | null;
   readonly isBoosted: boolean | null;
   /** Other threads of its cores that are not its own. */
@@ -29,9 +30,8 @@ const STAT = '/proc/stat';
 const cpuFolder = (cpu: number) => `/sys/devices/system/cpu/cpu${cpu}`;
 
 /** See the head of this file. */
-export class Machine {
+export class Processors {
   readonly #read: ReadMachine;
-  #isVirtual: boolean | null = null;
 
   constructor(read: ReadMachine) {
     this.#read = read;
@@ -43,25 +43,28 @@ export class Machine {
     if (text === null) return null;
     const times = new Map<number, CpuTimes>();
     for (const [, cpu, fields = ''] of text.matchAll(/^cpu(\d+) (.*)$/gm)) {
-      const [user = 0, nice = 0, system = 0, , , interrupts = 0, softInterrupts = 0, steal = 0] = fields
-        .split(' ')
-        .map(Number);
-      const busyMs = (user + nice + system + interrupts + softInterrupts) * TICK_MS;
-      times.set(Number(cpu), { busyMs, stealMs: steal * TICK_MS });
+      const [user, nice, system, , , interrupts, softInterrupts, steal] = fields.split(' ').map(Number);
+      const busyMs = toMs([user, nice, system, interrupts, softInterrupts]);
+      times.set(Number(cpu), { busyMs, stealMs: toMs([steal]) });
     }
     return times.size === 0 ? null : times;
   }
 
   /** Of the slowest of these processors; null: not known of one of them. */
   frequencyKhz(cpus: readonly number[]): number | null {
-    const all = cpus.map((cpu) => this.#number(`${cpuFolder(cpu)}/cpufreq/scaling_cur_freq`));
-    return all.length === 0 || all.includes(null) ? null : Math.min(...(all as number[]));
+    const all = allKnown(cpus.map((cpu) => this.#number(`${cpuFolder(cpu)}/cpufreq/scaling_cur_freq`)));
+    return all === null ? null : Math.min(...all);
   }
 
   /** How often these were slowed down; null: not known of one of them. */
   thermalThrottles(cpus: readonly number[]): number | null {
-    const all = cpus.map((cpu) => this.#number(`${cpuFolder(cpu)}/thermal_throttle/core_throttle_count`));
-    return all.length === 0 || all.includes(null) ? null : (all as number[]).reduce((sum, each) => sum + each, 0);
+    return sum(cpus.map((cpu) => this.#number(`${cpuFolder(cpu)}/thermal_throttle/core_throttle_count`)));
+  }
+
+  /** Does a hypervisor show itself? Null: the machine does not tell, as no arm64 does. */
+  isVirtual(): boolean | null {
+    const flags = /^flags\s*:\s*(.*)$/m.exec(this.#read('/proc/cpuinfo') ?? '')?.[1];
+    return flags === undefined ? null : flags.split(' ').includes('hypervisor');
   }
 
   /** What lasts, of these processors. */
@@ -70,9 +73,8 @@ export class Machine {
     const siblings = cpus.flatMap((cpu) => {
       return parseCpus(this.#read(`${cpuFolder(cpu)}/topology/thread_siblings_list`) ?? '') ?? [];
     });
-    this.#isVirtual ??= /^flags\s*:.* hypervisor( |$)/m.test(this.#read('/proc/cpuinfo') ?? '');
     return {
-      isVirtual: this.#isVirtual,
+      isVirtual: this.isVirtual(),
       governor: governors.has(null) || governors.size === 0 ? null : [...governors].join(' '),
       isBoosted: this.#isBoosted(),
       siblings: [...new Set(siblings)].filter((cpu) => !cpus.includes(cpu)),
@@ -94,6 +96,30 @@ export class Machine {
     const word = this.#word(path);
     return word !== null && /^\d+$/.test(word) ? Number(word) : null;
   }
+}
+
+/** Of these processors together; null: not known of one of them, or there are none. */
+export function sumOfTimes(
+  times: ReadonlyMap<number, CpuTimes>,
+  cpus: readonly number[],
+  what: keyof CpuTimes,
+): number | null {
+  return sum(cpus.map((cpu) => times.get(cpu)?.[what] ?? null));
+}
+
+/** Null: one of them is missing, or there is none. */
+function allKnown(values: readonly (number | null | undefined)[]): number[] | null {
+  const known = values.filter((value) => typeof value === 'number' && !Number.isNaN(value)) as number[];
+  return known.length === 0 || known.length < values.length ? null : known;
+}
+
+function sum(values: readonly (number | null | undefined)[]): number | null {
+  return allKnown(values)?.reduce((total, each) => total + each, 0) ?? null;
+}
+
+function toMs(ticks: readonly (number | undefined)[]): number | null {
+  const all = sum(ticks);
+  return all === null ? null : all * TICK_MS;
 }
 
 /** The numbers of a slot's processors; of any: none. */
