@@ -63,7 +63,8 @@ function readOwnRecipes({ recipesDirectory }: CoordinatorConfig, problems: Error
   try {
     return readRecipes(recipesDirectory || ownRecipesFolder);
   } catch (error) {
-    problems.push(...toSystemError(error).errors);
+    const { errors, message } = toSystemError(error);
+    problems.push(...(errors.length > 0 ? errors : [{ pointer: '/recipesDirectory', detail: message }]));
     return [];
   }
 }

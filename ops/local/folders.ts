@@ -27,7 +27,7 @@ export const hostIds = {
 } as const;
 
 /** What unprivileged processes run: these parts of the checkout and nothing else of it. */
-const programParts = ['package.json', 'node_modules', 'shared', 'agent', 'coordinator'];
+const programParts = ['package.json', 'node_modules', 'shared', 'agent', 'coordinator', 'ops/environments'];
 
 /** The absolute paths of one instance. */
 export interface Folders {
@@ -132,7 +132,7 @@ function mountProgram(program: string, root: string): void {
   for (const part of programParts) {
     const from = join(root, part);
     const to = join(program, part);
-    if (statSync(from).isDirectory()) mkdirSync(to);
+    if (statSync(from).isDirectory()) mkdirSync(to, { recursive: true });
     else if (!existsSync(to)) writeFileSync(to, '');
     mount('--bind', '-o', 'ro,nosuid,nodev', from, to);
   }
