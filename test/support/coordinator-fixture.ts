@@ -18,6 +18,7 @@ import type { KeyRing } from '../../coordinator/tenants/keys.ts';
 import { type Clock, systemClock, systemRandom } from '../../shared/clock.ts';
 import { PROMISE_BROKEN } from '../../shared/http/answer-text.ts';
 import type { EgressRules } from '../../shared/model/egress.ts';
+import type { Recipe } from '../../shared/recipes/recipe.ts';
 import { DirectoryObjectStore } from '../../shared/storage/directory-object-store.ts';
 import type { ObjectStore } from '../../shared/storage/object-store.ts';
 import type { Tracer } from '../../shared/tracing/tracer.ts';
@@ -62,7 +63,12 @@ export async function startCoordinator(
   test: Pick<TestContext, 'after'>,
   changes: Partial<CoordinatorConfig> = {},
   keys: KeyRing | null = null,
-  given: { readonly fileObjects?: ObjectStore; readonly clock?: Clock; readonly tracer?: Tracer } = {},
+  given: {
+    readonly fileObjects?: ObjectStore;
+    readonly clock?: Clock;
+    readonly tracer?: Tracer;
+    readonly recipes?: readonly Recipe[];
+  } = {},
 ) {
   const folder = await mkdtemp(join(tmpdir(), 'envicutor-coordinator-'));
   const store = new DirectoryObjectStore(join(folder, 'store'));
@@ -81,7 +87,8 @@ export async function startCoordinator(
     const { clock = systemClock } = given;
     const ports = { clock, random: systemRandom, log: kept.logger, egress: rulesOf(config) };
     const adapters = { state, store, fileObjects, builder, verifier, instanceKey, keys };
-    const deps = { ...ports, ...adapters, ...(given.tracer && { tracer: given.tracer }) };
+    const { tracer, recipes } = given;
+    const deps = { ...ports, ...adapters, ...(tracer && { tracer }), ...(recipes && { recipes }) };
     const coordinator = wireCoordinator(deps, { ...config, listenPort: port });
     const { url } = await coordinator.start();
     const stop = async () => {

@@ -1,0 +1,29 @@
+/**
+ * Owns the proof that every recipe of this release is what its folder says: built from nothing and run, one after the other, in an instance of its own.
+ * Runs in make test-deep only; takes about 40 minutes on two cores, most of it packages on their way. The table goes to the ledger.
+ */
+import assert from 'node:assert/strict';
+import { join } from 'node:path';
+import { after, before, test } from 'node:test';
+import { EnvicutorClient } from '../../client/typescript/envicutor-client.ts';
+import { PrivateInstance } from '../../ops/local/private-instance.ts';
+import { isGreen, toTable } from '../../ops/recipes/table.ts';
+import { tryRecipe } from '../../ops/recipes/trial.ts';
+import { ownRecipesFolder, readRecipes } from '../../shared/recipes/recipe-folder.ts';
+import { noteInLedger } from '../support/ledger.ts';
+
+const instance = new PrivateInstance();
+before(() => instance.start());
+after(() => instance.stop());
+
+for (const recipe of readRecipes(ownRecipesFolder)) {
+  test(`the recipe ${recipe.name} is built from nothing, and its three programs do what its folder says`, {
+    timeout: 1_500_000,
+  }, async () => {
+    const trial = await tryRecipe(new EnvicutorClient({ url: instance.url }), ownRecipesFolder, recipe);
+    const hello = trial.programs.find(({ program }) => program === 'hello');
+    const seconds = ((trial.buildMs ?? 0) / 1000).toFixed(1);
+    noteInLedger(`recipe ${recipe.name}`, { seconds, warmMs: hello?.warmMs.toFixed(0) ?? '-' });
+    assert.ok(isGreen(trial), `${join(ownRecipesFolder, recipe.name)}\n${toTable([trial])}`);
+  });
+}
