@@ -3,15 +3,18 @@
  * Runs in make test-deep only; takes about 40 minutes on two cores, most of it packages on their way. The table goes to the ledger.
  */
 import assert from 'node:assert/strict';
-import { join } from 'node:path';
+import { extname, join } from 'node:path';
 import { after, before, test } from 'node:test';
 import { EnvicutorClient } from '../../client/typescript/envicutor-client.ts';
 import { PrivateInstance } from '../../ops/local/private-instance.ts';
 import { isGreen, toTable } from '../../ops/recipes/table.ts';
 import { tryRecipe } from '../../ops/recipes/trial.ts';
 import { ownRecipesFolder, readRecipes } from '../../shared/recipes/recipe-folder.ts';
+import { toExecutionRequest } from '../../shared/recipes/recipe-use.ts';
 import { noteInLedger } from '../support/ledger.ts';
 
+/** Languages in which a file is called as what is in it. */
+const named: Readonly<Record<string, string>> = { erlang: 'a module is called as its file' };
 const instance = new PrivateInstance();
 before(() => instance.start());
 after(() => instance.stop());
@@ -25,5 +28,15 @@ for (const recipe of readRecipes(ownRecipesFolder)) {
     const seconds = ((trial.buildMs ?? 0) / 1000).toFixed(1);
     noteInLedger(`recipe ${recipe.name}`, { seconds, warmMs: hello?.warmMs.toFixed(0) ?? '-' });
     assert.ok(isGreen(trial), `${join(ownRecipesFolder, recipe.name)}\n${toTable([trial])}`);
+  });
+
+  test(`the recipe ${recipe.name} finds its main source by another name, and takes arguments`, {
+    skip: named[recipe.name] ?? false,
+  }, async () => {
+    const ending = extname(recipe.main);
+    const files = recipe.example.files.map((file) => (file.path === recipe.main ? { ...file, path: `a/start${ending}` } : file));
+    const use = { files, main: `a/start${ending}`, arguments: ['two words', '$HOME'], compilerOptions: '' };
+    const { run, compile } = await new EnvicutorClient({ url: instance.url }).run(toExecutionRequest(recipe, use));
+    assert.equal(run?.stdout, recipe.example.stdout, compile?.stderr ?? run?.stderr);
   });
 }
