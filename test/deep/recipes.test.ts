@@ -12,6 +12,7 @@ import { tryRecipe } from '../../ops/recipes/trial.ts';
 import { ownRecipesFolder, readRecipes } from '../../shared/recipes/recipe-folder.ts';
 import { toExecutionRequest } from '../../shared/recipes/recipe-use.ts';
 import { noteInLedger } from '../support/ledger.ts';
+import { neighbourPrograms } from '../support/recipe-neighbours.ts';
 
 /** Languages in which a file is called as what is in it. */
 const named: Readonly<Record<string, string>> = { erlang: 'a module is called as its file' };
@@ -34,9 +35,20 @@ for (const recipe of readRecipes(ownRecipesFolder)) {
     skip: named[recipe.name] ?? false,
   }, async () => {
     const ending = extname(recipe.main);
-    const files = recipe.example.files.map((file) => (file.path === recipe.main ? { ...file, path: `a/start${ending}` } : file));
+    const files = recipe.example.files.map((file) =>
+      file.path === recipe.main ? { ...file, path: `a/start${ending}` } : file,
+    );
     const use = { files, main: `a/start${ending}`, arguments: ['two words', '$HOME'], compilerOptions: '' };
     const { run, compile } = await new EnvicutorClient({ url: instance.url }).run(toExecutionRequest(recipe, use));
     assert.equal(run?.stdout, recipe.example.stdout, compile?.stderr ?? run?.stderr);
+  });
+
+  const program = neighbourPrograms[recipe.name];
+  if (program === undefined) continue;
+  test(`the recipe ${recipe.name} makes one program of several sources, with words for the compiler`, async () => {
+    const files = Object.entries(program.files).map(([path, content]) => ({ path, content }));
+    const use = { files, main: program.main, arguments: ['word'], compilerOptions: program.compilerOptions };
+    const { run, compile } = await new EnvicutorClient({ url: instance.url }).run(toExecutionRequest(recipe, use));
+    assert.equal(run?.stdout, '42 word\n', compile?.stderr ?? run?.stderr);
   });
 }
