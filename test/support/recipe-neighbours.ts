@@ -45,21 +45,21 @@ export const neighbourPrograms: Readonly<Record<string, NeighbourProgram>> = {
   kotlin: {
     main: 'start.kt',
     files: {
-      'start.kt': 'package app\n\nfun main(w: Array<String>) = println("${answer()} ${w[0]}")\n',
+      'start.kt': 'package app\n\nfun main(w: Array<String>) = println(listOf(answer(), w[0]).joinToString(" "))\n',
       'other.kt': 'package app\n\nfun answer() = 42\n',
     },
   },
   scala: {
     main: 'start.scala',
     files: {
-      'start.scala': '@main def start(word: String): Unit = println(s"${Other.answer} $word")\n',
+      'start.scala': '@main def start(word: String): Unit = println(List(Other.answer, word).mkString(" "))\n',
       'other.scala': 'object Other:\n  def answer = 42\n',
     },
   },
   groovy: {
     main: 'start.groovy',
     files: {
-      'start.groovy': 'println "${Other.answer()} ${args[0]}"\n',
+      'start.groovy': "println([Other.answer(), args[0]].join(' '))\n",
       'Other.groovy': 'class Other { static answer() { 42 } }\n',
     },
   },
