@@ -182,7 +182,8 @@ test('no script of a recipe names a host or an address: clients know where their
   for (const { name } of own) {
     for (const script of ['setup', 'dependencies', 'verify', 'compile', 'run']) {
       const path = join(ownRecipesFolder, name, script);
-      const text = existsSync(path) ? readFileSync(path, 'utf8') : '';
+      // A name space of XML is no place.
+      const text = (existsSync(path) ? readFileSync(path, 'utf8') : '').replaceAll(/ xmlns="[^"]*"/g, '');
       assert.doesNotMatch(text, /:\/\/|\b\d+\.\d+\.\d+\.\d+:\d|--index-url|--registry/, `${name}/${script}`);
     }
   }
