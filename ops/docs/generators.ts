@@ -13,6 +13,7 @@ import { toMetricsPage } from './metrics-page.ts';
 import { toPreflightPage } from './preflight-page.ts';
 import { toProtocolPage } from './protocol-page.ts';
 import { pythonGenerators } from './python-models.ts';
+import { toRecipesPage } from './recipes-page.ts';
 
 /** Every generated document. */
 export const generators: Readonly<Record<string, () => string>> = {
@@ -21,6 +22,7 @@ export const generators: Readonly<Record<string, () => string>> = {
   'docs/errors.md': toErrorsPage,
   'docs/http-api.md': toHttpApiPage,
   'docs/lifecycles.md': toLifecyclesPage,
+  'docs/list-of-recipes.md': toRecipesPage,
   'docs/metrics.md': toMetricsPage,
   'docs/preflight.md': toPreflightPage,
   'docs/protocol.md': toProtocolPage,

@@ -71,10 +71,11 @@ export function findRecipe(recipes: readonly Recipe[], word: string): Recipe | u
 export function recipeOfFile(recipes: readonly Recipe[], path: string): Recipe | undefined {
   const ending = /\.[^./]+$/.exec(path)?.[0];
   if (ending === undefined) return undefined;
-  const exact = recipes.filter(({ extensions }) => extensions.includes(ending));
-  const fitting =
-    exact.length > 0 ? exact : recipes.filter(({ extensions }) => extensions.includes(ending.toLowerCase()));
-  // What has the ending first among its own is meant for it most, and what has a plain name is the usual one of its language.
-  const rank = ({ name, extensions }: Recipe) => extensions.indexOf(ending) * 1000 + name.length;
+  const isExact = recipes.some(({ extensions }) => extensions.includes(ending));
+  const wanted = isExact ? ending : ending.toLowerCase();
+  const fitting = recipes.filter(({ extensions }) => extensions.includes(wanted));
+  // What has the ending first among its own is meant for it most; then what is called as its language, then what has the plainest name.
+  const rank = ({ name, language, extensions }: Recipe) =>
+    extensions.indexOf(wanted) * 1000 + (name === language ? 0 : 100) + name.length;
   return fitting.sort((a, b) => rank(a) - rank(b))[0];
 }

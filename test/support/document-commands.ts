@@ -5,6 +5,7 @@
  */
 import { globSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { commandsOf } from './page-examples.ts';
 
 const root = join(import.meta.dirname, '../..');
 
@@ -68,6 +69,9 @@ export const whereabouts: Readonly<Record<string, readonly Whereabouts[]>> = {
   'docs/releases.md': [by('test/integration/release.test.ts')],
   'docs/rootless.md': [unrun('needs a session of systemd; test/guest/rootless.test.ts does the same in a guest')],
   'docs/sandbox.md': Array.from({ length: 4 }, () => by('test/integration/package.test.ts')),
+  'docs/tutorial-a-language-nobody-has.md': Array.from({ length: 10 }, () =>
+    by('test/integration/recipe-tutorial.test.ts'),
+  ),
   'docs/webhooks.md': [unrun('starts an instance that may call this machine; test/integration/webhooks.test.ts does')],
 };
 
@@ -79,16 +83,11 @@ export function readCommandBlocks(): CommandBlock[] {
     'SECURITY.md',
     ...globSync('{docs,ops}/**/*.md', { cwd: root }).sort(),
   ];
-  return pages.flatMap((page) => {
-    const text = readFileSync(join(root, page), 'utf8');
-    const found = text.matchAll(/^```sh\n((?:(?!^```)[\s\S])*)^```\n(?:\n```text\n((?:(?!^```)[\s\S])*)^```\n)?/gm);
-    return [...found].map(([, source = '', output], index) => ({
-      page,
-      index: index + 1,
-      source,
-      output: output ?? null,
-    }));
-  });
+  return pages.flatMap((page) =>
+    commandsOf(readFileSync(join(root, page), 'utf8')).map(({ script, output }, index) => ({
+      ...{ page, index: index + 1, source: script, output },
+    })),
+  );
 }
 
 /** Those that an instance is asked by. */

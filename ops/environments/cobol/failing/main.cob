@@ -1,0 +1,5 @@
+identification division.
+program-id. failing.
+procedure division.
+    call "missing"
+    stop run.

@@ -1,0 +1,5 @@
+{people} = :jiffy.decode(IO.read(:stdio, :line))
+
+people
+|> Enum.sort()
+|> Enum.each(fn {name, age} -> IO.puts("#{name} #{age}") end)

@@ -1,0 +1,4 @@
+program failing
+  implicit none
+  print *, missing
+end program failing

@@ -1,0 +1,1 @@
+let age: int = "old"

@@ -1,0 +1,6 @@
+package main
+
+func main() {
+	var ages map[string]int
+	ages["Ada"] = 36
+}

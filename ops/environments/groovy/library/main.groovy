@@ -1,0 +1,4 @@
+import groovy.json.JsonSlurper
+
+def people = new JsonSlurper().parse(System.in)
+println people*.name.sort().join(', ')

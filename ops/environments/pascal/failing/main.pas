@@ -1,0 +1,6 @@
+var
+  Divisor: Integer;
+begin
+  Divisor := 0;
+  WriteLn(1 div Divisor);
+end.

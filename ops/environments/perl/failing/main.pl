@@ -1,0 +1,4 @@
+use strict;
+use warnings;
+
+die 'there is nothing to do';

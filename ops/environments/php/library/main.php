@@ -1,0 +1,2 @@
+<?php
+echo gmp_strval(gmp_fact((int) fgets(STDIN))), "\n";

@@ -1,0 +1,3 @@
+from sortedcontainers import SortedList
+
+print(*SortedList(map(int, input().split())))

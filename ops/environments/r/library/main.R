@@ -1,0 +1,4 @@
+library(jsonlite)
+
+people <- fromJSON(readLines(file("stdin")))
+cat(mean(people$age), "\n", sep = "")

@@ -1,0 +1,5 @@
+fn main() {
+    let text = String::from("moved");
+    drop(text);
+    println!("{text}");
+}

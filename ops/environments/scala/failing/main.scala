@@ -1,0 +1,2 @@
+@main def failing(): Unit =
+  println(List.empty[Int].head)

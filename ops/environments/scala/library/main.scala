@@ -1,0 +1,3 @@
+@main def names(): Unit =
+  val people = ujson.read(scala.io.StdIn.readLine()).arr
+  println(people.map(_("name").str).sorted.mkString(", "))

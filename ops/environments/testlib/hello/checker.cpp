@@ -1,0 +1,5 @@
+#include <testlib.h>
+
+int main() {
+  std::cout << "Hello, world!\n";
+}

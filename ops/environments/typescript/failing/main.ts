@@ -1,0 +1,2 @@
+const age: number = 'old';
+console.log(age);
