@@ -74,6 +74,18 @@ function processesOf(program: string, marker: string): number[] {
     .filter((pid) => commandOf(pid).includes(program) && read(`/proc/${pid}/environ`).includes(marker));
 }
 
+/**
+ * Ids of all egress proxies on this machine. A launcher names their program too, and so does whatever it has begun until that is another program: one look
+ * at a command line decides, since after two a build's script could be taken for a proxy.
+ */
+function egressProxies(): number[] {
+  const ids = readdirSync('/proc').filter((name) => /^\d+$/.test(name));
+  return ids.map(Number).filter((pid) => {
+    const command = commandOf(pid);
+    return command.includes('coordinator/egress/main.ts') && !command.includes('--egress-command');
+  });
+}
+
 /** The programs that learn the state directory from their environment. */
 const programs = [
   'agent/main.ts',
@@ -133,8 +145,7 @@ export class PrivateInstance {
 
   /** Ends the egress proxy of a build that is under way with SIGKILL; null when no build has one now. */
   killEgressProxy(): number | null {
-    const proxies = processesOf('coordinator/egress/main.ts', '').filter((pid) => this.#isBelowLauncher(pid));
-    const victim = proxies[0];
+    const [victim] = egressProxies().filter((pid) => this.#isBelowLauncher(pid));
     if (victim === undefined) return null;
     try {
       process.kill(victim, 'SIGKILL');
@@ -145,9 +156,8 @@ export class PrivateInstance {
     return victim;
   }
 
-  /** Is this another program than the launcher, started by a launcher of this instance? The command line of that names the state directory. */
+  /** Was this started by a launcher of this instance? The command line of that names the state directory. */
   #isBelowLauncher(pid: number): boolean {
-    if (commandOf(pid).includes('--egress-command')) return false;
     for (let above = parentOf(pid); above > 1; above = parentOf(above)) {
       if (commandOf(above).includes(`${this.stateDirectory}/builder-layers`)) return true;
     }

@@ -29,13 +29,15 @@ type Stage = Awaited<ReturnType<typeof setStage>>;
 /** Submits and follows to the end. */
 async function execute({ coordinator }: Stage, request: object): Promise<Execution> {
   const body = { environment: { base: 'debian-13' }, ...request };
-  let answer = await coordinator.ask('POST', '/v1/executions?wait=5', body);
-  for (;;) {
-    const execution = (await answer.json()) as Execution;
-    assert.ok(answer.ok, JSON.stringify(execution));
-    if (execution.finishedAt !== null) return execution;
-    answer = await coordinator.ask('GET', `/v1/executions/${execution.id}?wait=5`);
-  }
+  const answer = await coordinator.ask('POST', '/v1/executions?wait=5', body);
+  const execution = (await answer.json()) as Execution;
+  assert.ok(answer.ok, JSON.stringify(execution));
+  if (execution.finishedAt !== null) return execution;
+  // Its events end with it.
+  const events = await coordinator.ask('GET', `/v1/executions/${execution.id}/events`);
+  await events.text();
+  const later = await coordinator.ask('GET', `/v1/executions/${execution.id}`);
+  return (await later.json()) as Execution;
 }
 
 interface Sum {
