@@ -16,6 +16,8 @@ import { promisify } from 'node:util';
 import { createKeyRing } from '../../coordinator/tenants/keys.ts';
 import { digestHex, digestOf } from '../../shared/digest.ts';
 import type { BuildEvent } from '../../shared/model/build.ts';
+import { describeEnvironment } from '../../shared/model/environment-description.ts';
+import type { Recipe } from '../../shared/recipes/recipe.ts';
 import { setStage } from '../support/agent-stage.ts';
 import { storeLayer } from '../support/base-builds.ts';
 import { startCoordinator } from '../support/coordinator-fixture.ts';
@@ -89,6 +91,16 @@ test('the wheel has the package with its types, its licence, httpx as all that i
   );
 });
 
+const base = { base: 'debian-13' as const };
+/** One whose environment is there already. */
+const recipe: Recipe = {
+  ...{ name: 'bash', title: 'A shell', language: 'bash', version: '0', aliases: ['sh'], extensions: ['.sh'] },
+  ...{ main: 'main.sh', environment: base, environmentId: describeEnvironment(base, null).id },
+  compile: { script: 'echo "$COMPILER_OPTIONS" > options', variables: { MAIN: 'main.sh' } },
+  run: { script: 'sh "$MAIN" "$@"; cat options', variables: { MAIN: 'main.sh' }, limits: { processes: 20 } },
+  example: { files: [{ path: 'main.sh', content: 'echo hello' }], stdin: '', stdout: 'hello\n' },
+};
+
 /** What tests of the client may do to its server from outside, over HTTP. */
 async function serveControl(t: TestContext, actions: Readonly<Record<string, () => unknown>>): Promise<string> {
   const server = createServer((request, response) => {
@@ -107,13 +119,13 @@ async function serveControl(t: TestContext, actions: Readonly<Record<string, () 
 test("the client's own tests, types and style hold, beside a coordinator and an agent", {
   timeout: 400_000,
 }, async (t) => {
-  const stage = await setStage(t);
+  const stage = await setStage(t, null, {}, null, { recipes: [recipe] });
   await stage.startAgent();
   const { coordinator } = stage;
   const layer = await storeLayer(coordinator.store, tarOf({ name: 'made', body: Buffer.from('by setup') }));
-  const base = coordinator.services.script;
+  const buildBase = coordinator.services.script;
   coordinator.services.script = async (order) => {
-    if (order.kind === 'base') return base(order);
+    if (order.kind === 'base') return buildBase(order);
     const ended = (await layer(order)) as readonly BuildEvent[];
     return [{ type: 'log', stream: 'stdout', text: `building ${order.kind}\n` }, ...ended];
   };

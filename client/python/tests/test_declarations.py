@@ -46,6 +46,8 @@ OPERATIONS = {
     "listEnvironments": Operations.environments,
     "getEnvironment": Operations.show_environment,
     "listBases": Operations.bases,
+    "listRecipes": Operations.recipes,
+    "getRecipe": Operations.recipe,
     "followEnvironment": Operations.environment_events,
     "createFile": Operations.upload,
     "listFiles": Operations.files,
@@ -165,6 +167,7 @@ PAIRS = [
     (sync_client.Envicutor, async_client.AsyncEnvicutor),
     (sync_resources.ExecutionHandle, async_resources.AsyncExecutionHandle),
     (sync_resources.Environments, async_resources.AsyncEnvironments),
+    (sync_resources.Recipes, async_resources.AsyncRecipes),
     (sync_resources.Files, async_resources.AsyncFiles),
     (sync_resources.Webhooks, async_resources.AsyncWebhooks),
 ]

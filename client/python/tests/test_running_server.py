@@ -226,6 +226,26 @@ def test_environments_are_ensured_shown_and_listed(client: Any) -> None:
         assert client.run(environment=environment, run="true").environment.id == ready.id
 
 
+def test_a_recipe_makes_a_request_of_sources(client: Any) -> None:
+    recipe = client.recipes.get("sh")
+    assert [each.name for each in client.recipes.list()] == [recipe.name] == ["bash"]
+    request = recipe.request(
+        {"data": "", "other.sh": 'echo "$1"; cat; echo "$MAIN"'},
+        arguments=["one"],
+        stdin="two\n",
+        compiler_options="-O2",
+        limits={"wall_time_ms": 5000},
+    )
+    assert request["run"]["limits"] == {"processes": 20, "wallTimeMs": 5000}
+    ended = client.run(**request)
+    assert (ended.run.stdout, ended.environment.id) == ("one\ntwo\nother.sh\n-O2\n", recipe.environment_id)
+    named = recipe.request([{"path": "main.sh", "content": "echo main"}, {"path": "b.sh", "content": "echo b"}])
+    assert client.run(**named).run.stdout == "main\n\n"
+    with pytest.raises(ApiError) as failed:
+        client.recipes.get("nobody's")
+    assert failed.value.code == "recipe-not-found"
+
+
 def test_files_are_sent_once_named_collected_and_fetched_over_cuts(
     server: RunningServer, far: Any, tmp_path: Path
 ) -> None:

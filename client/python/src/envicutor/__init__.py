@@ -9,7 +9,7 @@ from importlib.metadata import version as _version
 from . import models
 from .answers import to_json
 from .async_client import AsyncEnvicutor
-from .async_resources import AsyncEnvironments, AsyncExecutionHandle, AsyncFiles, AsyncWebhooks
+from .async_resources import AsyncEnvironments, AsyncExecutionHandle, AsyncFiles, AsyncRecipes, AsyncWebhooks
 from .clock import Clock
 from .errors import CLIENT_CODES, ApiError, DeadlineExceeded, EnvicutorError, ErrorPlace, NetworkError
 from .following import EnvironmentEvent, Event, ExecutionEvent
@@ -26,6 +26,7 @@ from .models import (
     Usage,
     Verdict,
 )
+from .recipes import Recipe
 from .requests import (
     CheckProgram,
     Comparison,
@@ -47,7 +48,7 @@ from .requests import (
 from .retries import Retries
 from .submission import create_idempotency_key
 from .sync_client import Envicutor
-from .sync_resources import Environments, ExecutionHandle, Files, Webhooks
+from .sync_resources import Environments, ExecutionHandle, Files, Recipes, Webhooks
 from .transfers import Uploadable
 from .webhook import WEBHOOK_PROBLEMS, WebhookEvent, WebhookRejected, verify_webhook
 
@@ -64,6 +65,7 @@ __all__ = [
     "AsyncEnvironments",
     "AsyncExecutionHandle",
     "AsyncFiles",
+    "AsyncRecipes",
     "AsyncWebhooks",
     "CheckProgram",
     "Clock",
@@ -93,6 +95,8 @@ __all__ = [
     "NetworkError",
     "Placement",
     "PlacementRequest",
+    "Recipe",
+    "Recipes",
     "Report",
     "Retries",
     "RunScript",

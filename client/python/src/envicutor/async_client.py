@@ -13,7 +13,7 @@ import httpx
 
 from .asking import Asker
 from .async_driver import AsyncDriver
-from .async_resources import AsyncEnvironments, AsyncExecutionHandle, AsyncFiles, AsyncWebhooks
+from .async_resources import AsyncEnvironments, AsyncExecutionHandle, AsyncFiles, AsyncRecipes, AsyncWebhooks
 from .clock import Clock
 from .connection import Connection, to_server
 from .following import ExecutionEvent
@@ -36,6 +36,8 @@ class AsyncEnvicutor:
 
     environments: AsyncEnvironments
     """Built before they are needed, followed, listed."""
+    recipes: AsyncRecipes
+    """Environments that the server keeps ready, with scripts that compile and run a source."""
     files: AsyncFiles
     """Sent once and named by many executions, or left by one."""
     webhooks: AsyncWebhooks
@@ -59,6 +61,7 @@ class AsyncEnvicutor:
         self._operations = Operations(Asker(retries or Retries(), clock))
         self._driver = AsyncDriver(Connection(to_server(url), key, clock), transport)
         self.environments = AsyncEnvironments(self._driver, self._operations)
+        self.recipes = AsyncRecipes(self._driver, self._operations)
         self.files = AsyncFiles(self._driver, self._operations)
         self.webhooks = AsyncWebhooks(self._driver, self._operations)
 

@@ -13,6 +13,7 @@ from .async_driver import AsyncDriver
 from .following import EnvironmentEvent, ExecutionEvent
 from .models import Base, Delivery, Environment, Execution, Placement, StoredFile, TerminalTicket, WebhookSecret
 from .operations import Operations
+from .recipes import Recipe
 from .request_body import to_environment_body
 from .requests import EnvironmentRequest
 from .transfers import Uploadable, to_sent
@@ -113,6 +114,22 @@ class AsyncEnvironments:
     async def bases(self) -> tuple[Base, ...]:
         """What can be built upon."""
         return await self._driver.run(self._operations.bases())
+
+
+class AsyncRecipes:
+    """The environments that the server keeps ready."""
+
+    def __init__(self, driver: AsyncDriver, operations: Operations) -> None:
+        self._driver = driver
+        self._operations = operations
+
+    async def list(self) -> tuple[Recipe, ...]:
+        """All of them, by name."""
+        return await self._driver.run(self._operations.recipes())
+
+    async def get(self, name: str) -> Recipe:
+        """One, by its name or another name of it; `recipe-not-found` when there is none."""
+        return await self._driver.run(self._operations.recipe(name))
 
 
 class AsyncFiles:

@@ -4,7 +4,7 @@ Never carries a step out, and never reads a file or a clock of its own. Invarian
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Optional, Union
+from typing import Any, Optional, TypeVar, Union
 
 from .answers import parse_json, to_answer
 from .asking import Asker, path_of, to_content
@@ -23,8 +23,11 @@ from .models import (
     TerminalTicket,
     WebhookSecret,
 )
+from .recipes import Recipe
 from .submission import Sending, Submission, cancel, result
 from .transfers import download, upload
+
+Thing = TypeVar("Thing")
 
 PAGE_SIZE = 50
 """So many things of a listing are asked for at once."""
@@ -118,11 +121,21 @@ class Operations:
         return self._asker.walk(Environment, path_of("environments"), PAGE_SIZE)
 
     def bases(self) -> Steps[tuple[Base, ...]]:
-        heard = yield from self._asker.insist(Call("GET", path_of("bases")))
+        return self._all(Base, "bases")
+
+    def recipes(self) -> Steps[tuple[Recipe, ...]]:
+        return self._all(Recipe, "recipes")
+
+    def recipe(self, name: str) -> Steps[Recipe]:
+        return self._asker.ask(Recipe, Call("GET", path_of("recipes", name)))
+
+    def _all(self, kind: type[Thing], noun: str) -> Steps[tuple[Thing, ...]]:
+        """A list that comes as a whole."""
+        heard = yield from self._asker.insist(Call("GET", path_of(noun)))
         answer = parse_json(heard.content)
         if not isinstance(answer, dict) or not isinstance(answer.get("items"), list):
-            raise EnvicutorError("answer-malformed", "what came is no list of bases")
-        return tuple(to_answer(Base, item) for item in answer["items"])
+            raise EnvicutorError("answer-malformed", f"what came is no list of {noun}")
+        return tuple(to_answer(kind, item) for item in answer["items"])
 
     # Files.
 

@@ -20,7 +20,7 @@ from .request_body import to_body
 from .requests import ExecutionRequest
 from .retries import Retries
 from .sync_driver import SyncDriver
-from .sync_resources import Environments, ExecutionHandle, Files, Webhooks
+from .sync_resources import Environments, ExecutionHandle, Files, Recipes, Webhooks
 
 if TYPE_CHECKING:
     from typing_extensions import Unpack
@@ -35,6 +35,8 @@ class Envicutor:
 
     environments: Environments
     """Built before they are needed, followed, listed."""
+    recipes: Recipes
+    """Environments that the server keeps ready, with scripts that compile and run a source."""
     files: Files
     """Sent once and named by many executions, or left by one."""
     webhooks: Webhooks
@@ -58,6 +60,7 @@ class Envicutor:
         self._operations = Operations(Asker(retries or Retries(), clock))
         self._driver = SyncDriver(Connection(to_server(url), key, clock), transport)
         self.environments = Environments(self._driver, self._operations)
+        self.recipes = Recipes(self._driver, self._operations)
         self.files = Files(self._driver, self._operations)
         self.webhooks = Webhooks(self._driver, self._operations)
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Optional
 from .following import EnvironmentEvent, ExecutionEvent
 from .models import Base, Delivery, Environment, Execution, Placement, StoredFile, TerminalTicket, WebhookSecret
 from .operations import Operations
+from .recipes import Recipe
 from .request_body import to_environment_body
 from .requests import EnvironmentRequest
 from .sync_driver import SyncDriver
@@ -112,6 +113,22 @@ class Environments:
     def bases(self) -> tuple[Base, ...]:
         """What can be built upon."""
         return self._driver.run(self._operations.bases())
+
+
+class Recipes:
+    """The environments that the server keeps ready."""
+
+    def __init__(self, driver: SyncDriver, operations: Operations) -> None:
+        self._driver = driver
+        self._operations = operations
+
+    def list(self) -> tuple[Recipe, ...]:
+        """All of them, by name."""
+        return self._driver.run(self._operations.recipes())
+
+    def get(self, name: str) -> Recipe:
+        """One, by its name or another name of it; `recipe-not-found` when there is none."""
+        return self._driver.run(self._operations.recipe(name))
 
 
 class Files:
