@@ -153,7 +153,7 @@ test('the package holds what runs and what builds the launcher, and neither sour
     './dist/coordinator/egress/main.js',
     './dist/coordinator/environments/verifier/main.js',
     './ops/environments/python/recipe.json',
-    './ops/environments/python/files/requirements.txt',
+    './ops/environments/testlib/files/testlib.h',
     './man/envicutor.1',
     './shared/sandbox/launcher/Makefile',
     './shared/sandbox/launcher/contract.def',
