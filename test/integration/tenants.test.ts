@@ -156,6 +156,8 @@ test('every route that is not for everybody refuses a key without its scope by t
     'GET /v1/agents/keys',
     'GET /v1/bases',
     'GET /v1/pools',
+    'GET /v1/recipes',
+    'GET /v1/recipes/{name}',
     'GET /v1/usage',
   ]);
   assert.ok(of('execute').includes('POST /v1/executions') && of('environments').includes('GET /v1/environments/{id}'));
@@ -191,6 +193,8 @@ test('every route with an id answers a foreign tenant as if there were no such t
     webhooks: { id: [delivery.id, delivery.id.replace(/.{4}$/, '0000')] },
     files: { id: [file.id, file.id.replace(/.{4}$/, '0000')] },
     pools: { name: ['lab', 'bal'] },
+    // Nobody's own: there is none of these.
+    recipes: { name: ['mine', 'none'] },
     tenants: { id: ['one', 'eno'], keyId: [issued.body.id, 'key_nothing'] },
     // The operator's, for whom nothing is anybody else's: a tenant hears that before anything else.
     agents: { id: ['agent_00000001', 'agent_00000002'] },
