@@ -27,7 +27,8 @@ const folders = [
 const atOnce: Readonly<Record<string, number | true>> = { unit: true, contract: true, guest: 2 };
 
 /** Files of one-at-a-time folders that wait for registries, compilers and peers and measure nothing: two at once, before the others. */
-const inPairs = /\/integration\/(reproducible-layers|egress-clients|builder|api-properties|python-client)\.test\.ts$/;
+const inPairs =
+  /\/integration\/(reproducible-layers|egress-(clients|toolchains|artefacts)|builder|api-properties|python-client|release|recipes|recipe-tutorial|cli|cli-login)\.test\.ts$/;
 
 /** Files of other folders, run in other circumstances. */
 const selections: Readonly<Record<string, { files: string; variables: Readonly<Record<string, string>> }>> = {
