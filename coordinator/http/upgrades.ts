@@ -4,6 +4,7 @@
  */
 import type { IncomingMessage, Server } from 'node:http';
 import type { Duplex } from 'node:stream';
+import type { SystemError } from '../../shared/errors.ts';
 
 /** Why an upgrade is refused before there is a socket, or null. */
 export type UpgradeCheck = (request: IncomingMessage) => { readonly http: number; readonly sentence: string } | null;
@@ -16,6 +17,24 @@ export interface UpgradeTaker {
   /** In place of everybody's. */
   readonly check?: UpgradeCheck;
   upgrade(request: IncomingMessage, socket: Duplex, head: Buffer): void;
+}
+
+/** Answers an upgrade that is refused by an error, in the words of its protocol, and ends the connection. */
+export function refuseUpgrade(
+  socket: Duplex,
+  error: SystemError,
+  { type, body }: { readonly type: string; readonly body: string },
+): void {
+  const head = [
+    `HTTP/1.1 ${error.http} Refused`,
+    'connection: close',
+    `content-type: ${type}`,
+    `content-length: ${Buffer.byteLength(body)}`,
+    ...(error.http === 401 ? ['www-authenticate: Bearer'] : []),
+    ...(error.isRetryable ? [`retry-after: ${error.retryAfterSeconds ?? 2}`] : []),
+  ];
+  // Nothing that it may still send is waited for.
+  socket.end(`${head.join('\r\n')}\r\n\r\n${body}`, () => socket.destroy());
 }
 
 /** Before it has proved who it is, the other end of a WebSocket may send so much; whatever a frame announces is kept until it is there. */

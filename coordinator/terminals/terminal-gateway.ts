@@ -17,7 +17,7 @@ import { TERMINAL_MESSAGE_BYTES_MAX, TERMINAL_PROTOCOL, TICKET_PROTOCOL_PREFIX }
 import type { LiveExecution } from '../executions/live-execution.ts';
 import type { Authenticate } from '../http/authentication.ts';
 import { checkScope } from '../http/scopes.ts';
-import type { UpgradeTaker } from '../http/upgrades.ts';
+import { refuseUpgrade, type UpgradeTaker } from '../http/upgrades.ts';
 import type { Terminal } from './terminal.ts';
 import { TerminalConnection, type TerminalSocket } from './terminal-connection.ts';
 import type { TerminalTickets } from './tickets.ts';
@@ -158,16 +158,7 @@ export class TerminalGateway implements UpgradeTaker {
     const requestId = createId('request', this.#deps.random);
     if (error.code === 'internal') this.#deps.log.error({ err: error.cause ?? error, requestId }, 'upgrade failed');
     const body = JSON.stringify(toProblem(error, requestId, 'coordinator'));
-    const head = [
-      `HTTP/1.1 ${error.http} Refused`,
-      'connection: close',
-      `content-type: ${PROBLEM_TYPE}`,
-      `content-length: ${Buffer.byteLength(body)}`,
-      ...(error.http === 401 ? ['www-authenticate: Bearer'] : []),
-      ...(error.isRetryable ? [`retry-after: ${error.retryAfterSeconds ?? 2}`] : []),
-    ];
-    // Nothing that it may still send is waited for.
-    socket.end(`${head.join('\r\n')}\r\n\r\n${body}`, () => socket.destroy());
+    refuseUpgrade(socket, error, { type: PROBLEM_TYPE, body });
   }
 
   /** Sends every client away; resolves when their connections are gone. Idempotent. */

@@ -5,7 +5,7 @@
  */
 import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs';
 import { basename, join } from 'node:path';
-import type { TSchema } from '@sinclair/typebox';
+import type { Static, TSchema } from '@sinclair/typebox';
 import { SystemError } from '../errors.ts';
 import { findPlaces } from '../http/validation.ts';
 import type { EnvironmentRequest, File } from '../model/environment.ts';
@@ -144,7 +144,7 @@ function readChecked<Schema extends TSchema>(schema: Schema, path: string) {
 function checked<Schema extends TSchema>(schema: Schema, value: unknown, path: string) {
   const [first] = findPlaces(schema, value);
   if (first !== undefined) throw invalid(`${path}: ${first.pointer || 'all of it'} ${first.detail}`);
-  return value as import('@sinclair/typebox').Static<Schema>;
+  return value as Static<Schema>;
 }
 
 function invalid(sentence: string, cause?: unknown): SystemError {

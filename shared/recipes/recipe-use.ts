@@ -3,7 +3,6 @@
  * Pure; never decides which recipe is meant when a name does not say so.
  * Invariant: the request holds the recipe's scripts as they are, so that whoever uses a recipe shares its layers with everybody else who does.
  */
-
 import type { ExecutionRequest } from '../model/execution.ts';
 import type { InputFile } from '../model/file.ts';
 import type { Limits } from '../model/limits.ts';

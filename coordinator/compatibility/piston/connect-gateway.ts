@@ -10,7 +10,7 @@ import { SystemError, toSystemError } from '../../../shared/errors.ts';
 import { endWebSockets } from '../../../shared/http/websocket-end.ts';
 import type { Authenticate } from '../../http/authentication.ts';
 import { checkScope } from '../../http/scopes.ts';
-import type { UpgradeTaker } from '../../http/upgrades.ts';
+import { refuseUpgrade, type UpgradeTaker } from '../../http/upgrades.ts';
 import { bearRawKey } from '../any-content.ts';
 import { type ConnectDeps, ConnectSession } from './connect-session.ts';
 
@@ -100,13 +100,7 @@ export class ConnectGateway implements UpgradeTaker {
     if (error.code === 'internal') this.#deps.log.error({ err: error.cause ?? error }, 'upgrade failed');
     const message = error.code === 'internal' ? "look into the coordinator's log" : error.message;
     const body = JSON.stringify({ message });
-    const head = [
-      ...[`HTTP/1.1 ${error.http} Refused`, 'connection: close', 'content-type: application/json; charset=utf-8'],
-      `content-length: ${Buffer.byteLength(body)}`,
-      ...(error.http === 401 ? ['www-authenticate: Bearer'] : []),
-      ...(error.isRetryable ? [`retry-after: ${error.retryAfterSeconds ?? 2}`] : []),
-    ];
-    socket.end(`${head.join('\r\n')}\r\n\r\n${body}`, () => socket.destroy());
+    refuseUpgrade(socket, error, { type: 'application/json; charset=utf-8', body });
   }
 
   /** Sends every client away; resolves when their connections are gone. Idempotent. */
