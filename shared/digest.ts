@@ -4,15 +4,22 @@
  */
 import { createHash } from 'node:crypto';
 import { Transform } from 'node:stream';
+import { textPieces } from './text-pieces.ts';
 
 export { type Canonical, canonicalJson } from './canonical-json.ts';
 
 /** `sha256:` and 64 lower-case hex digits. */
 export type Digest = `sha256:${string}`;
 
+/** A text is made bytes of in so long pieces, in code units: in memory that is there already. */
+const HASHED_LENGTH = 65_536;
+
 /** Digest of bytes or of UTF-8 text. */
 export function digestOf(data: Uint8Array | string): Digest {
-  return `sha256:${createHash('sha256').update(data).digest('hex')}`;
+  const hash = createHash('sha256');
+  if (typeof data === 'string') for (const piece of textPieces(data, HASHED_LENGTH)) hash.update(piece);
+  else hash.update(data);
+  return `sha256:${hash.digest('hex')}`;
 }
 
 /** Is `text` a well-formed digest? */

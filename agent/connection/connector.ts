@@ -8,11 +8,13 @@ import { WebSocket } from 'ws';
 import type { Clock, Random, Timer } from '../../shared/clock.ts';
 import type { Logger } from '../../shared/logger.ts';
 import { JoinedWrites } from '../../shared/protocol/joined-writes.ts';
-import { MESSAGE_BYTES_MAX } from '../../shared/protocol/version.ts';
+import { MessageCutter, MessageJoiner } from '../../shared/protocol/message-pieces.ts';
+import { closeCodes, MESSAGE_BYTES_MAX } from '../../shared/protocol/version.ts';
 
 /** An open connection. */
 export interface Connection {
-  send(text: string): void;
+  /** `mayCut`: the coordinator takes a long message in pieces. */
+  send(text: string, mayCut: boolean): void;
   close(code: number, reason: string): void;
 }
 
@@ -113,15 +115,23 @@ export class Connector {
     socket.on('open', () => {
       heartbeat = this.#watch(socket);
       const joined = new JoinedWrites(stream);
+      const write = (text: string, isPiece: boolean): void => {
+        joined.begin();
+        socket.send(text, { binary: isPiece });
+      };
+      const cutter = new MessageCutter({ piece: (text) => write(text, true), rest: (text) => write(text, false) });
+      socket.once('close', () => cutter.end());
       this.#owner.opened({
-        send: (text) => {
-          joined.begin();
-          socket.send(text);
-        },
+        send: (text, mayCut) => cutter.send(text, mayCut),
         close: (code, reason) => socket.close(code, reason),
       });
     });
-    socket.on('message', (data) => this.#owner.message(String(data)));
+    const pieces = new MessageJoiner();
+    socket.on('message', (data, isBinary) => {
+      const message = isBinary ? pieces.add(String(data)) : pieces.complete(String(data));
+      if (message === 'too long') socket.close(closeCodes.messageInvalid, 'a message in pieces is too long');
+      else if (message !== 'unfinished') this.#owner.message(message.text);
+    });
     socket.on('error', (error) => {
       why = error.message;
     });

@@ -75,6 +75,7 @@ export class Session implements ConnectionOwner {
   #state: ConnectionState = 'disconnected';
   #connection: Connection | null = null;
   #reportIntervalMs = 0;
+  #takesPieces = false;
   #reportTimer: Timer | null = null;
   #isReportDue = false;
   #isIdDoubted = false;
@@ -101,7 +102,7 @@ export class Session implements ConnectionOwner {
   /** `send` for a message that is text already. */
   sendText(text: string): boolean {
     if (!this.isReady) return false;
-    this.#connection?.send(text);
+    this.#connection?.send(text, this.#takesPieces);
     return true;
   }
 
@@ -133,7 +134,7 @@ export class Session implements ConnectionOwner {
     // A coordinator that lost its memory does not know our id any more; with a token we may enrol again.
     const offered = identity.agentId === null || this.#isIdDoubted ? token() : null;
     const who = { publicKey: identity.publicKey, agentId: offered === null ? identity.agentId : null, token: offered };
-    connection.send(encodeMessage({ type: 'agent.hello', protocol: PROTOCOL_VERSION, ...who, ...facts }));
+    connection.send(encodeMessage({ type: 'agent.hello', protocol: PROTOCOL_VERSION, ...who, ...facts }), false);
   }
 
   message(text: string): void {
@@ -164,7 +165,7 @@ export class Session implements ConnectionOwner {
   #shakeHands(message: CoordinatorMessage): void {
     if (message.type === 'session.challenge') {
       const signature = this.#options.identity.prove(message.nonce);
-      this.#connection?.send(encodeMessage({ type: 'agent.proof', signature }));
+      this.#connection?.send(encodeMessage({ type: 'agent.proof', signature }), false);
     } else if (message.type === 'session.welcome') {
       this.#welcome(message);
     } else if (message.type === 'session.refused') {
@@ -177,6 +178,7 @@ export class Session implements ConnectionOwner {
     this.#isIdDoubted = false;
     this.#lastComplaint = '';
     this.#reportIntervalMs = message.reportIntervalMs;
+    this.#takesPieces = message.understands?.includes('message.pieces') ?? false;
     identity.enrolled(message.agentId).catch((cause: unknown) => logger.error({ cause }, 'agent id not kept'));
     this.#move('welcomed', { agentId: message.agentId });
     this.#listener.welcomed(message);

@@ -1,13 +1,14 @@
 /**
  * Owns the WebSocket endpoint of agents, path /agents on the API's own HTTP server: the only importer of ws for agents.
- * Never interprets a message (agent-session). A frame above the protocol's maximum, or a binary one, ends its connection only.
+ * Never interprets a message (agent-session). A frame above the protocol's maximum ends its connection only; a binary one is a piece of a message.
  */
 import type { IncomingMessage } from 'node:http';
 import type { Duplex } from 'node:stream';
 import { WebSocket, WebSocketServer } from 'ws';
 import { endWebSockets } from '../../shared/http/websocket-end.ts';
 import { JoinedWrites } from '../../shared/protocol/joined-writes.ts';
-import { closeCodes, MESSAGE_BYTES_MAX } from '../../shared/protocol/version.ts';
+import { MessageCutter } from '../../shared/protocol/message-pieces.ts';
+import { MESSAGE_BYTES_MAX } from '../../shared/protocol/version.ts';
 import { boundGreeting } from '../http/upgrades.ts';
 import { AgentSession, type SessionDeps, type SessionOptions } from './agent-session.ts';
 
@@ -56,16 +57,18 @@ export class AgentGateway {
   }
 
   #open(socket: WebSocket, joined: JoinedWrites): AgentSession {
+    const write = (text: string, isPiece: boolean): void => {
+      if (socket.readyState !== WebSocket.OPEN) return;
+      if (socket.bufferedAmount > BUFFERED_BYTES_MAX) socket.terminate();
+      else {
+        joined.begin();
+        socket.send(text, { binary: isPiece });
+      }
+    };
+    const cutter = new MessageCutter({ piece: (text) => write(text, true), rest: (text) => write(text, false) });
     const session = new AgentSession(
       {
-        send: (text) => {
-          if (socket.readyState !== WebSocket.OPEN) return;
-          if (socket.bufferedAmount > BUFFERED_BYTES_MAX) socket.terminate();
-          else {
-            joined.begin();
-            socket.send(text);
-          }
-        },
+        send: (text, mayCut) => cutter.send(text, mayCut),
         close: (code, reason) => socket.close(code, reason),
       },
       { ...this.#deps, refused: (name, error) => this.#logOnce(name, error.code, error.message) },
@@ -73,11 +76,12 @@ export class AgentGateway {
     );
     this.#sessions.add(session);
     socket.on('message', (data, isBinary) => {
-      if (isBinary) socket.close(closeCodes.messageInvalid, 'messages are text');
+      if (isBinary) session.receivePiece(String(data));
       else session.receive(String(data));
     });
     socket.on('error', () => undefined);
     socket.on('close', () => {
+      cutter.end();
       this.#sessions.delete(session);
       session.lost();
     });

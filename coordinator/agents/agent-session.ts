@@ -14,7 +14,8 @@ import type { Envelope } from '../../shared/model/manifest.ts';
 import { type AgentMessage, decodeAgentMessage, type EndedExecution } from '../../shared/protocol/agent-messages.ts';
 import { encodeMessage } from '../../shared/protocol/catalog.ts';
 import type { CoordinatorMessage } from '../../shared/protocol/coordinator-messages.ts';
-import { acceptedVersions, closeCodes, PROTOCOL_VERSION } from '../../shared/protocol/version.ts';
+import { MessageJoiner } from '../../shared/protocol/message-pieces.ts';
+import { acceptedVersions, closeCodes, MESSAGE_BYTES_MAX, PROTOCOL_VERSION } from '../../shared/protocol/version.ts';
 import type { EnrolledAgent } from '../executions/state-store.ts';
 import type { LeaseEvents } from '../scheduler/scheduler.ts';
 import { AgentGrowth, type CacheGrowth } from './agent-growth.ts';
@@ -25,7 +26,8 @@ import { toUnderstood, understoodBy } from './understood-messages.ts';
 
 /** The connection as the session uses it. */
 export interface AgentSocket {
-  send(text: string): void;
+  /** `mayCut`: the agent takes a long message in pieces. */
+  send(text: string, mayCut: boolean): void;
   close(code: number, reason: string): void;
 }
 
@@ -84,6 +86,7 @@ export class AgentSession {
   readonly #nonce: string;
   readonly #budget: MessageBudget;
   readonly #growth = new AgentGrowth();
+  readonly #pieces = new MessageJoiner();
   #state: ConnectionState = connectionLifecycle.next('disconnected', 'opened');
   #hello: Hello | null = null;
   /** It has given its proof: looking at one costs a signature, and the store if it is one. */
@@ -92,6 +95,7 @@ export class AgentSession {
   #deadline: Timer;
   #heardAtMs = 0;
   #isRecording = false;
+  #takesPieces = false;
 
   constructor(socket: AgentSocket, deps: SessionDeps, options: SessionOptions) {
     this.#socket = socket;
@@ -108,14 +112,32 @@ export class AgentSession {
     return this.#agent;
   }
 
-  /** Takes one message; a message that is not of the protocol ends the session. */
+  /** Takes one message, or the rest of one; a message that is not of the protocol ends the session. */
   receive(text: string): void {
+    this.#take(text, () => {
+      const whole = this.#pieces.complete(text);
+      if (whole === 'too long') throw tooLong();
+      const message = decodeAgentMessage(whole.text);
+      if (this.#agent === null) this.#shakeHands(message);
+      else this.#handle(message, this.#agent);
+    });
+  }
+
+  /** Takes a piece of a long message, which `receive` completes. */
+  receivePiece(text: string): void {
+    this.#take(text, () => {
+      if (!this.#takesPieces)
+        throw new SystemError('message-invalid', 'pieces come from who has said that it takes them');
+      this.#heardAtMs = this.#deps.clock.monotonicMs();
+      if (this.#pieces.add(text) === 'too long') throw tooLong();
+    });
+  }
+
+  #take(text: string, act: () => void): void {
     if (this.#state === 'disconnected') return;
     try {
       this.#budget.take(text.length, this.#agent !== null);
-      const message = decodeAgentMessage(text);
-      if (this.#agent === null) this.#shakeHands(message);
-      else this.#handle(message, this.#agent);
+      act();
     } catch (error) {
       if (!(error instanceof SystemError)) throw error;
       this.#refuse(error, error.code === 'protocol-mismatch' ? closeCodes.protocolMismatch : closeCodes.messageInvalid);
@@ -138,7 +160,7 @@ export class AgentSession {
   }
 
   #send(message: CoordinatorMessage): void {
-    if (this.#state !== 'disconnected') this.#socket.send(encodeMessage(message));
+    if (this.#state !== 'disconnected') this.#socket.send(encodeMessage(message), this.#takesPieces);
   }
 
   #shakeHands(message: AgentMessage): void {
@@ -190,6 +212,7 @@ export class AgentSession {
     const { fleet, leases, log, clock } = this.#deps;
     const { name, architecture, release, kernel, cores, memoryBytes, labels, exclusiveCores = false } = hello;
     const understood = understoodBy(hello.understands);
+    this.#takesPieces = understood.has('message.pieces');
     this.#agent = new FleetAgent(
       {
         id: known.id,
@@ -347,6 +370,10 @@ export class AgentSession {
     this.#deps.leases.left(agent.id);
     this.#deps.cache.left(agent);
   }
+}
+
+function tooLong(): SystemError {
+  return new SystemError('message-invalid', `a message has at most ${MESSAGE_BYTES_MAX} bytes, its pieces together`);
 }
 
 /** Nobody can promise memory that the machine does not have. */

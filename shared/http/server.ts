@@ -16,6 +16,7 @@ import { NoBody } from './answers.ts';
 import { checkCarriage, isContinue, toPath } from './carriage.ts';
 import { allowOrigins } from './cross-origin.ts';
 import { parseJsonBody } from './json-body.ts';
+import { cutLongAnswers } from './long-answers.ts';
 import { Methods } from './methods.ts';
 import { PROBLEM_TYPE, type Problem, toHttpError, toProblem } from './problem.ts';
 import { endSlowReaders } from './slow-readers.ts';
@@ -117,6 +118,7 @@ export function createStrictServer(deps: ServerDeps, options: ServerOptions) {
   });
   const methods = new Methods();
   endSlowReaders(server, options.answerStallMsMax);
+  cutLongAnswers(server);
   allowOrigins(server, options.corsOrigins);
   server.addHook('onRequest', (request, reply, done) => {
     reply.header('x-request-id', request.id);

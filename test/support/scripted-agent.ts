@@ -1,11 +1,13 @@
 /**
  * Owns an agent that does what a test tells it, over a real WebSocket. Never sandboxes anything; the protocol is the real one.
  */
+import assert from 'node:assert/strict';
 import { generateKeyPairSync, type KeyObject, sign } from 'node:crypto';
 import { once } from 'node:events';
 import { WebSocket } from 'ws';
 import { type AgentMessage, challengeText } from '../../shared/protocol/agent-messages.ts';
 import { type CoordinatorMessage, decodeCoordinatorMessage } from '../../shared/protocol/coordinator-messages.ts';
+import { MessageJoiner } from '../../shared/protocol/message-pieces.ts';
 import { PROTOCOL_VERSION } from '../../shared/protocol/version.ts';
 
 type Offer = Extract<CoordinatorMessage, { type: 'lease.offer' }>;
@@ -35,6 +37,8 @@ export interface AgentScript {
 /** A connected agent; `said` holds everything that the coordinator has said. */
 export class ScriptedAgent {
   readonly said: CoordinatorMessage[] = [];
+  /** How many pieces of messages have come. */
+  pieces = 0;
   readonly socket: WebSocket;
   readonly #offer: AgentScript['offer'];
   readonly keys: { publicKey: KeyObject; privateKey: KeyObject };
@@ -68,8 +72,16 @@ export class ScriptedAgent {
     const more = understands === undefined ? {} : { understands };
     this.#offer = script.offer;
     this.socket.on('open', () => this.say({ type: 'agent.hello', ...hello, ...more }));
-    this.socket.on('message', (data) => {
-      const message = decodeCoordinatorMessage(String(data));
+    const joiner = new MessageJoiner();
+    this.socket.on('message', (data, isBinary) => {
+      if (isBinary) {
+        this.pieces += 1;
+        joiner.add(String(data));
+        return;
+      }
+      const whole = joiner.complete(String(data));
+      assert.ok(whole !== 'too long');
+      const message = decodeCoordinatorMessage(whole.text);
       this.said.push(message);
       if (message.type === 'session.challenge') {
         const text = (script.signedText ?? challengeText)(message.nonce);

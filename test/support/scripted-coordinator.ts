@@ -2,11 +2,13 @@
  * A coordinator made of a script, on a real WebSocket server: it lets agents in, keeps what they say and says what the test wants.
  * Never schedules anything.
  */
+import assert from 'node:assert/strict';
 import { EventEmitter, once } from 'node:events';
 import type { AddressInfo } from 'node:net';
 import { type WebSocket, WebSocketServer } from 'ws';
 import { type AgentMessage, decodeAgentMessage } from '../../shared/protocol/agent-messages.ts';
 import type { CoordinatorMessage } from '../../shared/protocol/coordinator-messages.ts';
+import { MessageJoiner } from '../../shared/protocol/message-pieces.ts';
 import { createTestKey } from './signed-layers.ts';
 import { trustState } from './trust-states.ts';
 
@@ -25,6 +27,8 @@ export const welcome: Extract<CoordinatorMessage, { type: 'session.welcome' }> =
 
 export class ScriptedCoordinator {
   readonly received: AgentMessage[] = [];
+  /** How many pieces of messages have come. */
+  pieces = 0;
   /** What answers a proof; the welcome, unless the test sets a refusal. */
   answerToProof: CoordinatorMessage = welcome;
   readonly #server = new WebSocketServer({ port: 0, host: '127.0.0.1' });
@@ -34,7 +38,17 @@ export class ScriptedCoordinator {
 
   constructor() {
     this.#server.on('connection', (socket) => {
-      this.#socket = socket.on('message', (data) => this.#receive(decodeAgentMessage(String(data))));
+      const joiner = new MessageJoiner();
+      this.#socket = socket.on('message', (data, isBinary) => {
+        if (isBinary) {
+          this.pieces += 1;
+          joiner.add(String(data));
+          return;
+        }
+        const whole = joiner.complete(String(data));
+        assert.ok(whole !== 'too long');
+        this.#receive(decodeAgentMessage(whole.text));
+      });
     });
   }
 

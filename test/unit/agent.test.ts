@@ -51,6 +51,7 @@ async function setStage(
   context: TestContext,
   outboxEntriesMax = 10,
   whenCutOff: 'end' | 'finish' = 'finish',
+  written = 'hello',
 ): Promise<Stage> {
   const coordinator = new ScriptedCoordinator();
   await coordinator.listening;
@@ -58,7 +59,7 @@ async function setStage(
   const identity = await Identity.open(folder);
   const running: ((report: LaunchReport) => void)[] = [];
   const sandbox = new FakeSandbox((_, listener) => {
-    void listener.stdout?.(Buffer.from('hello'));
+    void listener.stdout?.(Buffer.from(written));
     return new Promise((resolve) => running.push(resolve));
   });
   const layers = {
@@ -140,6 +141,25 @@ test('an offered lease is accepted, run, streamed, completed and forgotten when 
   coordinator.drop();
   const report = await coordinator.next('agent.report');
   assert.deepEqual(report.leases, []);
+});
+
+test('a long result goes in pieces to a coordinator that takes them, and in one message to another', async (context) => {
+  const written = 'aé€😀'.repeat(200_000);
+  const { coordinator, finish } = await setStage(context, 10, 'finish', written);
+  await coordinator.next('agent.report');
+  for (const understands of [[], ['message.pieces']]) {
+    coordinator.answerToProof = { ...welcome, understands };
+    coordinator.drop();
+    await coordinator.next('agent.report');
+    const lease = `lease_${understands.length}`;
+    coordinator.say({ ...offer(lease), order: { ...offer(lease).order, isOutputStreamed: false } });
+    await coordinator.next('lease.stage');
+    finish();
+    const { result } = await coordinator.next('lease.completed');
+    assert.ok(result.run?.stdout === written);
+    assert.equal(coordinator.pieces > 0, understands.length > 0);
+    coordinator.say({ type: 'lease.acknowledged', lease });
+  }
 });
 
 test('two executions at once have the processors of two slots', async (context) => {
