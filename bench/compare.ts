@@ -5,8 +5,14 @@
  */
 import { parseArgs } from 'node:util';
 import { ExitCode } from './exit-code.ts';
-import { describeMachine } from './machine.ts';
-import { type RecordedAnswer, type RecordedRow, type Recording, RecordingError, readRecording } from './recording.ts';
+import { describeMachine } from './recording/machine.ts';
+import {
+  type RecordedAnswer,
+  type RecordedRow,
+  type Recording,
+  RecordingError,
+  readRecording,
+} from './recording/recording.ts';
 import { comparisonToText } from './report/markdown.ts';
 import { oursAmong } from './report/series.ts';
 import { type ComparedRun, type Comparison, compareSeries } from './statistics/comparison.ts';

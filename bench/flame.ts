@@ -10,11 +10,11 @@ import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import { parseArgs } from 'node:util';
-import { BenchLauncher } from './bench-launcher.ts';
-import { compiledProgram } from './compiled-program.ts';
 import { toSummary, toSvg } from './flame/drawing.ts';
 import { foldSamples, foldWaits } from './flame/fold.ts';
 import { SpawnTimer } from './peers/spawn-timer.ts';
+import { BenchLauncher } from './workloads/bench-launcher.ts';
+import { compiledProgram } from './workloads/compiled-program.ts';
 
 const FREQUENCY = 4999;
 const OUTPUT_BYTES_MAX = 1 << 30;

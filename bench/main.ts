@@ -6,7 +6,7 @@ import { compareCommand } from './compare.ts';
 import { ExitCode } from './exit-code.ts';
 import { planCommand } from './planner/plan.ts';
 import { recordCommand } from './planner/record.ts';
-import { RecordingError } from './recording.ts';
+import { RecordingError } from './recording/recording.ts';
 import { reportCommand } from './report/report.ts';
 import { listCommand, runCommand } from './run.ts';
 

@@ -9,14 +9,14 @@ import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import { parseArgs } from 'node:util';
 import { PrivateInstance } from '../ops/local/private-instance.ts';
-import { BenchLauncher } from './bench-launcher.ts';
 import { chooseScenarios, scenarios } from './catalogue.ts';
 import { type Compared, compareRecordings } from './compare.ts';
 import { ExitCode } from './exit-code.ts';
-import { readRecording } from './recording.ts';
+import { readRecording } from './recording/recording.ts';
+import { RunRecorder } from './recording/run-recorder.ts';
 import { answerToMarkdown, comparisonToText, provenanceToMarkdown } from './report/markdown.ts';
-import { RunRecorder } from './run-recorder.ts';
 import type { InstanceScenario, LauncherScenario, Scenario, ScenarioOptions, ScenarioResult } from './scenario.ts';
+import { BenchLauncher } from './workloads/bench-launcher.ts';
 
 /** How long an interrupted scenario may take to put away its rivals. */
 const PUT_AWAY_MS = 5000;

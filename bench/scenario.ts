@@ -4,9 +4,9 @@
  * Invariant: a row that speaks of a rival was taken in the same run, between our own rounds; every row keeps all of its samples.
  */
 import type { PrivateInstance } from '../ops/local/private-instance.ts';
-import type { BenchLauncher } from './bench-launcher.ts';
-import type { AbsentRival, Goal, Plot, PresentRival } from './recording.ts';
+import type { AbsentRival, Goal, Plot, PresentRival } from './recording/recording.ts';
 import type { Summary } from './statistics/quantiles.ts';
+import type { BenchLauncher } from './workloads/bench-launcher.ts';
 
 /** The running instance that a scenario asks. */
 export interface Target {

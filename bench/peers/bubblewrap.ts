@@ -2,7 +2,7 @@
  * Owns the command lines of bubblewrap that the scenarios set our sandbox against.
  * Never gives it limits or counters: it has none, which its figures must be read with.
  */
-import type { AbsentRival } from '../recording.ts';
+import type { AbsentRival } from '../recording/recording.ts';
 import { locate, presenceOf, type Rival, versionOf } from './peer.ts';
 import { TimedCommand } from './timed-command.ts';
 

@@ -8,7 +8,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { basename, join } from 'node:path';
 import { Pool } from 'undici';
-import { tarOfBase } from '../bench-layers.ts';
+import { tarOfBase } from '../workloads/bench-layers.ts';
 import { removeCgroups } from './own-cgroups.ts';
 import { type Contender, type Peer, presenceOf, type Rival, type Variables, versionOf } from './peer.ts';
 import { PeerProcess } from './peer-process.ts';

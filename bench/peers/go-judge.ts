@@ -6,7 +6,7 @@
 import { basename } from 'node:path';
 import { Pool } from 'undici';
 import { freePort } from '../../ops/local/private-instance.ts';
-import type { AbsentRival } from '../recording.ts';
+import type { AbsentRival } from '../recording/recording.ts';
 import { removeCgroups } from './own-cgroups.ts';
 import { locate, presenceOf, type Rival, versionOf } from './peer.ts';
 import { PeerProcess } from './peer-process.ts';

@@ -6,7 +6,7 @@
 import { spawnSync } from 'node:child_process';
 import { copyFileSync } from 'node:fs';
 import { join } from 'node:path';
-import type { AbsentRival } from '../recording.ts';
+import type { AbsentRival } from '../recording/recording.ts';
 import { locate, presenceOf, type Rival, versionOf } from './peer.ts';
 import { TimedCommand } from './timed-command.ts';
 

@@ -9,7 +9,7 @@ import { createInterface } from 'node:readline';
 import type { Readable, Writable } from 'node:stream';
 import { Pool } from 'undici';
 import type { Limits } from '../../shared/model/limits.ts';
-import { InstanceProgram } from '../execute-program.ts';
+import { InstanceProgram } from '../workloads/execute-program.ts';
 
 /** What neighbours are, and how many. */
 export interface NeighbourOrder {

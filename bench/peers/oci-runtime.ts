@@ -7,7 +7,7 @@ import { spawnSync } from 'node:child_process';
 import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { basename, join } from 'node:path';
-import { tarOfBase, tarOfPrograms } from '../bench-layers.ts';
+import { tarOfBase, tarOfPrograms } from '../workloads/bench-layers.ts';
 import { isHybrid, removeCgroups } from './own-cgroups.ts';
 import { type Contender, type Peer, presenceOf, type Rival, versionOf } from './peer.ts';
 import { TimedCommand } from './timed-command.ts';

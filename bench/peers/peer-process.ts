@@ -7,7 +7,7 @@ import { closeSync, mkdtempSync, openSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
-import { descendantsOf } from '../process-memory.ts';
+import { descendantsOf } from '../gauges/process-memory.ts';
 
 const PATIENCE_MS = 10_000;
 /** So long after a broken connection the end of the process is waited for, to be told instead. */

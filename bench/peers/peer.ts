@@ -9,7 +9,7 @@ import { homedir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import { digestHex, digestOf } from '../../shared/digest.ts';
-import type { AbsentRival } from '../recording.ts';
+import type { AbsentRival } from '../recording/recording.ts';
 
 /** The variables that installers see. */
 export type Variables = Readonly<Record<string, string | undefined>>;

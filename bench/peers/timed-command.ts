@@ -2,7 +2,7 @@
  * Owns rivals that are one command line for each run: timed from C (bench/programs/bare-spawn.c), a resident timer for each program that is asked for.
  * Never has a shell or a runtime in the clock. Invariant: a failed run ends its timer, so that the next one begins with a new one.
  */
-import { compiledProgram } from '../compiled-program.ts';
+import { compiledProgram } from '../workloads/compiled-program.ts';
 import type { Contender, Peer } from './peer.ts';
 import { SpawnTimer } from './spawn-timer.ts';
 

@@ -7,8 +7,8 @@ import { writeFileSync } from 'node:fs';
 import { parseArgs } from 'node:util';
 import { request } from 'undici';
 import { ExitCode } from '../exit-code.ts';
+import { difference, histogramsBy, parseMetrics, type Sample, total, toValues } from '../gauges/prometheus-text.ts';
 import { type Mix, type MixEnvironment, MixError, parseMix } from './mix.ts';
-import { difference, histogramsBy, parseMetrics, type Sample, total, toValues } from './prometheus-text.ts';
 
 const usage = `bench record --url URL [--key KEY] [--for 60s] [--p99-ms 1000] [--output mix.json]
   reads the metrics of a running coordinator for so long (ms, s, m or h) and writes a mix for bench plan`;

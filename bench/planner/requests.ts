@@ -6,7 +6,7 @@ import { readFileSync } from 'node:fs';
 import { request } from 'undici';
 import type { Execution, ExecutionRequest } from '../../shared/model/execution.ts';
 import { limitDefaults } from '../../shared/model/limits.ts';
-import { compiledProgram } from '../compiled-program.ts';
+import { compiledProgram } from '../workloads/compiled-program.ts';
 import { CPU_TOKEN } from './generator/orders.ts';
 import { type Mix, type MixEnvironment, MixError } from './mix.ts';
 

@@ -3,8 +3,8 @@
  * Never adds up what does not belong together: goals of noisy answers and of quick runs are said to be so beside their count.
  */
 
-import { describeMachine } from '../machine.ts';
-import type { RecordedAnswer, Recording } from '../recording.ts';
+import { describeMachine } from '../recording/machine.ts';
+import type { RecordedAnswer, Recording } from '../recording/recording.ts';
 import { toDuration } from '../wording.ts';
 import { type Markup, markup, prose } from './markup.ts';
 import { answerOf, marksOf } from './section.ts';

@@ -4,7 +4,7 @@
  */
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import type { Recording } from '../recording.ts';
+import type { Recording } from '../recording/recording.ts';
 import { type Asked, toBoard, toContents } from './board.ts';
 import { Markup, markup } from './markup.ts';
 import { toSection } from './section.ts';

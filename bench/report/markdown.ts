@@ -4,8 +4,8 @@
  * Never judges; it prints `reached` or `NOT reached` as the scenario decided, and `noisy` as the recording says.
  */
 import type { Compared } from '../compare.ts';
-import { describeMachine } from '../machine.ts';
-import type { RecordedAnswer, RecordedRow, Recording } from '../recording.ts';
+import { describeMachine } from '../recording/machine.ts';
+import type { RecordedAnswer, RecordedRow, Recording } from '../recording/recording.ts';
 import { type Summary, summarise } from '../statistics/quantiles.ts';
 import { inShort } from './doubts.ts';
 

@@ -7,7 +7,7 @@ import { mkdirSync, renameSync, writeFileSync } from 'node:fs';
 import { dirname, resolve } from 'node:path';
 import { parseArgs } from 'node:util';
 import { ExitCode } from '../exit-code.ts';
-import { RecordingError, readRecording } from '../recording.ts';
+import { RecordingError, readRecording } from '../recording/recording.ts';
 import { recordingToHtml } from './html.ts';
 import { recordingToMarkdown } from './markdown.ts';
 

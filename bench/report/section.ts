@@ -3,7 +3,7 @@
  * Never judges: reached and noisy are what the recording says. Invariant: a doubt stands before the figure that it is about.
  */
 
-import type { Goal, RecordedAnswer } from '../recording.ts';
+import type { Goal, RecordedAnswer } from '../recording/recording.ts';
 import { toDuration, toFigure } from '../wording.ts';
 import { inShort } from './doubts.ts';
 import { type Markup, markup, plain, prose } from './markup.ts';

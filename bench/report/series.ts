@@ -2,7 +2,7 @@
  * Owns what a report knows of a row beyond its samples: its figures, worked out once, whose row it is, and the rival that it is set against.
  * Never judges a figure. Invariant: a row is ours or a rival's by its words alone, the same in tables and in drawings.
  */
-import type { RecordedAnswer } from '../recording.ts';
+import type { RecordedAnswer } from '../recording/recording.ts';
 import { type Interval, type Summary, summarise } from '../statistics/quantiles.ts';
 
 /** One row. */

@@ -4,13 +4,13 @@
  * from an ordinary layer, and the same program sent along as a file. go-judge beside, from its own store of cached files.
  */
 import { readFileSync } from 'node:fs';
-import type { BenchLauncher } from '../bench-launcher.ts';
-import { compiledProgram } from '../compiled-program.ts';
 import { GoJudge, noGoJudge } from '../peers/go-judge.ts';
-import type { Goal } from '../recording.ts';
+import type { Goal } from '../recording/recording.ts';
 import type { LauncherScenario, ScenarioResult, ScenarioRow } from '../scenario.ts';
 import { summarise } from '../statistics/quantiles.ts';
 import { toDuration } from '../wording.ts';
+import type { BenchLauncher } from '../workloads/bench-launcher.ts';
+import { compiledProgram } from '../workloads/compiled-program.ts';
 
 const RUNS = 100;
 const ADDED_MS = 0.2;

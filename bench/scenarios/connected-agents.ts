@@ -5,10 +5,10 @@
  */
 import { setTimeout as pause } from 'node:timers/promises';
 import { Crowd } from '../crowd/crowd.ts';
+import { residentBytes } from '../gauges/process-memory.ts';
+import { cpuPercent } from '../gauges/process-time.ts';
 import { startBareServer } from '../peers/bare-server.ts';
-import { residentBytes } from '../process-memory.ts';
-import { cpuPercent } from '../process-time.ts';
-import type { Goal } from '../recording.ts';
+import type { Goal } from '../recording/recording.ts';
 import { type InstanceScenario, onlyOurOwn, type ScenarioResult, type ScenarioRow } from '../scenario.ts';
 import { summarise } from '../statistics/quantiles.ts';
 import { toFigure } from '../wording.ts';

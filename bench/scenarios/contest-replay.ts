@@ -5,14 +5,14 @@
  * late is in the figures. Short programs with a compile step and tests, whose verdicts are all known beforehand.
  */
 import { setTimeout as pause } from 'node:timers/promises';
-import { type Arrived, arrivals, openLoop } from '../open-loop.ts';
-import type { Goal, Plot } from '../recording.ts';
+import { type Arrived, arrivals, openLoop } from '../load/open-loop.ts';
+import { choose, contestSubmissions, isAsKnown, type Submission } from '../load/submissions.ts';
+import { type Answered, Submitter } from '../load/submitter.ts';
+import { perSecond } from '../load/windows.ts';
+import type { Goal, Plot } from '../recording/recording.ts';
 import type { InstanceScenario, ScenarioResult, ScenarioRow } from '../scenario.ts';
 import { Generator } from '../statistics/generator.ts';
 import { summarise } from '../statistics/quantiles.ts';
-import { choose, contestSubmissions, isAsKnown, type Submission } from '../submissions.ts';
-import { type Answered, Submitter } from '../submitter.ts';
-import { perSecond } from '../windows.ts';
 import { toDuration, toFigure } from '../wording.ts';
 
 const CONTEST_MINUTES = 300;

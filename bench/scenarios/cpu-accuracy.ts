@@ -5,13 +5,13 @@
  * beyond its own clock is allowed for: error = reported - own clock - (charged bare - own clock bare). Interleaved with go-judge.
  */
 import { spawnSync } from 'node:child_process';
-import type { BenchLauncher } from '../bench-launcher.ts';
-import { compiledProgram } from '../compiled-program.ts';
 import { GoJudge, noGoJudge } from '../peers/go-judge.ts';
-import type { Goal } from '../recording.ts';
+import type { Goal } from '../recording/recording.ts';
 import type { LauncherScenario, ScenarioResult, ScenarioRow } from '../scenario.ts';
 import { summarise } from '../statistics/quantiles.ts';
 import { toDuration, toMultiple } from '../wording.ts';
+import type { BenchLauncher } from '../workloads/bench-launcher.ts';
+import { compiledProgram } from '../workloads/compiled-program.ts';
 
 const SPINS_MS = [1, 10, 100, 1000] as const;
 const THREADS = [1, 2] as const;

@@ -11,11 +11,11 @@ import { SHARDS, type ShardLease, shardOf } from '../../coordinator/executions/s
 import { openSqliteStateStore } from '../../coordinator/executions/sqlite-state-store.ts';
 import type { AcceptedExecution, StateStore } from '../../coordinator/executions/state-store.ts';
 import { startPostgresServer } from '../../ops/postgres/private-postgres.ts';
+import { perSecond, windowsFor } from '../load/windows.ts';
 import { CONNECTIONS, type InsertEach, insertEachIntoPostgres, insertEachIntoSqlite } from '../peers/insert-each.ts';
-import type { Goal } from '../recording.ts';
+import type { Goal } from '../recording/recording.ts';
 import type { FreeScenario, ScenarioResult, ScenarioRow } from '../scenario.ts';
 import { summarise } from '../statistics/quantiles.ts';
-import { perSecond, windowsFor } from '../windows.ts';
 
 const CALLERS = [1, 32, 256] as const;
 const MOST_CALLERS = 256;

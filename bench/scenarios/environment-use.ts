@@ -11,9 +11,9 @@ import { setTimeout as pause } from 'node:timers/promises';
 import type { PrivateInstance } from '../../ops/local/private-instance.ts';
 import type { Environment } from '../../shared/model/environment.ts';
 import type { Execution } from '../../shared/model/execution.ts';
+import { Submitter } from '../load/submitter.ts';
 import { type InstanceScenario, onlyOurOwn, type ScenarioResult, type ScenarioRow } from '../scenario.ts';
 import { summarise } from '../statistics/quantiles.ts';
-import { Submitter } from '../submitter.ts';
 import { toDuration, toFigure } from '../wording.ts';
 
 const MEBIBYTE = 1024 * 1024;

@@ -10,11 +10,11 @@ import { get, type IncomingMessage } from 'node:http';
 import { Pool } from 'undici';
 import { WebSocket } from 'ws';
 import { TERMINAL_PROTOCOL } from '../../shared/model/terminal.ts';
-import { compiledProgram } from '../compiled-program.ts';
-import { executeTrue } from '../execute-true.ts';
 import type { InstanceScenario, ScenarioResult } from '../scenario.ts';
 import { type Summary, summarise } from '../statistics/quantiles.ts';
 import { toDuration } from '../wording.ts';
+import { compiledProgram } from '../workloads/compiled-program.ts';
+import { executeTrue } from '../workloads/execute-true.ts';
 
 const LINES = 40;
 const GAPS_MS = [5, 30] as const;

@@ -6,8 +6,8 @@
 import { once } from 'node:events';
 import { Agent, type ClientRequest, type IncomingMessage, request } from 'node:http';
 import { setTimeout as pause } from 'node:timers/promises';
+import { residentBytes } from '../gauges/process-memory.ts';
 import { startBareStreams } from '../peers/bare-streams.ts';
-import { residentBytes } from '../process-memory.ts';
 import { type InstanceScenario, onlyOurOwn, type ScenarioResult } from '../scenario.ts';
 import { summarise } from '../statistics/quantiles.ts';
 import { toFigure } from '../wording.ts';

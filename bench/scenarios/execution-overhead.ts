@@ -6,14 +6,14 @@
  */
 import { setTimeout as pause } from 'node:timers/promises';
 import { Pool } from 'undici';
-import { executeTrue } from '../execute-true.ts';
-import { type SplitPart, splitNotes, splitOf, splitParts } from '../execution-split.ts';
+import { type SplitPart, splitNotes, splitOf, splitParts } from '../gauges/execution-split.ts';
 import { GoJudge, judgeRound, noGoJudge } from '../peers/go-judge.ts';
 import { runtimeSpawn } from '../peers/runtime-spawn.ts';
-import type { Goal, Plot } from '../recording.ts';
+import type { Goal, Plot } from '../recording/recording.ts';
 import type { InstanceScenario, ScenarioResult, ScenarioRow } from '../scenario.ts';
 import { type Summary, summarise } from '../statistics/quantiles.ts';
 import { toDuration, toMultiple } from '../wording.ts';
+import { executeTrue } from '../workloads/execute-true.ts';
 
 const PROGRAM = '/bin/true';
 const GAP_MS = 30;

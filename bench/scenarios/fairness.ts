@@ -10,13 +10,13 @@ import { setTimeout as pause } from 'node:timers/promises';
 import type { PrivateInstance } from '../../ops/local/private-instance.ts';
 import { digestHex, digestOf } from '../../shared/digest.ts';
 import type { ExecutionRequest } from '../../shared/model/execution.ts';
-import { Backlog } from '../backlog.ts';
-import { arrivals, openLoop } from '../open-loop.ts';
-import type { Goal } from '../recording.ts';
+import { Backlog } from '../load/backlog.ts';
+import { arrivals, openLoop } from '../load/open-loop.ts';
+import { Submitter } from '../load/submitter.ts';
+import type { Goal } from '../recording/recording.ts';
 import { type InstanceScenario, onlyOurOwn, type ScenarioOptions, type ScenarioResult } from '../scenario.ts';
 import { Generator } from '../statistics/generator.ts';
 import { summarise } from '../statistics/quantiles.ts';
-import { Submitter } from '../submitter.ts';
 import { toDuration, toFigure } from '../wording.ts';
 
 const SLOTS = 8;

@@ -6,14 +6,14 @@
  */
 import { setTimeout as pause } from 'node:timers/promises';
 import { Pool } from 'undici';
-import { executeTrue } from '../execute-true.ts';
+import { seeWindow } from '../load/windows.ts';
 import { GoJudge, judgeRound, noGoJudge } from '../peers/go-judge.ts';
 import { runtimeSpawn } from '../peers/runtime-spawn.ts';
-import type { Goal, Plot } from '../recording.ts';
+import type { Goal, Plot } from '../recording/recording.ts';
 import type { InstanceScenario, ScenarioOptions, ScenarioResult, ScenarioRow } from '../scenario.ts';
 import { type Summary, summarise } from '../statistics/quantiles.ts';
-import { seeWindow } from '../windows.ts';
 import { toDuration, toFigure, toMultiple } from '../wording.ts';
+import { executeTrue } from '../workloads/execute-true.ts';
 
 const CLIENTS = [1, 2, 4, 8, 16, 32] as const;
 type Clients = (typeof CLIENTS)[number];

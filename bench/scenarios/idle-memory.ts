@@ -4,13 +4,13 @@
  * before and after the stock has grown. go-judge beside: its server and its idle containers after as many runs.
  */
 import { setTimeout as pause } from 'node:timers/promises';
-import type { BenchLauncher } from '../bench-launcher.ts';
+import { descendantsOf, kernelBytes, proportionalBytes } from '../gauges/process-memory.ts';
 import { GoJudge, noGoJudge } from '../peers/go-judge.ts';
-import { descendantsOf, kernelBytes, proportionalBytes } from '../process-memory.ts';
-import type { Goal } from '../recording.ts';
+import type { Goal } from '../recording/recording.ts';
 import type { LauncherScenario, ScenarioResult, ScenarioRow } from '../scenario.ts';
 import { summarise } from '../statistics/quantiles.ts';
 import { toFigure } from '../wording.ts';
+import type { BenchLauncher } from '../workloads/bench-launcher.ts';
 
 const MEBIBYTE = 1024 * 1024;
 const SHELL_MEBIBYTES = 1;

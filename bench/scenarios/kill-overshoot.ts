@@ -7,8 +7,15 @@
  */
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import type { BenchLauncher } from '../bench-launcher.ts';
-import { compiledProgram } from '../compiled-program.ts';
+import { bubblewrapCommand, findBubblewrap, noBubblewrap } from '../peers/bubblewrap.ts';
+import { GoJudge, noGoJudge } from '../peers/go-judge.ts';
+import { findIsolate, isolateLimited, noIsolate } from '../peers/isolate.ts';
+import type { Goal, Plot } from '../recording/recording.ts';
+import type { LauncherScenario, ScenarioResult } from '../scenario.ts';
+import { type Summary, summarise } from '../statistics/quantiles.ts';
+import { toDuration, toFigure } from '../wording.ts';
+import type { BenchLauncher } from '../workloads/bench-launcher.ts';
+import { compiledProgram } from '../workloads/compiled-program.ts';
 import {
   goJudgeOverrun,
   type Overrun,
@@ -17,14 +24,7 @@ import {
   overrunLabels,
   overrunLimits,
   overrunUnit,
-} from '../overrun.ts';
-import { bubblewrapCommand, findBubblewrap, noBubblewrap } from '../peers/bubblewrap.ts';
-import { GoJudge, noGoJudge } from '../peers/go-judge.ts';
-import { findIsolate, isolateLimited, noIsolate } from '../peers/isolate.ts';
-import type { Goal, Plot } from '../recording.ts';
-import type { LauncherScenario, ScenarioResult } from '../scenario.ts';
-import { type Summary, summarise } from '../statistics/quantiles.ts';
-import { toDuration, toFigure } from '../wording.ts';
+} from '../workloads/overrun.ts';
 
 const LIMITS_MS = [110, 130, 150, 170, 190] as const;
 const OUTPUT_BYTES = 4 * 1024 * 1024;

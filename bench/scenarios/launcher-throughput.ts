@@ -3,13 +3,14 @@
  * The same Node process asks for both, with as many in flight; windows of a fixed length, interleaved, each begun when the launcher has
  * nothing left to tidy up. A window is long beside the stock of prepared sandboxes, so that making new ones and removing old ones is in it.
  */
-import type { BenchLauncher } from '../bench-launcher.ts';
+
+import { perSecond, windowsFor } from '../load/windows.ts';
 import { runtimeSpawn } from '../peers/runtime-spawn.ts';
-import type { Goal } from '../recording.ts';
+import type { Goal } from '../recording/recording.ts';
 import type { LauncherScenario, ScenarioResult, ScenarioRow } from '../scenario.ts';
 import { summarise } from '../statistics/quantiles.ts';
-import { perSecond, windowsFor } from '../windows.ts';
 import { toFigure } from '../wording.ts';
+import type { BenchLauncher } from '../workloads/bench-launcher.ts';
 
 const PROGRAM = '/bin/true';
 const IN_FLIGHT = [1, 2, 4, 8] as const;

@@ -19,12 +19,12 @@ import { LayerInstaller } from '../../shared/layers/layer-installer.ts';
 import { unpackTree } from '../../shared/layers/layer-unpacker.ts';
 import type { BlobSource, SignedTar } from '../../shared/layers/tar-source.ts';
 import { silentLogger } from '../../shared/logger.ts';
-import type { BenchLauncher } from '../bench-launcher.ts';
-import { type LargeLayer, makeLargeLayer } from '../large-layer.ts';
-import type { Goal } from '../recording.ts';
+import type { Goal } from '../recording/recording.ts';
 import type { LauncherScenario, ScenarioResult, ScenarioRow } from '../scenario.ts';
 import { summarise } from '../statistics/quantiles.ts';
 import { toDuration, toFigure } from '../wording.ts';
+import type { BenchLauncher } from '../workloads/bench-launcher.ts';
+import { type LargeLayer, makeLargeLayer } from '../workloads/large-layer.ts';
 
 const ROUNDS = 3;
 const SMALL_LAYERS = 40;

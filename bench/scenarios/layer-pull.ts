@@ -14,11 +14,11 @@ import type { Digest } from '../../shared/digest.ts';
 import { LayerFetcher } from '../../shared/layers/layer-fetcher.ts';
 import { blobKey } from '../../shared/layers/layer-manifest.ts';
 import { MinioObjectStore } from '../../shared/storage/minio-object-store.ts';
-import type { BenchLauncher } from '../bench-launcher.ts';
-import { makeLargeLayer } from '../large-layer.ts';
 import type { LauncherScenario, ScenarioResult } from '../scenario.ts';
 import { summarise } from '../statistics/quantiles.ts';
 import { toFigure } from '../wording.ts';
+import type { BenchLauncher } from '../workloads/bench-launcher.ts';
+import { makeLargeLayer } from '../workloads/large-layer.ts';
 
 const run = promisify(execFile);
 const ROUNDS = 5;
@@ -55,7 +55,7 @@ async function memoryOf(
   url: string,
   { blob, tar }: Described,
 ): Promise<readonly [pulled: number, mounted: number]> {
-  const program = new URL('../pull-layer.ts', import.meta.url).pathname;
+  const program = new URL('../workloads/pull-layer.ts', import.meta.url).pathname;
   const described = JSON.stringify({ blob, tar });
   const flags = ['--max-semi-space-size=2', '--disable-warning=ExperimentalWarning'];
   const directory = join(folder, 'memory');

@@ -3,11 +3,12 @@
  * A program leaves a million files, or a tree a hundred thousand deep, in its workspace; the runs right after its report are timed, next to
  * runs of the same launcher when it had nothing to tidy up. What the leaving run itself pays between its exit and its report is shown too.
  */
-import type { BenchLauncher } from '../bench-launcher.ts';
-import type { Goal } from '../recording.ts';
+
+import type { Goal } from '../recording/recording.ts';
 import type { LauncherScenario, ScenarioResult, ScenarioRow } from '../scenario.ts';
 import { percentile, summarise } from '../statistics/quantiles.ts';
 import { toFigure } from '../wording.ts';
+import type { BenchLauncher } from '../workloads/bench-launcher.ts';
 
 const GIBIBYTE = 1024 ** 3;
 const RUNS_AFTER = 10;

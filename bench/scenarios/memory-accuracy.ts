@@ -7,14 +7,14 @@
  */
 import { spawnSync } from 'node:child_process';
 import { join } from 'node:path';
-import type { BenchLauncher } from '../bench-launcher.ts';
-import { tarOfLargeFile } from '../bench-layers.ts';
-import { compiledProgram } from '../compiled-program.ts';
 import { GoJudge, noGoJudge } from '../peers/go-judge.ts';
-import type { Goal } from '../recording.ts';
+import type { Goal } from '../recording/recording.ts';
 import type { LauncherScenario, ScenarioResult, ScenarioRow } from '../scenario.ts';
 import { percentile, summarise } from '../statistics/quantiles.ts';
 import { toFigure, toMultiple } from '../wording.ts';
+import type { BenchLauncher } from '../workloads/bench-launcher.ts';
+import { tarOfLargeFile } from '../workloads/bench-layers.ts';
+import { compiledProgram } from '../workloads/compiled-program.ts';
 
 const MiB = 1024 * 1024;
 const SIZES_MIB = [1, 16, 128] as const;

@@ -6,12 +6,12 @@
  */
 import { setTimeout as pause } from 'node:timers/promises';
 import type { PrivateInstance } from '../../ops/local/private-instance.ts';
-import { processesOf, processRoles } from '../instance-processes.ts';
-import { anonymousBytes, descendantsOf, residentBytes } from '../process-memory.ts';
-import type { Goal } from '../recording.ts';
+import { processesOf, processRoles } from '../gauges/instance-processes.ts';
+import { anonymousBytes, descendantsOf, residentBytes } from '../gauges/process-memory.ts';
+import { Submitter } from '../load/submitter.ts';
+import type { Goal } from '../recording/recording.ts';
 import { type InstanceScenario, onlyOurOwn, type ScenarioResult, type ScenarioRow } from '../scenario.ts';
 import { summarise } from '../statistics/quantiles.ts';
-import { Submitter } from '../submitter.ts';
 import { toFigure } from '../wording.ts';
 
 const EXECUTIONS = 100;

@@ -8,14 +8,14 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { setTimeout as pause } from 'node:timers/promises';
 import { Pool } from 'undici';
-import { compiledProgram } from '../compiled-program.ts';
-import { InstanceProgram } from '../execute-program.ts';
-import { executeTrue } from '../execute-true.ts';
 import { NeighbourLanes } from '../peers/neighbour-lanes.ts';
-import type { Plot } from '../recording.ts';
+import type { Plot } from '../recording/recording.ts';
 import type { InstanceScenario, ScenarioResult, ScenarioRow } from '../scenario.ts';
 import { type Summary, summarise } from '../statistics/quantiles.ts';
 import { toDuration, toFigure } from '../wording.ts';
+import { compiledProgram } from '../workloads/compiled-program.ts';
+import { InstanceProgram } from '../workloads/execute-program.ts';
+import { executeTrue } from '../workloads/execute-true.ts';
 
 const MiB = 1024 * 1024;
 /** Between two victims: they come, they don't stand in line. */

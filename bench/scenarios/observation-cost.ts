@@ -7,8 +7,8 @@
 import { randomBytes } from 'node:crypto';
 import { Pool } from 'undici';
 import type { Execution } from '../../shared/model/execution.ts';
+import { cpuMs } from '../gauges/process-time.ts';
 import { postsTo, startSpanSink } from '../peers/span-sink.ts';
-import { cpuMs } from '../process-time.ts';
 import { type InstanceScenario, onlyOurOwn, type ScenarioResult } from '../scenario.ts';
 import { summarise } from '../statistics/quantiles.ts';
 import { toDuration } from '../wording.ts';

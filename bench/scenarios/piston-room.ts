@@ -8,7 +8,7 @@ import { Pool } from 'undici';
 import type { Execution } from '../../shared/model/execution.ts';
 import type { Recipe } from '../../shared/recipes/recipe.ts';
 import { toExecutionRequest } from '../../shared/recipes/recipe-use.ts';
-import { cpuMs } from '../process-time.ts';
+import { cpuMs } from '../gauges/process-time.ts';
 import type { InstanceScenario, ScenarioResult, ScenarioRow, Target } from '../scenario.ts';
 import { summarise } from '../statistics/quantiles.ts';
 import { toDuration } from '../wording.ts';

@@ -5,15 +5,15 @@
  * when the launcher has nothing left to tidy up; with gaps means round by round, with 30 ms of idleness before each.
  */
 import { setTimeout as pause } from 'node:timers/promises';
-import type { BenchLauncher } from '../bench-launcher.ts';
-import { compiledProgram } from '../compiled-program.ts';
 import { rivals } from '../peers/catalogue.ts';
 import { admit, type Peer, PeerFailure } from '../peers/peer.ts';
 import { SpawnTimer } from '../peers/spawn-timer.ts';
-import type { AbsentRival, Goal } from '../recording.ts';
+import type { AbsentRival, Goal } from '../recording/recording.ts';
 import type { LauncherScenario, ScenarioResult, ScenarioRow } from '../scenario.ts';
 import { type Summary, summarise } from '../statistics/quantiles.ts';
 import { toDuration } from '../wording.ts';
+import type { BenchLauncher } from '../workloads/bench-launcher.ts';
+import { compiledProgram } from '../workloads/compiled-program.ts';
 
 const PROGRAM = '/bin/true';
 const GAP_MS = 30;

@@ -14,16 +14,16 @@ import {
   type ProcessRole,
   processesOf,
   processRoles,
-} from '../instance-processes.ts';
-import { type Arrived, openLoop } from '../open-loop.ts';
-import { residentBytes } from '../process-memory.ts';
-import type { Goal } from '../recording.ts';
+} from '../gauges/instance-processes.ts';
+import { residentBytes } from '../gauges/process-memory.ts';
+import { type Arrived, openLoop } from '../load/open-loop.ts';
+import { choose, isAsKnown, mixedSubmissions } from '../load/submissions.ts';
+import { Submitter } from '../load/submitter.ts';
+import { perSecond } from '../load/windows.ts';
+import type { Goal } from '../recording/recording.ts';
 import { type InstanceScenario, onlyOurOwn, type ScenarioResult, type ScenarioRow } from '../scenario.ts';
 import { Generator } from '../statistics/generator.ts';
 import { percentile, summarise } from '../statistics/quantiles.ts';
-import { choose, isAsKnown, mixedSubmissions } from '../submissions.ts';
-import { Submitter } from '../submitter.ts';
-import { perSecond } from '../windows.ts';
 import { toDuration, toFigure } from '../wording.ts';
 
 const CLIENTS = 4;

@@ -4,10 +4,10 @@
  * of variation: the standard deviation as a part of the mean, of the processor time that was charged.
  */
 import { summarise as summariseTimes } from '../../agent/timing/calibrations.ts';
-import type { BenchLauncher } from '../bench-launcher.ts';
-import { BusyNeighbour, FixedWork, whyNotHere } from '../fixed-work.ts';
 import type { LauncherScenario, ScenarioOptions, ScenarioResult } from '../scenario.ts';
 import { summarise } from '../statistics/quantiles.ts';
+import type { BenchLauncher } from '../workloads/bench-launcher.ts';
+import { BusyNeighbour, FixedWork, whyNotHere } from '../workloads/fixed-work.ts';
 
 const WORK_MS = 1000;
 const QUICK_WORK_MS = 50;

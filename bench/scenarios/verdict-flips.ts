@@ -3,9 +3,10 @@
  * Fixed work is judged again and again, beside a busy neighbour, under a limit of processor time below what it takes and under one above it. What it takes is
  * the median of its runs right before, in the same sandbox.
  */
-import { BusyNeighbour, FixedWork, whyNotHere } from '../fixed-work.ts';
+
 import type { LauncherScenario, ScenarioOptions, ScenarioResult } from '../scenario.ts';
 import { percentile, summarise } from '../statistics/quantiles.ts';
+import { BusyNeighbour, FixedWork, whyNotHere } from '../workloads/fixed-work.ts';
 
 const WORK_MS = 100;
 const JUDGEMENTS = 1000;

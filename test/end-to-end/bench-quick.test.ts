@@ -10,7 +10,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, test } from 'node:test';
 import { scenarios } from '../../bench/catalogue.ts';
-import { readRecording } from '../../bench/recording.ts';
+import { readRecording } from '../../bench/recording/recording.ts';
 
 const bench = join(import.meta.dirname, '../../bench/bench');
 const folder = mkdtempSync(join(tmpdir(), 'envicutor-bench-quick-'));

@@ -10,7 +10,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, test } from 'node:test';
 import { scenarios } from '../../bench/catalogue.ts';
-import { readRecording } from '../../bench/recording.ts';
+import { readRecording } from '../../bench/recording/recording.ts';
 import { Generator } from '../../bench/statistics/generator.ts';
 
 const root = join(import.meta.dirname, '../..');

@@ -11,7 +11,7 @@ import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { setTimeout as pause } from 'node:timers/promises';
 import { gzipSync } from 'node:zlib';
-import { residentBytes } from '../../bench/process-memory.ts';
+import { residentBytes } from '../../bench/gauges/process-memory.ts';
 import { DirectoryObjectStore } from '../../shared/storage/directory-object-store.ts';
 import { environment, run } from '../support/bad-requests.ts';
 import { descriptionOf } from '../support/checked-fetch.ts';

@@ -2,7 +2,12 @@
  * A recording of the suite as no machine has made it: every kind of drawing, a noisy answer, one that did not finish, text that wants to be markup.
  * Never measures: samples follow from a seed.
  */
-import { type RecordedAnswer, type RecordedRow, type Recording, recordingForm } from '../../bench/recording.ts';
+import {
+  type RecordedAnswer,
+  type RecordedRow,
+  type Recording,
+  recordingForm,
+} from '../../bench/recording/recording.ts';
 import { SeededNumbers } from './seeded-numbers.ts';
 
 /** What must never be an element of a page. */

@@ -3,7 +3,7 @@
  */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { arrivals, openLoop } from '../../bench/open-loop.ts';
+import { arrivals, openLoop } from '../../bench/load/open-loop.ts';
 import { Generator } from '../../bench/statistics/generator.ts';
 
 test('arrivals follow from the seed, in their order, as many as the rate says', () => {

@@ -4,7 +4,7 @@
  */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import type { RecordedAnswer } from '../../bench/recording.ts';
+import type { RecordedAnswer } from '../../bench/recording/recording.ts';
 import { drawBars } from '../../bench/report/plots/bars.ts';
 import { drawCurve, toCurveLines } from '../../bench/report/plots/curve.ts';
 import { drawDistribution, hillOf } from '../../bench/report/plots/distribution.ts';

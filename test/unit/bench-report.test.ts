@@ -7,7 +7,7 @@ import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
-import { type Recording, RecordingError, writeRecording } from '../../bench/recording.ts';
+import { type Recording, RecordingError, writeRecording } from '../../bench/recording/recording.ts';
 import { recordingToHtml } from '../../bench/report/html.ts';
 import { markup, prose } from '../../bench/report/markup.ts';
 import { reportCommand } from '../../bench/report/report.ts';

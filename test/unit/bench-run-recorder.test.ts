@@ -6,8 +6,8 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, test } from 'node:test';
-import { readRecording } from '../../bench/recording.ts';
-import { RunRecorder } from '../../bench/run-recorder.ts';
+import { readRecording } from '../../bench/recording/recording.ts';
+import { RunRecorder } from '../../bench/recording/run-recorder.ts';
 import type { Scenario, ScenarioResult } from '../../bench/scenario.ts';
 import { summarise } from '../../bench/statistics/quantiles.ts';
 

@@ -3,7 +3,7 @@
  */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { splitOf, splitParts } from '../../bench/execution-split.ts';
+import { splitOf, splitParts } from '../../bench/gauges/execution-split.ts';
 
 const timing = {
   ...{ queuedMs: 1, buildMs: 0, fetchMs: 0.5, prepareMs: 3.5, executeMs: 2, collectMs: 0.25, overheadMs: 4 },

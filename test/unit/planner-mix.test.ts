@@ -4,10 +4,10 @@
  */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { difference, histogramsBy, parseMetrics, total, toValues } from '../../bench/gauges/prometheus-text.ts';
 import { meanShareOfPeak, scheduleOf } from '../../bench/planner/arrivals.ts';
 import { meanOf, normalQuantile, quantile, stratify } from '../../bench/planner/distribution.ts';
 import { type Mix, MixError, parseMix, readMix } from '../../bench/planner/mix.ts';
-import { difference, histogramsBy, parseMetrics, total, toValues } from '../../bench/planner/prometheus-text.ts';
 import { toMs, toRecordedMix } from '../../bench/planner/record.ts';
 
 const program = { cpuTimeMs: { kind: 'constant', ms: 5 } } as const;

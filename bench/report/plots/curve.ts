@@ -3,7 +3,7 @@
  * Never draws between what was measured but straight lines. Invariant: the upright axis begins at zero; a knee is marked only where more is better.
  */
 
-import type { Plot } from '../../recording.ts';
+import type { Plot } from '../../recording/recording.ts';
 import type { Interval } from '../../statistics/quantiles.ts';
 import { toFigure } from '../../wording.ts';
 import { type Markup, markup } from '../markup.ts';

@@ -3,7 +3,7 @@
  * Never fails on a plot that names rows which are not there: it draws the others, and says so when there is none.
  */
 
-import type { Plot } from '../../recording.ts';
+import type { Plot } from '../../recording/recording.ts';
 import type { Interval } from '../../statistics/quantiles.ts';
 import { type Markup, markup, plain, prose } from '../markup.ts';
 import { pick, type Series } from '../series.ts';

@@ -3,7 +3,7 @@
  * Never claims that parts are all there is. Invariant: bars of one drawing have one scale; what is printed as their sum is the sum of the parts' medians.
  */
 
-import type { Plot } from '../../recording.ts';
+import type { Plot } from '../../recording/recording.ts';
 import { type Markup, markup } from '../markup.ts';
 import { pick, type Series } from '../series.ts';
 import { toDecimals, toLines, toRough } from '../shown.ts';

@@ -4,6 +4,8 @@
  */
 import { spawnSync } from 'node:child_process';
 import { isDeepStrictEqual } from 'node:util';
+import type { Scenario, ScenarioResult, ScenarioRow } from '../scenario.ts';
+import { judgeNoise } from '../statistics/noise.ts';
 import { lookAtProcessors, machineFacts, stealBetween } from './machine.ts';
 import {
   type Plot,
@@ -13,8 +15,6 @@ import {
   recordingForm,
   writeRecording,
 } from './recording.ts';
-import type { Scenario, ScenarioResult, ScenarioRow } from './scenario.ts';
-import { judgeNoise } from './statistics/noise.ts';
 
 /** What a unit of rates ends with: more of them is better. */
 const A_RATE = /\/s$/;

@@ -2,8 +2,8 @@
  * Owns the facts about the machine that a figure was taken on, and what others did on it meanwhile; a figure without them is not a figure.
  * Never waits: what took time is the difference of two looks.
  */
-import { readFileSync } from 'node:fs';
 import { cpus, loadavg, release, totalmem } from 'node:os';
+import { readText } from '../gauges/proc.ts';
 import type { RecordedMachine } from './recording.ts';
 
 const GIBIBYTE = 2 ** 30;
@@ -16,9 +16,9 @@ export function machineFacts(): RecordedMachine {
     memoryGiB: Math.round(totalmem() / GIBIBYTE),
     kernel: release(),
     node: process.version,
-    governor: readOr('/sys/devices/system/cpu/cpu0/cpufreq/scaling_governor', 'none'),
+    governor: readText('/sys/devices/system/cpu/cpu0/cpufreq/scaling_governor').trim() || 'none',
     cgroups: cgroupMode(),
-    isVirtual: / hypervisor( |$)/m.test(readOr('/proc/cpuinfo', '')),
+    isVirtual: / hypervisor( |$)/m.test(readText('/proc/cpuinfo')),
   };
 }
 
@@ -26,6 +26,8 @@ export function machineFacts(): RecordedMachine {
 export interface ProcessorLook {
   /** Since boot, all processors together, in ticks of the kernel. */
   readonly ticks: number;
+  /** Of them, what nobody used. */
+  readonly idleTicks: number;
   /** Of them, what the hypervisor gave to others. */
   readonly stealTicks: number;
   /** Programs that could run, over the last minute. */
@@ -34,10 +36,11 @@ export interface ProcessorLook {
 
 /** Looks now. */
 export function lookAtProcessors(): ProcessorLook {
-  const fields = /^cpu +(.*)$/m.exec(readOr('/proc/stat', ''))?.[1]?.split(' ').map(Number) ?? [];
+  const fields = /^cpu +(.*)$/m.exec(readText('/proc/stat'))?.[1]?.split(' ').map(Number) ?? [];
   // Without the last two: what guests used is in the first two already.
   const ticks = fields.slice(0, 8).reduce((sum, each) => sum + each, 0);
-  return { ticks, stealTicks: fields[7] ?? 0, load: loadavg()[0] ?? 0 };
+  const [, , , idle = 0, waiting = 0, , , stealTicks = 0] = fields;
+  return { ticks, idleTicks: idle + waiting, stealTicks, load: loadavg()[0] ?? 0 };
 }
 
 /** The share of all processor time between two looks that the hypervisor gave to others, 0 to 1. */
@@ -46,19 +49,11 @@ export function stealBetween(before: ProcessorLook, after: ProcessorLook): numbe
 }
 
 function cgroupMode(): string {
-  const mounts = readOr('/proc/self/mounts', '');
+  const mounts = readText('/proc/self/mounts');
   const [hasOne, hasTwo] = [/^\S+ \S+ cgroup /m.test(mounts), /^\S+ \S+ cgroup2 /m.test(mounts)];
   if (hasOne && hasTwo) return 'hybrid';
   if (hasTwo) return 'v2';
   return hasOne ? 'v1' : 'none';
-}
-
-function readOr(path: string, otherwise: string): string {
-  try {
-    return readFileSync(path, 'utf8').trim();
-  } catch {
-    return otherwise;
-  }
 }
 
 /** The machine in one line of a report. */

@@ -3,7 +3,7 @@
  * Never measures a latency: what it received is what it is asked for. Invariant: after stop() nothing of it is asked for, and what waited is cancelled.
  */
 import { setTimeout as pause } from 'node:timers/promises';
-import type { ExecutionRequest } from '../shared/model/execution.ts';
+import type { ExecutionRequest } from '../../shared/model/execution.ts';
 import type { Submitter } from './submitter.ts';
 
 /** How long one that was refused waits before it comes again. */

@@ -3,8 +3,8 @@
  * end, take too much or say too much. All of them run in the base environment, without anything to install.
  * Never runs one. Invariant: every verdict is certain, on a busy machine too: what ends by a limit would never end otherwise.
  */
-import type { Execution, ExecutionRequest } from '../shared/model/execution.ts';
-import type { Generator } from './statistics/generator.ts';
+import type { Execution, ExecutionRequest } from '../../shared/model/execution.ts';
+import type { Generator } from '../statistics/generator.ts';
 
 const MEBIBYTE = 1024 ** 2;
 const TESTS = 4;

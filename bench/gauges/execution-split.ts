@@ -3,7 +3,7 @@
  * Never compares two processes' clocks: what lies between two processes is one part, both ways together.
  * Invariant: the parts add up to the client's time, none is negative, and an answer that does not allow that is an error.
  */
-import type { Execution } from '../shared/model/execution.ts';
+import type { Execution } from '../../shared/model/execution.ts';
 
 /** In the order in which they begin. */
 export const splitParts = [

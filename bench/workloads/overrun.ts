@@ -4,10 +4,10 @@
  * Never trusts a report alone: beside what the launcher says stands the program's own last word.
  * Invariant: a round that its limit did not end is an error; limits change from round to round.
  */
-import type { LimitName } from '../shared/model/limits.ts';
+import type { LimitName } from '../../shared/model/limits.ts';
+import type { GoJudge } from '../peers/go-judge.ts';
 import type { BenchLauncher } from './bench-launcher.ts';
 import { compiledProgram } from './compiled-program.ts';
-import type { GoJudge } from './peers/go-judge.ts';
 
 const KiB = 1024;
 const MiB = 1024 * KiB;

@@ -4,8 +4,8 @@
  */
 import { readFileSync } from 'node:fs';
 import type { Pool } from 'undici';
-import type { Execution } from '../shared/model/execution.ts';
-import type { Limits } from '../shared/model/limits.ts';
+import type { Execution } from '../../shared/model/execution.ts';
+import type { Limits } from '../../shared/model/limits.ts';
 import { compiledProgram } from './compiled-program.ts';
 
 const json = { 'content-type': 'application/json' };

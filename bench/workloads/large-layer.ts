@@ -12,8 +12,8 @@ import {
   LAYER_NAMES_BYTES_MAX,
   LayerCapture,
   STAGED_FILE,
-} from '../coordinator/builder/layer-capture.ts';
-import type { StagedLayer } from '../shared/model/build.ts';
+} from '../../coordinator/builder/layer-capture.ts';
+import type { StagedLayer } from '../../shared/model/build.ts';
 
 const BYTES_WANTED = 1024 ** 3;
 /** Where only the shape of an answer is wanted. */

@@ -4,7 +4,7 @@
  * Invariant: the same seed gives the same arrivals.
  */
 import { setTimeout as pause } from 'node:timers/promises';
-import type { Generator } from './statistics/generator.ts';
+import type { Generator } from '../statistics/generator.ts';
 
 /** When arrivals are due, in milliseconds from the start: a Poisson process whose rate per second at each moment `rateAt` says, at most `rateMax`. */
 export function arrivals(

@@ -3,7 +3,7 @@
  * Never counts or times: who calls does. A verdict other than ok is an error: it would make a figure a lie.
  */
 import type { Pool } from 'undici';
-import type { Execution } from '../shared/model/execution.ts';
+import type { Execution } from '../../shared/model/execution.ts';
 
 const body = JSON.stringify({ environment: {}, run: { script: '#!/bin/true\n' } });
 

@@ -10,16 +10,16 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { basename, join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
-import { type AllLimits, type Limits, limitDefaults } from '../shared/model/limits.ts';
-import { executionVariables, WORKSPACE_DIRECTORY } from '../shared/model/toolchain-variables.ts';
-import { CONTRACT_VERSION } from '../shared/sandbox/contract.ts';
-import { encodeFrame } from '../shared/sandbox/frames.ts';
-import { toLaunchFields } from '../shared/sandbox/launch-spec.ts';
-import { connectLauncher } from '../shared/sandbox/launcher-client.ts';
-import type { LaunchListener, LaunchReport, LaunchSpec, Sandbox } from '../shared/sandbox/sandbox.ts';
+import { type AllLimits, type Limits, limitDefaults } from '../../shared/model/limits.ts';
+import { executionVariables, WORKSPACE_DIRECTORY } from '../../shared/model/toolchain-variables.ts';
+import { CONTRACT_VERSION } from '../../shared/sandbox/contract.ts';
+import { encodeFrame } from '../../shared/sandbox/frames.ts';
+import { toLaunchFields } from '../../shared/sandbox/launch-spec.ts';
+import { connectLauncher } from '../../shared/sandbox/launcher-client.ts';
+import type { LaunchListener, LaunchReport, LaunchSpec, Sandbox } from '../../shared/sandbox/sandbox.ts';
 import { tarOfBase, tarOfPrograms } from './bench-layers.ts';
 
-const defaultBinary = new URL('../shared/sandbox/launcher/build/envicutor-launcher', import.meta.url).pathname;
+const defaultBinary = new URL('../../shared/sandbox/launcher/build/envicutor-launcher', import.meta.url).pathname;
 
 /** So many prepared sandboxes wait even when nothing has run yet. */
 const STOCK_LEAST = 2;

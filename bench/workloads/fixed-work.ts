@@ -7,12 +7,12 @@ import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
 import { setImmediate as nextTurn } from 'node:timers/promises';
-import { parseCpus } from '../agent/execution/slot-cpus.ts';
-import { createMachineReader, Processors } from '../agent/timing/processors.ts';
-import type { LaunchReport } from '../shared/sandbox/sandbox.ts';
+import { parseCpus } from '../../agent/execution/slot-cpus.ts';
+import { createMachineReader, Processors } from '../../agent/timing/processors.ts';
+import type { LaunchReport } from '../../shared/sandbox/sandbox.ts';
+import { percentile } from '../statistics/quantiles.ts';
 import type { BenchLauncher } from './bench-launcher.ts';
 import { compiledProgram } from './compiled-program.ts';
-import { percentile } from './statistics/quantiles.ts';
 
 const OWN = '0';
 const CALIBRATION_ROUNDS = 400;

@@ -4,12 +4,12 @@
  * Prints JSON: resident bytes before, at the peak of getting it, and at the peak of all.
  */
 import { readFileSync, writeFileSync } from 'node:fs';
-import { systemRandom } from '../shared/clock.ts';
-import { LayerFetcher } from '../shared/layers/layer-fetcher.ts';
-import { LayerInstaller } from '../shared/layers/layer-installer.ts';
-import { silentLogger } from '../shared/logger.ts';
-import type { LayerManifest } from '../shared/model/manifest.ts';
-import { connectLauncher } from '../shared/sandbox/launcher-client.ts';
+import { systemRandom } from '../../shared/clock.ts';
+import { LayerFetcher } from '../../shared/layers/layer-fetcher.ts';
+import { LayerInstaller } from '../../shared/layers/layer-installer.ts';
+import { silentLogger } from '../../shared/logger.ts';
+import type { LayerManifest } from '../../shared/model/manifest.ts';
+import { connectLauncher } from '../../shared/sandbox/launcher-client.ts';
 
 const [socketPath = '', directory = '', url = '', described = ''] = process.argv.slice(2);
 const { blob, tar } = JSON.parse(described) as Pick<LayerManifest, 'blob' | 'tar'>;

@@ -3,9 +3,10 @@
  * Never asks a process: it looks from outside, by /proc and the folders of the instance.
  * Invariant: a launcher is itself; the sandboxes that it prepared are its descendants and counted apart.
  */
-import { type Dirent, existsSync, lstatSync, readdirSync, readFileSync } from 'node:fs';
+import { type Dirent, existsSync, lstatSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
-import type { PrivateInstance } from '../ops/local/private-instance.ts';
+import type { PrivateInstance } from '../../ops/local/private-instance.ts';
+import { commandOf, parentOf, processIds, readText } from './proc.ts';
 
 const CGROUPS = '/sys/fs/cgroup';
 
@@ -20,24 +21,10 @@ export const processRoles = [
 ] as const;
 export type ProcessRole = (typeof processRoles)[number];
 
-function read(path: string): string {
-  try {
-    return readFileSync(path, 'utf8');
-  } catch {
-    return '';
-  }
-}
-
-const commandOf = (pid: number) => read(`/proc/${pid}/cmdline`);
-const parentOf = (pid: number) => Number(/^PPid:\s+(\d+)/m.exec(read(`/proc/${pid}/status`))?.[1] ?? 0);
-
 /** The launcher whose store this is; what it forks has the same command line. */
 function launcherOf(store: string): number {
   const isOne = (pid: number) => commandOf(pid).includes(`\0${store}\0`);
-  const found = readdirSync('/proc')
-    .filter((name) => /^\d+$/.test(name))
-    .map(Number)
-    .find((pid) => isOne(pid) && !isOne(parentOf(pid)));
+  const found = processIds().find((pid) => isOne(pid) && !isOne(parentOf(pid)));
   if (found === undefined) throw new Error(`no launcher has its store in ${store}`);
   return found;
 }
@@ -65,7 +52,7 @@ export function descriptorsOf(pid: number): number {
 
 /** How many mounts a process sees: all of its instance's, since that has a mount namespace of its own. */
 export function mountsOf(pid: number): number {
-  return read(`/proc/${pid}/mountinfo`).split('\n').length - 1;
+  return readText(`/proc/${pid}/mountinfo`).split('\n').length - 1;
 }
 
 function directoriesBelow(folder: string): string[] {

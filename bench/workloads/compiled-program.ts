@@ -7,14 +7,14 @@ import { spawnSync } from 'node:child_process';
 import { existsSync, mkdirSync, readFileSync, renameSync } from 'node:fs';
 import { homedir } from 'node:os';
 import { basename, join } from 'node:path';
-import { digestHex, digestOf } from '../shared/digest.ts';
+import { digestHex, digestOf } from '../../shared/digest.ts';
 
 /** Where programs and rivals are kept for this user. */
 export const cacheFolder = join(process.env['XDG_CACHE_HOME'] ?? join(homedir(), '.cache'), 'envicutor');
 
 /** The path of the program compiled from `source`, a path relative to bench/; throws with gcc's words. */
 export function compiledProgram(source: string): string {
-  const path = join(import.meta.dirname, source);
+  const path = join(import.meta.dirname, '..', source);
   const name = basename(source, '.c');
   const folder = join(cacheFolder, 'bench', digestHex(digestOf(readFileSync(path))).slice(0, 16));
   const program = join(folder, name);

@@ -4,7 +4,8 @@
  * Never judges a verdict or retries: a refusal is an answer that the scenario counts.
  */
 import { Pool } from 'undici';
-import type { Execution, ExecutionRequest } from '../shared/model/execution.ts';
+import type { Execution, ExecutionRequest } from '../../shared/model/execution.ts';
+import { parseMetrics, type Sample } from '../gauges/prometheus-text.ts';
 
 /** What an instance answered. */
 export interface Answered {
@@ -58,7 +59,8 @@ export class Submitter {
   /** A gauge or counter of the instance's metrics that has no labels; NaN when there is none. */
   async metric(name: string): Promise<number> {
     const { body } = await this.#pool.request({ method: 'GET', path: '/metrics', headers: this.#headers });
-    return Number(new RegExp(`^${name} (.+)$`, 'm').exec(await body.text())?.[1] ?? Number.NaN);
+    const isIt = (sample: Sample) => sample.name === name && Object.keys(sample.labels).length === 0;
+    return parseMetrics(await body.text()).find(isIt)?.value ?? Number.NaN;
   }
 
   async close(): Promise<void> {
