@@ -10,6 +10,7 @@ import type { Envelope } from '../shared/model/manifest.ts';
 import type { AgentMessage, LeaseResultMessage } from '../shared/protocol/agent-messages.ts';
 import { encodeMessage } from '../shared/protocol/catalog.ts';
 import { layersOf, toOrderClaim } from '../shared/protocol/lease-order.ts';
+import { fitResult, packResult } from '../shared/protocol/packed-outputs.ts';
 import type { TerminalNews } from '../shared/protocol/terminal-flow.ts';
 import { closeCodes } from '../shared/protocol/version.ts';
 import { noTracer } from '../shared/tracing/tracer.ts';
@@ -321,13 +322,15 @@ export class LeasingAgent implements SessionListener {
     const trace = LeaseTrace.begin(tracer, clock, { lease, slot, order });
     const needs = { ...this.#needs, cpus: this.#slots.cpusOf(slot), slots, terminal, timing: this.#timing, trace };
     const receipt = new LeaseReceipt(this.#needs.clock, order);
-    const execution = new Execution(needs, order, slot, this.#toListener(lease, order, slot, receipt));
+    const listener = this.#toListener(lease, order, slot, receipt);
+    const execution = new Execution(needs, order, slot, listener);
     const { promise: ended, resolve } = Promise.withResolvers<void>();
     const held: HeldLease = { fence, execution, ended, order, receipt, terminal, trace };
     this.#leases.set(lease, held);
     this.#session.send({ type: 'lease.accepted', lease });
     terminal?.begin();
     void execution.execute().then((result) => {
+      listener.flush();
       this.#leases.delete(lease);
       this.#slots.giveBack(slot);
       this.#finish(lease, held, result);
@@ -345,9 +348,11 @@ export class LeasingAgent implements SessionListener {
       this.#session.changed();
       return;
     }
-    const result = receipt.signed(identity, { lease, fence }, this.#toUnderstood(unsigned));
+    const isPacking = this.#understood.includes('result.packed');
+    const result = receipt.signed(identity, { lease, fence }, fitResult(this.#toUnderstood(unsigned), isPacking));
     if (result.failure === null) site?.ran(order);
-    const text = encodeMessage({ type: 'lease.completed', lease, fence, result });
+    const told = isPacking ? packResult(result) : result;
+    const text = encodeMessage({ type: 'lease.completed', lease, fence, result: told });
     this.#outbox.add({ lease, fence, text, executionId });
     this.#session.sendText(text);
     // The coordinator places by what is held here, so it hears at once of layers that came, and of those that went for them.
@@ -363,8 +368,8 @@ export class LeasingAgent implements SessionListener {
   }
 
   #toListener(lease: string, { executionId }: HeldLease['order'], slot: number, receipt: LeaseReceipt) {
-    const { logger } = this.#needs;
-    const news = { send: (message: AgentMessage) => this.#session.send(message), logger, layers: this.#layers };
+    const { logger, clock } = this.#needs;
+    const news = { send: (message: AgentMessage) => this.#session.send(message), logger, clock, layers: this.#layers };
     return toLeaseListener(news, { lease, executionId, slot }, () => receipt.prepare());
   }
 

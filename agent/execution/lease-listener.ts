@@ -2,16 +2,24 @@
  * Owns what an execution says to the coordinator while it runs: that it runs, its output, its tests, how far a fetch is. All of it may be lost.
  * Never says what came of it: that is the result's.
  */
+import type { Clock } from '../../shared/clock.ts';
 import type { Logger } from '../../shared/logger.ts';
 import type { AgentMessage } from '../../shared/protocol/agent-messages.ts';
 import type { LayerNews } from '../layers/layer-news.ts';
 import type { ExecutionListener } from './executor.ts';
+import { OutputPace } from './output-pace.ts';
 
 /** Where it is said. */
 export interface LeaseListenerNeeds {
   readonly send: (message: AgentMessage) => unknown;
   readonly logger: Pick<Logger, 'info'>;
   readonly layers: Pick<LayerNews, 'atIntervals'>;
+  readonly clock: Pick<Clock, 'monotonicMs' | 'after'>;
+}
+
+/** Hears an execution, and says what it has heard at the latest when it is told to: before the result is. */
+export interface LeaseListener extends ExecutionListener {
+  flush(): void;
 }
 
 /** Whose it is. */
@@ -23,10 +31,13 @@ export interface ListenedLease {
 
 /** A listener for one lease; `running` is called when the processor has nothing else to do for it. */
 export function toLeaseListener(
-  { send, logger, layers }: LeaseListenerNeeds,
+  { send, logger, layers, clock }: LeaseListenerNeeds,
   { lease, executionId, slot }: ListenedLease,
   running: () => void,
-): ExecutionListener {
+): LeaseListener {
+  const pace = new OutputPace(clock, (script, stream, bytes) =>
+    send({ type: 'lease.output', lease, script, stream, data: bytes.toString('base64') }),
+  );
   return {
     fetching: layers.atIntervals((bytes, bytesTotal) => {
       send({ type: 'lease.fetching', lease, bytes, bytesTotal });
@@ -37,10 +48,8 @@ export function toLeaseListener(
       logger.info({ lease, executionId, slot }, 'lease running');
       running();
     },
-    output: (script, stream, chunk) => {
-      const data = Buffer.from(chunk.buffer, chunk.byteOffset, chunk.length).toString('base64');
-      send({ type: 'lease.output', lease, script, stream, data });
-    },
+    output: (script, stream, chunk) => pace.output(script, stream, chunk),
+    flush: () => pace.flush(),
     tested: (index, test) => send({ type: 'lease.tested', lease, index, test }),
   };
 }

@@ -5,6 +5,7 @@
 import type { IncomingMessage } from 'node:http';
 import type { Duplex } from 'node:stream';
 import { WebSocket, WebSocketServer } from 'ws';
+import type { Timer } from '../../shared/clock.ts';
 import { endWebSockets } from '../../shared/http/websocket-end.ts';
 import { JoinedWrites } from '../../shared/protocol/joined-writes.ts';
 import { MessageCutter } from '../../shared/protocol/message-pieces.ts';
@@ -65,10 +66,16 @@ export class AgentGateway {
         socket.send(text, { binary: isPiece });
       }
     };
+    let resting: Timer | null = null;
     const cutter = new MessageCutter({ piece: (text) => write(text, true), rest: (text) => write(text, false) });
     const session = new AgentSession(
       {
         send: (text, mayCut) => cutter.send(text, mayCut),
+        rest: (restMs) => {
+          socket.pause();
+          resting?.cancel();
+          resting = this.#deps.clock.after(restMs, () => socket.resume());
+        },
         close: (code, reason) => socket.close(code, reason),
       },
       { ...this.#deps, refused: (name, error) => this.#logOnce(name, error.code, error.message) },
@@ -82,6 +89,7 @@ export class AgentGateway {
     socket.on('error', () => undefined);
     socket.on('close', () => {
       cutter.end();
+      resting?.cancel();
       this.#sessions.delete(session);
       session.lost();
     });

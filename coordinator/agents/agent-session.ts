@@ -15,6 +15,7 @@ import { type AgentMessage, decodeAgentMessage, type EndedExecution } from '../.
 import { encodeMessage } from '../../shared/protocol/catalog.ts';
 import type { CoordinatorMessage } from '../../shared/protocol/coordinator-messages.ts';
 import { MessageJoiner } from '../../shared/protocol/message-pieces.ts';
+import { unpackResult } from '../../shared/protocol/packed-outputs.ts';
 import { acceptedVersions, closeCodes, MESSAGE_BYTES_MAX, PROTOCOL_VERSION } from '../../shared/protocol/version.ts';
 import type { EnrolledAgent } from '../executions/state-store.ts';
 import type { LeaseEvents } from '../scheduler/scheduler.ts';
@@ -28,6 +29,8 @@ import { toUnderstood, understoodBy } from './understood-messages.ts';
 export interface AgentSocket {
   /** `mayCut`: the agent takes a long message in pieces. */
   send(text: string, mayCut: boolean): void;
+  /** Listens to nothing for this long, but to what has come already; milliseconds. */
+  rest(restMs: number): void;
   close(code: number, reason: string): void;
 }
 
@@ -136,12 +139,19 @@ export class AgentSession {
   #take(text: string, act: () => void): void {
     if (this.#state === 'disconnected') return;
     try {
-      this.#budget.take(text.length, this.#agent !== null);
+      const restMs = this.#budget.take(text.length, this.#agent !== null);
       act();
+      if (restMs > 0) this.#rest(restMs);
     } catch (error) {
       if (!(error instanceof SystemError)) throw error;
       this.#refuse(error, error.code === 'protocol-mismatch' ? closeCodes.protocolMismatch : closeCodes.messageInvalid);
     }
+  }
+
+  /** It is not silent while nobody listens. */
+  #rest(restMs: number): void {
+    this.#heardAtMs = Math.max(this.#heardAtMs, this.#deps.clock.monotonicMs() + restMs);
+    this.#socket.rest(restMs);
   }
 
   /** The socket is gone. */
@@ -316,7 +326,8 @@ export class AgentSession {
 
   /** A result that could not be kept is not acknowledged: the agent says it again. */
   #complete(message: Extract<AgentMessage, { type: 'lease.completed' }>, agent: FleetAgent): void {
-    const { lease, fence, result } = message;
+    const { lease, fence } = message;
+    const result = unpackResult(message.result);
     const { leases } = this.#deps;
     let executionId: string | null = null;
     leases.heard(agent.id, lease, (_listener, id) => {

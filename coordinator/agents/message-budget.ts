@@ -1,7 +1,7 @@
 /**
- * Owns how much one agent may say: messages and characters, a burst and a rate, far above what an honest one ever needs; whoever is above it keeps
- * everybody else's coordinator busy.
- * Never reads a message. Invariant: over any time what is let through is at most the burst and the rate's part of that time.
+ * Owns how much one agent may say: messages and characters, a burst and a rate. What its programs write can be more than that, and is no fault of an
+ * honest agent's, so it is let go on, but listened to no faster: others are served meanwhile, and TCP holds it up.
+ * Never reads a message. Invariant: over any time what is listened to is at most the burst, the rate's part of that time, and one message.
  */
 import type { Clock } from '../../shared/clock.ts';
 import { SystemError } from '../../shared/errors.ts';
@@ -29,8 +29,11 @@ export class MessageBudget {
     this.#atMs = clock.monotonicMs();
   }
 
-  /** Takes one message of this length; SystemError `message-invalid` when it is too much. */
-  take(characters: number, isKnown: boolean): void {
+  /**
+   * Takes one message of this length. For how many milliseconds nothing more is to be listened to after it; SystemError `message-invalid` when it is
+   * too much of a greeting.
+   */
+  take(characters: number, isKnown: boolean): number {
     if (!isKnown && characters > GREETING_CHARACTERS_MAX) {
       throw new SystemError('message-invalid', `a greeting has at most ${GREETING_CHARACTERS_MAX} characters`);
     }
@@ -39,8 +42,7 @@ export class MessageBudget {
     this.#atMs = nowMs;
     this.#messages = Math.min(MESSAGES.burst, this.#messages + seconds * MESSAGES.perSecond) - 1;
     this.#characters = Math.min(CHARACTERS.burst, this.#characters + seconds * CHARACTERS.perSecond) - characters;
-    if (this.#messages >= 0 && this.#characters >= 0) return;
-    const what = this.#messages < 0 ? `${MESSAGES.perSecond} messages` : `${CHARACTERS.perSecond} characters`;
-    throw new SystemError('message-invalid', `an agent may say ${what} a second`);
+    const late = Math.max(-this.#messages / MESSAGES.perSecond, -this.#characters / CHARACTERS.perSecond);
+    return late > 0 ? Math.ceil(late * 1000) : 0;
   }
 }

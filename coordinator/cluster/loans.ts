@@ -7,6 +7,7 @@
 import type { Clock, Timer } from '../../shared/clock.ts';
 import { SystemError, toErrorCode } from '../../shared/errors.ts';
 import type { ExecutionId } from '../../shared/ids.ts';
+import { unpackResult } from '../../shared/protocol/packed-outputs.ts';
 import type { TerminalCommand } from '../../shared/protocol/terminal-flow.ts';
 import type { AgentFacts } from '../agents/fleet.ts';
 import type { Demand } from '../scheduler/scheduler.ts';
@@ -212,7 +213,7 @@ export class Loans {
     const keep = () => void this.#send({ type: 'demand.kept', demand: loan.id });
     this.#forget(loan);
     this.#keeper.ended(executionId);
-    const kept = listener.completed(executionId, message.result);
+    const kept = listener.completed(executionId, unpackResult(message.result));
     if (kept === undefined) keep();
     // What could not be kept is said again by its agent.
     else kept.then(keep, () => undefined);

@@ -7,6 +7,7 @@ import type { Clock, Random, Timer } from '../../shared/clock.ts';
 import { SystemError } from '../../shared/errors.ts';
 import type { Logger } from '../../shared/logger.ts';
 import { encodeMessage } from '../../shared/protocol/catalog.ts';
+import { fitResult, packResult } from '../../shared/protocol/packed-outputs.ts';
 import { type Addition, additions } from '../../shared/protocol/version.ts';
 import { understoodBy } from '../agents/understood-messages.ts';
 import type { Guests } from './guests.ts';
@@ -64,10 +65,8 @@ export class PeerSession implements PeerSocketUser {
 
   /** Without what its reader would refuse. */
   #toUnderstood(message: DialledMessage): DialledMessage {
-    if (message.type === 'demand.completed' && !this.#understood.has('result.certificate')) {
-      const { certificate: _, rerun: __, ...result } = message.result;
-      return { ...message, result };
-    }
+    if (message.type === 'demand.completed')
+      return { ...message, result: toUnderstoodResult(message.result, this.#understood) };
     if (message.type !== 'peer.room' || this.#understood.has('order.tests')) return message;
     return { ...message, rooms: message.rooms.map(({ understands: _, ...room }) => room) };
   }
@@ -145,4 +144,18 @@ export class PeerSession implements PeerSocketUser {
     this.#guests?.down(this.send);
     if (this.#guests !== null) this.#deps.ended(this);
   }
+}
+
+type GuestResult = Extract<DialledMessage, { type: 'demand.completed' }>['result'];
+
+function toUnderstoodResult(result: GuestResult, understood: ReadonlySet<Addition>): GuestResult {
+  const isPacking = understood.has('result.packed');
+  const { certificate, rerun, ...rest } = fitResult(result, isPacking);
+  const isCertified = understood.has('result.certificate');
+  const told = {
+    ...rest,
+    ...(isCertified && certificate !== undefined ? { certificate } : {}),
+    ...(isCertified && rerun !== undefined ? { rerun } : {}),
+  };
+  return isPacking ? packResult(told) : told;
 }

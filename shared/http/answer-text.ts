@@ -6,6 +6,7 @@
 import type { TSchema } from '@sinclair/typebox';
 import { TypeCompiler } from '@sinclair/typebox/compiler';
 import { Value } from '@sinclair/typebox/value';
+import { type LongAnswer, toAnswerText } from './long-answers.ts';
 import { findPlaces } from './validation.ts';
 
 /** What the log says of it. */
@@ -31,13 +32,13 @@ export interface AnswerRoute {
 export function compileAnswerText(
   { schema, method, url, httpStatus = '' }: AnswerRoute,
   broken: (promise: BrokenPromise) => void,
-): (answer: unknown) => string {
+): (answer: unknown) => string | LongAnswer {
   const promised = schema as TSchema;
   const check = TypeCompiler.Compile(promised);
   return (answer) => {
-    if (check.Check(answer)) return JSON.stringify(answer);
+    if (check.Check(answer)) return toAnswerText(answer);
     const pointers = findPlaces(promised, answer).map(({ pointer }) => pointer);
     broken({ method, route: url, status: httpStatus, pointers });
-    return JSON.stringify(Value.Clean(promised, structuredClone(answer)));
+    return toAnswerText(Value.Clean(promised, structuredClone(answer)));
   };
 }

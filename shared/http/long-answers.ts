@@ -1,7 +1,8 @@
 /**
  * Owns that a long answer leaves in pieces, a turn of the event loop for each, at the pace of its reader: whoever else is served meanwhile does not wait
- * for all of it, and it is not there twice, as text and as bytes. Never touches what is a stream already.
+ * for all of it, and it is not there twice, as what it says and as its text. Never touches what is a stream already.
  */
+import { randomUUID } from 'node:crypto';
 import { Readable } from 'node:stream';
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import type { FastifyInstance } from 'fastify';
@@ -9,22 +10,77 @@ import { textPieces } from '../text-pieces.ts';
 
 /** An answer of so many UTF-16 code units is one piece; of what is written at once Node makes up to three times as many bytes. */
 const ANSWER_PIECE_LENGTH = 131_072;
+/** Texts that are put into a long answer by themselves. */
+const LONG_TEXT_LENGTH = 4096;
+
+/** An answer whose JSON is made while it leaves. */
+export class LongAnswer {
+  readonly #value: unknown;
+
+  constructor(value: unknown) {
+    this.#value = value;
+  }
+
+  /** All of it. */
+  text(): string {
+    return JSON.stringify(this.#value);
+  }
+
+  /** All of it, in order. */
+  *pieces(): Generator<string, void, undefined> {
+    const texts: string[] = [];
+    // Nobody who is in the answer can know it.
+    const mark = randomUUID();
+    const frame = JSON.stringify(this.#value, (_name, value: unknown) => {
+      if (typeof value !== 'string' || value.length < LONG_TEXT_LENGTH) return value;
+      texts.push(value);
+      return mark;
+    });
+    const [first = '', ...others] = frame.split(mark);
+    yield* textPieces(first, ANSWER_PIECE_LENGTH);
+    for (const [index, after] of others.entries()) {
+      for (const piece of textPieces(texts[index] ?? '', ANSWER_PIECE_LENGTH)) yield JSON.stringify(piece).slice(1, -1);
+      yield* textPieces(after, ANSWER_PIECE_LENGTH);
+    }
+  }
+}
+
+/** An answer as JSON, at once or, when it is long, later. */
+export function toAnswerText(answer: unknown): string | LongAnswer {
+  return lengthOf(answer) > ANSWER_PIECE_LENGTH ? new LongAnswer(answer) : JSON.stringify(answer);
+}
+
+/** Of all texts in a value together, in UTF-16 code units. */
+function lengthOf(value: unknown): number {
+  if (typeof value === 'string') return value.length;
+  if (typeof value !== 'object' || value === null) return 0;
+  let length = 0;
+  for (const name in value) length += lengthOf((value as Record<string, unknown>)[name]);
+  return length;
+}
 
 /** Cuts every long answer of a server; after whoever wants to see answers as they were given, before the server's routes are added. */
 export function cutLongAnswers(server: Pick<FastifyInstance, 'addHook'>): void {
-  server.addHook('onSend', (request, reply, payload, done) => {
-    if (typeof payload !== 'string' || payload.length <= ANSWER_PIECE_LENGTH || request.method === 'HEAD') {
-      done(null, payload);
-      return;
-    }
-    reply.header('content-length', Buffer.byteLength(payload));
-    done(null, Readable.from(inTurns(textPieces(payload, ANSWER_PIECE_LENGTH))));
+  server.addHook('onSend', (request, reply, payload: unknown, done) => {
+    const isHead = request.method === 'HEAD';
+    if (payload instanceof LongAnswer) {
+      done(null, isHead ? payload.text() : Readable.from(inTurns(payload.pieces())));
+    } else if (typeof payload === 'string' && payload.length > ANSWER_PIECE_LENGTH && !isHead) {
+      reply.header('content-length', Buffer.byteLength(payload));
+      done(null, Readable.from(inTurns(textPieces(payload, ANSWER_PIECE_LENGTH))));
+    } else done(null, payload);
   });
 }
 
+/** Short pieces together, each in a turn of its own. */
 async function* inTurns(pieces: Iterable<string>): AsyncGenerator<string, void, undefined> {
+  let together = '';
   for (const piece of pieces) {
-    yield piece;
+    together += piece;
+    if (together.length < ANSWER_PIECE_LENGTH / 2) continue;
+    yield together;
+    together = '';
     await nextTurn();
   }
+  if (together !== '') yield together;
 }

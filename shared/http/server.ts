@@ -105,9 +105,11 @@ export const serverDefaults: ServerOptions = {
 export function createStrictServer(deps: ServerDeps, options: ServerOptions) {
   const server = createFramework(deps, options);
   server.setValidatorCompiler((route) => compileValidator(route));
-  server.setSerializerCompiler((route) =>
-    compileAnswerText(route, (promise) => deps.log.error(promise, PROMISE_BROKEN)),
-  );
+  server.setSerializerCompiler((route) => {
+    const toText = compileAnswerText(route, (promise) => deps.log.error(promise, PROMISE_BROKEN));
+    // What is no text yet passes through the framework as it is, to the hook that makes it one.
+    return toText as (answer: unknown) => string;
+  });
   server.removeAllContentTypeParsers();
   server.addContentTypeParser<Buffer>('application/json', { parseAs: 'buffer' }, (_request, body, done) => {
     try {

@@ -4,6 +4,7 @@
  */
 import type { Socket } from 'node:net';
 import type { FastifyInstance, FastifyReply } from 'fastify';
+import { LongAnswer } from './long-answers.ts';
 
 /** What a connection has to do: requests may come one behind another before the first is answered. */
 interface Exchanges {
@@ -34,7 +35,7 @@ export function endSlowReaders(server: Pick<FastifyInstance, 'addHook'>, stallMs
   server.addHook('onSend', (_request, reply, payload, done) => {
     const socket = socketOf(reply);
     // A stream is read as its reader reads: nothing of it is kept meanwhile.
-    if (typeof payload === 'string' || Buffer.isBuffer(payload)) {
+    if (typeof payload === 'string' || Buffer.isBuffer(payload) || payload instanceof LongAnswer) {
       if (!answering.has(reply)) of(socket).answering += 1;
       answering.add(reply);
       // Nobody listens for it, so Node closes the connection; bytes that leave are life.

@@ -11,7 +11,7 @@
  * `lease.news` is what the terminal of a lease has to say (terminal-flow); it is said again over a new connection.
  * A result's `receipt` is what the agent signs of it; one that does not fit the lease and the result makes both worthless, and the lease is
  * given to somebody else. Its `certificate` says what was seen of the processors meanwhile, and is told to who understands `result.certificate`. So is a report's `cache`
- * to who understands `report.cache`.
+ * to who understands `report.cache`, and outputs are `packed` for who understands `result.packed`. A result whose outputs are more than a message holds has them cut.
  *
  * An agent that serves its own site (docs/edge.md) says in its hello which optional parts it understands, and sends what the welcome says that the
  * coordinator understands: `executions.ended` tells what has ended at its site, again and again, until `executions.recorded` names it.
@@ -69,6 +69,15 @@ export const LeaseResult = Closed({
     Type.String({ maxLength: RECEIPT_CHARACTERS_MAX, description: 'Of all of the above: shared/receipts/receipt.ts.' }),
   ),
   certificate: Type.Optional(TimingCertificate),
+  packed: Type.Optional(
+    Type.Array(
+      Type.String({ pattern: '^/(compile|run|check/compile|tests/[0-9]{1,3}/(check/)?report)/std(out|err)$' }),
+      {
+        maxItems: 4 * TESTS_MAX + 6,
+        description: 'Texts that are told as base64 of their UTF-8, by pointer: packed-outputs.ts.',
+      },
+    ),
+  ),
 });
 
 /** An execution that an agent ran for its own site: what its tenant's list shows of it. Output is cut to what is worth telling. */

@@ -19,12 +19,12 @@ export const acceptedVersions: readonly number[] = [1];
  * `order.collect`: an order wants files that are left to be sent ·
  * `result.certificate`: a result may have a timing certificate ·
  * `report.cache`: a report may say what the agent's cache and disk are like · `order.trace`: an order may belong to a trace ·
- * `message.pieces`: a long message may come in pieces (message-pieces).
+ * `message.pieces`: a long message may come in pieces (message-pieces) · `result.packed`: outputs of a result may be packed (packed-outputs).
  */
 export const additions = [
   ...(['order.environment', 'executions.ended', 'order.tests', 'order.terminal'] as const),
   ...(['order.inputs', 'order.collect', 'result.certificate'] as const),
-  ...(['report.cache', 'order.trace', 'order.pipes', 'message.pieces'] as const),
+  ...(['report.cache', 'order.trace', 'order.pipes', 'message.pieces', 'result.packed'] as const),
 ] as const;
 export type Addition = (typeof additions)[number];
 

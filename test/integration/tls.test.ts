@@ -123,7 +123,7 @@ test('an agent and its layers come over TLS by the authority that it is told of,
       },
       {
         ...{ dialling: () => undefined, message: (text: string) => resolve(JSON.parse(text).type) },
-        opened: (connection) => connection.send('{"type":"nothing"}'),
+        opened: (connection) => connection.send('{"type":"nothing"}', false),
         closed: (_code, reason) => resolve(reason),
       },
     );

@@ -16,7 +16,7 @@ test('a proof is looked at once, however often it is given', () => {
   const deps = { clock: new VirtualClock(), enrolment: { nonce: () => 'n', admit }, refused: () => undefined };
   const closed: string[] = [];
   const session = new AgentSession(
-    { send: () => undefined, close: (_code, reason) => void closed.push(reason) },
+    { send: () => undefined, rest: () => undefined, close: (_code, reason) => void closed.push(reason) },
     deps as unknown as SessionDeps,
     { reportIntervalMs: 1000, leaseTtlMs: 1000 },
   );

@@ -1,5 +1,6 @@
 /*
- * deadlines.c: when each launch must be looked at next: wall, cpu and idle limits, kills that do not come back, egress.
+ * deadlines.c: when each launch must be looked at next: wall, cpu and idle limits, kills that do not come back, egress,
+ * streams that rest.
  * It never polls: a look is set for the earliest moment at which a limit can be reached with every core busy, so that a
  * run needs a handful of them. What must stay true: a limit is recorded before its kill, with what was observed.
  */
@@ -41,6 +42,7 @@ static uint64_t earlier(uint64_t one, uint64_t other) { return one == 0 || (othe
 static uint64_t next_of(const struct launch *launch) {
   uint64_t next = 0;
   if (!launch->ended) next = earlier(launch->kill_sent ? launch->kill_at : launch->next_check, launch->oom_check);
+  next = earlier(next, streams_wake_at(launch));
   return launch->egress_alive ? earlier(next, launch->egress_deadline) : next;
 }
 
@@ -104,6 +106,7 @@ void watch_memory(struct launch *launch) {
 }
 
 static void run_one(struct launch *launch, uint64_t now) {
+  streams_wake(launch, now);
   if (launch->egress_alive && launch->egress_deadline != 0 && now >= launch->egress_deadline) {
     launch->egress_deadline = 0;
     kill(launch->egress.pid, SIGKILL);

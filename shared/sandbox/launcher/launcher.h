@@ -293,7 +293,8 @@ struct stream {
   struct source source;
   struct launch *launch;
   uint8_t number;
-  uint64_t forwarded;
+  uint64_t forwarded, taken; /* what was read, also beyond the limit */
+  uint64_t read_at, rests_until; /* 0: it does not rest */
   bool truncated, over;
 };
 
@@ -360,6 +361,8 @@ void stream_pump(struct stream *stream);
 void streams_finish(struct launch *launch); /* the program is dead: what is left in the pipes, not more */
 bool streams_over(const struct launch *launch);
 void streams_resume(struct launch *launch);
+uint64_t streams_wake_at(const struct launch *launch); /* 0: none rests */
+void streams_wake(struct launch *launch, uint64_t now);
 void streams_credit(struct launch *launch, uint32_t bytes);
 void stream_open(struct launch *launch, size_t index, int descriptor);
 void input_open(struct launch *launch, int descriptor);

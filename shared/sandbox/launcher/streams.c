@@ -3,6 +3,8 @@
  * files) to the client, the client's to it.
  * It never holds more than the client lets it: a congested client stops the reading, not the timers; a launch whose window
  * is used up is not read, and no other launch hears of it.
+ * A program that writes byte by byte would have us and everybody behind us work for each byte, on the time of all others: a
+ * stream that had little and was read a moment ago rests for a moment, and what comes meanwhile is read together.
  * What must stay true: exactly outputBytes of a stream are forwarded, the first byte above ends the run; and a program
  * that does not read its input never makes its client wait: what it refuses is taken and thrown away.
  */
@@ -13,14 +15,28 @@
 #include <sys/ioctl.h>
 #include <unistd.h>
 
-enum { READS_PER_TURN = 16 };
+enum { READS_PER_TURN = 16, LITTLE_BYTES = 4096 };
+#define REST_NS NS_PER_MS
+
+static void rest_after(struct stream *stream, uint64_t got) {
+  uint64_t now = monotonic_ns();
+  bool again = now - stream->read_at < 2 * REST_NS;
+  stream->read_at = now;
+  if (got == 0 || got >= LITTLE_BYTES || !again) return;
+  stream->rests_until = now + REST_NS;
+  watch_for(&stream->source, 0);
+}
 
 static void stream_ready(struct source *source, uint32_t events) {
   (void)events;
   struct stream *stream = (struct stream *)((char *)source - offsetof(struct stream, source));
   struct launch *launch = stream->launch;
+  uint64_t before = stream->taken;
   stream_pump(stream);
-  if (stream->over) launch_progress(launch);
+  if (stream->over)
+    launch_progress(launch);
+  else
+    rest_after(stream, stream->taken - before);
 }
 
 void stream_open(struct launch *launch, size_t index, int descriptor) {
@@ -87,7 +103,9 @@ void stream_pump(struct stream *stream) {
     }
     ssize_t got = read(stream->source.descriptor, buffer, room);
     if (got > 0) {
+      stream->taken += (uint64_t)got;
       forward(stream, buffer, (size_t)got);
+      if (got < LITTLE_BYTES && !launch->ended) return;
     } else if (got == 0 || (errno != EAGAIN && errno != EINTR) || (errno == EAGAIN && drained(stream))) {
       stream->over = true;
       unwatch(&stream->source);
@@ -102,6 +120,7 @@ void stream_pump(struct stream *stream) {
 void streams_finish(struct launch *launch) {
   close_descriptor(&launch->terminal);
   if (launch->message.LAUNCH_outputWindowBytes > 0) streams_resume(launch);
+  streams_wake(launch, UINT64_MAX);
   for (size_t i = 0; i < 2; i++)
     if (!launch->streams[i].over) stream_pump(&launch->streams[i]);
 }
@@ -115,6 +134,24 @@ bool streams_over(const struct launch *launch) {
 void streams_resume(struct launch *launch) {
   for (size_t i = 0; i < STREAMS; i++)
     if (!launch->streams[i].over) watch_for(&launch->streams[i].source, EPOLLIN);
+}
+
+uint64_t streams_wake_at(const struct launch *launch) {
+  uint64_t first = 0;
+  for (size_t i = 0; i < STREAMS; i++) {
+    uint64_t at = launch->streams[i].over ? 0 : launch->streams[i].rests_until;
+    if (at != 0 && (first == 0 || at < first)) first = at;
+  }
+  return first;
+}
+
+void streams_wake(struct launch *launch, uint64_t now) {
+  for (size_t i = 0; i < STREAMS; i++) {
+    struct stream *stream = &launch->streams[i];
+    if (stream->over || stream->rests_until == 0 || now < stream->rests_until) continue;
+    stream->rests_until = 0;
+    watch_for(&stream->source, EPOLLIN);
+  }
 }
 
 void streams_credit(struct launch *launch, uint32_t bytes) {

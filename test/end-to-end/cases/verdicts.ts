@@ -149,6 +149,16 @@ export function verdictCases(instance: Instance): void {
     assert.ok(Buffer.from(execution.run?.stdout ?? '', 'base64').equals(bytes));
   });
 
+  test('as many control characters as the limits allow come back on both streams, and the agent goes on', async () => {
+    const execution = await shell("head -c 16777216 /dev/zero; head -c 16777216 /dev/zero | tr '\\0' '\\1' >&2", {
+      limits: { outputBytes: 16 * MiB },
+    });
+    assert.equal(execution.verdict, 'ok');
+    assert.ok(execution.run?.stdout === '\0'.repeat(16 * MiB));
+    assert.ok(execution.run?.stderr === '\u0001'.repeat(16 * MiB));
+    assert.equal((await shell('echo on')).run?.stdout, 'on\n');
+  });
+
   test('output that is not UTF-8 is carried as base64', async () => {
     const execution = await shell("printf '\\377\\376'");
     assert.deepEqual([execution.run?.stdoutEncoding, execution.run?.stdout], ['base64', '//4=']);
