@@ -12,6 +12,10 @@ import type { ExecutionId } from '../../shared/ids.ts';
 import { type Execution, ExecutionRequest } from '../../shared/model/execution.ts';
 import type { AllLimits } from '../../shared/model/limits.ts';
 import type { ExecutionService } from '../executions/execution-service.ts';
+import { outputLengthOf } from '../executions/finished-executions.ts';
+
+const PAGE = 100;
+const LISTED_LENGTH_MAX = 64 * 1024 * 1024;
 
 /** What it needs. */
 export interface RoomExecutionsDeps {
@@ -72,10 +76,11 @@ export class RoomExecutions {
     return this.#deps.executions.views.get(tenantId, id);
   }
 
-  /** The newest that are kept for a tenant, at most so many. */
+  /** The newest that are kept for a tenant, at most so many; fewer when they have written more than this process should hold. */
   async newest(tenantId: string, countMax: number): Promise<Execution[]> {
     const found: Execution[] = [];
     let cursor: number | null = null;
+    let length = 0;
     do {
       const page: Awaited<ReturnType<ExecutionService['views']['list']>> = await this.#deps.executions.views.list(
         tenantId,
@@ -83,10 +88,9 @@ export class RoomExecutions {
         Math.min(PAGE, countMax - found.length),
       );
       found.push(...page.items);
+      length += page.items.reduce((sum, item) => sum + outputLengthOf(item), 0);
       cursor = page.next;
-    } while (cursor !== null && found.length < countMax);
+    } while (cursor !== null && found.length < countMax && length < LISTED_LENGTH_MAX);
     return found;
   }
 }
-
-const PAGE = 100;

@@ -14,9 +14,13 @@ export function rememberFinished(max: number): LRUCache<string, LiveExecution> {
   return new LRUCache<string, LiveExecution>({
     max,
     maxSize: KEPT_BYTES_MAX,
-    sizeCalculation: ({ result }) =>
-      ENTRY_BYTES + outputLength(result?.run ?? null) + outputLength(result?.compile ?? null),
+    sizeCalculation: ({ result }) => ENTRY_BYTES + outputLengthOf({ run: null, compile: null, ...result }),
   });
+}
+
+/** What the scripts of an execution have written, in UTF-16 code units of its answer. */
+export function outputLengthOf({ run, compile }: Pick<Execution, 'run' | 'compile'>): number {
+  return outputLength(run) + outputLength(compile);
 }
 
 function outputLength(report: Execution['run']): number {

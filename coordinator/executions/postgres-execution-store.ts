@@ -10,10 +10,11 @@ import { SystemError } from '../../shared/errors.ts';
 import { executionLifecycle } from '../../shared/lifecycle/execution.ts';
 import type { Execution } from '../../shared/model/execution.ts';
 import type { NewDelivery } from '../deliveries/delivery-store.ts';
+import { listAnswers } from './postgres-answers.ts';
 import { acceptAllStatement, NOW_MS, type Owner, owned } from './postgres-batch-acceptance.ts';
 import type { PostgresDatabase, PostgresRow } from './postgres-database.ts';
 import { type BatchStatement, WriteLane } from './postgres-write-lane.ts';
-import { toAnswer, toEndMs, toExecutionName, toPage, toTakenKey, toTextOrNull, toUnfinished } from './rows.ts';
+import { toEndMs, toExecutionName, toTakenKey, toTextOrNull, toUnfinished } from './rows.ts';
 import { type ShardLease, shardOf, toShardMoved } from './shard-store.ts';
 import type { AcceptedExecution, ExecutionStore, IdempotencyKey, TakenKey } from './state-store.ts';
 
@@ -187,13 +188,8 @@ function reading(database: PostgresDatabase): Pick<ExecutionStore, 'get' | 'tena
     tenantOf: async (id) =>
       toTextOrNull((await database.read('SELECT tenant FROM executions WHERE id = $1', [id]))[0]?.['tenant']),
     list: async (tenantId, cursor, limit) => {
-      const sql = `SELECT sequence, answer FROM executions WHERE tenant = $1 AND sequence < $2
-        ORDER BY sequence DESC LIMIT $3`;
-      return toPage(
-        await database.read(sql, [tenantId, cursor ?? Number.MAX_SAFE_INTEGER, limit + 1]),
-        limit,
-        toAnswer<Execution>,
-      );
+      const before = cursor ?? Number.MAX_SAFE_INTEGER;
+      return await listAnswers<Execution>(database, 'executions', { tenantId, before, limit });
     },
     unfinished: async (shards) => {
       const sql = `SELECT tenant, request, answer FROM executions WHERE shard = ANY ($1::integer[]) AND request IS NOT NULL

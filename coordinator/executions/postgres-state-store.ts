@@ -6,6 +6,7 @@
 import type { Environment } from '../../shared/model/environment.ts';
 import { postgresDeliveryStore } from '../deliveries/postgres-delivery-store.ts';
 import { postgresAgentStore } from './postgres-agent-store.ts';
+import { listAnswers } from './postgres-answers.ts';
 import { postgresCacheStore } from './postgres-cache-store.ts';
 import { PostgresDatabase, type PostgresOptions } from './postgres-database.ts';
 import { postgresExecutionStore } from './postgres-execution-store.ts';
@@ -13,7 +14,7 @@ import { postgresFileStore } from './postgres-file-store.ts';
 import { postgresPoolStore } from './postgres-pool-store.ts';
 import { postgresShardStore } from './postgres-shard-store.ts';
 import { postgresAuditStore, postgresTenantStore, postgresUsageStore } from './postgres-tenant-store.ts';
-import { toAnswer, toBuildUsage, toEnvironmentRow, toPage } from './rows.ts';
+import { toBuildUsage, toEnvironmentRow } from './rows.ts';
 import { shardOf } from './shard-store.ts';
 import type { BuildUsageStore, EnvironmentStore, StateStore } from './state-store.ts';
 
@@ -36,10 +37,8 @@ function environmentStore(database: PostgresDatabase): EnvironmentStore {
       return row === undefined ? null : toEnvironmentRow(row);
     },
     list: async (tenantId, cursor, limit) => {
-      const sql = `SELECT sequence, answer FROM environments WHERE tenant = $1 AND sequence < $2
-        ORDER BY sequence DESC LIMIT $3`;
-      const rows = await database.read(sql, [tenantId, cursor ?? Number.MAX_SAFE_INTEGER, limit + 1]);
-      return toPage(rows, limit, toAnswer<Environment>);
+      const before = cursor ?? Number.MAX_SAFE_INTEGER;
+      return await listAnswers<Environment>(database, 'environments', { tenantId, before, limit });
     },
     unfinished: async (shards) => {
       const sql = `${ENVIRONMENT} WHERE shard = ANY ($1::integer[]) AND state NOT IN ('ready', 'failed') ORDER BY sequence`;

@@ -42,6 +42,31 @@ export function toPage<Item>(rows: readonly Row[], limit: number, toItem: (row: 
   };
 }
 
+/** What one page of answers weighs at most, if it has more than one. */
+const PAGE_BYTES_MAX = 16 * 1024 * 1024;
+
+/** Which answers are one page; `last` is the oldest of them, null if there is none. */
+export interface ChosenPage {
+  readonly last: number | null;
+  readonly next: number | null;
+}
+
+/**
+ * Which answers are one page, out of one row more than `limit` with `sequence` and `bytes`: fewer when they are large, since a tenant's outputs
+ * would else be more than this process can hold, but one if there is one.
+ */
+export function choosePage(sizes: readonly Row[], limit: number): ChosenPage {
+  let bytes = 0;
+  const count = sizes.slice(0, limit).findIndex((row, index) => {
+    bytes += Number(row['bytes']);
+    return index > 0 && bytes > PAGE_BYTES_MAX;
+  });
+  const chosen = sizes.slice(0, count < 0 ? limit : count);
+  const oldest = chosen.at(-1)?.['sequence'];
+  const last = oldest === undefined ? null : Number(oldest);
+  return { last, next: sizes.length > chosen.length ? last : null };
+}
+
 /** What is answered to a client, as it was recorded. */
 export function toAnswer<Answer>(row: Row): Answer {
   return toJson(row['answer']) as Answer;

@@ -9,7 +9,9 @@ import { executionLifecycle } from '../../shared/lifecycle/execution.ts';
 import type { Environment } from '../../shared/model/environment.ts';
 import type { Execution } from '../../shared/model/execution.ts';
 import { insertDelivery, sqliteDeliveryStore } from '../deliveries/sqlite-delivery-store.ts';
+import type { Page } from './page.ts';
 import {
+  choosePage,
   type Row,
   toAgent,
   toAnswer,
@@ -17,7 +19,6 @@ import {
   toEndMs,
   toEnvironmentRow,
   toExecutionName,
-  toPage,
   toTakenKey,
   toTextOrNull,
   toUnfinished,
@@ -117,6 +118,23 @@ function endedExecutions(database: SqliteDatabase): Pick<ExecutionStore, 'outdat
   };
 }
 
+/** A page of answers, newest first. */
+function listAnswers<Answer>(
+  database: SqliteDatabase,
+  table: 'executions' | 'environments',
+  { tenantId, before, limit }: { tenantId: string; before: number; limit: number },
+): Page<Answer> {
+  const newest = `FROM ${table} WHERE tenant = ? AND sequence < ?`;
+  const sizes = database
+    .prepare(`SELECT sequence, octet_length(answer) AS bytes ${newest} ORDER BY sequence DESC LIMIT ?`)
+    .all(tenantId, before, limit + 1);
+  const { last, next } = choosePage(sizes, limit);
+  const rows = database
+    .prepare(`SELECT answer ${newest} AND sequence >= ? ORDER BY sequence DESC`)
+    .all(tenantId, before, last ?? before);
+  return { items: rows.map(toAnswer<Answer>), next };
+}
+
 /** What is only looked at. */
 function seenExecutions(database: SqliteDatabase): Pick<ExecutionStore, 'get' | 'tenantOf' | 'list' | 'unfinished'> {
   return {
@@ -130,17 +148,7 @@ function seenExecutions(database: SqliteDatabase): Pick<ExecutionStore, 'get' | 
         toTextOrNull(database.prepare('SELECT tenant FROM executions WHERE id = ?').get(id)?.['tenant']),
       ),
     list: (tenantId, cursor, limit) =>
-      database.read(() =>
-        toPage(
-          database
-            .prepare(
-              'SELECT sequence, answer FROM executions WHERE tenant = ? AND sequence < ? ORDER BY sequence DESC LIMIT ?',
-            )
-            .all(tenantId, cursor ?? LAST, limit + 1),
-          limit,
-          toAnswer<Execution>,
-        ),
-      ),
+      database.read(() => listAnswers<Execution>(database, 'executions', { tenantId, before: cursor ?? LAST, limit })),
     unfinished: (shards) =>
       database.read(() =>
         database
@@ -227,15 +235,7 @@ function environmentStore(database: SqliteDatabase): EnvironmentStore {
       }),
     list: (tenantId, cursor, limit) =>
       database.read(() =>
-        toPage(
-          database
-            .prepare(
-              'SELECT sequence, answer FROM environments WHERE tenant = ? AND sequence < ? ORDER BY sequence DESC LIMIT ?',
-            )
-            .all(tenantId, cursor ?? LAST, limit + 1),
-          limit,
-          toAnswer<Environment>,
-        ),
+        listAnswers<Environment>(database, 'environments', { tenantId, before: cursor ?? LAST, limit }),
       ),
     unfinished: (shards) =>
       database.read(() =>

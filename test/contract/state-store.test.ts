@@ -77,6 +77,23 @@ for (const [name, createEngine] of Object.entries(stateEngines)) {
       );
     });
 
+    test('a page has fewer executions when they are large, but one, and all pages together have all', async () => {
+      const megabytes = [1, 9, 6, 6, 6, 40, 40, 1];
+      for (const [index, size] of megabytes.entries()) {
+        await accept(entry(`large${index}`, 'large'));
+        const run = { stdout: 'é'.repeat(size * 512 * 1024) } as Execution['run'];
+        await finish({ ...execution(`large${index}`, 'finished'), run }, 'large');
+      }
+      const pages: number[][] = [];
+      let cursor: number | null = null;
+      do {
+        const page: Awaited<ReturnType<typeof store.executions.list>> = await store.executions.list('large', cursor, 7);
+        pages.push(page.items.map(({ run }) => (run?.stdout.length ?? 0) / (512 * 1024)));
+        cursor = page.next;
+      } while (cursor !== null);
+      assert.deepEqual(pages, [[1], [40], [40], [6, 6], [6, 9], [1]]);
+    });
+
     test('an idempotency key is taken once for each tenant until it expires', async () => {
       const keyed = (id: string, tenantId: string, ttlMs = 600_000) => ({
         ...entry(id, tenantId),
