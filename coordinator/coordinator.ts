@@ -26,6 +26,7 @@ import type { Retention } from './deliveries/retention.ts';
 import { Admission } from './executions/admission.ts';
 import { toConstraints } from './executions/demand.ts';
 import { ExecutionService } from './executions/execution-service.ts';
+import { RequestMemory } from './executions/request-memory.ts';
 import { SiteRecording } from './executions/site-records.ts';
 import { createFileServices } from './files/file-wiring.ts';
 import { checkUpgrade } from './http/authentication.ts';
@@ -98,6 +99,7 @@ function createServices(deps: KeyedDeps, config: CoordinatorConfig, metrics: Met
   const executions = new ExecutionService(
     {
       ...{ clock, random, log, store: state.executions, environments, scheduler, admission, tenants },
+      memory: new RequestMemory({ ...config, isEmbedded }, (tenantId) => metrics.refused('queue', tenantId)),
       ...{ pools, shards: cluster.keeper, storage, files: filing.requestFiles },
       isRevoked: (manifest) => trust.isRevoked(manifest),
       placed: (environment, { tenantId, request }) => {

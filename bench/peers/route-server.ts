@@ -31,7 +31,8 @@ const answer: Execution = {
 function createOurs() {
   const log = { debug: () => 0, info: () => 0, warn: () => 0, error: console.error } as never as Logger;
   const authenticate = createAuthentication(null);
-  const server = createServer({ log, random: systemRandom, authenticate, isEmbedded: true }, serverDefaults);
+  const options = { ...serverDefaults, liveRequestBytesMax: serverDefaults.bodyBytesMax };
+  const server = createServer({ log, random: systemRandom, authenticate, isEmbedded: true }, options);
   // Only what the route of submissions asks.
   const executions = { submit: async () => ({ answer }) } as never;
   const unused = { deletion: null, webhooks: null } as never as { deletion: never; webhooks: never };

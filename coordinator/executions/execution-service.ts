@@ -35,6 +35,7 @@ import { ExecutionViews } from './execution-views.ts';
 import { toLeaseOrder } from './lease-order.ts';
 import type { ExecutionTerms, LiveExecution } from './live-execution.ts';
 import { LiveExecutions, type Submitted } from './live-executions.ts';
+import type { RequestMemory } from './request-memory.ts';
 import { ResultKeeping } from './result-keeping.ts';
 import { resumeUnfinished } from './resumption.ts';
 import { type ShardLease, shardOf } from './shard-store.ts';
@@ -52,6 +53,7 @@ export interface ExecutionServiceDeps {
   readonly environments: EnvironmentService;
   readonly scheduler: Scheduler;
   readonly admission: Pick<Admission, 'admit' | 'giveBack' | 'entered' | 'left'>;
+  readonly memory: Pick<RequestMemory, 'take' | 'hold' | 'giveBack'>;
   readonly tenants: (id: string) => Tenant;
   readonly pools: NamedPools;
   readonly files: Pick<RequestFiles, 'hold' | 'holdAgain'>;
@@ -336,7 +338,12 @@ export class ExecutionService implements DemandListener {
   async resume(shards: readonly number[]): Promise<void> {
     await resumeUnfinished(shards, this.#deps, this.#live, {
       isStopped: () => this.#isStopped,
-      begin: (execution, opened) => this.#begin(execution, opened),
+      begin: (execution, opened) => {
+        const tenant = this.#tenantOf(execution);
+        const bytes = this.#deps.memory.hold(tenant, execution.terms.request);
+        void execution.done.then(() => this.#deps.memory.giveBack(tenant, bytes));
+        this.#begin(execution, opened);
+      },
       fail: (execution, cause) => {
         this.#live.add(execution);
         this.#deps.admission.entered(this.#tenantOf(execution));

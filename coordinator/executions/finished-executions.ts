@@ -1,9 +1,10 @@
 /**
- * Owns how long finished executions are remembered in memory: by number and by the size of their outputs. Never keeps anything durably.
+ * Owns how long finished executions are remembered in memory: by number and by what they hold. Never keeps anything durably.
  * For answers that have no durable record, and for events and placements of those that have one.
  */
 import { LRUCache } from 'lru-cache';
 import type { Execution } from '../../shared/model/execution.ts';
+import { textLengthOf } from '../../shared/text-length.ts';
 import type { LiveExecution } from './live-execution.ts';
 
 const KEPT_BYTES_MAX = 64 * 1024 * 1024;
@@ -14,7 +15,9 @@ export function rememberFinished(max: number): LRUCache<string, LiveExecution> {
   return new LRUCache<string, LiveExecution>({
     max,
     maxSize: KEPT_BYTES_MAX,
-    sizeCalculation: ({ result }) => ENTRY_BYTES + outputLengthOf({ run: null, compile: null, ...result }),
+    // Whatever is reached from it stays in memory with it.
+    sizeCalculation: ({ result, terms, log }) =>
+      ENTRY_BYTES + textLengthOf(result) + textLengthOf(terms.request) + log.bytes,
   });
 }
 

@@ -7,6 +7,7 @@ import { SystemError } from '../../shared/errors.ts';
 import { createExecutionId, type ExecutionId } from '../../shared/ids.ts';
 import type { ExecutionRequest } from '../../shared/model/execution.ts';
 import type { OpenedEnvironment } from '../environments/environment-service.ts';
+import type { Tenant } from '../tenants/keys.ts';
 import { checkTaken, recordAcceptance, toIdempotency } from './acceptance.ts';
 import { checkNamedPool, toWaitMsMax } from './demand.ts';
 import { checkEnvironmentOf, type OpenedEnvironments } from './environment-wait.ts';
@@ -114,26 +115,48 @@ export class Submissions {
     if (this.#user.isDraining()) {
       throw new SystemError('draining', 'this instance is stopping; ask again in a moment', { retryAfterSeconds: 5 });
     }
-    const { admission, tenants, store } = this.#deps;
+    const { admission, memory, tenants, store } = this.#deps;
     const tenant = tenants(first.tenantId);
     const known = idempotency === null ? null : await store.findKey(tenant.id, idempotency.key);
     if (known !== null) return checkTaken(known, idempotency);
     if (first.isDurable) await this.#deps.storage?.check(tenant.id);
     const waits = all.map(({ request }) => toWaitMsMax(request, this.#options.queueWaitMsMax));
     admission.admit(tenant, Math.min(...waits), all.length);
+    const weights = this.#takeMemory(tenant, all);
     // Until they begin: whoever asks meanwhile is to find less room.
     admission.entered(tenant, all.length);
     const recorded = await this.#record(all, idempotency, toPlace).catch((error: unknown) => {
-      admission.giveBack(tenant, all.length);
-      admission.left(tenant, all.length);
+      this.#giveBack(tenant, all.length, weights);
       throw error;
     });
-    admission.left(tenant, all.length);
     if ('taken' in recorded) {
-      admission.giveBack(tenant, all.length);
+      this.#giveBack(tenant, all.length, weights);
       return recorded.taken;
     }
+    admission.left(tenant, all.length);
+    for (const [index, { execution }] of recorded.executions.entries()) {
+      void execution.done.then(() => memory.giveBack(tenant, weights[index] ?? 0));
+    }
     return this.#beginAll(recorded.executions);
+  }
+
+  #takeMemory(tenant: Tenant, all: readonly ExecutionTerms[]): readonly number[] {
+    try {
+      return this.#deps.memory.take(
+        tenant,
+        all.map(({ request }) => request),
+      );
+    } catch (error) {
+      this.#deps.admission.giveBack(tenant, all.length);
+      throw error;
+    }
+  }
+
+  #giveBack(tenant: Tenant, count: number, weights: readonly number[]): void {
+    const { admission, memory } = this.#deps;
+    admission.giveBack(tenant, count);
+    admission.left(tenant, count);
+    for (const weight of weights) memory.giveBack(tenant, weight);
   }
 
   async #record(

@@ -54,7 +54,7 @@ function commonErrors({ method, url, schema, isOpen }: DescribedRoute): ErrorCod
   const codes: ErrorCode[] = ['forbidden', 'internal'];
   if (takesSomething) codes.push('request-invalid');
   // A body that nobody asked for is refused like one that somebody did.
-  if (method !== 'GET') codes.push('body-too-large', 'media-type-unsupported', 'request-invalid');
+  if (method !== 'GET') codes.push('body-too-large', 'media-type-unsupported', 'queue-full', 'request-invalid');
   if (isOpen) return codes;
   codes.push('unauthenticated', 'state-store-unavailable');
   if (/^\/v1\/(executions|environments|files|usage|webhooks)(\/|$)/.test(url)) codes.push('shard-moved');

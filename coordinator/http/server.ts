@@ -6,6 +6,7 @@ import type { FastifyRequest } from 'fastify';
 import { createStrictServer, type HttpServer, type ServerDeps, type ServerOptions } from '../../shared/http/server.ts';
 import type { Asker, Tenant, UsedKey } from '../tenants/keys.ts';
 import type { Authenticate } from './authentication.ts';
+import { BodyMemory, type BodyMemoryOptions } from './body-memory.ts';
 import { checkScope, requireDeclaredScope } from './scopes.ts';
 
 declare module 'fastify' {
@@ -38,12 +39,14 @@ function toKnown(request: FastifyRequest): FastifyRequest['headers'] {
 /** A server without routes that does not listen yet. */
 export function createServer(
   { authenticate, isEmbedded, ...deps }: CoordinatorServerDeps,
-  options: ServerOptions,
+  options: ServerOptions & Pick<BodyMemoryOptions, 'liveRequestBytesMax'>,
 ): HttpServer {
+  const bodies = new BodyMemory({ ...options, isEmbedded });
   const take = (request: FastifyRequest, { tenant, key }: Asker) => {
     checkScope(key, request.routeOptions.config.scope);
     request.tenant = tenant;
     request.key = key;
+    bodies.take(request);
   };
   const server = createStrictServer(
     {
@@ -62,5 +65,6 @@ export function createServer(
   server.addHook('onRoute', requireDeclaredScope);
   server.decorateRequest('tenant');
   server.decorateRequest('key');
+  bodies.watch(server);
   return server;
 }

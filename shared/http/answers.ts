@@ -23,7 +23,12 @@ export const PageQuery = Closed({
   cursor: Type.Optional(
     Type.String({ pattern: '^p[0-9]{1,15}$', description: '`next` of the page before; absent: the first page.' }),
   ),
-  limit: Type.Optional(Type.String({ pattern: '^([1-9]|[1-9][0-9]|100)$', description: '1 to 100; default 20.' })),
+  limit: Type.Optional(
+    Type.String({
+      pattern: '^([1-9]|[1-9][0-9]|100)$',
+      description: '1 to 100; default 20. Fewer come when they are large.',
+    }),
+  ),
 });
 
 /** The body of a route that takes none: nothing, or an empty object. */

@@ -50,6 +50,11 @@ export class EventLog {
     this.#last = first;
   }
 
+  /** What is remembered weighs, roughly. */
+  get bytes(): number {
+    return this.#bytes;
+  }
+
   get isClosed(): boolean {
     return this.#isClosed;
   }

@@ -6,6 +6,7 @@ import { randomUUID } from 'node:crypto';
 import { Readable } from 'node:stream';
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import type { FastifyInstance } from 'fastify';
+import { textLengthOf } from '../text-length.ts';
 import { textPieces } from '../text-pieces.ts';
 
 /** An answer of so many UTF-16 code units is one piece; of what is written at once Node makes up to three times as many bytes. */
@@ -47,16 +48,7 @@ export class LongAnswer {
 
 /** An answer as JSON, at once or, when it is long, later. */
 export function toAnswerText(answer: unknown): string | LongAnswer {
-  return lengthOf(answer) > ANSWER_PIECE_LENGTH ? new LongAnswer(answer) : JSON.stringify(answer);
-}
-
-/** Of all texts in a value together, in UTF-16 code units. */
-function lengthOf(value: unknown): number {
-  if (typeof value === 'string') return value.length;
-  if (typeof value !== 'object' || value === null) return 0;
-  let length = 0;
-  for (const name in value) length += lengthOf((value as Record<string, unknown>)[name]);
-  return length;
+  return textLengthOf(answer) > ANSWER_PIECE_LENGTH ? new LongAnswer(answer) : JSON.stringify(answer);
 }
 
 /** Cuts every long answer of a server; after whoever wants to see answers as they were given, before the server's routes are added. */

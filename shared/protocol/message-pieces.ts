@@ -84,6 +84,7 @@ export class MessageJoiner {
 
   /** Takes a piece of a message. */
   add(piece: string): Exclude<Joined, object> {
+    if (piece === '') return 'unfinished';
     this.#length += piece.length;
     if (this.#length > MESSAGE_BYTES_MAX) {
       this.#forget();

@@ -52,6 +52,38 @@ test("while one tenant's executions fill the queue, another's is accepted, and t
   assert.match(metrics, /^envicutor_executions_refused_total\{reason="queue"\} 13$/m);
 });
 
+test('what requests hold of memory is bounded for each tenant, until they are over', async (t) => {
+  const coordinator = await start(t, { liveRequestBytesMax: 1_200_000 });
+  const submit = (name: string) => {
+    const large = { ...request, run: { ...request.run, stdin: 'x'.repeat(100_000) } };
+    return coordinator.ask('POST', '/v1/executions', large, { authorization: `Bearer ${name}` });
+  };
+  const accepted: string[] = [];
+  let refused = await submit('many');
+  while (refused.status === 202) {
+    accepted.push((await refused.json()).id);
+    refused = await submit('many');
+  }
+  const { code, detail } = await refused.json();
+  assert.deepEqual([accepted.length, refused.status, code], [8, 429, 'queue-full']);
+  assert.match(
+    detail,
+    /^requests of tenant many that are not over hold 8\d+ bytes, of at most \d+ now, and this has 1\d+ more/,
+  );
+  assert.equal(refused.headers.get('retry-after'), '2');
+  assert.equal((await submit('one')).status, 202);
+  await coordinator.join({
+    slots: 1,
+    offered: ({ lease, fence }, agent) => agent.say({ type: 'lease.completed', lease, fence, result: makeResult() }),
+  });
+  const isOver = async (id: string) => {
+    const found = await coordinator.ask('GET', `/v1/executions/${id}`, undefined, { authorization: 'Bearer many' });
+    return (await found.json()).stage === 'finished';
+  };
+  while (!(await Promise.all(accepted.map(isOver))).every(Boolean)) await new Promise(setImmediate);
+  assert.equal((await submit('many')).status, 202);
+});
+
 test("a tenant's rate and depth are its own, and each refusal says when to come again", async (t) => {
   const coordinator = await start(t, {}, { executionsPerSecondMax: 0.01, executionsBurstMax: 2, queueDepthMax: 100 });
   assert.deepEqual([(await coordinator.submit('many')).status, (await coordinator.submit('many')).status], [202, 202]);

@@ -7,6 +7,7 @@ import { test } from 'node:test';
 import type { AgentFacts } from '../../coordinator/agents/fleet.ts';
 import type { EnvironmentService } from '../../coordinator/environments/environment-service.ts';
 import { ExecutionService, type ExecutionServiceDeps } from '../../coordinator/executions/execution-service.ts';
+import { RequestMemory } from '../../coordinator/executions/request-memory.ts';
 import { shardOf } from '../../coordinator/executions/shard-store.ts';
 import type { ExecutionStore, UnfinishedExecution } from '../../coordinator/executions/state-store.ts';
 import { noFiles } from '../../coordinator/files/request-files.ts';
@@ -78,6 +79,7 @@ function setStage(changes: Partial<ExecutionStore> = {}) {
         counts.waiting -= count;
       },
     },
+    memory: new RequestMemory({ liveRequestBytesMax: 1_000_000, isEmbedded: true }),
     tenants: (id: string) => ({ id, weight: 1 }) as Tenant,
     pools: { objectionTo: () => null },
     files: { hold: async () => noFiles, holdAgain: async () => noFiles },

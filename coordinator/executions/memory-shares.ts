@@ -1,0 +1,62 @@
+/**
+ * Owns how tenants share a bounded part of this process's memory. Never holds anything itself: whoever holds something says how much.
+ * Invariant: however much one tenant takes, others find room (dynamic thresholds, Choudhury and Hahne 1998).
+ */
+import type { Tenant } from '../tenants/keys.ts';
+
+/** Bounds of everybody. */
+export interface MemorySharesOptions {
+  /** Of all tenants together; bytes. */
+  readonly bytesMax: number;
+  /** Is there one tenant only, who may have all of it? */
+  readonly isEmbedded: boolean;
+}
+
+/** A tenant alone gets two thirds, two get two fifths each. */
+const THRESHOLD = 2;
+
+/** See the head of this file. */
+export class MemoryShares {
+  readonly #options: MemorySharesOptions;
+  readonly #held = new Map<string, { weight: number; bytes: number }>();
+  #total = 0;
+
+  constructor(options: MemorySharesOptions) {
+    this.#options = options;
+  }
+
+  /** What all hold now; bytes. */
+  get bytes(): number {
+    return this.#total;
+  }
+
+  /** What a tenant holds now; bytes. */
+  bytesOf({ id }: Tenant): number {
+    return this.#held.get(id)?.bytes ?? 0;
+  }
+
+  /** What a tenant may hold now, with what it holds; bytes. */
+  bytesMaxOf(tenant: Tenant): number {
+    const { bytesMax, isEmbedded } = this.#options;
+    const room = Math.max(0, bytesMax - this.#total);
+    const all = this.bytesOf(tenant) + room;
+    if (isEmbedded) return all;
+    const heaviest = Math.max(tenant.weight, ...[...this.#held.values()].map(({ weight }) => weight));
+    return Math.floor(Math.min(all, (THRESHOLD * room * tenant.weight) / heaviest));
+  }
+
+  /** Takes so much more, if a tenant may have it now, or nobody has anything; did it? */
+  take(tenant: Tenant, bytes: number): boolean {
+    if (this.#total > 0 && this.bytesOf(tenant) + bytes > this.bytesMaxOf(tenant)) return false;
+    this.add(tenant, bytes);
+    return true;
+  }
+
+  /** So much more, or less, is held, whatever room there is. */
+  add(tenant: Tenant, bytes: number): void {
+    const own = this.bytesOf(tenant) + bytes;
+    if (own > 0) this.#held.set(tenant.id, { weight: tenant.weight, bytes: own });
+    else this.#held.delete(tenant.id);
+    this.#total += bytes;
+  }
+}

@@ -1,0 +1,64 @@
+/**
+ * Owns how much of this process's memory requests may hold together, from before they are accepted until they are over: their programs' inputs and files
+ * are in them, and a queue of few that are large weighs more than one of many. Refuses before anything is recorded.
+ */
+import { SystemError } from '../../shared/errors.ts';
+import type { ExecutionRequest } from '../../shared/model/execution.ts';
+import { textLengthOf } from '../../shared/text-length.ts';
+import type { Tenant } from '../tenants/keys.ts';
+import { MemoryShares } from './memory-shares.ts';
+
+/** Bounds of everybody. */
+export interface RequestMemoryOptions {
+  /** Of all tenants together; bytes, one for each character. */
+  readonly liveRequestBytesMax: number;
+  /** Is there one tenant only, who may have all of it? */
+  readonly isEmbedded: boolean;
+}
+
+const RETRY_SECONDS = 2;
+
+/** See the head of this file. */
+export class RequestMemory {
+  readonly #shares: MemoryShares;
+  readonly #refused: (tenantId: string) => void;
+
+  /** `refused` hears of each refusal. */
+  constructor(
+    { liveRequestBytesMax, isEmbedded }: RequestMemoryOptions,
+    refused: (tenantId: string) => void = () => undefined,
+  ) {
+    this.#shares = new MemoryShares({ bytesMax: liveRequestBytesMax, isEmbedded });
+    this.#refused = refused;
+  }
+
+  /** What is held now; bytes. */
+  get bytes(): number {
+    return this.#shares.bytes;
+  }
+
+  /** Holds these and says how much each weighs; SystemError `queue-full` when there is no room for all of them now. */
+  take(tenant: Tenant, requests: readonly ExecutionRequest[]): readonly number[] {
+    const weights = requests.map((request) => textLengthOf(request));
+    const bytes = weights.reduce((sum, each) => sum + each, 0);
+    if (this.#shares.take(tenant, bytes)) return weights;
+    this.#refused(tenant.id);
+    const held = `hold ${this.#shares.bytesOf(tenant)} bytes, of at most ${this.#shares.bytesMaxOf(tenant)} now`;
+    const what = `requests of tenant ${tenant.id} that are not over ${held}, and this has ${bytes} more`;
+    throw new SystemError('queue-full', `${what}; try again in ${RETRY_SECONDS} s`, {
+      retryAfterSeconds: RETRY_SECONDS,
+    });
+  }
+
+  /** Holds one that was accepted before, whatever room there is, and says how much it weighs. */
+  hold(tenant: Tenant, request: ExecutionRequest): number {
+    const bytes = textLengthOf(request);
+    this.#shares.add(tenant, bytes);
+    return bytes;
+  }
+
+  /** So much is not held any more. */
+  giveBack(tenant: Tenant, bytes: number): void {
+    this.#shares.add(tenant, -bytes);
+  }
+}
