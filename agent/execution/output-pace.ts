@@ -1,7 +1,7 @@
 /**
  * Owns how often the output of one lease is told while it runs: at once as long as that is seldom; of a program that writes byte by byte, what came
- * meanwhile together. Whoever follows it hears of it at most a hundredth of a second later, and nobody else pays for every byte.
- * Never loses or reorders what a stream wrote; between the two streams of a script the order is as it came, to a hundredth of a second.
+ * meanwhile together. Whoever follows it hears of it at most four milliseconds later, and nobody else pays for every byte.
+ * Never loses or reorders what a stream wrote; between the two streams of a script the order is as it came, to those four milliseconds.
  */
 import type { Clock, Timer } from '../../shared/clock.ts';
 import type { LeasedScript } from './executor.ts';
@@ -9,8 +9,8 @@ import type { LeasedScript } from './executor.ts';
 type StreamName = 'stdout' | 'stderr';
 
 /** Told at once, and how many more each second. */
-const BURST = 100;
-const PER_SECOND = 100;
+const BURST = 250;
+const PER_SECOND = 250;
 /** So much is told whatever the pace is. */
 const HELD_BYTES_MAX = 65_536;
 
