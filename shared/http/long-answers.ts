@@ -2,7 +2,6 @@
  * Owns that a long answer leaves in pieces, a turn of the event loop for each, at the pace of its reader: whoever else is served meanwhile does not wait
  * for all of it, and it is not there twice, as what it says and as its text. Never touches what is a stream already.
  */
-import { randomUUID } from 'node:crypto';
 import { Readable } from 'node:stream';
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import type { FastifyInstance } from 'fastify';
@@ -11,7 +10,7 @@ import { textPieces } from '../text-pieces.ts';
 
 /** An answer of so many UTF-16 code units is one piece; of what is written at once Node makes up to three times as many bytes. */
 const ANSWER_PIECE_LENGTH = 131_072;
-/** Texts that are put into a long answer by themselves. */
+/** What has so much text in it is put into a long answer part by part. */
 const LONG_TEXT_LENGTH = 4096;
 
 /** An answer whose JSON is made while it leaves. */
@@ -28,21 +27,31 @@ export class LongAnswer {
   }
 
   /** All of it, in order. */
-  *pieces(): Generator<string, void, undefined> {
-    const texts: string[] = [];
-    // Nobody who is in the answer can know it.
-    const mark = randomUUID();
-    const frame = JSON.stringify(this.#value, (_name, value: unknown) => {
-      if (typeof value !== 'string' || value.length < LONG_TEXT_LENGTH) return value;
-      texts.push(value);
-      return mark;
-    });
-    const [first = '', ...others] = frame.split(mark);
-    yield* textPieces(first, ANSWER_PIECE_LENGTH);
-    for (const [index, after] of others.entries()) {
-      for (const piece of textPieces(texts[index] ?? '', ANSWER_PIECE_LENGTH)) yield JSON.stringify(piece).slice(1, -1);
-      yield* textPieces(after, ANSWER_PIECE_LENGTH);
+  pieces(): Generator<string, void, undefined> {
+    return jsonPieces(this.#value);
+  }
+}
+
+/** The JSON of a value that came from JSON, as JSON.stringify would write it. */
+function* jsonPieces(value: unknown): Generator<string, void, undefined> {
+  if (textLengthOf(value) < LONG_TEXT_LENGTH) yield JSON.stringify(value) ?? 'null';
+  else if (typeof value === 'string') {
+    yield '"';
+    for (const piece of textPieces(value, ANSWER_PIECE_LENGTH)) yield JSON.stringify(piece).slice(1, -1);
+    yield '"';
+  } else if (Array.isArray(value)) {
+    for (const [index, item] of value.entries()) {
+      yield index === 0 ? '[' : ',';
+      yield* jsonPieces(item);
     }
+    yield ']';
+  } else {
+    const members = Object.entries(value as object).filter(([, member]) => member !== undefined);
+    for (const [index, [name, member]] of members.entries()) {
+      yield `${index === 0 ? '{' : ','}${JSON.stringify(name)}:`;
+      yield* jsonPieces(member);
+    }
+    yield '}';
   }
 }
 
