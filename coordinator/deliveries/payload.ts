@@ -6,6 +6,7 @@
 import { toTimestamp } from '../../shared/clock.ts';
 import type { Execution } from '../../shared/model/execution.ts';
 import type { Encoding } from '../../shared/model/verdict.ts';
+import { textLengthOf } from '../../shared/text-length.ts';
 import type { Delivery } from './delivery-store.ts';
 
 /** Largest payload whose outputs are whole; bytes. */
@@ -45,8 +46,9 @@ function withShortOutputs(value: unknown, charactersMax: number): unknown {
 export function toPayload({ event, createdAtMs }: Delivery, execution: Execution): Buffer {
   const timestamp = execution.finishedAt ?? toTimestamp(createdAtMs);
   const write = (data: unknown) => Buffer.from(JSON.stringify({ type: event, timestamp, data }));
-  const whole = write(execution);
-  if (whole.length <= PAYLOAD_BYTES_MAX) return whole;
+  // Its JSON is longer than its texts: what can't fit is not written only to see that.
+  const whole = textLengthOf(execution) > PAYLOAD_BYTES_MAX ? null : write(execution);
+  if (whole !== null && whole.length <= PAYLOAD_BYTES_MAX) return whole;
   for (const charactersMax of OUTPUT_CHARACTERS) {
     const short = write(withShortOutputs(execution, charactersMax));
     if (short.length <= PAYLOAD_BYTES_MAX) return short;
