@@ -8,7 +8,7 @@ import { setTimeout as pause } from 'node:timers/promises';
 import { Pool } from 'undici';
 import { type SplitPart, splitNotes, splitOf, splitParts } from '../gauges/execution-split.ts';
 import { GoJudge, judgeRound, noGoJudge } from '../peers/go-judge.ts';
-import { runtimeSpawn } from '../peers/runtime-spawn.ts';
+import { RuntimeSpawner } from '../peers/runtime-spawn.ts';
 import type { Goal, Plot } from '../recording/recording.ts';
 import type { InstanceScenario, ScenarioResult, ScenarioRow } from '../scenario.ts';
 import { type Summary, summarise } from '../statistics/quantiles.ts';
@@ -144,7 +144,8 @@ export const executionOverhead: InstanceScenario = {
   async run(target, options): Promise<ScenarioResult> {
     const pool = new Pool(target.url, { connections: 1, pipelining: 1 });
     const goJudge = await GoJudge.start();
-    const spawn = { name: names.spawn, round: () => runtimeSpawn(PROGRAM) };
+    const spawner = new RuntimeSpawner();
+    const spawn = { name: names.spawn, round: () => spawner.round(PROGRAM) };
     const ours = new Ours(pool);
     const rivals = [
       ...(goJudge === null ? [] : [{ name: names.goJudge, round: () => judgeRound(goJudge, [PROGRAM]) }]),
@@ -175,8 +176,7 @@ export const executionOverhead: InstanceScenario = {
         plots: toPlots(contenders.map(({ name }) => name)),
       };
     } finally {
-      await goJudge?.stop();
-      await pool.close();
+      await Promise.all([goJudge?.stop(), spawner.stop(), pool.close()]);
     }
   },
 };

@@ -1,6 +1,6 @@
 /**
  * Question: how many programs per second through our whole HTTP path, and how long does each take, by how many clients there are?
- * The same Node process asks us and go-judge over HTTP to run /bin/true and waits for its end, and spawns it itself without a sandbox: with us that is
+ * The same Node process asks us and go-judge over HTTP to run /bin/true and waits for its end, and has another Node process spawn it without a sandbox: with us that is
  * HTTP, coordinator, WebSocket, agent and launcher; there HTTP and its engine, default settings. Windows are interleaved, each begun after a pause in
  * which what the one before left is tidied up. What the asking costs is beside.
  */
@@ -8,7 +8,7 @@ import { setTimeout as pause } from 'node:timers/promises';
 import { Pool } from 'undici';
 import { seeWindow } from '../load/windows.ts';
 import { GoJudge, judgeRound, noGoJudge } from '../peers/go-judge.ts';
-import { runtimeSpawn } from '../peers/runtime-spawn.ts';
+import { RuntimeSpawner } from '../peers/runtime-spawn.ts';
 import type { Goal, Plot } from '../recording/recording.ts';
 import type { InstanceScenario, ScenarioOptions, ScenarioResult, ScenarioRow } from '../scenario.ts';
 import { type Summary, summarise } from '../statistics/quantiles.ts';
@@ -139,8 +139,9 @@ export const httpThroughput: InstanceScenario = {
   async run(target, options: ScenarioOptions): Promise<ScenarioResult> {
     const pool = new Pool(target.url, { connections: Math.max(...CLIENTS), pipelining: 1 });
     const goJudge = await GoJudge.start();
+    const spawner = new RuntimeSpawner();
     const contenders: readonly Contender[] = [
-      { name: names.spawn, round: () => runtimeSpawn('/bin/true') },
+      { name: names.spawn, round: () => spawner.round('/bin/true') },
       ...(goJudge === null ? [] : [{ name: names.goJudge, round: () => judgeRound(goJudge, ['/bin/true']) }]),
       { name: names.ours, round: () => executeTrue(pool) },
     ];
@@ -158,13 +159,12 @@ export const httpThroughput: InstanceScenario = {
         ...{ unit: 'runs/s', rows, goals, absent: goJudge === null ? [noGoJudge] : [] },
         notes: [
           'A sample of a rate is one window; × is the p50 as a multiple of go-judge (us) or of the bare spawn (go-judge).',
-          'Clients, coordinator and agent share the cores of this machine: what asking costs is taken from what is asked. For the bare spawn the asker is what spawns.',
+          'Clients, coordinator and agent share the cores of this machine: what asking costs is taken from what is asked. The bare spawn is from a process that does nothing else, since what it costs grows with who calls it.',
         ],
         plots: toPlots(contenders),
       };
     } finally {
-      await goJudge?.stop();
-      await pool.close();
+      await Promise.all([goJudge?.stop(), spawner.stop(), pool.close()]);
     }
   },
 };
