@@ -4,6 +4,7 @@
  */
 import { isIP } from 'node:net';
 import { baseNames } from '../shared/model/environment.ts';
+import { CONTENT_BYTES_MAX } from '../shared/protocol/version.ts';
 import type { CoordinatorConfig } from './config.ts';
 import { toRange } from './egress/address-policy.ts';
 
@@ -37,6 +38,11 @@ export function findConfigProblems(config: CoordinatorConfig): string[] {
   }
   if (config.publicUrl === '' && /^(0\.0\.0\.0|::)$/.test(config.listenHost)) {
     problems.push('publicUrl is needed when listenHost is every address: agents and builder fetch layers from there');
+  }
+  if (config.bodyBytesMax > CONTENT_BYTES_MAX) {
+    problems.push(
+      `bodyBytesMax may be at most ${CONTENT_BYTES_MAX}: what an agent is told of a request is one message; have clients send larger inputs as files`,
+    );
   }
   if (config.databaseUrl !== '' && config.instanceKeyFile === '') {
     problems.push(

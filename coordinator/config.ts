@@ -168,7 +168,7 @@ export const CoordinatorConfig = Closed({
     'File into which a fresh one-time token for the embedded agent is written; empty: none.',
   ),
   enrolmentTokenTtlMs: integer(86_400_000, 1000, 'How long a one-time enrolment token is good; milliseconds.'),
-  bodyBytesMax: integer(33_554_432, 1024, 'Largest request body; bytes.'),
+  bodyBytesMax: integer(33_554_432, 1024, 'Largest request body, at most 83886080; bytes.'),
   requestMsMax: integer(120_000, 500, 'How long a request may take to arrive, its body too; milliseconds.'),
   answerStallMsMax: integer(
     30_000,

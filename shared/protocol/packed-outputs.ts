@@ -10,7 +10,7 @@ import type { TestResult } from '../model/judging.ts';
 import type { Encoding, Report } from '../model/verdict.ts';
 import { textPieces } from '../text-pieces.ts';
 import type { LeaseResultMessage } from './agent-messages.ts';
-import { MESSAGE_BYTES_MAX } from './version.ts';
+import { CONTENT_BYTES_MAX } from './version.ts';
 
 /** What has the outputs of a result, and possibly more. */
 type Told = Pick<LeaseResultMessage, 'compile' | 'run' | 'tests' | 'check' | 'packed'>;
@@ -22,9 +22,6 @@ interface Output {
   readonly pointer: string;
 }
 
-/** What is left for all of a message that is no output. */
-const OTHER_BYTES = 16 * 1024 * 1024;
-const OUTPUTS_BYTES_MAX = MESSAGE_BYTES_MAX - OTHER_BYTES;
 /** Shorter ones are not worth a look. */
 const PACKED_LENGTH_MIN = 1024;
 /** What a UTF-16 code unit may need in JSON, as an escape, and in base64 of its UTF-8. */
@@ -60,9 +57,9 @@ export function unpackResult<Result extends Told>(told: Result): Result {
 /** The result with no more output than a message holds; what is cut says so, as what a program wrote beyond its limit does. */
 export function fitResult<Result extends Told>(result: Result, isPacking: boolean): Result {
   const outputs = outputsOf(result);
-  if (outputs.reduce((sum, { text }) => sum + JSON_BYTES_MAX * text.length, 0) <= OUTPUTS_BYTES_MAX) return result;
+  if (outputs.reduce((sum, { text }) => sum + JSON_BYTES_MAX * text.length, 0) <= CONTENT_BYTES_MAX) return result;
   const bytes = new Map(outputs.map((output) => [output.pointer, bytesOf(output, isPacking)]));
-  const share = shareOf([...bytes.values()], OUTPUTS_BYTES_MAX);
+  const share = shareOf([...bytes.values()], CONTENT_BYTES_MAX);
   if (share === Number.POSITIVE_INFINITY) return result;
   const cut = ({ text, encoding, pointer }: Output) => {
     if ((bytes.get(pointer) ?? 0) <= share) return text;

@@ -46,6 +46,8 @@ export const closeCodes = {
 
 /** The largest message in bytes: a request of 32 MiB in base64 with room around it. */
 export const MESSAGE_BYTES_MAX = 96 * 1024 * 1024;
+/** Of them, what clients or programs may make large; the rest is left for everything else. */
+export const CONTENT_BYTES_MAX = 80 * 1024 * 1024;
 
 /** The release of this code, told in greetings and descriptions; nothing is decided by it. */
 export const RELEASE = '0.1.0';
