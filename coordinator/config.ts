@@ -201,9 +201,9 @@ export const CoordinatorConfig = Closed({
   terminalTicketTtlMs: integer(30_000, 100, 'How long a ticket for a terminal is good; milliseconds.'),
   queueDepthMax: integer(2000, 1, 'Executions that may wait for an agent or an environment; beyond it: 429.'),
   liveRequestBytesMax: integer(
-    536_870_912,
-    1_048_576,
-    'What requests of executions that are not over may hold of memory, of all tenants together; beyond it: 429; bytes.',
+    0,
+    0,
+    'What requests of executions that are not over may hold of memory, of all tenants together; beyond it: 429; 0: a quarter of the largest heap of the process, 1 GiB on most machines; bytes.',
   ),
   tenantExecutionsPerSecondMax: Type.Number({
     default: 0,

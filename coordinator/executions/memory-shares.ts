@@ -2,15 +2,19 @@
  * Owns how tenants share a bounded part of this process's memory. Never holds anything itself: whoever holds something says how much.
  * Invariant: however much one tenant takes, others find room (dynamic thresholds, Choudhury and Hahne 1998).
  */
+import { getHeapStatistics } from 'node:v8';
 import type { Tenant } from '../tenants/keys.ts';
 
 /** Bounds of everybody. */
 export interface MemorySharesOptions {
-  /** Of all tenants together; bytes. */
+  /** Of all tenants together; 0: a quarter of the heap; bytes. */
   readonly bytesMax: number;
   /** Is there one tenant only, who may have all of it? */
   readonly isEmbedded: boolean;
 }
+
+/** Of what this process may have in its heap, what is shared where nobody has set a bound: a character may be two bytes, and results need room, too. */
+const HEAP_PARTS = 4;
 
 /** A tenant alone gets two thirds, two get two fifths each. */
 const THRESHOLD = 2;
@@ -21,8 +25,9 @@ export class MemoryShares {
   readonly #held = new Map<string, { weight: number; bytes: number }>();
   #total = 0;
 
-  constructor(options: MemorySharesOptions) {
-    this.#options = options;
+  constructor({ bytesMax, isEmbedded }: MemorySharesOptions) {
+    const set = bytesMax === 0 ? Math.floor(getHeapStatistics().heap_size_limit / HEAP_PARTS) : bytesMax;
+    this.#options = { bytesMax: set, isEmbedded };
   }
 
   /** What all hold now; bytes. */

@@ -10,7 +10,7 @@ import { MemoryShares } from './memory-shares.ts';
 
 /** Bounds of everybody. */
 export interface RequestMemoryOptions {
-  /** Of all tenants together; bytes, one for each character. */
+  /** Of all tenants together; 0: as memory-shares says; bytes, one for each character. */
   readonly liveRequestBytesMax: number;
   /** Is there one tenant only, who may have all of it? */
   readonly isEmbedded: boolean;

@@ -9,7 +9,7 @@ import type { HttpServer } from './server.ts';
 
 /** Bounds of bodies. */
 export interface BodyMemoryOptions {
-  /** Of all bodies that arrive; bytes. */
+  /** Of all bodies that arrive; 0: as memory-shares says; bytes. */
   readonly liveRequestBytesMax: number;
   readonly bodyBytesMax: number;
   readonly isEmbedded: boolean;

@@ -3,6 +3,7 @@
  */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { getHeapStatistics } from 'node:v8';
 import { RequestMemory } from '../../coordinator/executions/request-memory.ts';
 import type { Tenant } from '../../coordinator/tenants/keys.ts';
 import type { ExecutionRequest } from '../../shared/model/execution.ts';
@@ -30,6 +31,19 @@ test('a tenant alone has two thirds of it, and the next one finds room', () => {
   assert.equal(fill(memory, tenant('two')), 20);
   assert.ok(fill(memory, tenant('three')) > 5);
   assert.ok(memory.bytes <= 9000);
+});
+
+test('a bound that nobody has set is a quarter of the heap', () => {
+  const memory = new RequestMemory({ liveRequestBytesMax: 0, isEmbedded: true });
+  memory.take(tenant('local'), [weighing(1000)]);
+  const quarter = Math.floor(getHeapStatistics().heap_size_limit / 4);
+  // One text, many times: it is there once, and weighs as often as it is named.
+  const [file] = weighing(10_000_000).files ?? [];
+  const many = Array.from({ length: Math.ceil(quarter / 10_000_000) }, () => ({
+    ...weighing(20),
+    files: file === undefined ? [] : [file],
+  }));
+  assert.throws(() => memory.take(tenant('local'), many), new RegExp(`at most ${quarter} now`));
 });
 
 test('an instance of one tenant gives it all', () => {
