@@ -105,6 +105,8 @@ export class Terminal {
     this.#client = client;
     this.#hadClient = true;
     this.#timer?.cancel();
+    // First: what goes by what others have read already is not promised to this one.
+    this.#trim();
     const { start, end } = this.#output;
     const position = Math.min(Math.max(from ?? start, start), end);
     this.#sent = this.#read = position;
@@ -225,10 +227,14 @@ export class Terminal {
   /** Keeps what may have to be sent again, and a little of what was read. */
   #acknowledge(position: number): void {
     this.#acknowledged = Math.max(this.#acknowledged, position);
-    this.#output.forget(Math.min(this.#acknowledged, this.#output.end - SCROLLBACK_BYTES_MAX));
+    this.#trim();
     if (this.#acknowledged - this.#told < TOLD_BYTES || this.#ended !== null) return;
     this.#told = this.#acknowledged;
     this.#user?.command({ kind: 'taken', position: this.#told });
+  }
+
+  #trim(): void {
+    this.#output.forget(Math.min(this.#acknowledged, this.#output.end - SCROLLBACK_BYTES_MAX));
   }
 
   /** From now on somebody must come within a time. */

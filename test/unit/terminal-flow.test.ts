@@ -103,6 +103,33 @@ test('what was written and not read is there for the next client, whoever it is;
   assert.ok(third.position - attached.position >= 262_144);
 });
 
+test('a client that comes after more was read than is remembered is told where it is, and gets what was written there', () => {
+  const { terminal, write } = stage();
+  const reader = new Reader();
+  terminal.attach(reader, null);
+  let all = '';
+  for (let number = 0; all.length < 300_000; number += 1) {
+    const line = `${number}\n`.repeat(100);
+    write(line);
+    all += line;
+    terminal.arrived(reader, reader.position);
+  }
+  // Written since, and not known to have arrived.
+  const tail = 'z'.repeat(10_000);
+  write(tail);
+  all += tail;
+  const next = new Reader();
+  terminal.attach(next, null);
+  for (let heard = 0; heard < next.position; ) {
+    heard = next.position;
+    terminal.arrived(next, heard);
+  }
+  const [attached] = next.told;
+  assert.ok(attached?.type === 'attached' && attached.position === attached.missedBytes);
+  assert.ok(next.text === all.slice(attached.position));
+  assert.equal(next.position, all.length);
+});
+
 test('a piece of output that is missing is asked for once, and what comes twice is heard once', () => {
   const { terminal, write, of, log } = stage();
   const reader = new Reader();
