@@ -115,11 +115,10 @@ export class Connector {
     socket.on('open', () => {
       heartbeat = this.#watch(socket);
       const joined = new JoinedWrites(stream);
-      const write = (text: string, isPiece: boolean): void => {
+      const cutter = new MessageCutter((text, isPiece) => {
         joined.begin();
         socket.send(text, { binary: isPiece });
-      };
-      const cutter = new MessageCutter({ piece: (text) => write(text, true), rest: (text) => write(text, false) });
+      });
       socket.once('close', () => cutter.end());
       this.#owner.opened({
         send: (text, mayCut) => cutter.send(text, mayCut),

@@ -3,12 +3,14 @@
  * Never runs or tells anything. Invariants: what was accepted durably, and what has ended, survives kill -9; an answer that the coordinator has not
  * recorded goes only for room, and only after the coordinator has refused it; when there is no such room nothing more is taken.
  */
+
 import { join } from 'node:path';
 import { type Static, Type } from '@sinclair/typebox';
 import { TypeCompiler } from '@sinclair/typebox/compiler';
 import type { Logger } from '../../shared/logger.ts';
 import { Closed, Nullable } from '../../shared/model/closed.ts';
 import { Execution as Answer, ExecutionRequest } from '../../shared/model/execution.ts';
+import { countOnPage } from '../../shared/page-count.ts';
 import { RecordFolder } from '../../shared/storage/record-folder.ts';
 
 const Record = Closed({
@@ -187,7 +189,8 @@ export class SiteRecords {
     const fitting = [...this.#entries.values()]
       .filter((entry) => entry.tenantId === tenantId && entry.sequence < (cursor ?? Number.POSITIVE_INFINITY))
       .reverse();
-    const shown = fitting.slice(0, countShown(fitting, limit));
+    const sizes = fitting.map(({ bytes }) => bytes);
+    const shown = fitting.slice(0, countOnPage(sizes, limit, PAGE_BYTES_MAX));
     const items: Answer[] = [];
     for (const { id } of shown) {
       const record = await this.#read(id);
@@ -235,16 +238,6 @@ export class SiteRecords {
   settled(): Promise<void> {
     return this.#folder.settled();
   }
-}
-
-/** How many of these are on one page: some, at least one, and no more than memory has room for. */
-function countShown(entries: readonly Entry[], limit: number): number {
-  let bytes = 0;
-  const tooMuch = entries.findIndex((entry, index) => {
-    bytes += entry.bytes;
-    return index > 0 && bytes > PAGE_BYTES_MAX;
-  });
-  return tooMuch < 0 ? limit : Math.min(tooMuch, limit);
 }
 
 interface Found {

@@ -58,16 +58,15 @@ export class AgentGateway {
   }
 
   #open(socket: WebSocket, joined: JoinedWrites): AgentSession {
-    const write = (text: string, isPiece: boolean): void => {
+    const cutter = new MessageCutter((text, isPiece) => {
       if (socket.readyState !== WebSocket.OPEN) return;
       if (socket.bufferedAmount > BUFFERED_BYTES_MAX) socket.terminate();
       else {
         joined.begin();
         socket.send(text, { binary: isPiece });
       }
-    };
+    });
     let resting: Timer | null = null;
-    const cutter = new MessageCutter({ piece: (text) => write(text, true), rest: (text) => write(text, false) });
     const session = new AgentSession(
       {
         send: (text, mayCut) => cutter.send(text, mayCut),

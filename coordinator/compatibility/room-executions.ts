@@ -12,7 +12,6 @@ import type { ExecutionId } from '../../shared/ids.ts';
 import { type Execution, ExecutionRequest } from '../../shared/model/execution.ts';
 import type { AllLimits } from '../../shared/model/limits.ts';
 import type { ExecutionService } from '../executions/execution-service.ts';
-import { outputLengthOf } from '../executions/finished-executions.ts';
 
 const PAGE = 100;
 const LISTED_LENGTH_MAX = 64 * 1024 * 1024;
@@ -93,4 +92,9 @@ export class RoomExecutions {
     } while (cursor !== null && found.length < countMax && length < LISTED_LENGTH_MAX);
     return found;
   }
+}
+
+/** What the scripts of an execution have written, in UTF-16 code units of its answer. */
+function outputLengthOf({ run, compile }: Execution): number {
+  return [run, compile].reduce((sum, report) => sum + (report?.stdout.length ?? 0) + (report?.stderr.length ?? 0), 0);
 }

@@ -3,7 +3,6 @@
  * For answers that have no durable record, and for events and placements of those that have one.
  */
 import { LRUCache } from 'lru-cache';
-import type { Execution } from '../../shared/model/execution.ts';
 import { textLengthOf } from '../../shared/text-length.ts';
 import type { LiveExecution } from './live-execution.ts';
 
@@ -19,13 +18,4 @@ export function rememberFinished(max: number): LRUCache<string, LiveExecution> {
     sizeCalculation: ({ result, terms, log }) =>
       ENTRY_BYTES + textLengthOf(result) + textLengthOf(terms.request) + log.bytes,
   });
-}
-
-/** What the scripts of an execution have written, in UTF-16 code units of its answer. */
-export function outputLengthOf({ run, compile }: Pick<Execution, 'run' | 'compile'>): number {
-  return outputLength(run) + outputLength(compile);
-}
-
-function outputLength(report: Execution['run']): number {
-  return report === null ? 0 : report.stdout.length + report.stderr.length;
 }

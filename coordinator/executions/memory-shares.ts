@@ -3,6 +3,7 @@
  * Invariant: however much one tenant takes, others find room (dynamic thresholds, Choudhury and Hahne 1998).
  */
 import { getHeapStatistics } from 'node:v8';
+import { SystemError } from '../../shared/errors.ts';
 import type { Tenant } from '../tenants/keys.ts';
 
 /** Bounds of everybody. */
@@ -18,6 +19,14 @@ const HEAP_PARTS = 4;
 
 /** A tenant alone gets two thirds, two get two fifths each. */
 const THRESHOLD = 2;
+
+const RETRY_SECONDS = 2;
+
+/** Said to who can have no more now; `what` says of what. */
+export function noRoom(what: string): SystemError {
+  const context = { retryAfterSeconds: RETRY_SECONDS };
+  return new SystemError('queue-full', `${what}; try again in ${RETRY_SECONDS} s`, context);
+}
 
 /** See the head of this file. */
 export class MemoryShares {

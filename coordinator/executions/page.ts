@@ -7,3 +7,11 @@ export interface Page<Item> {
   readonly items: readonly Item[];
   readonly next: number | null;
 }
+
+/** Which page of a tenant's is wanted. */
+export interface PageWanted {
+  readonly tenantId: string;
+  /** Exclusive. */
+  readonly before: number;
+  readonly limit: number;
+}

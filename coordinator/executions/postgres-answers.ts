@@ -2,17 +2,9 @@
  * Owns listing what clients were answered, from PostgreSQL. Never reads more of it than one page may weigh: how long a text is stands before it, and is
  * read without it.
  */
-import type { Page } from './page.ts';
+import type { Page, PageWanted } from './page.ts';
 import type { PostgresDatabase } from './postgres-database.ts';
 import { choosePage, toAnswer } from './rows.ts';
-
-/** Where a page begins and ends. */
-export interface PageWanted {
-  readonly tenantId: string;
-  /** Exclusive. */
-  readonly before: number;
-  readonly limit: number;
-}
 
 /** A page of answers, newest first. */
 export async function listAnswers<Answer>(

@@ -2,11 +2,10 @@
  * Owns how much of this process's memory requests may hold together, from before they are accepted until they are over: their programs' inputs and files
  * are in them, and a queue of few that are large weighs more than one of many. Refuses before anything is recorded.
  */
-import { SystemError } from '../../shared/errors.ts';
 import type { ExecutionRequest } from '../../shared/model/execution.ts';
 import { textLengthOf } from '../../shared/text-length.ts';
 import type { Tenant } from '../tenants/keys.ts';
-import { MemoryShares } from './memory-shares.ts';
+import { MemoryShares, noRoom } from './memory-shares.ts';
 
 /** Bounds of everybody. */
 export interface RequestMemoryOptions {
@@ -15,8 +14,6 @@ export interface RequestMemoryOptions {
   /** Is there one tenant only, who may have all of it? */
   readonly isEmbedded: boolean;
 }
-
-const RETRY_SECONDS = 2;
 
 /** See the head of this file. */
 export class RequestMemory {
@@ -45,9 +42,7 @@ export class RequestMemory {
     this.#refused(tenant.id);
     const held = `hold ${this.#shares.bytesOf(tenant)} bytes, of at most ${this.#shares.bytesMaxOf(tenant)} now`;
     const what = `requests of tenant ${tenant.id} that are not over ${held}, and this has ${bytes} more`;
-    throw new SystemError('queue-full', `${what}; try again in ${RETRY_SECONDS} s`, {
-      retryAfterSeconds: RETRY_SECONDS,
-    });
+    throw noRoom(what);
   }
 
   /** Holds one that was accepted before, whatever room there is, and says how much it weighs. */

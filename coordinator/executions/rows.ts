@@ -7,6 +7,7 @@ import type { AgentId, EnvironmentId, ExecutionId, FileId } from '../../shared/i
 import type { Execution } from '../../shared/model/execution.ts';
 import type { LayerManifest } from '../../shared/model/manifest.ts';
 import type { Revocation } from '../../shared/model/trust.ts';
+import { countOnPage } from '../../shared/page-count.ts';
 import type { Pin, RecordedLayer } from './cache-store.ts';
 import type { FileRow } from './file-store.ts';
 import type { Page } from './page.ts';
@@ -56,12 +57,8 @@ export interface ChosenPage {
  * would else be more than this process can hold, but one if there is one.
  */
 export function choosePage(sizes: readonly Row[], limit: number): ChosenPage {
-  let bytes = 0;
-  const count = sizes.slice(0, limit).findIndex((row, index) => {
-    bytes += Number(row['bytes']);
-    return index > 0 && bytes > PAGE_BYTES_MAX;
-  });
-  const chosen = sizes.slice(0, count < 0 ? limit : count);
+  const bytes = sizes.map((row) => Number(row['bytes']));
+  const chosen = sizes.slice(0, countOnPage(bytes, limit, PAGE_BYTES_MAX));
   const oldest = chosen.at(-1)?.['sequence'];
   const last = oldest === undefined ? null : Number(oldest);
   return { last, next: sizes.length > chosen.length ? last : null };

@@ -9,7 +9,7 @@ import { executionLifecycle } from '../../shared/lifecycle/execution.ts';
 import type { Environment } from '../../shared/model/environment.ts';
 import type { Execution } from '../../shared/model/execution.ts';
 import { insertDelivery, sqliteDeliveryStore } from '../deliveries/sqlite-delivery-store.ts';
-import type { Page } from './page.ts';
+import type { Page, PageWanted } from './page.ts';
 import {
   choosePage,
   type Row,
@@ -122,7 +122,7 @@ function endedExecutions(database: SqliteDatabase): Pick<ExecutionStore, 'outdat
 function listAnswers<Answer>(
   database: SqliteDatabase,
   table: 'executions' | 'environments',
-  { tenantId, before, limit }: { tenantId: string; before: number; limit: number },
+  { tenantId, before, limit }: PageWanted,
 ): Page<Answer> {
   const newest = `FROM ${table} WHERE tenant = ? AND sequence < ?`;
   const sizes = database

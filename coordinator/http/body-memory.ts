@@ -3,8 +3,7 @@
  * counted elsewhere (request-memory). Never counts small bodies, and none that a route reads as a stream.
  */
 import type { FastifyRequest } from 'fastify';
-import { SystemError } from '../../shared/errors.ts';
-import { MemoryShares } from '../executions/memory-shares.ts';
+import { MemoryShares, noRoom } from '../executions/memory-shares.ts';
 import type { HttpServer } from './server.ts';
 
 /** Bounds of bodies. */
@@ -17,7 +16,6 @@ export interface BodyMemoryOptions {
 
 /** What a connection holds anyway. */
 const SMALL_BYTES_MAX = 65_536;
-const RETRY_SECONDS = 2;
 
 /** What a body is announced to weigh, of one that a route wants as a whole. */
 function announcedBytes({ headers, routeOptions }: FastifyRequest, bodyBytesMax: number): number {
@@ -49,7 +47,9 @@ export class BodyMemory {
   take(request: FastifyRequest): void {
     const bytes = announcedBytes(request, this.#bodyBytesMax);
     if (bytes <= SMALL_BYTES_MAX) return;
-    if (!this.#shares.take(request.tenant, bytes)) throw tooMuch(bytes);
+    if (!this.#shares.take(request.tenant, bytes)) {
+      throw noRoom(`bodies that are being read leave no room for ${bytes} bytes now`);
+    }
     this.#held.set(request, bytes);
     // Refused meanwhile, or broken off, which the framework tells nobody.
     request.raw.once('close', () => this.#giveBack(request));
@@ -60,11 +60,4 @@ export class BodyMemory {
     this.#held.delete(request);
     if (bytes !== undefined) this.#shares.add(request.tenant, -bytes);
   }
-}
-
-function tooMuch(bytes: number): SystemError {
-  const what = `bodies that are being read leave no room for ${bytes} bytes now`;
-  return new SystemError('queue-full', `${what}; try again in ${RETRY_SECONDS} s`, {
-    retryAfterSeconds: RETRY_SECONDS,
-  });
 }

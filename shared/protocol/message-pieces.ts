@@ -6,32 +6,25 @@
 import { PIECE_LENGTH, textPieces } from '../text-pieces.ts';
 import { MESSAGE_BYTES_MAX } from './version.ts';
 
-/** What a connection does with a text: as a piece, or as a whole message or the rest of one. */
-export interface PieceWriter {
-  piece(text: string): void;
-  rest(text: string): void;
-}
+/** Sends a text over a connection: as a piece, or as a whole message or the rest of one. */
+export type PieceWriter = (text: string, isPiece: boolean) => void;
 
 /** One connection's messages on their way out. */
 export class MessageCutter {
-  readonly #writer: PieceWriter;
+  readonly #write: PieceWriter;
   readonly #waiting: { readonly text: string; readonly mayCut: boolean }[] = [];
   #isEnded = false;
 
-  constructor(writer: PieceWriter) {
-    this.#writer = writer;
+  constructor(write: PieceWriter) {
+    this.#write = write;
   }
 
   /** Sends a message; one that is long and may be cut takes a turn for each piece, and those that come after it wait for it. */
   send(text: string, mayCut: boolean): void {
-    const message = { text, mayCut };
     if (this.#isEnded) return;
-    if (this.#waiting.length > 0) this.#waiting.push(message);
-    else if (!isCut(message)) this.#writer.rest(text);
-    else {
-      this.#waiting.push(message);
-      this.#sendWaiting();
-    }
+    this.#waiting.push({ text, mayCut });
+    // Else whoever sends the one before goes on with this.
+    if (this.#waiting.length === 1) this.#sendWaiting();
   }
 
   /** Sends nothing any more, what was not sent yet neither: there is nobody to send it to. */
@@ -47,7 +40,7 @@ export class MessageCutter {
         return;
       }
       this.#waiting.shift();
-      this.#writer.rest(next.text);
+      this.#write(next.text, false);
     }
   }
 
@@ -58,11 +51,11 @@ export class MessageCutter {
       const text = piece.value;
       piece = pieces.next();
       if (piece.done !== true) {
-        this.#writer.piece(text);
+        this.#write(text, true);
         setImmediate(sendNext);
         return;
       }
-      this.#writer.rest(text);
+      this.#write(text, false);
       this.#waiting.shift();
       this.#sendWaiting();
     };

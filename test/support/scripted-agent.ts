@@ -1,14 +1,13 @@
 /**
  * Owns an agent that does what a test tells it, over a real WebSocket. Never sandboxes anything; the protocol is the real one.
  */
-import assert from 'node:assert/strict';
 import { generateKeyPairSync, type KeyObject, sign } from 'node:crypto';
 import { once } from 'node:events';
 import { WebSocket } from 'ws';
 import { type AgentMessage, challengeText } from '../../shared/protocol/agent-messages.ts';
 import { type CoordinatorMessage, decodeCoordinatorMessage } from '../../shared/protocol/coordinator-messages.ts';
-import { MessageJoiner } from '../../shared/protocol/message-pieces.ts';
 import { PROTOCOL_VERSION } from '../../shared/protocol/version.ts';
+import { hearMessages } from './whole-messages.ts';
 
 type Offer = Extract<CoordinatorMessage, { type: 'lease.offer' }>;
 
@@ -72,16 +71,8 @@ export class ScriptedAgent {
     const more = understands === undefined ? {} : { understands };
     this.#offer = script.offer;
     this.socket.on('open', () => this.say({ type: 'agent.hello', ...hello, ...more }));
-    const joiner = new MessageJoiner();
-    this.socket.on('message', (data, isBinary) => {
-      if (isBinary) {
-        this.pieces += 1;
-        joiner.add(String(data));
-        return;
-      }
-      const whole = joiner.complete(String(data));
-      assert.ok(whole !== 'too long');
-      const message = decodeCoordinatorMessage(whole.text);
+    const hear = (text: string): void => {
+      const message = decodeCoordinatorMessage(text);
       this.said.push(message);
       if (message.type === 'session.challenge') {
         const text = (script.signedText ?? challengeText)(message.nonce);
@@ -92,6 +83,9 @@ export class ScriptedAgent {
       } else if (message.type === 'session.welcome') this.report(slots);
       else if (message.type === 'lease.offer') script.offered?.(message, this);
       this.socket.emit('said', message);
+    };
+    hearMessages(this.socket, hear, () => {
+      this.pieces += 1;
     });
     this.closed = once(this.socket, 'close').then(([code, reason]) => ({ code, reason: String(reason) }));
   }

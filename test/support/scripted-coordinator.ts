@@ -2,15 +2,14 @@
  * A coordinator made of a script, on a real WebSocket server: it lets agents in, keeps what they say and says what the test wants.
  * Never schedules anything.
  */
-import assert from 'node:assert/strict';
 import { EventEmitter, once } from 'node:events';
 import type { AddressInfo } from 'node:net';
 import { type WebSocket, WebSocketServer } from 'ws';
 import { type AgentMessage, decodeAgentMessage } from '../../shared/protocol/agent-messages.ts';
 import type { CoordinatorMessage } from '../../shared/protocol/coordinator-messages.ts';
-import { MessageJoiner } from '../../shared/protocol/message-pieces.ts';
 import { createTestKey } from './signed-layers.ts';
 import { trustState } from './trust-states.ts';
+import { hearMessages } from './whole-messages.ts';
 
 type Named<Name> = Extract<AgentMessage, { type: Name }>;
 
@@ -38,16 +37,10 @@ export class ScriptedCoordinator {
 
   constructor() {
     this.#server.on('connection', (socket) => {
-      const joiner = new MessageJoiner();
-      this.#socket = socket.on('message', (data, isBinary) => {
-        if (isBinary) {
-          this.pieces += 1;
-          joiner.add(String(data));
-          return;
-        }
-        const whole = joiner.complete(String(data));
-        assert.ok(whole !== 'too long');
-        this.#receive(decodeAgentMessage(whole.text));
+      this.#socket = socket;
+      const hear = (text: string) => this.#receive(decodeAgentMessage(text));
+      hearMessages(socket, hear, () => {
+        this.pieces += 1;
       });
     });
   }

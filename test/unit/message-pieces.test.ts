@@ -16,10 +16,7 @@ const turn = () => new Promise((resolve) => setImmediate(resolve));
 /** A cutter, and what it has written. */
 function cut() {
   const written: { text: string; isPiece: boolean }[] = [];
-  const cutter = new MessageCutter({
-    piece: (text) => void written.push({ text, isPiece: true }),
-    rest: (text) => void written.push({ text, isPiece: false }),
-  });
+  const cutter = new MessageCutter((text, isPiece) => void written.push({ text, isPiece }));
   return { cutter, written };
 }
 
