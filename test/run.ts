@@ -1,5 +1,5 @@
 /**
- * Owns the order in which the test folders run, and the closing count and ledger: `node test/run.ts [folder or selection...]`.
+ * Owns the order in which the test folders run, and the closing count, ledger and failures: `node test/run.ts [folder or selection...]`.
  * Never decides what a test needs: make prepares the machine before.
  * Invariant: a failed, cancelled or skipped test makes the exit code 1, and the folders after a failing one do not run.
  */
@@ -51,13 +51,19 @@ interface Count {
   failed: number;
   skipped: number;
   durationMs: number;
+  /** Each failed test that isn't only a parent of one, with its cause: a long log is read from its end. */
+  failures: string[];
 }
+
+const CAUSE_CHARACTERS = 400;
+
+const emptyCount = (): Count => ({ passed: 0, failed: 0, skipped: 0, durationMs: 0, failures: [] });
 
 /** Runs one folder with the specification reporter on standard output. */
 async function runFolder(folder: string): Promise<Count> {
   const { files: pattern, variables } = selections[folder] ?? { files: `${folder}/**/*`, variables: {} };
   const files = globSync(`test/${pattern}.test.ts`, { cwd: root }).map((file) => `${root}/${file}`);
-  const count: Count = { passed: 0, failed: 0, skipped: 0, durationMs: 0 };
+  const count = emptyCount();
   if (files.length === 0) return count;
   const before = { ...process.env };
   Object.assign(process.env, variables);
@@ -82,6 +88,16 @@ async function runFiles(files: string[], concurrency: number | true, count: Coun
     count.skipped += counts.skipped + counts.todo;
     count.durationMs += duration_ms;
   });
+  events.on('test:fail', ({ name, file, details }) => {
+    const { failureType, cause } = details.error as { failureType?: string; cause?: unknown };
+    if (failureType === 'subtestsFailed') return;
+    const message = String(cause instanceof Error ? cause.message : (cause ?? details.error.message));
+    const said = message
+      .trim()
+      .replaceAll(/\s*\n\s*/g, ' | ')
+      .slice(0, CAUSE_CHARACTERS);
+    count.failures.push(`failed: ${file?.replace(`${root}/`, '') ?? ''}: ${name}: ${said}`);
+  });
   for await (const text of events.compose(spec)) process.stdout.write(text);
 }
 
@@ -97,7 +113,7 @@ process.env['ENVICUTOR_TEST_LEDGER'] ??= ledger;
 const asked = process.argv.slice(2);
 const chosen: readonly string[] = asked.length > 0 ? asked : folders;
 const lines: string[] = [];
-const total: Count = { passed: 0, failed: 0, skipped: 0, durationMs: 0 };
+const total = emptyCount();
 for (const folder of chosen) {
   process.stdout.write(`\ntest/${folder}\n`);
   const count = await runFolder(folder);
@@ -106,9 +122,11 @@ for (const folder of chosen) {
   total.failed += count.failed;
   total.skipped += count.skipped;
   total.durationMs += count.durationMs;
+  total.failures.push(...count.failures);
   if (count.failed > 0) break;
 }
 if (existsSync(ledger)) process.stdout.write(`\nledger (${ledger})\n${readFileSync(ledger, 'utf8')}`);
+if (total.failures.length > 0) process.stdout.write(`\n${total.failures.join('\n')}\n`);
 process.stdout.write(`\n${lines.join('\n')}\n${describeCount('total', total)}\n`);
 if (total.skipped > 0) process.stdout.write('a skipped test counts as a failure here: its reason stands above\n');
 process.exitCode = total.failed > 0 || total.skipped > 0 ? 1 : 0;

@@ -31,7 +31,7 @@ export async function retellSuite(context: TestContext, user: keyof typeof suite
   const run = await runInGuest(user, toFiles(user));
   for (const { name, failure, skip } of run.outcomes) {
     if (skip !== null) context.diagnostic(`left out of this guest: "${name}": ${skip}`);
-    else await context.test(`${name} (cgroup v2, ${user})`, () => assert.equal(failure, null));
+    else await context.test(`${name} (cgroup v2, ${user})`, () => assert.ok(failure === null, failure ?? ''));
   }
   const leftOut = run.outcomes.filter(({ skip }) => skip !== null).length;
   const passed = run.outcomes.filter(({ failure, skip }) => failure === null && skip === null).length;
