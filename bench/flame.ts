@@ -34,8 +34,8 @@ const { values } = parseArgs({
 
 /** Launches with so many in flight until told to stop; tells each. */
 async function launchUntil(launcher: BenchLauncher, stopped: () => boolean, onDone: () => void): Promise<void> {
+  const frames = launcher.writeFrames(launcher.spec(['/bin/true']));
   const lane = async () => {
-    const frames = launcher.writeFrames(launcher.spec(['/bin/true']));
     const timer = new SpawnTimer(compiledProgram('programs/launch-over-socket.c'), launcher.socketPath, frames);
     while (!stopped()) {
       if (values['gap-ms'] !== '0') await pause(Number(values['gap-ms']));
@@ -78,13 +78,15 @@ try {
     () => isOver,
     () => launches++,
   );
-  await pause(300);
-  launches = 0;
   const data = join(folder, 'perf.data');
-  await watch(data);
-  const seen = launches;
-  isOver = true;
-  await launching;
+  const watching = async (): Promise<number> => {
+    await pause(300);
+    launches = 0;
+    await watch(data);
+    isOver = true;
+    return launches;
+  };
+  const [seen] = await Promise.all([watching(), launching]);
   const isOurs = (command: string) => ours.test(command);
   const folded = values.waits ? foldWaits(listed(data), isOurs) : foldSamples(listed(data), isOurs, 1e6 / FREQUENCY);
   const what = values.waits ? 'waiting inside the kernel' : 'on a processor';

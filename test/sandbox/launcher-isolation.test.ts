@@ -7,6 +7,7 @@ import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { after, before, test } from 'node:test';
 import { OutputBuffer } from '../../shared/sandbox/output-buffer.ts';
 import type { LaunchSpec } from '../../shared/sandbox/sandbox.ts';
+import { patience } from '../support/guest.ts';
 import { launchSpec } from '../support/launch-spec.ts';
 import { compileC, RealLauncher } from '../support/real-launcher.ts';
 
@@ -80,7 +81,7 @@ const shell = (script: string): Promise<string> => outputOf(['/bin/sh', '-c', sc
 
 test('two programs at once are refused everything dangerous and share neither locks nor shared memory', async () => {
   const files = [{ path: 'prober', isExecutable: true, content: prober }];
-  const limits = { ...launchSpec([]).limits, idleTimeMs: 400 };
+  const limits = { ...launchSpec([]).limits, idleTimeMs: 400 * patience };
   const argv = ['/environment/workspace/prober'];
   const outputs = await Promise.all([outputOf(argv, { files, limits }), outputOf(argv, { files, limits })]);
   const isShared = launcher.sandbox.facts.missing.includes('private-devices');

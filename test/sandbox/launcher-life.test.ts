@@ -12,6 +12,7 @@ import { after, before, test } from 'node:test';
 import { setTimeout as wait } from 'node:timers/promises';
 import { limitDefaults } from '../../shared/model/limits.ts';
 import { connectLauncher } from '../../shared/sandbox/launcher-client.ts';
+import { patience } from '../support/guest.ts';
 import { launchSpec } from '../support/launch-spec.ts';
 import { launcherBinary, RealLauncher } from '../support/real-launcher.ts';
 
@@ -32,7 +33,7 @@ async function closedAfter(bytes: Buffer): Promise<boolean> {
   socket.on('error', () => {});
   socket.resume();
   socket.write(bytes);
-  await once(socket, 'close', { signal: AbortSignal.timeout(2000) });
+  await once(socket, 'close', { signal: AbortSignal.timeout(2000 * patience) });
   return true;
 }
 
@@ -47,11 +48,11 @@ test('a frame that is not of the contract closes its connection and no other', a
 test('a client that goes takes its running programs with it', async () => {
   const other = await connectLauncher({ socketPath: launcher.socketPath });
   const lost = assert.rejects(other.launch(shell('sleep 60')).report);
-  for (let tries = 0; (await running()) !== 1 && tries < 100; tries++) await wait(10);
+  for (let tries = 0; (await running()) !== 1 && tries < 100 * patience; tries++) await wait(10);
   assert.equal(await running(), 1);
   await other.close();
   await lost;
-  for (let tries = 0; (await running()) !== 0 && tries < 100; tries++) await wait(10);
+  for (let tries = 0; (await running()) !== 0 && tries < 100 * patience; tries++) await wait(10);
   assert.equal(await running(), 0);
 });
 
@@ -76,7 +77,7 @@ test('a client that goes takes the layers with it that it began, and no others',
   await other.close();
   await lost;
   const left = () => readdirSync(incoming).length + readdirSync(join(launcher.folder, 'store', 'trash')).length;
-  for (let tries = 0; left() !== 1 && tries < 500; tries++) await wait(10);
+  for (let tries = 0; left() !== 1 && tries < 500 * patience; tries++) await wait(10);
   assert.equal(left(), 1);
   assert.deepEqual(readdirSync(incoming), ['mine-unfinished']);
   assert.ok((await launcher.sandbox.store.list()).includes('finished'));
@@ -149,7 +150,7 @@ test('the stock fills up to what is wanted, and what is removed is counted until
   const [, during] = await Promise.all([sandbox.store.remove('swept-new'), sandbox.gauges()]);
   assert.ok(during.sweeping >= 1, JSON.stringify(during));
   let now = during;
-  for (let tries = 0; (now.sweeping > 0 || now.stock < now.stockWanted) && tries < 500; tries++) {
+  for (let tries = 0; (now.sweeping > 0 || now.stock < now.stockWanted) && tries < 500 * patience; tries++) {
     await wait(10);
     now = await sandbox.gauges();
   }
@@ -160,7 +161,7 @@ test('a killed launcher leaves no program, and its successor no cgroup', async (
   const before = await launcher.sandbox.launch(shell('true')).report;
   assert.equal(before.exitCode, 0);
   const lost = assert.rejects(launcher.sandbox.launch(shell('sleep 4711')).report);
-  for (let tries = 0; (await running()) !== 1 && tries < 100; tries++) await wait(10);
+  for (let tries = 0; (await running()) !== 1 && tries < 100 * patience; tries++) await wait(10);
   await launcher.restart();
   await lost;
   const parent = `/sys/fs/cgroup/memory/envicutor-envicutor-life-${process.pid}`;

@@ -4,10 +4,9 @@
  */
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
-import { limitDefaults } from '../../shared/model/limits.ts';
 import type { LaunchReport, LaunchSpec } from '../../shared/sandbox/sandbox.ts';
 import { notInGuest, patience } from '../support/guest.ts';
-import { launchSpec } from '../support/launch-spec.ts';
+import { launchSpec, runLimits } from '../support/launch-spec.ts';
 import { compileC, RealLauncher } from '../support/real-launcher.ts';
 
 const hostile = compileC(`
@@ -48,7 +47,7 @@ after(() => launcher.stop());
 function run(words: readonly string[], limits: Partial<LaunchSpec['limits']> = {}): Promise<LaunchReport> {
   const files = [{ path: 'hostile', isExecutable: true, content: hostile }];
   const spec = launchSpec(['/environment/workspace/hostile', ...words], { layers: ['base'], files });
-  return launcher.sandbox.launch({ ...spec, limits: { ...limitDefaults.run, ...limits } }).report;
+  return launcher.sandbox.launch({ ...spec, limits: { ...runLimits, ...limits } }).report;
 }
 
 const exceeded = (report: LaunchReport): string | undefined => report.exceeded?.limit;
@@ -95,8 +94,7 @@ test('page cache never makes a program exceed its memory', async () => {
   );
   assert.equal((await made.report).exitCode, 0);
   const spec = launchSpec(['/environment/workspace/hostile', 'cache', 'big'], { layers: ['base'], kept: [made.kept] });
-  const report = await launcher.sandbox.launch({ ...spec, limits: { ...limitDefaults.run, memoryBytes: 8 << 20 } })
-    .report;
+  const report = await launcher.sandbox.launch({ ...spec, limits: { ...runLimits, memoryBytes: 8 << 20 } }).report;
   assert.equal(report.exceeded, null);
   assert.equal(report.exitCode, 0);
   launcher.sandbox.release(made.kept);

@@ -7,7 +7,7 @@ import { after, before, test } from 'node:test';
 import { setTimeout as wait } from 'node:timers/promises';
 import type { Report } from '../../shared/model/verdict.ts';
 import { attackNames, intentOf } from '../support/attack-programs.ts';
-import { notInGuest } from '../support/guest.ts';
+import { notInGuest, patience } from '../support/guest.ts';
 import { HostObserver, type HostTraces } from '../support/host-traces.ts';
 import { addAttacks, assertExpected, runProgram, themes, toSpec } from '../support/program-runs.ts';
 import { RealLauncher } from '../support/real-launcher.ts';
@@ -34,7 +34,7 @@ const run = (argv: readonly string[], expected: Expectation): Promise<Report> =>
 /** Cgroups and mounts are removed behind a run's back, so this waits for them, but not for long. */
 async function assertNothingLeft(): Promise<void> {
   let traces = host.look();
-  for (let tries = 0; tries < 200 && JSON.stringify(traces) !== JSON.stringify(clean); tries++) {
+  for (let tries = 0; tries < 200 * patience && JSON.stringify(traces) !== JSON.stringify(clean); tries++) {
     await wait(10);
     traces = host.look();
   }

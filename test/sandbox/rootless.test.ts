@@ -129,11 +129,15 @@ function asOrdinaryUser(): void {
     const { text } = await shell(`id; cat ${file}`);
     assert.match(text, /^uid=1000.* gid=1000[^,]*\n/);
     assert.equal(text.includes('secret'), false);
-    const running = shell('exec sleep 1.25');
-    const id = await hostIdOf(['sleep', '1.25', ''].join('\0'));
-    assert.notEqual(id, own);
-    assert.ok(id > 65_535);
-    await running;
+    const running = launcher.sandbox.launch(launchSpec(['/bin/sleep', '61.25'], { layers: ['base'] }));
+    try {
+      const id = await hostIdOf(['/bin/sleep', '61.25', ''].join('\0'));
+      assert.notEqual(id, own);
+      assert.ok(id > 65_535);
+    } finally {
+      running.kill();
+      await running.report;
+    }
   });
 
   test('layers on disk and layers in memory show the owners that they were given inside', async () => {

@@ -133,7 +133,7 @@ test('leaves go away behind the runs, also those of many at once', async () => {
   const spec = shell('sleep 4711 & sleep 4711 & exit 3');
   const reports = await Promise.all(Array.from({ length: 12 }, () => launcher.sandbox.launch(spec).report));
   assert.ok(reports.every(({ exitCode }) => exitCode === 3));
-  for (let tries = 0; leaves().length > 6 && tries < 300; tries++) await wait(10);
+  for (let tries = 0; leaves().length > 6 && tries < 3000; tries++) await wait(10);
   assert.ok(leaves().length <= 6, leaves().join(' '));
 });
 

@@ -2,6 +2,7 @@
  * What each program of this folder must get; its own first comment says what it tries: programs at the edges of their streams, files and arguments.
  * Never a duration: see ../expectation.ts for what a row means.
  */
+import { patience } from '../../../support/guest.ts';
 import type { Expectation } from '../expectation.ts';
 
 /** An input that goes on: its first bytes, then nothing. */
@@ -73,7 +74,7 @@ export const ioEdge: Readonly<Record<string, Expectation>> = {
   'stopped-terminal': {
     terminal: { rows: 24, columns: 80 },
     says: 'stopping\r\n',
-    limits: { idleTimeMs: 300 },
+    limits: { idleTimeMs: 300 * patience },
     verdict: 'idle-time-exceeded',
     signal: 'SIGKILL',
     exceeded: 'idleTimeMs',
