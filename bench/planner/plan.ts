@@ -12,6 +12,7 @@ import { type CostModel, fitCosts } from './cost-model.ts';
 import { learnMix } from './learning.ts';
 import { type Mix, MixError, readMix } from './mix.ts';
 import { LoadGenerator } from './offer.ts';
+import { quickSteadyProbeLength, steadyProbeLength } from './one-agent.ts';
 import { toPlanText } from './plan-report.ts';
 import { makePlan, type Plan } from './planning.ts';
 import {
@@ -22,8 +23,9 @@ import {
   predictKnee,
   toModel,
 } from './prediction.ts';
+import { probeLength, quickProbeLength } from './probe.ts';
 import type { Instance } from './requests.ts';
-import { probeLength, quickProbeLength, toValidationText, type ValidatedMix, validatePlanner } from './validate.ts';
+import { toValidationText, type ValidatedMix, validatePlanner } from './validate.ts';
 
 const usage = `bench plan mix.json [--rate SUBMISSIONS_A_MINUTE] [--p99-ms X] [--url URL [--key KEY] | --offline calibration.json]
     [--cores N] [--slots N] [--memory-gib N] [--layers-gib N] [--quick] [--validate] [--save calibration.json] [--output plan.json]
@@ -194,13 +196,14 @@ class Planning {
     await this.#plan();
     if (!isValidated || this.#signal.aborted) return;
     const length = isQuick ? quickProbeLength : probeLength;
+    const steadyLength = isQuick ? quickSteadyProbeLength : steadyProbeLength;
     let first: Calibration | null = calibration;
     const again = () => {
       const given = first ?? calibrate(instance, generator, how);
       first = null;
       return Promise.resolve(given);
     };
-    const validation = { generator, length, calibrate: again, signal: this.#signal, say };
+    const validation = { generator, length, steadyLength, calibrate: again, signal: this.#signal, say };
     this.found.validated = await validatePlanner(instance, [mix], validation);
   }
 
