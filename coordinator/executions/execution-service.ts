@@ -32,7 +32,7 @@ import type { Admission } from './admission.ts';
 import { type NamedPools, readyOf, toClaim } from './demand.ts';
 import { EnvironmentWait, type OpenedEnvironments, openEnvironments } from './environment-wait.ts';
 import { ExecutionViews } from './execution-views.ts';
-import { toLeaseOrder } from './lease-order.ts';
+import { orderObjectionTo, toLeaseOrder } from './lease-order.ts';
 import type { ExecutionTerms, LiveExecution } from './live-execution.ts';
 import { LiveExecutions, type Submitted } from './live-executions.ts';
 import type { RequestMemory } from './request-memory.ts';
@@ -169,7 +169,8 @@ export class ExecutionService implements DemandListener {
     const { environments, scheduler, pools } = this.#deps;
     const tenant = this.#tenantOf(execution);
     const claim = toClaim(tenant, execution.terms, readyOf(execution), this.#options);
-    const objection = pools.objectionTo(claim.site, claim.constraints.pool);
+    // One that an earlier release has accepted may be larger than it knew.
+    const objection = pools.objectionTo(claim.site, claim.constraints.pool) ?? orderObjectionTo(execution);
     if (objection !== null) {
       this.#giveUp(execution, objection);
       return;

@@ -2,12 +2,20 @@
  * Owns the order for an execution of ours: what it is about, as the protocol's own `toOrder` wants it said.
  * Never changes what the client asked for.
  */
+import { SystemError } from '../../shared/errors.ts';
 import type { AllLimits } from '../../shared/model/limits.ts';
 import type { LeaseOrderMessage } from '../../shared/protocol/coordinator-messages.ts';
 import { toOrder } from '../../shared/protocol/lease-order.ts';
+import { findOrderExcess } from '../../shared/protocol/order-size.ts';
 import type { EnvironmentService } from '../environments/environment-service.ts';
 import type { ExecutionEnvironment } from './execution-environment.ts';
 import type { LiveExecution } from './live-execution.ts';
+
+/** Why no agent can be told of an execution, or null. */
+export function orderObjectionTo({ terms }: Pick<LiveExecution, 'terms'>): SystemError | null {
+  const excess = findOrderExcess(terms.request);
+  return excess === null ? null : new SystemError('request-invalid', `/tests ${excess}`);
+}
 
 /** The order for one execution, whose environments are ready; limits were checked against the maxima before. */
 export function toLeaseOrder(
