@@ -1,14 +1,69 @@
 /**
- * Owns how much of the coordinator's memory bodies may hold together while they arrive.
+ * Owns how much of the coordinator's memory bodies may hold together, from when they are announced until what is in them is counted elsewhere: of a
+ * whole coordinator, and of its server with a route of the test's own. Never waits for a time: what a client does, the server's socket says.
  */
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { request as open } from 'node:http';
-import { test } from 'node:test';
+import { type AddressInfo, connect, type Socket } from 'node:net';
+import { type TestContext, test } from 'node:test';
+import { Type } from '@sinclair/typebox';
+import type { Authenticate } from '../../coordinator/http/authentication.ts';
+import { createServer } from '../../coordinator/http/server.ts';
+import { localAsker } from '../../coordinator/tenants/keys.ts';
+import { systemRandom } from '../../shared/clock.ts';
+import { serverDefaults } from '../../shared/http/server.ts';
+import { Closed } from '../../shared/model/closed.ts';
 import { startCoordinator } from '../support/coordinator-fixture.ts';
+import { KeptLog } from '../support/kept-log.ts';
 
 const MEBIBYTE = 1024 * 1024;
 const small = { environment: {}, run: { script: 'true' } };
+
+/** A server whose bodies may hold 4 MiB, with one route. */
+async function serve(
+  test: TestContext,
+  given: { authenticate?: Authenticate; handle?: (text: string) => Promise<string> } = {},
+) {
+  const { authenticate = () => localAsker, handle = async () => 'read' } = given;
+  const deps = { log: new KeptLog().logger, random: systemRandom, isEmbedded: false, authenticate };
+  const server = createServer(deps, { ...serverDefaults, liveRequestBytesMax: 4 * MEBIBYTE });
+  const schema = { body: Closed({ text: Type.String() }) };
+  server.post('/bodies', { config: { scope: 'execute' }, schema }, ({ body }) => handle(body.text));
+  await server.listen({ port: 0, host: '127.0.0.1' });
+  test.after(() => server.close());
+  const { port } = server.server.address() as AddressInfo;
+  const sockets: Socket[] = [];
+  server.server.on('connection', (socket) => sockets.push(socket));
+  const headers = { 'content-type': 'application/json' };
+  const post = async (bytes: number) => {
+    const body = JSON.stringify({ text: 'x'.repeat(bytes) });
+    return (await fetch(`http://127.0.0.1:${port}/bodies`, { method: 'POST', headers, body })).status;
+  };
+  /** A client that was heard to say this, and the server's end of its connection. */
+  const say = async (text: string) => {
+    const client = connect(port, '127.0.0.1');
+    client.on('error', () => undefined);
+    test.after(() => client.destroy());
+    await Promise.all([once(client, 'connect'), once(server.server, 'connection')]);
+    const isHeard = once(server.server, 'request');
+    client.write(text);
+    await isHeard;
+    const socket = sockets.at(-1);
+    assert.ok(socket);
+    /** Goes, and the server has heard of it. */
+    const leave = async () => {
+      const isClosed = once(socket, 'close');
+      client.destroy();
+      await isClosed;
+    };
+    return { client, leave };
+  };
+  return { post, say };
+}
+
+const headOf = (line: string, bytes: number, type = 'application/json') =>
+  `${line} HTTP/1.1\r\nhost: a\r\ncontent-type: ${type}\r\ncontent-length: ${bytes}\r\n\r\n`;
 
 test('bodies that arrive hold a bounded part of memory; what is beyond it comes again, and small ones always pass', async (t) => {
   const coordinator = await startCoordinator(t, { liveRequestBytesMax: 4 * MEBIBYTE });
@@ -43,4 +98,47 @@ test('bodies that arrive hold a bounded part of memory; what is beyond it comes 
   assert.equal(again.status, 202);
   // What was read holds its room no longer by this.
   assert.equal((await ask(1.5 * MEBIBYTE)).status, 202);
+});
+
+for (const [what, status, head] of [
+  ['that is too large', 413, headOf('POST /bodies', 40 * MEBIBYTE)],
+  ['of another type', 415, headOf('POST /bodies', 3 * MEBIBYTE, 'text/plain')],
+  ['that nobody takes', 404, headOf('POST /nowhere', 3 * MEBIBYTE)],
+  ['of a method that its path does not take', 405, headOf('PUT /bodies', 3 * MEBIBYTE)],
+] as const) {
+  test(`a body ${what} holds nothing once it is refused, and its client gone before all of it was sent`, async (t) => {
+    const { post, say } = await serve(t);
+    const { client, leave } = await say(head);
+    const [answer] = await once(client, 'data');
+    assert.match(String(answer), new RegExp(`^HTTP/1.1 ${status} `));
+    await leave();
+    assert.equal(await post(3.5 * MEBIBYTE), 200);
+    assert.equal(await post(2 * MEBIBYTE), 200);
+  });
+}
+
+test('a body that is broken off holds nothing', async (t) => {
+  const { post, say } = await serve(t);
+  const { leave } = await say(`${headOf('POST /bodies', 3 * MEBIBYTE)}{"text":"`);
+  assert.equal(await post(2 * MEBIBYTE), 429);
+  await leave();
+  assert.equal(await post(3.5 * MEBIBYTE), 200);
+});
+
+test('whoever goes while it is found out who asks holds nothing', async (t) => {
+  const gate = Promise.withResolvers<void>();
+  const isAsked = Promise.withResolvers<void>();
+  const { post, say } = await serve(t, {
+    authenticate: ({ host }) => {
+      if (host !== 'a') return localAsker;
+      isAsked.resolve();
+      return gate.promise.then(() => localAsker);
+    },
+  });
+  const { leave } = await say(headOf('POST /bodies', 3 * MEBIBYTE));
+  await isAsked.promise;
+  await leave();
+  gate.resolve();
+  assert.equal(await post(3.5 * MEBIBYTE), 200);
+  assert.equal(await post(2 * MEBIBYTE), 200);
 });
