@@ -1,6 +1,6 @@
 /**
  * Owns how tenants share a bounded part of this process's memory. Never holds anything itself: whoever holds something says how much.
- * Invariant: however much one tenant takes, others find room (dynamic thresholds, Choudhury and Hahne 1998).
+ * Invariant: however much one tenant takes, others find room (dynamic thresholds, Choudhury and Hahne 1998), and nobody's first is refused while it fits.
  */
 import { getHeapStatistics } from 'node:v8';
 import { SystemError } from '../../shared/errors.ts';
@@ -19,6 +19,9 @@ const HEAP_PARTS = 4;
 
 /** A tenant alone gets two thirds, two get two fifths each. */
 const THRESHOLD = 2;
+
+/** What is not worth refusing: other bounds say how many of these there are. */
+export const SMALL_BYTES_MAX = 65_536;
 
 const RETRY_SECONDS = 2;
 
@@ -49,14 +52,16 @@ export class MemoryShares {
     return this.#held.get(id)?.bytes ?? 0;
   }
 
-  /** What a tenant may hold now, with what it holds; bytes. */
+  /** What a tenant may hold now, with what it holds; whoever holds nothing may have all the room that there is, however little it weighs; bytes. */
   bytesMaxOf(tenant: Tenant): number {
     const { bytesMax, isEmbedded } = this.#options;
-    const room = Math.max(0, bytesMax - this.#total);
-    const all = this.bytesOf(tenant) + room;
-    if (isEmbedded) return all;
+    const own = this.bytesOf(tenant);
+    const all = own + Math.max(0, bytesMax - this.#total);
+    if (isEmbedded || own === 0) return all;
     const heaviest = Math.max(tenant.weight, ...[...this.#held.values()].map(({ weight }) => weight));
-    return Math.floor(Math.min(all, (THRESHOLD * room * tenant.weight) / heaviest));
+    // So many times what is left to others once it holds this.
+    const times = (THRESHOLD * tenant.weight) / heaviest;
+    return Math.floor((all * times) / (1 + times));
   }
 
   /** Takes so much more, if a tenant may have it now, or nobody has anything; did it? */

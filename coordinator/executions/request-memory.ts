@@ -5,7 +5,7 @@
 import type { ExecutionRequest } from '../../shared/model/execution.ts';
 import { textLengthOf } from '../../shared/text-length.ts';
 import type { Tenant } from '../tenants/keys.ts';
-import { MemoryShares, noRoom } from './memory-shares.ts';
+import { MemoryShares, noRoom, SMALL_BYTES_MAX } from './memory-shares.ts';
 
 /** Bounds of everybody. */
 export interface RequestMemoryOptions {
@@ -34,11 +34,16 @@ export class RequestMemory {
     return this.#shares.bytes;
   }
 
-  /** Holds these and says how much each weighs; SystemError `queue-full` when there is no room for all of them now. */
+  /** Holds these and says how much each weighs; SystemError `queue-full` when there is no room for all of them now, unless together they are small. */
   take(tenant: Tenant, requests: readonly ExecutionRequest[]): readonly number[] {
     const weights = requests.map((request) => textLengthOf(request));
     const bytes = weights.reduce((sum, each) => sum + each, 0);
     if (this.#shares.take(tenant, bytes)) return weights;
+    // How many may wait is bounded: what was accepted before a restart may leave no room for a while, and that is nobody's end.
+    if (bytes <= SMALL_BYTES_MAX) {
+      this.#shares.add(tenant, bytes);
+      return weights;
+    }
     this.#refused(tenant.id);
     const held = `hold ${this.#shares.bytesOf(tenant)} bytes, of at most ${this.#shares.bytesMaxOf(tenant)} now`;
     const what = `requests of tenant ${tenant.id} that are not over ${held}, and this has ${bytes} more`;

@@ -6,7 +6,7 @@
  */
 import type { Socket } from 'node:net';
 import type { FastifyRequest } from 'fastify';
-import { MemoryShares, noRoom } from '../executions/memory-shares.ts';
+import { MemoryShares, noRoom, SMALL_BYTES_MAX } from '../executions/memory-shares.ts';
 import type { Tenant } from '../tenants/keys.ts';
 import type { HttpServer } from './server.ts';
 
@@ -17,9 +17,6 @@ export interface BodyMemoryOptions {
   readonly bodyBytesMax: number;
   readonly isEmbedded: boolean;
 }
-
-/** What a connection holds anyway. */
-const SMALL_BYTES_MAX = 65_536;
 
 /** What a body is announced to weigh, of one that a route wants as a whole. */
 function announcedBytes({ headers, method, is404, routeOptions }: FastifyRequest, bodyBytesMax: number): number {

@@ -53,7 +53,7 @@ test("while one tenant's executions fill the queue, another's is accepted, and t
 });
 
 test('what requests hold of memory is bounded for each tenant, until they are over', async (t) => {
-  const coordinator = await start(t, { liveRequestBytesMax: 1_200_000 });
+  const coordinator = await start(t, { liveRequestBytesMax: 1_250_000 });
   const submit = (name: string) => {
     const large = { ...request, run: { ...request.run, stdin: 'x'.repeat(100_000) } };
     return coordinator.ask('POST', '/v1/executions', large, { authorization: `Bearer ${name}` });
