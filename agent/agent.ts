@@ -8,9 +8,7 @@ import { toSystemError } from '../shared/errors.ts';
 import type { ConnectionState } from '../shared/lifecycle/agent.ts';
 import type { Envelope } from '../shared/model/manifest.ts';
 import type { AgentMessage, LeaseResultMessage } from '../shared/protocol/agent-messages.ts';
-import { encodeMessage } from '../shared/protocol/catalog.ts';
 import { layersOf, toOrderClaim } from '../shared/protocol/lease-order.ts';
-import { fitResult, packResult } from '../shared/protocol/packed-outputs.ts';
 import type { TerminalNews } from '../shared/protocol/terminal-flow.ts';
 import { closeCodes } from '../shared/protocol/version.ts';
 import { noTracer } from '../shared/tracing/tracer.ts';
@@ -18,6 +16,7 @@ import type { AgentNeeds, AgentOptions } from './agent-needs.ts';
 import { Connector } from './connection/connector.ts';
 import { Fence } from './connection/fence.ts';
 import { Outbox } from './connection/outbox.ts';
+import { retell, tellResult } from './connection/result-text.ts';
 import { type AgentReport, type Received, Session, type SessionListener } from './connection/session.ts';
 import { Execution } from './execution/executor.ts';
 import { toLeaseListener } from './execution/lease-listener.ts';
@@ -144,7 +143,7 @@ export class LeasingAgent implements SessionListener {
     this.#understood = message.understands ?? [];
     this.#needs.site?.welcomed(this.#understood);
     for (const { terminal } of this.#leases.values()) terminal?.repeat();
-    for (const { text } of this.#outbox.entries()) this.#session.sendText(text);
+    for (const { text } of this.#outbox.entries()) this.#session.sendText(retell(text, this.#understood));
     if (this.#isDraining) this.#session.setDraining(true);
   }
 
@@ -162,7 +161,7 @@ export class LeasingAgent implements SessionListener {
     const held = this.#leases.get(lease);
     const result = this.#outbox.get(lease);
     if (result !== undefined) {
-      this.#session.sendText(result.text);
+      this.#session.sendText(retell(result.text, this.#understood));
     } else if (held !== undefined) {
       held.fence = fence;
       this.#session.send({ type: 'lease.accepted', lease });
@@ -348,23 +347,15 @@ export class LeasingAgent implements SessionListener {
       this.#session.changed();
       return;
     }
-    const isPacking = this.#understood.includes('result.packed');
-    const result = receipt.signed(identity, { lease, fence }, fitResult(this.#toUnderstood(unsigned), isPacking));
+    const sign = (fitted: LeaseResultMessage) => receipt.signed(identity, { lease, fence }, fitted);
+    const { result, text } = tellResult({ lease, fence }, unsigned, this.#understood, sign);
     if (result.failure === null) site?.ran(order);
-    const told = isPacking ? packResult(result) : result;
-    const text = encodeMessage({ type: 'lease.completed', lease, fence, result: told });
     this.#outbox.add({ lease, fence, text, executionId });
     this.#session.sendText(text);
     // The coordinator places by what is held here, so it hears at once of layers that came, and of those that went for them.
     if (result.failure !== null || result.layers.some(({ origin }) => origin !== 'local')) this.#session.changed();
     const { verdict, endedIn, failure } = result;
     logger.info({ lease, executionId, verdict, endedIn, failure }, 'lease completed');
-  }
-
-  /** Without what the coordinator would refuse. */
-  #toUnderstood({ certificate, ...result }: LeaseResultMessage): LeaseResultMessage {
-    const isTold = certificate !== undefined && this.#understood.includes('result.certificate');
-    return isTold ? { ...result, certificate } : result;
   }
 
   #toListener(lease: string, { executionId }: HeldLease['order'], slot: number, receipt: LeaseReceipt) {

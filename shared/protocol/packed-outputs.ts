@@ -2,7 +2,7 @@
  * Owns how outputs travel in a result: JSON writes a control character in six, so that a program could make its result six times what it wrote, and larger
  * than any message may be. Such outputs are told as base64 of their UTF-8 (`packed` names them), and what is too much even so is cut.
  * Pure; never looks at what an output says. Invariants: unpacked it is what was packed; what `fitResult` gives has a text that is no larger than the
- * protocol's largest message.
+ * protocol's largest message, as long as what is no output is no larger either.
  */
 import { isUtf8 } from 'node:buffer';
 import { SystemError } from '../errors.ts';
@@ -10,10 +10,10 @@ import type { TestResult } from '../model/judging.ts';
 import type { Encoding, Report } from '../model/verdict.ts';
 import { textPieces } from '../text-pieces.ts';
 import type { LeaseResultMessage } from './agent-messages.ts';
-import { CONTENT_BYTES_MAX } from './version.ts';
+import { CONTENT_BYTES_MAX, MESSAGE_BYTES_MAX } from './version.ts';
 
 /** What has the outputs of a result, and possibly more. */
-type Told = Pick<LeaseResultMessage, 'compile' | 'run' | 'tests' | 'check' | 'packed'>;
+type Told = Pick<LeaseResultMessage, 'compile' | 'run' | 'tests' | 'check' | 'files' | 'uncollected' | 'packed'>;
 
 /** One output of a result. */
 interface Output {
@@ -24,9 +24,13 @@ interface Output {
 
 /** Shorter ones are not worth a look. */
 const PACKED_LENGTH_MIN = 1024;
-/** What a UTF-16 code unit may need in JSON, as an escape, and in base64 of its UTF-8. */
-const JSON_BYTES_MAX = 6;
-const BASE64_BYTES_MAX = 4;
+/** So much output, in UTF-16 code units of which each may need six bytes in JSON, fits beside the rest when there are no tests and few names of files. */
+const LENGTH_FREE = CONTENT_BYTES_MAX / 6;
+const NAMES_FREE = 500;
+/** For what comes to a result that was fitted: receipt, names of what is packed, whose it is. */
+const FRAME_BYTES = 1024 * 1024;
+/** Outputs are cut between pieces of so many UTF-16 code units, first roughly: multiples of four, as groups of base64 are. */
+const CUT_LENGTHS = [4096, 64];
 
 /** The result as it is told to who understands `result.packed`. */
 export function packResult<Result extends Told>(result: Result): Result {
@@ -54,18 +58,19 @@ export function unpackResult<Result extends Told>(told: Result): Result {
   return unpacked;
 }
 
-/** The result with no more output than a message holds; what is cut says so, as what a program wrote beyond its limit does. */
+/** The result with no more output than a message holds beside the rest of it; what is cut says so, as what a program wrote beyond its limit does. */
 export function fitResult<Result extends Told>(result: Result, isPacking: boolean): Result {
   const outputs = outputsOf(result);
-  if (outputs.reduce((sum, { text }) => sum + JSON_BYTES_MAX * text.length, 0) <= CONTENT_BYTES_MAX) return result;
+  // Nearly all are far from it, and then nobody looks at what they say.
+  const length = outputs.reduce((sum, { text }) => sum + text.length, 0);
+  const names = (result.files?.length ?? 0) + (result.uncollected?.length ?? 0);
+  if (length <= LENGTH_FREE && names <= NAMES_FREE && result.tests === undefined) return result;
   const bytes = new Map(outputs.map((output) => [output.pointer, bytesOf(output, isPacking)]));
-  const share = shareOf([...bytes.values()], CONTENT_BYTES_MAX);
+  const rest = Buffer.byteLength(JSON.stringify(changeOutputs(result, () => '')));
+  const share = shareOf([...bytes.values()], Math.max(0, MESSAGE_BYTES_MAX - FRAME_BYTES - rest));
   if (share === Number.POSITIVE_INFINITY) return result;
-  const cut = ({ text, encoding, pointer }: Output) => {
-    if ((bytes.get(pointer) ?? 0) <= share) return text;
-    if (encoding === 'base64') return cutTo(text, share);
-    return cutTo(text, share / (isPacking ? BASE64_BYTES_MAX : JSON_BYTES_MAX));
-  };
+  const cut = (output: Output) =>
+    (bytes.get(output.pointer) ?? 0) <= share ? output.text : beginningOf(output, share, isPacking);
   return changeOutputs(result, cut, (before, after) => ({
     stdoutTruncated: before.stdoutTruncated || after.stdout !== before.stdout,
     stderrTruncated: before.stderrTruncated || after.stderr !== before.stderr,
@@ -102,11 +107,20 @@ function shareOf(wanted: readonly number[], total: number): number {
   return Number.POSITIVE_INFINITY;
 }
 
-/** Its beginning: whole characters, and of base64 whole groups. */
-function cutTo(text: string, lengthMax: number): string {
-  const groups = Math.floor(lengthMax / 4) - 1;
-  const [first = ''] = groups < 1 ? [] : textPieces(text, 4 * groups);
-  return first;
+/** As much of its beginning as has so many bytes in a message, nearly: whole characters, and of base64 whole groups. */
+function beginningOf({ text, encoding }: Output, bytesMax: number, isPacking: boolean): string {
+  const mayPack = isPacking && encoding === 'utf8';
+  // All of it is told in one way, so both are summed.
+  let [length, json, packed] = [0, 0, 0];
+  for (const lengthMax of CUT_LENGTHS) {
+    for (const piece of textPieces(text.slice(length), lengthMax)) {
+      const jsonMore = json + jsonBytesOf(piece);
+      const packedMore = mayPack ? packed + base64BytesOf(piece) : Number.POSITIVE_INFINITY;
+      if (Math.min(jsonMore, packedMore) > bytesMax) break;
+      [length, json, packed] = [length + piece.length, jsonMore, packedMore];
+    }
+  }
+  return text.slice(0, length);
 }
 
 function outputsOf(result: Told): Output[] {

@@ -83,7 +83,7 @@ for (const isPacking of [true, false]) {
       const fitted = fitResult(makeResult({ compile, run }), isPacking);
       const told = tell(isPacking ? packResult(fitted) : fitted);
       assert.ok(Buffer.byteLength(told) <= MESSAGE_BYTES_MAX, `${Buffer.byteLength(told)} bytes of ${letter}`);
-      assert.ok(Buffer.byteLength(told) >= MESSAGE_BYTES_MAX / 4, `${Buffer.byteLength(told)} bytes of ${letter}`);
+      assert.ok(Buffer.byteLength(told) >= MESSAGE_BYTES_MAX * 0.95, `${Buffer.byteLength(told)} bytes of ${letter}`);
       assert.deepEqual([fitted.compile?.stdout, fitted.compile?.stdoutTruncated], ['short', false]);
       assert.deepEqual([fitted.run?.stdoutTruncated, fitted.run?.stderrTruncated], [true, true]);
       assert.ok(long.startsWith(fitted.run?.stdout ?? 'nothing') && fitted.run?.stdout.isWellFormed());
@@ -95,3 +95,54 @@ for (const isPacking of [true, false]) {
     }
   });
 }
+
+test('what checks say of a thousand tests is counted, and outputs have what it leaves', () => {
+  const message = '\u0001'.repeat(4096);
+  const output = '\u0001'.repeat(15 * 1024);
+  const report = makeReport({ stdout: output, stderr: output });
+  const tests = Array.from({ length: 1000 }, (_, index): TestResult => {
+    return { name: `${index}`, outcome: 'wrong-answer', report, check: { message, score: 0, report } };
+  });
+  for (const isPacking of [true, false]) {
+    const fitted = fitResult(makeResult({ tests }), isPacking);
+    const bytes = Buffer.byteLength(tell(isPacking ? packResult(fitted) : fitted));
+    assert.ok(bytes <= MESSAGE_BYTES_MAX && bytes >= MESSAGE_BYTES_MAX * 0.7, `${bytes} bytes`);
+    assert.ok(fitted.tests?.every(({ check }) => check?.message === message));
+    assert.equal(fitted.tests?.[999]?.report?.stdoutTruncated, true);
+  }
+});
+
+test('names of files are counted, too', () => {
+  const files = Array.from({ length: 2000 }, (_, index) => ({
+    ...{
+      path: `${'\u0001'.repeat(4000)}${index}`,
+      fileId: 'file_00000000',
+      bytes: 1,
+      sha256: '0'.repeat(64),
+      isExecutable: false,
+    },
+  }));
+  const result = {
+    ...makeResult({ run: makeReport({ stdout: '\0'.repeat(13 * MEBIBYTE), stderr: 'x'.repeat(40 * MEBIBYTE) }) }),
+    files,
+  };
+  const fitted = fitResult(result as never, true) as LeaseResultMessage;
+  assert.ok(Buffer.byteLength(tell(packResult(fitted))) <= MESSAGE_BYTES_MAX);
+  assert.equal(fitted.run?.stderrTruncated, true);
+});
+
+test('of what is a little too much nearly all is told', () => {
+  const long = '\0'.repeat(18 * MEBIBYTE);
+  const report = makeReport({ stdout: long, stderr: long });
+  const { compile, run } = fitResult(makeResult({ compile: report, run: report }), true);
+  for (const text of [compile?.stdout, compile?.stderr, run?.stdout, run?.stderr])
+    assert.ok((text?.length ?? 0) > 17 * MEBIBYTE && text !== long, `${text?.length}`);
+});
+
+test('an output that is plain at first and not later is counted as it is told', () => {
+  const mixed = 'x'.repeat(24 * MEBIBYTE) + '\0'.repeat(8 * MEBIBYTE);
+  const report = makeReport({ stdout: mixed, stderr: mixed });
+  const fitted = fitResult(makeResult({ compile: report, run: report }), true);
+  const bytes = Buffer.byteLength(tell(packResult(fitted)));
+  assert.ok(bytes <= MESSAGE_BYTES_MAX && bytes > MESSAGE_BYTES_MAX * 0.9, `${bytes} bytes`);
+});
