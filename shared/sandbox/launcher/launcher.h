@@ -294,7 +294,7 @@ struct stream {
   struct launch *launch;
   uint8_t number;
   uint64_t forwarded, taken; /* what was read, also beyond the limit */
-  uint64_t read_at, rests_until; /* 0: it does not rest */
+  uint64_t paid_until, rests_until; /* monotonic; 0: it does not rest */
   bool truncated, over;
 };
 

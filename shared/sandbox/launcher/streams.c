@@ -4,7 +4,7 @@
  * It never holds more than the client lets it: a congested client stops the reading, not the timers; a launch whose window
  * is used up is not read, and no other launch hears of it.
  * A program that writes byte by byte would have us and everybody behind us work for each byte, on the time of all others: a
- * stream that had little and was read a moment ago rests for a moment, and what comes meanwhile is read together.
+ * stream that has little again and again, and answers no input, rests in between, and what comes meanwhile is read together.
  * What must stay true: exactly outputBytes of a stream are forwarded, the first byte above ends the run; and a program
  * that does not read its input never makes its client wait: what it refuses is taken and thrown away.
  */
@@ -15,15 +15,22 @@
 #include <sys/ioctl.h>
 #include <unistd.h>
 
-enum { READS_PER_TURN = 16, LITTLE_BYTES = 4096 };
+enum { READS_PER_TURN = 16, LITTLE_READS = 8, LITTLE_BYTES = 4096, LITTLE_TERMINAL_BYTES = 1024 };
 #define REST_NS NS_PER_MS
 
+/* No terminal ever has 4096 bytes for one read, whatever was written into it. */
+static uint64_t little_of(const struct stream *stream) {
+  return stream->number == 1 && stream->launch->message.LAUNCH_terminal != 0 ? LITTLE_TERMINAL_BYTES : LITTLE_BYTES;
+}
+
+/* A little read costs one rest. Those that were not needed lately have paid for the next few. */
 static void rest_after(struct stream *stream, uint64_t got) {
-  uint64_t now = monotonic_ns();
-  bool again = now - stream->read_at < 2 * REST_NS;
-  stream->read_at = now;
-  if (got == 0 || got >= LITTLE_BYTES || !again) return;
-  stream->rests_until = now + REST_NS;
+  if (got == 0 || got >= little_of(stream)) return;
+  uint64_t now = monotonic_ns(), earliest = now - LITTLE_READS * REST_NS;
+  if (stream->paid_until < earliest) stream->paid_until = earliest;
+  stream->paid_until += REST_NS;
+  if (stream->paid_until <= now) return;
+  stream->rests_until = stream->paid_until;
   watch_for(&stream->source, 0);
 }
 
@@ -105,7 +112,7 @@ void stream_pump(struct stream *stream) {
     if (got > 0) {
       stream->taken += (uint64_t)got;
       forward(stream, buffer, (size_t)got);
-      if (got < LITTLE_BYTES && !launch->ended) return;
+      if ((uint64_t)got < little_of(stream) && !launch->ended) return;
     } else if (got == 0 || (errno != EAGAIN && errno != EINTR) || (errno == EAGAIN && drained(stream))) {
       stream->over = true;
       unwatch(&stream->source);
@@ -131,9 +138,10 @@ bool streams_over(const struct launch *launch) {
   return true;
 }
 
+/* Who rests goes on resting. */
 void streams_resume(struct launch *launch) {
   for (size_t i = 0; i < STREAMS; i++)
-    if (!launch->streams[i].over) watch_for(&launch->streams[i].source, EPOLLIN);
+    if (!launch->streams[i].over && launch->streams[i].rests_until == 0) watch_for(&launch->streams[i].source, EPOLLIN);
 }
 
 uint64_t streams_wake_at(const struct launch *launch) {
@@ -152,6 +160,12 @@ void streams_wake(struct launch *launch, uint64_t now) {
     stream->rests_until = 0;
     watch_for(&stream->source, EPOLLIN);
   }
+}
+
+/* What a program says next may answer the input that comes now: it is heard at once, as after a pause, and no more of it. */
+static void streams_answer(struct launch *launch) {
+  for (size_t i = 0; i < 2; i++) launch->streams[i].paid_until = 0;
+  streams_wake(launch, UINT64_MAX);
 }
 
 void streams_credit(struct launch *launch, uint32_t bytes) {
@@ -227,6 +241,7 @@ bool input_accept(struct launch *launch, struct slice data, bool last) {
   bytes_append(&launch->input_queue, data.data, data.size);
   if (data.size > 0) launch->input_last_byte = data.data[data.size - 1];
   launch->input_last = last;
+  if (data.size > 0 && !launch->input_broken) streams_answer(launch);
   input_pump(launch);
   return true;
 }
