@@ -11,6 +11,7 @@ import type { AgentMessage, LeaseResultMessage } from '../shared/protocol/agent-
 import { layersOf, toOrderClaim } from '../shared/protocol/lease-order.ts';
 import type { TerminalNews } from '../shared/protocol/terminal-flow.ts';
 import { closeCodes } from '../shared/protocol/version.ts';
+import type { TokenBucket } from '../shared/token-bucket.ts';
 import { noTracer } from '../shared/tracing/tracer.ts';
 import type { AgentNeeds, AgentOptions } from './agent-needs.ts';
 import { Connector } from './connection/connector.ts';
@@ -24,6 +25,7 @@ import { LeaseReceipt } from './execution/lease-receipt.ts';
 import { LeaseTerminal } from './execution/lease-terminal.ts';
 import { LeaseTrace } from './execution/lease-trace.ts';
 import { LentSlots } from './execution/lent-slots.ts';
+import { agentPace, Pace } from './execution/pace.ts';
 import { SandboxCounts } from './execution/sandbox-counts.ts';
 import { Slots } from './execution/slots.ts';
 import { LayerNews } from './layers/layer-news.ts';
@@ -58,6 +60,8 @@ export class LeasingAgent implements SessionListener {
   readonly #counts: SandboxCounts;
   readonly #calibrations: Calibrations;
   readonly #timing: TimingWitness | undefined;
+  /** What all leases together may tell of what they write. */
+  readonly #pace: TokenBucket;
   /** What the coordinator of the last connection takes. */
   #understood: readonly string[] = [];
   #isStopping = false;
@@ -66,6 +70,7 @@ export class LeasingAgent implements SessionListener {
   constructor(needs: AgentNeeds, options: AgentOptions) {
     const { identity, token, clock, random, logger } = needs;
     this.#needs = needs;
+    this.#pace = agentPace(clock);
     this.#counts = new SandboxCounts(needs.sandbox, clock);
     this.#slots = new Slots(options.slots, options.offer.memoryBytes, options.slotCpus);
     this.#lent = new LentSlots(this.#slots, () => this.#session.changed());
@@ -315,7 +320,10 @@ export class LeasingAgent implements SessionListener {
 
   #accept(lease: string, fence: number, order: Received<'lease.offer'>['order'], slot: number): void {
     const say = (news: TerminalNews) => this.#session.send({ type: 'lease.news', lease, news });
-    const terminal = order.terminal === undefined ? null : new LeaseTerminal(order.terminal, say);
+    const terminal =
+      order.terminal === undefined
+        ? null
+        : new LeaseTerminal(order.terminal, say, (due) => new Pace(this.#needs.clock, this.#pace, due));
     const slots = this.#lent.lenderFor(toOrderClaim(order));
     const { tracer = noTracer, clock } = this.#needs;
     const trace = LeaseTrace.begin(tracer, clock, { lease, slot, order });
@@ -330,6 +338,7 @@ export class LeasingAgent implements SessionListener {
     terminal?.begin();
     void execution.execute().then((result) => {
       listener.flush();
+      terminal?.flush();
       this.#leases.delete(lease);
       this.#slots.giveBack(slot);
       this.#finish(lease, held, result);
@@ -360,7 +369,8 @@ export class LeasingAgent implements SessionListener {
 
   #toListener(lease: string, { executionId }: HeldLease['order'], slot: number, receipt: LeaseReceipt) {
     const { logger, clock } = this.#needs;
-    const news = { send: (message: AgentMessage) => this.#session.send(message), logger, clock, layers: this.#layers };
+    const send = (message: AgentMessage) => this.#session.send(message);
+    const news = { send, logger, clock, layers: this.#layers, pace: this.#pace };
     return toLeaseListener(news, { lease, executionId, slot }, () => receipt.prepare());
   }
 

@@ -5,6 +5,7 @@
  */
 import type { TerminalCommand, TerminalNews, TerminalOrder } from '../../shared/protocol/terminal-flow.ts';
 import type { Launch, TerminalSize } from '../../shared/sandbox/sandbox.ts';
+import type { Pace } from './pace.ts';
 
 /** See the head of this file. */
 export class LeaseTerminal {
@@ -29,9 +30,16 @@ export class LeaseTerminal {
   readonly #unacknowledged: { readonly position: number; readonly bytes: Buffer }[] = [];
   /** Positions of output. */
   #sent = 0;
+  #told = 0;
   #acknowledged = 0;
+  readonly #pace: Pick<Pace, 'isOpen' | 'told' | 'wait' | 'rest'>;
 
-  constructor(order: TerminalOrder, say: (news: TerminalNews) => void) {
+  /** `toPace` makes what says when output may be told. */
+  constructor(
+    order: TerminalOrder,
+    say: (news: TerminalNews) => void,
+    toPace: (due: () => void) => Pick<Pace, 'isOpen' | 'told' | 'wait' | 'rest'>,
+  ) {
     const { rows, columns, inputBytesMax, outputBytesMax, isPiped = false } = order;
     this.#size = { rows, columns };
     this.#inputBytesMax = inputBytesMax;
@@ -39,6 +47,7 @@ export class LeaseTerminal {
     this.outputWindowBytes = isPiped ? null : outputBytesMax;
     this.#say = say;
     this.input = this.#feed();
+    this.#pace = toPace(() => this.flush());
   }
 
   /** The size to begin with; null: there is no terminal. */
@@ -55,7 +64,7 @@ export class LeaseTerminal {
   repeat(): void {
     this.begin();
     if (this.#isStarted) this.#say({ kind: 'started' });
-    for (const { position, bytes } of this.#unacknowledged) this.#tell(position, bytes);
+    this.#tellFrom(0);
   }
 
   /** What is to be done to the program is done to this launch. */
@@ -73,15 +82,31 @@ export class LeaseTerminal {
   /** The program wrote this; it is copied. */
   output(chunk: Uint8Array): void {
     if (this.isPiped) return;
-    const position = this.#sent;
+    const isWaiting = this.#told < this.#sent;
     const bytes = Buffer.from(chunk);
+    this.#unacknowledged.push({ position: this.#sent, bytes });
     this.#sent += bytes.length;
-    this.#unacknowledged.push({ position, bytes });
-    this.#tell(position, bytes);
+    // A program whose window is full waits for what is told.
+    const isMuch = this.outputWindowBytes !== null && this.#sent - this.#told >= this.outputWindowBytes / 4;
+    if (isMuch || (!isWaiting && this.#pace.isOpen)) this.flush();
+    else this.#pace.wait();
   }
 
-  #tell(position: number, bytes: Buffer): void {
-    this.#say({ kind: 'output', position, data: bytes.toString('base64') });
+  /** Tells all output that was not told yet. */
+  flush(): void {
+    this.#pace.rest();
+    this.#tellFrom(this.#told);
+  }
+
+  /** What was not taken of output from there on, as one. */
+  #tellFrom(from: number): void {
+    const pieces = this.#unacknowledged.filter(({ position }) => position >= from);
+    this.#told = this.#sent;
+    const [first] = pieces;
+    if (first === undefined) return;
+    const bytes = Buffer.concat(pieces.map((piece) => piece.bytes));
+    this.#pace.told();
+    this.#say({ kind: 'output', position: first.position, data: bytes.toString('base64') });
   }
 
   command(command: TerminalCommand): void {

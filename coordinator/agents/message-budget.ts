@@ -5,28 +5,22 @@
  */
 import type { Clock } from '../../shared/clock.ts';
 import { SystemError } from '../../shared/errors.ts';
-
-interface Bound {
-  readonly perSecond: number;
-  readonly burst: number;
-}
+import { TokenBucket, type TokenRate } from '../../shared/token-bucket.ts';
 
 /** A busy agent of many slots says a few thousand things a second, streamed output among them. */
-const MESSAGES: Bound = { perSecond: 5000, burst: 20_000 };
-const CHARACTERS: Bound = { perSecond: 64 * 1024 * 1024, burst: 512 * 1024 * 1024 };
+const MESSAGES: TokenRate = { perSecond: 5000, burst: 20_000 };
+const CHARACTERS: TokenRate = { perSecond: 64 * 1024 * 1024, burst: 512 * 1024 * 1024 };
 /** Whoever has not proved to be an agent has little to say. */
 const GREETING_CHARACTERS_MAX = 65_536;
 
 /** What one agent has left. */
 export class MessageBudget {
-  readonly #clock: Pick<Clock, 'monotonicMs'>;
-  #messages = MESSAGES.burst;
-  #characters = CHARACTERS.burst;
-  #atMs: number;
+  readonly #messages: TokenBucket;
+  readonly #characters: TokenBucket;
 
   constructor(clock: Pick<Clock, 'monotonicMs'>) {
-    this.#clock = clock;
-    this.#atMs = clock.monotonicMs();
+    this.#messages = new TokenBucket(clock, MESSAGES);
+    this.#characters = new TokenBucket(clock, CHARACTERS);
   }
 
   /**
@@ -37,12 +31,6 @@ export class MessageBudget {
     if (!isKnown && characters > GREETING_CHARACTERS_MAX) {
       throw new SystemError('message-invalid', `a greeting has at most ${GREETING_CHARACTERS_MAX} characters`);
     }
-    const nowMs = this.#clock.monotonicMs();
-    const seconds = (nowMs - this.#atMs) / 1000;
-    this.#atMs = nowMs;
-    this.#messages = Math.min(MESSAGES.burst, this.#messages + seconds * MESSAGES.perSecond) - 1;
-    this.#characters = Math.min(CHARACTERS.burst, this.#characters + seconds * CHARACTERS.perSecond) - characters;
-    const late = Math.max(-this.#messages / MESSAGES.perSecond, -this.#characters / CHARACTERS.perSecond);
-    return late > 0 ? Math.ceil(late * 1000) : 0;
+    return Math.max(this.#messages.take(), this.#characters.take(characters));
   }
 }

@@ -3,13 +3,18 @@
  */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { LeaseTerminal } from '../../agent/execution/lease-terminal.ts';
 import { OutputPace } from '../../agent/execution/output-pace.ts';
+import { agentPace, Pace } from '../../agent/execution/pace.ts';
 import { VirtualClock } from '../support/virtual-clock.ts';
 
-function setPace() {
-  const clock = new VirtualClock();
+function setPace(clock = new VirtualClock(), shared = agentPace(clock)) {
   const told: [script: string, stream: string, text: string][] = [];
-  const pace = new OutputPace(clock, (script, stream, bytes) => void told.push([script, stream, bytes.toString()]));
+  const pace = new OutputPace(
+    clock,
+    shared,
+    (script, stream, bytes) => void told.push([script, stream, bytes.toString()]),
+  );
   const write = (text: string, stream: 'stdout' | 'stderr' = 'stdout', script: 'compile' | 'run' = 'run') => {
     const chunk = Buffer.from(text);
     pace.output(script, stream, chunk);
@@ -76,4 +81,65 @@ test('much is told whatever the pace', () => {
     told.map(([, , text]) => text.length),
     [65_536],
   );
+});
+
+test('32 leases that write byte by byte to both streams are told of less often than a coordinator listens, and a quiet one soon', () => {
+  const clock = new VirtualClock();
+  const shared = agentPace(clock);
+  const loud = Array.from({ length: 32 }, () => setPace(clock, shared));
+  const quiet = setPace(clock, shared);
+  let latestMs = 0;
+  for (let ms = 0; ms < 10_000; ms += 1) {
+    for (const { write } of loud) {
+      write('o');
+      write('e', 'stderr');
+    }
+    if (ms % 500 === 499) {
+      const before = quiet.told.length;
+      quiet.write('x');
+      let waitedMs = 0;
+      for (; quiet.told.length === before; waitedMs += 1) clock.pass(1);
+      latestMs = Math.max(latestMs, waitedMs);
+    }
+    clock.pass(1);
+  }
+  for (const { pace } of loud) pace.flush();
+  const told = loud.reduce((sum, each) => sum + each.told.length, 0);
+  assert.ok(told > 15_000 && told < 2000 + 10 * 2200, `${told} times in ten seconds`);
+  assert.ok(latestMs <= 60, `${latestMs} ms`);
+  for (const each of loud) {
+    const text = each.told.filter(([, stream]) => stream === 'stderr').map(([, , bytes]) => bytes);
+    assert.equal(text.join('').length, 10_000);
+  }
+});
+
+test('a terminal that is written byte by byte is told 250 times a second, all of it, and the rest when its lease ends', () => {
+  const clock = new VirtualClock();
+  const texts: string[] = [];
+  const order = { rows: 1, columns: 1, inputBytesMax: 100, outputBytesMax: 1 << 20 };
+  const terminal = new LeaseTerminal(
+    order,
+    (news) => news.kind === 'output' && texts.push(Buffer.from(news.data, 'base64').toString()),
+    (due) => new Pace(clock, agentPace(clock), due),
+  );
+  for (let byte = 0; byte < 20_000; byte += 1) {
+    terminal.output(Buffer.from(String(byte % 10)));
+    if (byte % 10 === 9) clock.pass(1);
+  }
+  terminal.flush();
+  assert.equal(texts.join(''), '0123456789'.repeat(2000));
+  assert.ok(texts.length >= 500 && texts.length <= 760, `${texts.length} times in two seconds`);
+});
+
+test('a terminal whose window is full is told at once: its program waits for that', () => {
+  const clock = new VirtualClock();
+  let told = 0;
+  const order = { rows: 1, columns: 1, inputBytesMax: 100, outputBytesMax: 400 };
+  const terminal = new LeaseTerminal(
+    order,
+    (news) => (told += news.kind === 'output' ? Buffer.from(news.data, 'base64').length : 0),
+    (due) => new Pace(clock, agentPace(clock), due),
+  );
+  for (let byte = 0; byte < 1000; byte += 1) terminal.output(Buffer.from('x'));
+  assert.ok(told >= 900, `${told}`);
 });

@@ -11,6 +11,7 @@ import { Terminal, type TerminalClient } from '../../coordinator/terminals/termi
 import { EventLog } from '../../shared/http/event-log.ts';
 import type { TerminalAnswer } from '../../shared/model/terminal.ts';
 import type { TerminalCommand, TerminalNews } from '../../shared/protocol/terminal-flow.ts';
+import { openPace } from '../support/open-pace.ts';
 import { SeededNumbers } from '../support/seeded-numbers.ts';
 import { VirtualClock } from '../support/virtual-clock.ts';
 
@@ -246,9 +247,19 @@ test('both ends of a link that loses whatever it likes: every byte arrives once,
     let isCut = false;
     const toAgent: TerminalCommand[] = [];
     const toCoordinator: TerminalNews[] = [];
-    const agent = new LeaseTerminal({ rows: 1, columns: 1, inputBytesMax: 100, outputBytesMax: 200 }, (news) => {
+    let tellLater: (() => void) | null = null;
+    const order = { rows: 1, columns: 1, inputBytesMax: 100, outputBytesMax: 200 };
+    const tell = (news: TerminalNews): void => {
       if (!isCut) toCoordinator.push(news);
-    });
+    };
+    const agent = new LeaseTerminal(order, tell, (due) => ({
+      ...openPace(),
+      get isOpen() {
+        return random.below(2) === 0;
+      },
+      wait: () => (tellLater ??= due),
+      rest: () => (tellLater = null),
+    }));
     const output = new OutputScrollback();
     const window = new InputWindow(100, (input) => {
       if (!isCut) toAgent.push(input);
@@ -273,6 +284,7 @@ test('both ends of a link that loses whatever it likes: every byte arrives once,
         said += text;
         agent.output(Buffer.from(text));
       } else if (what === 7) isCut = true;
+      else if (what === 9) (tellLater as (() => void) | null)?.();
       else if (what === 8 && isCut) {
         isCut = false;
         toAgent.length = toCoordinator.length = 0;
@@ -295,9 +307,8 @@ test('both ends of a link that loses whatever it likes: every byte arrives once,
 
 test('the agent gives its program each byte once, and says what was taken', async () => {
   const news: TerminalNews[] = [];
-  const agent = new LeaseTerminal({ rows: 1, columns: 1, inputBytesMax: 10, outputBytesMax: 10 }, (said) =>
-    news.push(said),
-  );
+  const order = { rows: 1, columns: 1, inputBytesMax: 10, outputBytesMax: 10 };
+  const agent = new LeaseTerminal(order, (said) => news.push(said), openPace);
   const input = agent.input[Symbol.asyncIterator]();
   const type = (position: number, text: string, isLast = false) =>
     agent.command({ kind: 'input', position, data: base64(text), isLast });

@@ -12,7 +12,9 @@ import type { Demand, DemandListener } from '../../coordinator/scheduler/schedul
 import { Terminal, type TerminalClient } from '../../coordinator/terminals/terminal.ts';
 import { EventLog } from '../../shared/http/event-log.ts';
 import type { ExecutionId } from '../../shared/ids.ts';
+import type { TerminalNews } from '../../shared/protocol/terminal-flow.ts';
 import { makeOrder } from '../support/lease-orders.ts';
+import { openPace } from '../support/open-pace.ts';
 import { siteOf } from '../support/site-cases.ts';
 import { VirtualClock } from '../support/virtual-clock.ts';
 
@@ -35,7 +37,8 @@ function stage() {
   const clock = new VirtualClock();
   const terminal = new Terminal(clock, id, new EventLog(1 << 20));
   let hosted: Demand | null = null;
-  const agent = new LeaseTerminal(terminal.order, (news) => hosted?.listener.told(hosted.executionId, news));
+  const tell = (news: TerminalNews) => hosted?.listener.told(hosted.executionId, news);
+  const agent = new LeaseTerminal(terminal.order, tell, openPace);
   const guests = new Guests(
     'owner',
     {
