@@ -23,10 +23,10 @@ static uint64_t little_of(const struct stream *stream) {
   return stream->number == 1 && stream->launch->message.LAUNCH_terminal != 0 ? LITTLE_TERMINAL_BYTES : LITTLE_BYTES;
 }
 
-/* A little read costs one rest. Those that were not needed lately have paid for the next few. */
+/* A little read costs one rest. Those that were not needed lately have paid for the next few: after LITTLE_READS at once it rests. */
 static void rest_after(struct stream *stream, uint64_t got) {
   if (got == 0 || got >= little_of(stream)) return;
-  uint64_t now = monotonic_ns(), earliest = now - LITTLE_READS * REST_NS;
+  uint64_t now = monotonic_ns(), earliest = now - (LITTLE_READS - 1) * REST_NS;
   if (stream->paid_until < earliest) stream->paid_until = earliest;
   stream->paid_until += REST_NS;
   if (stream->paid_until <= now) return;
