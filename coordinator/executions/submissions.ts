@@ -13,6 +13,7 @@ import { checkNamedPool, toWaitMsMax } from './demand.ts';
 import { checkEnvironmentOf, type OpenedEnvironments } from './environment-wait.ts';
 import type { ExecutionServiceDeps, ExecutionServiceOptions } from './execution-service.ts';
 import type { RequestTrace } from './execution-trace.ts';
+import { giveBodyBack } from './handled-body.ts';
 import { type ExecutionTerms, LiveExecution } from './live-execution.ts';
 import type { LiveExecutions, Submitted } from './live-executions.ts';
 import type { IdempotencyKey } from './state-store.ts';
@@ -118,7 +119,11 @@ export class Submissions {
     const { admission, memory, tenants, store } = this.#deps;
     const tenant = tenants(first.tenantId);
     const known = idempotency === null ? null : await store.findKey(tenant.id, idempotency.key);
-    if (known !== null) return checkTaken(known, idempotency);
+    if (known !== null) {
+      // Its client may wait for what another request began.
+      giveBodyBack();
+      return checkTaken(known, idempotency);
+    }
     if (first.isDurable) await this.#deps.storage?.check(tenant.id);
     const waits = all.map(({ request }) => toWaitMsMax(request, this.#options.queueWaitMsMax));
     admission.admit(tenant, Math.min(...waits), all.length);
@@ -149,6 +154,9 @@ export class Submissions {
     } catch (error) {
       this.#deps.admission.giveBack(tenant, all.length);
       throw error;
+    } finally {
+      // Until here they were bodies.
+      giveBodyBack();
     }
   }
 

@@ -3,7 +3,7 @@
  * whole coordinator, and of its server with a route of the test's own. Never waits for a time: what a client does, the server's socket says.
  */
 import assert from 'node:assert/strict';
-import { once } from 'node:events';
+import { EventEmitter, once } from 'node:events';
 import { request as open } from 'node:http';
 import { type AddressInfo, connect, type Socket } from 'node:net';
 import { type TestContext, test } from 'node:test';
@@ -96,8 +96,110 @@ test('bodies that arrive hold a bounded part of memory; what is beyond it comes 
   let again = await ask(1.5 * MEBIBYTE);
   while (again.status === 429) again = await ask(1.5 * MEBIBYTE);
   assert.equal(again.status, 202);
-  // What was read holds its room no longer by this.
+  // What was accepted holds its room no longer by this.
   assert.equal((await ask(1.5 * MEBIBYTE)).status, 202);
+});
+
+test('a body holds its room until what is in it is counted, not for as long as its client waits', async (t) => {
+  const coordinator = await startCoordinator(t, { liveRequestBytesMax: 4 * MEBIBYTE });
+  const { executions } = coordinator.state;
+  const { findKey } = executions;
+  const gate = Promise.withResolvers<void>();
+  const looks = new EventEmitter();
+  t.mock.method(executions, 'findKey', async (...asked: Parameters<typeof findKey>) => {
+    looks.emit('begun');
+    await gate.promise;
+    return await findKey(...asked);
+  });
+  const body = JSON.stringify({ ...small, run: { script: 'true', stdin: 'x'.repeat(3 * MEBIBYTE) } });
+  const ask = (headers = {}) => coordinator.ask('POST', '/v1/executions', body, headers);
+  const refusal = async () => {
+    const { status, json } = await ask().then(async (answer) => ({ status: answer.status, json: await answer.json() }));
+    assert.equal(status, 429);
+    return String(json.detail);
+  };
+  const isLookedFor = once(looks, 'begun');
+  const first = ask({ 'idempotency-key': 'one' });
+  await isLookedFor;
+  assert.match(await refusal(), /^bodies that are being read/);
+  gate.resolve();
+  assert.equal((await first).status, 202);
+  assert.match(await refusal(), /^requests of tenant local/);
+  // One that waits for what that one began, as long as it may.
+  const { hostname, port } = new URL(coordinator.url);
+  const path = '/v1/executions?wait=true';
+  const headers = { 'content-type': 'application/json', 'idempotency-key': 'one' };
+  const waiting = open({ hostname, port, method: 'POST', path, headers, agent: false });
+  waiting.on('error', () => undefined);
+  t.after(() => waiting.destroy());
+  const isLookedForAgain = once(looks, 'begun');
+  waiting.end(body);
+  await isLookedForAgain;
+  while ((await refusal()).startsWith('bodies'));
+});
+
+test('a body of a route that counts nothing holds its room until the answer', async (t) => {
+  const isHandled = Promise.withResolvers<void>();
+  const gate = Promise.withResolvers<string>();
+  const { post } = await serve(t, {
+    handle: async (text) => {
+      if (text.length < 3 * MEBIBYTE) return 'read';
+      isHandled.resolve();
+      return gate.promise;
+    },
+  });
+  const first = post(3 * MEBIBYTE);
+  await isHandled.promise;
+  assert.equal(await post(2 * MEBIBYTE), 429);
+  gate.resolve('read');
+  assert.equal(await first, 200);
+  assert.equal(await post(2 * MEBIBYTE), 200);
+});
+
+test('a body whose client has gone holds its room for as long as its request is handled', async (t) => {
+  const isHandled = Promise.withResolvers<void>();
+  const gate = Promise.withResolvers<string>();
+  const { post, say } = await serve(t, {
+    handle: async (text) => {
+      if (text.length < 3 * MEBIBYTE) return 'read';
+      isHandled.resolve();
+      return gate.promise;
+    },
+  });
+  const body = JSON.stringify({ text: 'x'.repeat(3 * MEBIBYTE) });
+  const { leave } = await say(`${headOf('POST /bodies', body.length)}${body}`);
+  await isHandled.promise;
+  await leave();
+  assert.equal(await post(2 * MEBIBYTE), 429);
+  gate.resolve('read');
+  assert.equal(await post(2 * MEBIBYTE), 200);
+});
+
+test('a body of unknown length holds what has come of it', async (t) => {
+  const { post, say } = await serve(t);
+  const chunked = (...chunks: string[]) =>
+    [
+      'POST /bodies HTTP/1.1\r\nhost: a\r\ncontent-type: application/json\r\ntransfer-encoding: chunked\r\n\r\n',
+      ...chunks.map((chunk) => `${chunk.length.toString(16)}\r\n${chunk}\r\n`),
+    ].join('');
+  const answered = async (text: string) => {
+    const { client } = await say(text);
+    const [answer] = await once(client, 'data');
+    return String(answer).slice(9, 12);
+  };
+  const end = chunked('{"text":"', 'x'.repeat(MEBIBYTE), '"}', '');
+  // Nothing of it comes yet.
+  const { leave } = await say(chunked());
+  assert.equal(await answered(end), '200');
+  assert.equal(await answered(chunked('{"text":""}', '')), '200');
+  const announced = await say(headOf('POST /bodies', 3 * MEBIBYTE));
+  assert.equal(await answered(end), '429');
+  assert.equal(await answered(chunked('{"text":"', 'x'.repeat(MEBIBYTE))), '429');
+  assert.equal(await answered(chunked('{"text":""}', '')), '200');
+  await announced.leave();
+  assert.equal(await answered(end), '200');
+  await leave();
+  assert.equal(await post(3.5 * MEBIBYTE), 200);
 });
 
 for (const [what, status, head] of [
