@@ -3,7 +3,7 @@
  * For answers that have no durable record, and for events and placements of those that have one.
  */
 import { LRUCache } from 'lru-cache';
-import { textLengthOf } from '../../shared/text-length.ts';
+import { memoryBytesOf } from '../../shared/text-length.ts';
 import type { LiveExecution } from './live-execution.ts';
 
 const KEPT_BYTES_MAX = 64 * 1024 * 1024;
@@ -16,6 +16,6 @@ export function rememberFinished(max: number): LRUCache<string, LiveExecution> {
     maxSize: KEPT_BYTES_MAX,
     // Whatever is reached from it stays in memory with it.
     sizeCalculation: ({ result, terms, log }) =>
-      ENTRY_BYTES + textLengthOf(result) + textLengthOf(terms.request) + log.bytes,
+      ENTRY_BYTES + memoryBytesOf(result) + memoryBytesOf(terms.request) + log.bytes,
   });
 }

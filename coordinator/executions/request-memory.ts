@@ -3,13 +3,13 @@
  * are in them, and a queue of few that are large weighs more than one of many. Refuses before anything is recorded.
  */
 import type { ExecutionRequest } from '../../shared/model/execution.ts';
-import { textLengthOf } from '../../shared/text-length.ts';
+import { memoryBytesOf } from '../../shared/text-length.ts';
 import type { Tenant } from '../tenants/keys.ts';
 import { MemoryShares, noRoom, SMALL_BYTES_MAX } from './memory-shares.ts';
 
 /** Bounds of everybody. */
 export interface RequestMemoryOptions {
-  /** Of all tenants together; 0: as memory-shares says; bytes, one for each character. */
+  /** Of all tenants together; 0: as memory-shares says; bytes, as `memoryBytesOf` counts them. */
   readonly liveRequestBytesMax: number;
   /** Is there one tenant only, who may have all of it? */
   readonly isEmbedded: boolean;
@@ -36,7 +36,7 @@ export class RequestMemory {
 
   /** Holds these and says how much each weighs; SystemError `queue-full` when there is no room for all of them now, unless together they are small. */
   take(tenant: Tenant, requests: readonly ExecutionRequest[]): readonly number[] {
-    const weights = requests.map((request) => textLengthOf(request));
+    const weights = requests.map((request) => memoryBytesOf(request));
     const bytes = weights.reduce((sum, each) => sum + each, 0);
     if (this.#shares.take(tenant, bytes)) return weights;
     // How many may wait is bounded: what was accepted before a restart may leave no room for a while, and that is nobody's end.
@@ -52,7 +52,7 @@ export class RequestMemory {
 
   /** Holds one that was accepted before, whatever room there is, and says how much it weighs. */
   hold(tenant: Tenant, request: ExecutionRequest): number {
-    const bytes = textLengthOf(request);
+    const bytes = memoryBytesOf(request);
     this.#shares.add(tenant, bytes);
     return bytes;
   }

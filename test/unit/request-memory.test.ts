@@ -8,17 +8,21 @@ import { MemoryShares } from '../../coordinator/executions/memory-shares.ts';
 import { RequestMemory } from '../../coordinator/executions/request-memory.ts';
 import type { Tenant } from '../../coordinator/tenants/keys.ts';
 import type { ExecutionRequest } from '../../shared/model/execution.ts';
+import { memoryBytesOf } from '../../shared/text-length.ts';
 
 const KILO = 1000;
 /** More than what is small. */
 const LARGE = 100 * KILO;
 
 const tenant = (id: string, weight = 1): Tenant => ({ id, weight, isOperator: false });
-const weighing = (characters: number): ExecutionRequest => ({
+const withText = (characters: number): ExecutionRequest => ({
   environment: {},
-  files: [{ path: '', content: 'x'.repeat(characters - 10) }],
-  run: { script: 'x'.repeat(10) },
+  files: [{ path: '', content: 'x'.repeat(characters) }],
+  run: { script: 'true' },
 });
+/** What a request weighs that says nearly nothing. */
+const EMPTY = memoryBytesOf(withText(0));
+const weighing = (bytes: number): ExecutionRequest => withText(bytes - EMPTY);
 const shared = (bytesMax: number) => new MemoryShares({ bytesMax, isEmbedded: false });
 
 function fill(shares: MemoryShares, who: Tenant, bytes = 100): number {
@@ -60,7 +64,7 @@ test('a bound that nobody has set is a quarter of the heap', () => {
   // One text, many times: it is there once, and weighs as often as it is named.
   const [file] = weighing(10_000_000).files ?? [];
   const many = Array.from({ length: Math.ceil(quarter / 10_000_000) }, () => ({
-    ...weighing(20),
+    ...withText(0),
     files: file === undefined ? [] : [file],
   }));
   assert.throws(() => memory.take(tenant('local'), many), new RegExp(`at most ${quarter} now`));
@@ -99,6 +103,6 @@ test('what is small is let in where what was accepted before left no room', () =
   const memory = new RequestMemory({ liveRequestBytesMax: 10 * LARGE, isEmbedded: false });
   for (let count = 0; count < 12; count += 1) memory.hold(tenant('greedy'), weighing(LARGE));
   const other = tenant('other');
-  assert.deepEqual(memory.take(other, [weighing(20), weighing(10 * KILO)]), [20, 10 * KILO]);
+  assert.deepEqual(memory.take(other, [weighing(EMPTY), weighing(10 * KILO)]), [EMPTY, 10 * KILO]);
   assert.throws(() => memory.take(other, [weighing(30 * KILO), weighing(40 * KILO)]), /of at most \d+ now/);
 });
