@@ -11,10 +11,11 @@ import { untilDone } from '../../shared/http/waiting.ts';
 import type { ExecutionId } from '../../shared/ids.ts';
 import { type Execution, ExecutionRequest } from '../../shared/model/execution.ts';
 import type { AllLimits } from '../../shared/model/limits.ts';
+import { memoryBytesOf } from '../../shared/text-length.ts';
 import type { ExecutionService } from '../executions/execution-service.ts';
 
 const PAGE = 100;
-const LISTED_LENGTH_MAX = 64 * 1024 * 1024;
+const LISTED_BYTES_MAX = 64 * 1024 * 1024;
 
 /** What it needs. */
 export interface RoomExecutionsDeps {
@@ -75,11 +76,11 @@ export class RoomExecutions {
     return this.#deps.executions.views.get(tenantId, id);
   }
 
-  /** The newest that are kept for a tenant, at most so many; fewer when they have written more than this process should hold. */
+  /** The newest that are kept for a tenant, at most so many; fewer when they weigh more than this process should hold. */
   async newest(tenantId: string, countMax: number): Promise<Execution[]> {
     const found: Execution[] = [];
     let cursor: number | null = null;
-    let length = 0;
+    let bytes = 0;
     do {
       const page: Awaited<ReturnType<ExecutionService['views']['list']>> = await this.#deps.executions.views.list(
         tenantId,
@@ -87,14 +88,9 @@ export class RoomExecutions {
         Math.min(PAGE, countMax - found.length),
       );
       found.push(...page.items);
-      length += page.items.reduce((sum, item) => sum + outputLengthOf(item), 0);
+      bytes += memoryBytesOf(page.items);
       cursor = page.next;
-    } while (cursor !== null && found.length < countMax && length < LISTED_LENGTH_MAX);
+    } while (cursor !== null && found.length < countMax && bytes < LISTED_BYTES_MAX);
     return found;
   }
-}
-
-/** What the scripts of an execution have written, in UTF-16 code units of its answer. */
-function outputLengthOf({ run, compile }: Execution): number {
-  return [run, compile].reduce((sum, report) => sum + (report?.stdout.length ?? 0) + (report?.stderr.length ?? 0), 0);
 }
