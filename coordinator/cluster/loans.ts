@@ -9,6 +9,7 @@ import { SystemError, toErrorCode } from '../../shared/errors.ts';
 import type { ExecutionId } from '../../shared/ids.ts';
 import { unpackResult } from '../../shared/protocol/packed-outputs.ts';
 import type { TerminalCommand } from '../../shared/protocol/terminal-flow.ts';
+import { memoryBytesOf } from '../../shared/text-length.ts';
 import type { AgentFacts } from '../agents/fleet.ts';
 import type { Demand } from '../scheduler/scheduler.ts';
 import type { DialledMessage, DiallerMessage } from './peer-messages.ts';
@@ -82,7 +83,7 @@ export class Loans {
       order,
     });
     if (!isSent) return false;
-    const loan: Loan = { id, demand, bytes: weigh(order), state: 'waiting' };
+    const loan: Loan = { id, demand, bytes: memoryBytesOf(order), state: 'waiting' };
     this.#loans.set(id, loan);
     this.#byExecution.set(executionId, loan);
     return true;
@@ -210,22 +211,28 @@ export class Loans {
       listener.gaveUp(executionId, toTold(message));
       return;
     }
+    const result = this.#toResult(loan, message);
+    if (result === null) return;
     const keep = () => void this.#send({ type: 'demand.kept', demand: loan.id });
     this.#forget(loan);
     this.#keeper.ended(executionId);
-    const kept = listener.completed(executionId, unpackResult(message.result));
+    const kept = listener.completed(executionId, result);
     if (kept === undefined) keep();
     // What could not be kept is said again by its agent.
     else kept.then(keep, () => undefined);
   }
-}
 
-/** What a client may make large in an order; bytes. */
-function weigh({ files, compile, run }: ReturnType<Demand['order']>): number {
-  const texts = [run.script, run.stdin, ...run.arguments, ...Object.values(run.variables)];
-  if (compile !== null) texts.push(compile.script, ...Object.values(compile.variables));
-  for (const file of files) if ('content' in file) texts.push(file.content);
-  return texts.reduce((sum, { length }) => sum + length, 4096);
+  /** The result; null: it is none and would be none if it were said again, so that nobody keeps it there and the demand is back. */
+  #toResult(loan: Loan, { result }: Extract<LoanMessage, { type: 'demand.completed' }>): typeof result | null {
+    try {
+      return unpackResult(result);
+    } catch (error) {
+      if (!(error instanceof SystemError)) throw error;
+      this.#send({ type: 'demand.withdraw', demand: loan.id });
+      this.#giveBack(loan, error);
+      return null;
+    }
+  }
 }
 
 function toTold({ code, detail, ...more }: { code: string; detail: string; retryAfterSeconds?: number | null }) {
