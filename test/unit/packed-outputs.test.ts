@@ -77,7 +77,7 @@ test('the largest outputs that the usual limits allow fit, whatever is in them',
 for (const isPacking of [true, false]) {
   test(`what does not fit even so is cut and says it; ${isPacking ? 'packed' : 'for who takes nothing packed'}`, () => {
     for (const letter of ['\0', '😀', 'x']) {
-      const long = letter.repeat((48 * MEBIBYTE) / letter.length);
+      const long = letter.repeat((36 * MEBIBYTE) / letter.length);
       const compile = makeReport({ stdout: 'short', stderr: long });
       const run = makeReport({ stdout: long, stderr: Buffer.from(long).toString('base64'), stderrEncoding: 'base64' });
       const fitted = fitResult(makeResult({ compile, run }), isPacking);
