@@ -1,8 +1,8 @@
 /**
  * Owns how much of this process's memory bodies may hold together, from when they are announced until what is in them is counted elsewhere
  * (request-memory) or their requests are answered. Never counts small bodies, and none that a route reads as a stream or that nobody reads.
- * Invariant: what a body holds is given back once, however its request ends. Neither request nor answer alone says that: a request that is answered
- * before it is whole is never closed, and of those that come one behind another on a connection only the first has an answer that is.
+ * Invariant: what a body holds is given back once, however its request ends. The request does not say that: one that is answered before it is whole is
+ * never closed. Its answer, its handler and its connection do.
  */
 import type { Socket } from 'node:net';
 import { type Readable, Transform } from 'node:stream';

@@ -16,6 +16,7 @@ import { serverDefaults } from '../../shared/http/server.ts';
 import { Closed } from '../../shared/model/closed.ts';
 import { startCoordinator } from '../support/coordinator-fixture.ts';
 import { KeptLog } from '../support/kept-log.ts';
+import { exchange } from '../support/raw-http.ts';
 
 const MEBIBYTE = 1024 * 1024;
 const small = { environment: {}, run: { script: 'true' } };
@@ -35,10 +36,11 @@ async function serve(
   const { port } = server.server.address() as AddressInfo;
   const sockets: Socket[] = [];
   server.server.on('connection', (socket) => sockets.push(socket));
-  const headers = { 'content-type': 'application/json' };
   const post = async (bytes: number) => {
     const body = JSON.stringify({ text: 'x'.repeat(bytes) });
-    return (await fetch(`http://127.0.0.1:${port}/bodies`, { method: 'POST', headers, body })).status;
+    const sent = headOf('POST /bodies', body.length).replace('host: a', 'host: b') + body;
+    const { answers } = await exchange(`http://127.0.0.1:${port}`, sent, { answers: 1 });
+    return answers[0]?.status;
   };
   /** A client that was heard to say this, and the server's end of its connection. */
   const say = async (text: string) => {
@@ -218,6 +220,18 @@ for (const [what, status, head] of [
     assert.equal(await post(2 * MEBIBYTE), 200);
   });
 }
+
+test('a body that is refused behind a request that is not answered holds nothing once its client has gone', async (t) => {
+  const { post, say } = await serve(t, {
+    handle: (text) => (text === 'never' ? new Promise<string>(() => undefined) : Promise.resolve('read')),
+  });
+  const first = '{"text":"never"}';
+  const ahead = `${headOf('POST /bodies', first.length)}${first}`;
+  const { leave } = await say(`${ahead}${headOf('POST /bodies', 3 * MEBIBYTE, 'text/plain')}`);
+  await leave();
+  assert.equal(await post(3.5 * MEBIBYTE), 200);
+  assert.equal(await post(2 * MEBIBYTE), 200);
+});
 
 test('a body that is broken off holds nothing', async (t) => {
   const { post, say } = await serve(t);
