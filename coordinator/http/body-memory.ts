@@ -21,7 +21,7 @@ export interface BodyMemoryOptions {
   readonly isEmbedded: boolean;
 }
 
-/** What a body is announced to weigh; null: that is seen when it comes, or it is none that a route wants as a whole. */
+/** What a body is announced to weigh; 0: no route wants it as a whole; null: that is seen as it comes; bytes. */
 function announcedBytes({ headers, method, is404, routeOptions }: FastifyRequest, bytesMax: number): number | null {
   if (is404 || method === 'GET' || method === 'HEAD' || routeOptions.schema?.rawBody !== undefined) return 0;
   if (headers['transfer-encoding'] !== undefined) return null;
