@@ -7,6 +7,12 @@ import type { TerminalCommand, TerminalNews, TerminalOrder } from '../../shared/
 import type { Launch, TerminalSize } from '../../shared/sandbox/sandbox.ts';
 import type { Pace } from './pace.ts';
 
+/** Output as it was told once. */
+interface ToldOutput {
+  readonly position: number;
+  readonly bytes: Buffer;
+}
+
 /** See the head of this file. */
 export class LeaseTerminal {
   /** What the launch gets as its standard input. */
@@ -27,7 +33,9 @@ export class LeaseTerminal {
   #received = 0;
   #taken = 0;
   #toldTaken = 0;
-  readonly #unacknowledged: { readonly position: number; readonly bytes: Buffer }[] = [];
+  /** Output: told and not taken, and what waits to be told. */
+  readonly #unacknowledged: ToldOutput[] = [];
+  readonly #waiting: Buffer[] = [];
   /** Positions of output. */
   #sent = 0;
   #told = 0;
@@ -64,7 +72,9 @@ export class LeaseTerminal {
   repeat(): void {
     this.begin();
     if (this.#isStarted) this.#say({ kind: 'started' });
-    this.#tellFrom(0);
+    const [first] = this.#unacknowledged;
+    if (first === undefined) return;
+    this.#tell({ position: first.position, bytes: Buffer.concat(this.#unacknowledged.map(({ bytes }) => bytes)) });
   }
 
   /** What is to be done to the program is done to this launch. */
@@ -82,31 +92,28 @@ export class LeaseTerminal {
   /** The program wrote this; it is copied. */
   output(chunk: Uint8Array): void {
     if (this.isPiped) return;
-    const isWaiting = this.#told < this.#sent;
-    const bytes = Buffer.from(chunk);
-    this.#unacknowledged.push({ position: this.#sent, bytes });
-    this.#sent += bytes.length;
+    const isWaiting = this.#waiting.length > 0;
+    this.#waiting.push(Buffer.from(chunk));
+    this.#sent += chunk.length;
     // A program whose window is full waits for what is told.
     const isMuch = this.outputWindowBytes !== null && this.#sent - this.#told >= this.outputWindowBytes / 4;
     if (isMuch || (!isWaiting && this.#pace.isOpen)) this.flush();
     else this.#pace.wait();
   }
 
-  /** Tells all output that was not told yet. */
+  /** Tells the output that waits, as one. */
   flush(): void {
     this.#pace.rest();
-    this.#tellFrom(this.#told);
+    if (this.#waiting.length === 0) return;
+    const told = { position: this.#told, bytes: Buffer.concat(this.#waiting.splice(0)) };
+    this.#told = this.#sent;
+    this.#unacknowledged.push(told);
+    this.#tell(told);
   }
 
-  /** What was not taken of output from there on, as one. */
-  #tellFrom(from: number): void {
-    const pieces = this.#unacknowledged.filter(({ position }) => position >= from);
-    this.#told = this.#sent;
-    const [first] = pieces;
-    if (first === undefined) return;
-    const bytes = Buffer.concat(pieces.map((piece) => piece.bytes));
+  #tell({ position, bytes }: ToldOutput): void {
     this.#pace.told();
-    this.#say({ kind: 'output', position: first.position, data: bytes.toString('base64') });
+    this.#say({ kind: 'output', position, data: bytes.toString('base64') });
   }
 
   command(command: TerminalCommand): void {
@@ -165,7 +172,7 @@ export class LeaseTerminal {
   }
 
   #acknowledge(position: number): void {
-    const until = Math.min(position, this.#sent);
+    const until = Math.min(position, this.#told);
     if (until <= this.#acknowledged) return;
     this.#launch?.taken(until - this.#acknowledged);
     this.#acknowledged = until;

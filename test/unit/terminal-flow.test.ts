@@ -297,6 +297,7 @@ test('both ends of a link that loses whatever it likes: every byte arrives once,
     isCut = false;
     toAgent.length = toCoordinator.length = 0;
     agent.repeat();
+    agent.flush();
     while (toCoordinator.length + toAgent.length > 0) {
       for (const news of toCoordinator.splice(0)) hear(news);
       for (const command of toAgent.splice(0)) agent.command(command);
