@@ -52,24 +52,21 @@ export class MemoryShares {
     return this.#held.get(id)?.bytes ?? 0;
   }
 
-  /**
-   * What a tenant may hold now, with what it holds; whoever holds nothing but what becomes larger, `before`, may have all the room that there is,
-   * however little it weighs; bytes.
-   */
-  bytesMaxOf(tenant: Tenant, before = 0): number {
+  /** What a tenant may hold now, with what it holds; whoever holds nothing may have all the room that there is, however little it weighs; bytes. */
+  bytesMaxOf(tenant: Tenant): number {
     const { bytesMax, isEmbedded } = this.#options;
     const own = this.bytesOf(tenant);
     const all = own + Math.max(0, bytesMax - this.#total);
-    if (isEmbedded || own === before) return all;
+    if (isEmbedded || own === 0) return all;
     const heaviest = Math.max(tenant.weight, ...[...this.#held.values()].map(({ weight }) => weight));
     // So many times what is left to others once it holds this.
     const times = (THRESHOLD * tenant.weight) / heaviest;
     return Math.floor((all * times) / (1 + times));
   }
 
-  /** Takes so much more, if a tenant may have it now, or nobody has anything but what becomes larger by it; did it? */
-  take(tenant: Tenant, bytes: number, before = 0): boolean {
-    if (this.#total > before && this.bytesOf(tenant) + bytes > this.bytesMaxOf(tenant, before)) return false;
+  /** Takes so much more, if a tenant may have it now, or nobody has anything; did it? */
+  take(tenant: Tenant, bytes: number): boolean {
+    if (this.#total > 0 && this.bytesOf(tenant) + bytes > this.bytesMaxOf(tenant)) return false;
     this.add(tenant, bytes);
     return true;
   }

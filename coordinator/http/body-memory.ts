@@ -5,9 +5,7 @@
  * never closed. Its answer, its handler and its connection do.
  */
 import type { Socket } from 'node:net';
-import { type Readable, Transform } from 'node:stream';
 import type { FastifyRequest } from 'fastify';
-import type { SystemError } from '../../shared/errors.ts';
 import { type HeldBody, handleBody } from '../executions/handled-body.ts';
 import { MemoryShares, noRoom, SMALL_BYTES_MAX } from '../executions/memory-shares.ts';
 import type { Tenant } from '../tenants/keys.ts';
@@ -21,11 +19,11 @@ export interface BodyMemoryOptions {
   readonly isEmbedded: boolean;
 }
 
-/** What a body is announced to weigh; 0: no route wants it as a whole; null: that is seen as it comes; bytes. */
-function announcedBytes({ headers, method, is404, routeOptions }: FastifyRequest, bytesMax: number): number | null {
+/** What a body is announced to weigh, and of unknown length may; 0: no route wants it as a whole; bytes. */
+function announcedBytes({ headers, method, is404, routeOptions }: FastifyRequest, bytesMax: number): number {
   if (is404 || method === 'GET' || method === 'HEAD' || routeOptions.schema?.rawBody !== undefined) return 0;
-  if (headers['transfer-encoding'] !== undefined) return null;
-  return Math.min(Number(headers['content-length'] ?? 0), bytesMax);
+  const bytes = headers['transfer-encoding'] === undefined ? Number(headers['content-length'] ?? 0) : bytesMax;
+  return Math.min(bytes, bytesMax);
 }
 
 /** What one body holds until it is given back. */
@@ -34,25 +32,17 @@ class BodyShare implements HeldBody {
   readonly #tenant: Tenant;
   /** Those of its connection; null: it is over. */
   #siblings: Set<BodyShare> | null;
-  #bytes = 0;
+  #bytes: number;
   #isHandled = false;
   #isGone = false;
   /** Does somebody read it who keeps it? */
   isKept = false;
 
-  constructor(shares: MemoryShares, tenant: Tenant, siblings: Set<BodyShare>) {
+  constructor(shares: MemoryShares, tenant: Tenant, bytes: number, siblings: Set<BodyShare>) {
     this.#shares = shares;
     this.#tenant = tenant;
-    this.#siblings = siblings.add(this);
-  }
-
-  /** It is so large, or has become it; SystemError `queue-full` when there is no room for that now. */
-  grow(bytes: number): void {
-    if (bytes <= SMALL_BYTES_MAX || this.#siblings === null) return;
-    if (!this.#shares.take(this.#tenant, bytes - this.#bytes, this.#bytes)) {
-      throw noRoom(`bodies that are being read leave no room for ${bytes} bytes now`);
-    }
     this.#bytes = bytes;
+    this.#siblings = siblings.add(this);
   }
 
   /** Lets a request be handled, which has its body until then, whether its client stays or not. */
@@ -86,25 +76,6 @@ class BodyShare implements HeldBody {
   }
 }
 
-/** A body that is counted as it comes. */
-function countBody(body: Readable, share: BodyShare): Readable {
-  let bytes = 0;
-  const counted = new Transform({
-    transform: (chunk: Buffer, _encoding, done) => {
-      bytes += chunk.length;
-      try {
-        share.grow(bytes);
-      } catch (error) {
-        done(error as SystemError);
-        return;
-      }
-      done(null, chunk);
-    },
-  });
-  body.once('error', (error) => counted.destroy(error));
-  return body.pipe(counted);
-}
-
 /** See the head of this file. */
 export class BodyMemory {
   readonly #shares: MemoryShares;
@@ -117,16 +88,12 @@ export class BodyMemory {
     this.#bodyBytesMax = bodyBytesMax;
   }
 
-  /** Counts bodies as they come, and gives back what they hold when their requests are over; before the server's routes are added. */
+  /** Gives back what they hold when their requests are over; before the server's routes are added. */
   watch(server: HttpServer): void {
-    server.addHook('preParsing', (request, _reply, body, done) => {
+    server.addHook('preParsing', (request, _reply, _body, done) => {
       const share = this.#held.get(request);
-      if (share === undefined) {
-        done(null, body);
-        return;
-      }
-      share.isKept = true;
-      done(null, request.headers['transfer-encoding'] === undefined ? body : countBody(body, share));
+      if (share !== undefined) share.isKept = true;
+      done();
     });
     server.addHook('onRoute', (route) => {
       const { handler } = route;
@@ -146,18 +113,14 @@ export class BodyMemory {
   /** Of a request whose tenant is known and whose body is not read yet; SystemError `queue-full` when there is no room for it now. */
   take(request: FastifyRequest): void {
     const bytes = announcedBytes(request, this.#bodyBytesMax);
-    if (bytes !== null && bytes <= SMALL_BYTES_MAX) return;
+    if (bytes <= SMALL_BYTES_MAX) return;
     const { tenant, raw } = request;
     // Its client may have gone while it was found out who asks: then nothing says so any more. A request that was ended has no socket.
     const socket: Socket | null | undefined = raw.socket;
     if (raw.destroyed || socket === null || socket === undefined || socket.destroyed) return;
-    const share = new BodyShare(this.#shares, tenant, this.#sharesOf(socket));
-    try {
-      if (bytes !== null) share.grow(bytes);
-    } catch (error) {
-      share.giveBack();
-      throw error;
-    }
+    if (!this.#shares.take(tenant, bytes))
+      throw noRoom(`bodies that are being read leave no room for ${bytes} bytes now`);
+    const share = new BodyShare(this.#shares, tenant, bytes, this.#sharesOf(socket));
     this.#held.set(request, share);
     // Passed on as it came: nobody holds it any more.
     raw.once('close', () => {
