@@ -8,6 +8,8 @@ import type { Clock } from './clock.ts';
 export interface TokenRate {
   readonly burst: number;
   readonly perSecond: number;
+  /** No debt is larger; absent: it may be as large as what is taken. */
+  readonly debtMax?: number;
 }
 
 /** See the head of this file. */
@@ -27,7 +29,7 @@ export class TokenBucket {
   /** Takes so many, as a debt if need be; in how many milliseconds that is paid off: 0 when there were enough. */
   take(count = 1): number {
     this.#refill();
-    this.#left -= count;
+    this.#left = Math.max(this.#left - count, -(this.#rate.debtMax ?? Number.POSITIVE_INFINITY));
     return this.#msUntil(0);
   }
 

@@ -7,10 +7,10 @@
 import type { Clock, Timer } from '../../shared/clock.ts';
 import { TokenBucket, type TokenRate } from '../../shared/token-bucket.ts';
 
-/** Messages of one lease. */
-const OF_LEASE: TokenRate = { burst: 250, perSecond: 250 };
+/** Messages of one lease. Much output, which is told whatever the pace is, makes the next little bit wait for no longer than the debt says. */
+const OF_LEASE: TokenRate = { burst: 250, perSecond: 250, debtMax: 5 };
 /** Of all leases of an agent: less than half of what a coordinator listens to (coordinator/agents/message-budget.ts), so that it never stops to. */
-const OF_AGENT: TokenRate = { burst: 2000, perSecond: 2000 };
+const OF_AGENT: TokenRate = { burst: 2000, perSecond: 2000, debtMax: 100 };
 /** Sooner there would be little more to tell. */
 const WAIT_MS_MIN = 4;
 

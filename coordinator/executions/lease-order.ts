@@ -11,10 +11,15 @@ import type { EnvironmentService } from '../environments/environment-service.ts'
 import type { ExecutionEnvironment } from './execution-environment.ts';
 import type { LiveExecution } from './live-execution.ts';
 
-/** Why no agent can be told of an execution, or null. */
-export function orderObjectionTo({ terms }: Pick<LiveExecution, 'terms'>): SystemError | null {
-  const excess = findOrderExcess(terms.request);
-  return excess === null ? null : new SystemError('request-invalid', `/tests ${excess}`);
+/** Why no agent can be told of an execution, whose environments are ready; or null. */
+export function orderObjectionTo({
+  terms,
+  own,
+  check,
+}: Pick<LiveExecution, 'terms' | 'own' | 'check'>): SystemError | null {
+  const variables = { own: own.ready?.variables ?? {}, check: (check ?? own).ready?.variables ?? {} };
+  const excess = findOrderExcess(terms.request, variables);
+  return excess === null ? null : new SystemError('request-invalid', `${excess.pointer} ${excess.detail}`);
 }
 
 /** The order for one execution, whose environments are ready; limits were checked against the maxima before. */

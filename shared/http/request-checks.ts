@@ -7,6 +7,7 @@ import { machineArchitecture } from '../layers/layer-manifest.ts';
 import type { EnvironmentRequest } from '../model/environment.ts';
 import type { ExecutionRequest } from '../model/execution.ts';
 import { type AllLimits, buildLimitMaxima } from '../model/limits.ts';
+import { findOrderExcess } from '../protocol/order-size.ts';
 import { type Findings, findFiles, findLimits, findPatterns, findText } from './findings.ts';
 import { findTests } from './test-checks.ts';
 
@@ -23,6 +24,8 @@ export function checkExecution(request: ExecutionRequest, maxima: AllLimits): vo
   findLimits(request.run.limits, '/run/limits', 'run', maxima, findings);
   findText(request.run.stdin ?? '', request.run.stdinEncoding, '/run/stdin', findings);
   findTests(request, maxima, findings);
+  const excess = findOrderExcess(request);
+  if (excess !== null) findings.places.push(excess);
   const { check } = request;
   if (check !== undefined && 'run' in check && check.environment !== undefined && typeof check.environment !== 'string')
     findEnvironment(check.environment, '/check/environment', findings);

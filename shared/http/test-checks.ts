@@ -5,7 +5,6 @@
 import type { ExecutionRequest } from '../model/execution.ts';
 import type { CheckProgram } from '../model/judging.ts';
 import type { AllLimits } from '../model/limits.ts';
-import { findOrderExcess } from '../protocol/order-size.ts';
 import { type Findings, findFiles, findLimits, findText } from './findings.ts';
 
 /** What a check program finds of a test lies there. */
@@ -23,8 +22,6 @@ export function findTests(request: ExecutionRequest, maxima: AllLimits, findings
     return;
   }
   findTestCases(request, findings);
-  const excess = findOrderExcess(request);
-  if (excess !== null) findings.places.push({ pointer: '/tests', detail: excess });
   if (request.run.collect !== undefined)
     findings.places.push({ pointer: '/run/collect', detail: 'has no place beside tests: of a test nothing is kept' });
   findGroups(groups, findings);

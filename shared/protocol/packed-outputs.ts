@@ -24,7 +24,7 @@ interface Output {
 
 /** Shorter ones are not worth a look. */
 const PACKED_LENGTH_MIN = 1024;
-/** So much output, in UTF-16 code units of which each may need six bytes in JSON, fits beside the rest when there are no tests and few names of files. */
+/** So much output, in UTF-16 code units of which each may need six bytes in JSON, fits, with what checks say, beside the rest where few files have names. */
 const LENGTH_FREE = CONTENT_BYTES_MAX / 6;
 const NAMES_FREE = 500;
 /** For what comes to a result that was fitted: receipt, names of what is packed, whose it is. */
@@ -62,9 +62,10 @@ export function unpackResult<Result extends Told>(told: Result): Result {
 export function fitResult<Result extends Told>(result: Result, isPacking: boolean): Result {
   const outputs = outputsOf(result);
   // Nearly all are far from it, and then nobody looks at what they say.
-  const length = outputs.reduce((sum, { text }) => sum + text.length, 0);
+  const said = (result.tests ?? []).reduce((sum, { check }) => sum + (check?.message.length ?? 0), 0);
+  const length = outputs.reduce((sum, { text }) => sum + text.length, said);
   const names = (result.files?.length ?? 0) + (result.uncollected?.length ?? 0);
-  if (length <= LENGTH_FREE && names <= NAMES_FREE && result.tests === undefined) return result;
+  if (length <= LENGTH_FREE && names <= NAMES_FREE) return result;
   const bytes = new Map(outputs.map((output) => [output.pointer, bytesOf(output, isPacking)]));
   const rest = Buffer.byteLength(JSON.stringify(changeOutputs(result, () => '')));
   const share = shareOf([...bytes.values()], Math.max(0, MESSAGE_BYTES_MAX - FRAME_BYTES - rest));

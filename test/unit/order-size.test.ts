@@ -18,10 +18,10 @@ const requestWith = (run: Partial<ExecutionRequest['run']>, tests: ExecutionRequ
 });
 const many = (count: number) => Array.from({ length: count }, (_, index) => ({ arguments: [String(index)] }));
 
-function orderBytesOf(request: ExecutionRequest): number {
+function orderBytesOf(request: ExecutionRequest, variables: Readonly<Record<string, string>> = {}): number {
   const terms = {
     ...{ executionId: 'exec_00000000' as const, tenantId: 'tenant', layers: [], isOutputStreamed: false },
-    environment: { id: 'env_1', variables: {} },
+    environment: { id: 'env_1', variables },
   };
   return Buffer.byteLength(JSON.stringify(toOrder(request, terms as never, limitCeilings)));
 }
@@ -31,7 +31,7 @@ test('an input for a thousand tests that makes half a gigabyte is refused at /te
   assert.throws(() => checkExecution(request, limitCeilings), {
     code: 'request-invalid',
     message:
-      /^\/tests take input or arguments from \/run, .* 56\d{7} bytes .* at most 83886080: put what is large into \/files/,
+      /^\/tests take input or arguments from \/run, .* 56\d{7} bytes .* at most 83886080: put what is large into files, or send fewer tests$/,
   });
 });
 
@@ -60,4 +60,37 @@ test('what tests have of their own is told once, as it was sent', () => {
   const own = Array.from({ length: 30 }, () => ({ stdin: 'x'.repeat(1_000_000), arguments: [] }));
   assert.equal(findOrderExcess(requestWith({ stdin: 'y'.repeat(9_000_000), arguments: ['z'] }, own)), null);
   assert.equal(findOrderExcess(requestWith({ stdin: 'y'.repeat(30_000_000) }, undefined)), null);
+});
+
+test('variables are told with each script, and once more with its environment', () => {
+  const variables = Object.fromEntries(Array.from({ length: 240 }, (_, index) => [`V${index}`, 'x'.repeat(131_072)]));
+  const full: ExecutionRequest = {
+    environment: { base: 'debian-13', variables },
+    compile: { script: 'true' },
+    run: { script: 'true' },
+    tests: [{ expected: '' }],
+    check: { kind: 'program', run: { script: 'true' } },
+  };
+  assert.throws(() => checkExecution(full, limitCeilings), {
+    code: 'request-invalid',
+    message: /^\/environment has variables that each script gets/,
+  });
+  // One that names its environment is looked at when that is ready.
+  const named: ExecutionRequest = { environment: 'env_0123456789abcdefghij', run: { script: 'true' } };
+  assert.equal(findOrderExcess(named), null);
+  assert.equal(findOrderExcess(named, { own: variables, check: variables }), null);
+  assert.equal(
+    findOrderExcess({ ...named, compile: { script: 'true' } }, { own: variables, check: variables })?.pointer,
+    '/environment',
+  );
+  for (const [request, times] of [
+    [{ environment: full.environment, run: full.run }, 3],
+    [full, 6],
+  ] as const) {
+    const part = Object.fromEntries(Object.entries(variables).slice(0, Math.floor((605 / (times + 1)) * 1.0)));
+    const fitting: ExecutionRequest = { ...request, environment: { base: 'debian-13', variables: part } };
+    assert.equal(findOrderExcess(fitting), null);
+    const bytes = orderBytesOf(fitting, part);
+    assert.ok(bytes < MESSAGE_BYTES_MAX, `${bytes}`);
+  }
 });

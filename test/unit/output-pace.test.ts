@@ -143,3 +143,21 @@ test('a terminal whose window is full is told at once: its program waits for tha
   for (let byte = 0; byte < 1000; byte += 1) terminal.output(Buffer.from('x'));
   assert.ok(told >= 900, `${told}`);
 });
+
+test('what is much is told at once, and makes nobody wait for long', () => {
+  const clock = new VirtualClock();
+  const shared = agentPace(clock);
+  const [much, quiet] = [setPace(clock, shared), setPace(clock, shared)];
+  for (let ms = 0; ms < 2000; ms += 1) {
+    for (let chunk = 0; chunk < 10; chunk += 1) much.write('x'.repeat(65_536));
+    clock.pass(1);
+  }
+  assert.ok(much.told.length >= 20_000 - 250);
+  for (const { write, told } of [quiet, much]) {
+    const before = told.length;
+    write('prompt: ');
+    let waitedMs = 0;
+    for (; told.length === before; waitedMs += 1) clock.pass(1);
+    assert.ok(waitedMs <= 60, `${waitedMs} ms`);
+  }
+});

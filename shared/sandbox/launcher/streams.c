@@ -153,19 +153,22 @@ uint64_t streams_wake_at(const struct launch *launch) {
   return first;
 }
 
+static void wake(struct stream *stream, uint64_t now) {
+  if (stream->over || stream->rests_until == 0 || now < stream->rests_until) return;
+  stream->rests_until = 0;
+  watch_for(&stream->source, EPOLLIN);
+}
+
 void streams_wake(struct launch *launch, uint64_t now) {
-  for (size_t i = 0; i < STREAMS; i++) {
-    struct stream *stream = &launch->streams[i];
-    if (stream->over || stream->rests_until == 0 || now < stream->rests_until) continue;
-    stream->rests_until = 0;
-    watch_for(&stream->source, EPOLLIN);
-  }
+  for (size_t i = 0; i < STREAMS; i++) wake(&launch->streams[i], now);
 }
 
 /* What a program says next may answer the input that comes now: it is heard at once, as after a pause, and no more of it. */
 static void streams_answer(struct launch *launch) {
-  for (size_t i = 0; i < 2; i++) launch->streams[i].paid_until = 0;
-  streams_wake(launch, UINT64_MAX);
+  for (size_t i = 0; i < 2; i++) {
+    launch->streams[i].paid_until = 0;
+    wake(&launch->streams[i], UINT64_MAX);
+  }
 }
 
 void streams_credit(struct launch *launch, uint32_t bytes) {
