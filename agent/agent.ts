@@ -320,12 +320,10 @@ export class LeasingAgent implements SessionListener {
 
   #accept(lease: string, fence: number, order: Received<'lease.offer'>['order'], slot: number): void {
     const say = (news: TerminalNews) => this.#session.send({ type: 'lease.news', lease, news });
-    const terminal =
-      order.terminal === undefined
-        ? null
-        : new LeaseTerminal(order.terminal, say, (due) => new Pace(this.#needs.clock, this.#pace, due));
-    const slots = this.#lent.lenderFor(toOrderClaim(order));
     const { tracer = noTracer, clock } = this.#needs;
+    const toPace = (due: () => void) => new Pace(clock, this.#pace, due);
+    const terminal = order.terminal === undefined ? null : new LeaseTerminal(order.terminal, say, toPace);
+    const slots = this.#lent.lenderFor(toOrderClaim(order));
     const trace = LeaseTrace.begin(tracer, clock, { lease, slot, order });
     const needs = { ...this.#needs, cpus: this.#slots.cpusOf(slot), slots, terminal, timing: this.#timing, trace };
     const receipt = new LeaseReceipt(this.#needs.clock, order);

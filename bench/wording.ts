@@ -15,6 +15,11 @@ export function toDuration(ms: number): string {
   return Math.abs(ms) < 0.1 ? `${toFigure(ms * 1000)} µs` : `${toFigure(ms)} ms`;
 }
 
+/** A relative difference in percent, with its sign: +4.6 %; `share` of 1. */
+export function toSignedPercent(share: number): string {
+  return `${share >= 0 ? '+' : ''}${(100 * share).toFixed(1)} %`;
+}
+
 /** `0.5 × go-judge's 4.1 ms`, or nothing to say of a rival that is not there. */
 export function toMultiple(ours: number, theirs: number, rival: string, unit = 'ms'): string {
   return Number.isFinite(theirs) && theirs > 0

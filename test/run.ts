@@ -6,6 +6,7 @@
 import { existsSync, globSync, readFileSync } from 'node:fs';
 import { run } from 'node:test';
 import { spec } from 'node:test/reporters';
+import { describeFailure } from './support/test-failure.ts';
 
 const root = new URL('..', import.meta.url).pathname.replace(/\/$/, '');
 
@@ -89,10 +90,8 @@ async function runFiles(files: string[], concurrency: number | true, count: Coun
     count.durationMs += duration_ms;
   });
   events.on('test:fail', ({ name, file, details }) => {
-    const { failureType, cause } = details.error as { failureType?: string; cause?: unknown };
-    if (failureType === 'subtestsFailed') return;
-    const message = String(cause instanceof Error ? cause.message : (cause ?? details.error.message));
-    const said = message
+    if ((details.error as { failureType?: string }).failureType === 'subtestsFailed') return;
+    const said = describeFailure(details.error)
       .trim()
       .replaceAll(/\s*\n\s*/g, ' | ')
       .slice(0, CAUSE_CHARACTERS);

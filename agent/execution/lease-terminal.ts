@@ -5,7 +5,7 @@
  */
 import type { TerminalCommand, TerminalNews, TerminalOrder } from '../../shared/protocol/terminal-flow.ts';
 import type { Launch, TerminalSize } from '../../shared/sandbox/sandbox.ts';
-import type { Pace } from './pace.ts';
+import type { LeasePace } from './pace.ts';
 
 /** Output as it was told once. */
 interface ToldOutput {
@@ -40,14 +40,10 @@ export class LeaseTerminal {
   #sent = 0;
   #told = 0;
   #acknowledged = 0;
-  readonly #pace: Pick<Pace, 'isOpen' | 'told' | 'wait' | 'rest'>;
+  readonly #pace: LeasePace;
 
   /** `toPace` makes what says when output may be told. */
-  constructor(
-    order: TerminalOrder,
-    say: (news: TerminalNews) => void,
-    toPace: (due: () => void) => Pick<Pace, 'isOpen' | 'told' | 'wait' | 'rest'>,
-  ) {
+  constructor(order: TerminalOrder, say: (news: TerminalNews) => void, toPace: (due: () => void) => LeasePace) {
     const { rows, columns, inputBytesMax, outputBytesMax, isPiped = false } = order;
     this.#size = { rows, columns };
     this.#inputBytesMax = inputBytesMax;

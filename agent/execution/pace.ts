@@ -17,6 +17,9 @@ const WAIT_MS_MIN = 4;
 /** What paces a lease. */
 export type PaceClock = Pick<Clock, 'monotonicMs' | 'after'>;
 
+/** What its users need of a pace. */
+export type LeasePace = Pick<Pace, 'isOpen' | 'told' | 'wait' | 'rest'>;
+
 /** What all leases of one agent have together. */
 export function agentPace(clock: PaceClock): TokenBucket {
   return new TokenBucket(clock, OF_AGENT);

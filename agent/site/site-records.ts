@@ -3,7 +3,6 @@
  * Never runs or tells anything. Invariants: what was accepted durably, and what has ended, survives kill -9; an answer that the coordinator has not
  * recorded goes only for room, and only after the coordinator has refused it; when there is no such room nothing more is taken.
  */
-
 import { join } from 'node:path';
 import { type Static, Type } from '@sinclair/typebox';
 import { TypeCompiler } from '@sinclair/typebox/compiler';

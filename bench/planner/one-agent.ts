@@ -4,6 +4,7 @@
  * That both get one trace leaves what is wrong with the model, without the chance of two samples; Law, "Simulation Modeling and Analysis", 5.6.1.
  */
 import { percentile } from '../statistics/quantiles.ts';
+import { toSignedPercent } from '../wording.ts';
 import { scheduleOf } from './arrivals.ts';
 import { loopback, predictFleet } from './fleet.ts';
 import type { Mix } from './mix.ts';
@@ -64,13 +65,7 @@ export async function holdSimulator(
 }
 
 /** One line about a rate. */
-export function toSimulatedText({
-  ratePerSecond,
-  shareOfKnee,
-  simulatedP99Ms,
-  measuredP99Ms,
-  ...probe
-}: SimulatedProbe): string {
-  const sign = probe.errorShare >= 0 ? '+' : '';
-  return `  one agent at ${ratePerSecond.toFixed(1)}/s (${(shareOfKnee * 100).toFixed(0)} % of the predicted knee): p99 simulated ${simulatedP99Ms.toFixed(0)} ms, measured ${measuredP99Ms.toFixed(0)} ms (${sign}${(100 * probe.errorShare).toFixed(1)} %)`;
+export function toSimulatedText(probe: SimulatedProbe): string {
+  const { ratePerSecond, shareOfKnee, simulatedP99Ms, measuredP99Ms, errorShare } = probe;
+  return `  one agent at ${ratePerSecond.toFixed(1)}/s (${(shareOfKnee * 100).toFixed(0)} % of the predicted knee): p99 simulated ${simulatedP99Ms.toFixed(0)} ms, measured ${measuredP99Ms.toFixed(0)} ms (${toSignedPercent(errorShare)})`;
 }

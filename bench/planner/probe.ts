@@ -1,6 +1,6 @@
 /**
  * Owns one look at a rate: a mix's schedule offered to an instance for a while, and the latencies that it came to.
- * Never judges them. Invariant: a probe tells the seed of its schedule, so that whoever models it can be asked exactly what the instance was asked.
+ * Never judges them. Invariant: rate, length and seed are one schedule, so that whoever models a probe can be asked exactly what the instance was asked.
  */
 import { scheduleOf } from './arrivals.ts';
 import type { ProbeResult } from './knee.ts';
@@ -9,9 +9,6 @@ import { type LoadGenerator, type LoadTarget, latencyQuantile, offerOptions } fr
 
 /** One look at a rate, and what the generator did. */
 export interface MeasuredProbe extends ProbeResult {
-  /** With the rate and the time, all that was offered. */
-  readonly seed: string;
-  readonly durationMs: number;
   readonly latenessP99Ms: number;
   readonly sentShare: number;
   readonly generatorCpuMs: number;
@@ -48,10 +45,10 @@ export async function measureProbe(
   { target, generator, signal, say }: Measuring,
   mix: Mix,
   ratePerSecond: number,
-  { samples, msMin, msMax }: ProbeLength,
+  length: ProbeLength,
   seed: string,
 ): Promise<MeasuredProbe | null> {
-  const durationMs = durationOf({ samples, msMin, msMax }, ratePerSecond);
+  const durationMs = durationOf(length, ratePerSecond);
   const graceMs = Math.max(4000, 3 * mix.target.p99Ms);
   const options = { ...offerOptions, graceMs };
   const offer = await generator.offer(
@@ -68,7 +65,7 @@ export async function measureProbe(
   const result = {
     ...{ ratePerSecond, p99Ms: at(0.99), p90Ms: at(0.9), p50Ms: at(0.5), achievedShare },
     ...{ refusedShare: counts.refused / records.length, samples: records.length },
-    ...{ latenessP99Ms, sentShare, generatorCpuMs, seed, durationMs },
+    ...{ latenessP99Ms, sentShare, generatorCpuMs },
   };
   say(
     `  ${ratePerSecond.toFixed(1)}/s: p50 ${result.p50Ms.toFixed(0)} ms, p99 ${result.p99Ms.toFixed(0)} ms, served ${(100 * achievedShare).toFixed(1)} %, refused ${counts.refused}, failed ${counts.failed}, generator late by ${latenessP99Ms.toFixed(1)} ms at p99`,

@@ -3,7 +3,7 @@
  * Gives plain data; whoever prints it judges it. Never tunes anything by what it finds.
  * Invariant: the prediction is made before the measurement begins, from the calibration alone.
  */
-
+import { toSignedPercent } from '../wording.ts';
 import type { Calibration } from './calibrate.ts';
 import { type CostModel, fitCosts } from './cost-model.ts';
 import { findKnee, type Knee, type KneeOptions, kneeOptions, toKneeTarget } from './knee.ts';
@@ -142,16 +142,14 @@ const machineOf = ({ machineCores, slots, memoryBytes }: CostModel) => ({
   ...{ cores: machineCores, slots, memoryBytes, layerBytesMax: Number.POSITIVE_INFINITY },
 });
 
-const signed = (share: number) => `${share >= 0 ? '+' : ''}${(100 * share).toFixed(1)} %`;
-
 /** What there is to say about a mix. */
 export function toValidationText(validated: ValidatedMix): string {
   const { mix, predicted, measured, errorShare, predictedAround, errorShareAround, driftShare, simulated } = validated;
   const around =
     predictedAround === null || errorShareAround === null
       ? ''
-      : `; by calibrations before and after ${(predictedAround.ratePerSecond * 60).toFixed(0)} (${signed(errorShareAround)}), the machine itself changed by ${signed(driftShare ?? 0)}`;
+      : `; by calibrations before and after ${(predictedAround.ratePerSecond * 60).toFixed(0)} (${toSignedPercent(errorShareAround)}), the machine itself changed by ${toSignedPercent(driftShare ?? 0)}`;
   const remark = measured.remark === null ? '' : `; ${measured.remark}`;
-  const knee = `${mix}: knee with the load made on the same machine predicted ${(predicted.ratePerSecond * 60).toFixed(0)} a minute, measured ${(measured.ratePerSecond * 60).toFixed(0)} (${signed(errorShare)})${around}${remark}`;
+  const knee = `${mix}: knee with the load made on the same machine predicted ${(predicted.ratePerSecond * 60).toFixed(0)} a minute, measured ${(measured.ratePerSecond * 60).toFixed(0)} (${toSignedPercent(errorShare)})${around}${remark}`;
   return [knee, ...simulated.map(toSimulatedText)].join('\n');
 }

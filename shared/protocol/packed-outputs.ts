@@ -82,8 +82,10 @@ function isWorthPacking({ text, encoding }: Output): boolean {
   return encoding === 'utf8' && text.length >= PACKED_LENGTH_MIN && jsonBytesOf(text) > base64BytesOf(text);
 }
 
-function bytesOf(output: Output, isPacking: boolean): number {
-  return isPacking && isWorthPacking(output) ? base64BytesOf(output.text) : jsonBytesOf(output.text);
+function bytesOf({ text, encoding }: Output, isPacking: boolean): number {
+  const json = jsonBytesOf(text);
+  const mayPack = isPacking && encoding === 'utf8' && text.length >= PACKED_LENGTH_MIN;
+  return mayPack ? Math.min(json, base64BytesOf(text)) : json;
 }
 
 function base64BytesOf(text: string): number {

@@ -6,6 +6,7 @@
 import { openSync, writeSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { run } from 'node:test';
+import { describeFailure } from '../../support/test-failure.ts';
 import type { GuestEvent } from '../guest.ts';
 
 const toLiteral = (title: string): string => title.replaceAll(/[\\^$.*+?()[\]{}|/]/g, '\\$&');
@@ -19,11 +20,6 @@ const tell = (event: GuestEvent): void => void writeSync(file, `${JSON.stringify
 const toFile = (path: string | undefined): string => files.find((file) => resolve(file) === path) ?? '';
 const isFile = (name: string): boolean => toFile(resolve(name)) !== '';
 
-/** The assertion's own words; stacks of the guest name paths that the host has not. */
-function describe(error: Error | undefined): string {
-  return error?.cause instanceof Error ? error.cause.message : String(error?.cause ?? error?.message);
-}
-
 const stream = run({ files: files.map((file) => resolve(file)), concurrency: 1, testSkipPatterns });
 stream.on('test:dequeue', ({ name, file }) => {
   if (!isFile(name)) tell({ kind: 'began', name, file: toFile(file) });
@@ -35,7 +31,7 @@ stream.on('test:pass', ({ name, file, skip, details }) => {
 });
 stream.on('test:fail', ({ name, file, details }) => {
   process.exitCode = 1;
-  const failure = describe(details.error);
+  const failure = describeFailure(details.error);
   tell({ kind: 'ended', name, file: toFile(file), failure, skip: null, ms: details.duration_ms });
 });
 // What a file says beside its tests: the launcher's log, and its own last words.
